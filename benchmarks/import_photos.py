@@ -1,0 +1,85 @@
+"""Speed and memory of the import, against Pillow's draft decoding alone on as many threads.
+
+    python benchmarks/import_photos.py                  # 1,500 drawn photos of 3072x2048, about 2.5 GB
+    python benchmarks/import_photos.py --root=FOLDER    # a folder of your own
+
+FIGURES
+"""
+
+import argparse
+import io
+import os
+import resource
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from whale_jax.data import annotations, right_whale
+
+
+def main() -> None:
+    """Times both in turn, and prints photos/s of each and the peak of resident memory."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", help="a folder of photos; else some are drawn")
+    parser.add_argument("--photos", type=int, default=1500, help="how many to draw")
+    parser.add_argument("--scratch", help="where the drawn photos and the dataset go for a while")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
+        root = Path(arguments.root or draw(Path(scratch) / "photos", arguments.photos))
+        catalogue = annotations.read(root)
+        paths = [photo.file_size for photo in catalogue.photos]
+        print(f"{len(paths)} photos of {np.mean(paths) / 1e6:.2f} MB, {os.cpu_count()} cores")
+        rates: dict[str, list[float]] = {"decoding": [], "import": []}
+        for turn in range(arguments.rounds):
+            rates["decoding"].append(rate(lambda: decode_all(catalogue), len(paths)))
+            rates["import"].append(rate(lambda t=turn: right_whale.build(catalogue, f"{scratch}/{t}"), len(paths)))
+            print(" ".join(f"{name} {values[-1]:.0f} photos/s" for name, values in rates.items()))
+        decoding, importing = (statistics.median(values) for values in rates.values())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"import at {importing / decoding:.0%} of decoding; peak resident memory {peak:.2f} GiB")
+
+
+def rate(work, count: int) -> float:
+    """Calls of `work` are timed; returns items/s."""
+    began = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - began)
+
+
+def decode_all(catalogue: annotations.Catalogue) -> None:
+    """Draft decoding at an eighth and nothing else."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda photo: draft(catalogue.read_bytes(photo.name)), catalogue.photos))
+
+
+def draft(jpeg: bytes) -> tuple[int, int]:
+    """Decodes at an eighth."""
+    image = Image.open(io.BytesIO(jpeg))
+    image.draft("RGB", (1, 1))
+    image.load()
+    return image.size
+
+
+def draw(folder: Path, photos: int) -> Path:
+    """Noisy sea of 3072x2048 in JPEGs of about 1.6 MB: twenty different ones, over and over."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:2048, :3072]
+    for i in range(photos):
+        path = folder / f"w_{i}.jpg"
+        if i < 20:
+            waves = 90 + 30 * np.sin(x / (9 + i)) * np.cos(y / (5 + i)) + rng.normal(0, 12, x.shape)
+            Image.fromarray(np.stack([waves - 40, waves, waves + 30], axis=-1).clip(0, 255).astype(np.uint8)).save(path)
+        else:
+            path.write_bytes((folder / f"w_{i % 20}.jpg").read_bytes())
+    return folder
+
+
+if __name__ == "__main__":
+    main()

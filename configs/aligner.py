@@ -1,0 +1,64 @@
+"""The aligner (post, section 4.3.1): bonnet and blowhead in the whole photo, or in a window around a first answer.
+
+    --config=configs/aligner.py:post    the post's network and recipe: squared error on 256 x 256 pixels, for a GPU
+    --config=configs/aligner.py:small   softmax over 64 bins a coordinate from a score map, 128 x 128 pixels
+    --config=configs/aligner.py:window  the same for the second look, in a window turned by the first answer
+
+`crossfit` trains one network a part of the photos, so that every photo's points come from a network that has not seen
+it. Set inputs.photos, inputs.split and inputs.view to the folders of those stages.
+"""
+
+from configs import networks
+from whale_jax import registry
+from whale_jax.programs import stage
+
+POST = {
+    "task": {"name": "keypoints", "augmentation": "geometric(p=0.5)|scale(0.75,1.25)|translate(0.1875)|rotate(180)"},
+    "model": networks.ALIGNER,
+    "size": (256, 256),
+    "batch": 16,
+    "epochs": 500.0,
+    "evaluations": 100,
+    "patience": 20,
+    "optimizer": {"name": "adam", "lr": 1e-4, "l2": 1e-7},
+    "warps": {"rotate": (0, 45, 90, 135, 180, 225, 270, 315), "scale": (0.9, 1.0, 1.1)},
+}
+SMALL = {
+    **POST,
+    "task": {
+        "name": "keypoints",
+        "bins": 64,
+        "augmentation": "rotate(180)|scale(0.8,1.25)|translate(0.15)|flip_lr|brightness(0.1)|contrast(0.8,1.25)",
+    },
+    "model": {**networks.THIN, "head": "heatmap"},
+    "size": (128, 128),
+    "batch": 32,
+    "epochs": 16.0,
+    "evaluations": 4,
+    "patience": 0,
+    "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
+    "warps": {"rotate": (0, 90, 180, 270), "flip_ud": (0, 1)},
+    "average": "median",
+}
+WINDOW = {
+    **SMALL,
+    "task": {
+        **SMALL["task"],
+        "augmentation": "rotate(180,p=0.3)|scale(0.75,1.33)|translate(0.1)|flip_ud|brightness(0.1)|contrast(0.8,1.25)",
+    },
+    "size": (96, 96),
+    "epochs": 14.0,
+    "warps": {"rotate": (-15, 0, 15), "flip_ud": (0, 1)},
+}
+PRESETS = {
+    "post": POST,
+    "small": SMALL,
+    "window": WINDOW,
+    "demo": {**SMALL, "epochs": 40.0},
+    "demo_window": {**WINDOW, "size": (64, 64), "epochs": 30.0},
+}
+
+
+def get_config(preset="small", **changes):
+    """The aligner's config."""
+    return stage.config("crossfit", **{**registry.lookup("preset", PRESETS, preset), **changes})

@@ -1,0 +1,36 @@
+"""The whole pipeline on a pod of drawn whales: the embedded default.
+
+    python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo
+
+`smoke` runs the same stages in a minute or two, too short to learn anything.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import pipeline
+from whale_jax import errors
+from whale_jax.programs import stage
+
+DEMO = {
+    "whole": (160, 160),
+    "boxed": (112, 112),
+    "window": (128, 128),
+    "aligned": (80, 160),
+    "networks": {"naive": (96, 96), "boxed": (96, 96), "aligned": (68, 136)},
+    "presets": {"localizer": "demo", "aligner": "demo", "window": "demo_window", "classifier": "demo"},
+}
+
+
+def get_config(preset="demo") -> ConfigDict:
+    """The demo's config."""
+    if preset not in ("demo", "smoke"):
+        raise errors.unknown("preset", preset, ("demo", "smoke"))
+    stages = pipeline.stages(**DEMO)
+    stages["drawn"] = stage.config("draw")
+    stages["photos"].inputs.drawn = "drawn"
+    if preset == "smoke":
+        stages["drawn"].update({"whales": 4, "photos": 40, "test": 6, "width": 384})
+        for own in stages.values():
+            if "epochs" in own:
+                own.update({"epochs": 2.0, "evaluations": 1, "batch": 8})
+    return stage.config("pipeline", stages=stages)

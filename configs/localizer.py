@@ -1,0 +1,46 @@
+"""The head localizer (post, section 4.2.1): the box around the head in the whole photo, by mean squared error.
+
+    --config=configs/localizer.py:post   an OxfordNet on 256 x 256 pixels, for a GPU
+    --config=configs/localizer.py:small  a thin residual network on 128 x 128 pixels, for two CPU cores
+
+`crossfit` trains one network a part of the photos, so that every photo's box comes from a network that has not seen it.
+Set inputs.photos, inputs.split and inputs.view (the whole photos) to the folders of those stages.
+"""
+
+from configs import networks
+from whale_jax import registry
+from whale_jax.programs import stage
+
+POST = {
+    "task": {
+        "name": "bbox",
+        "move": "mask",
+        "augmentation": "rotate(180)|scale(0.75,1.25)|translate(0.1875)|shear(6)|brightness(0.2)|contrast(0.8,1.25)",
+    },
+    "model": {**networks.OXFORD, "dropout": 0.5},
+    "size": (256, 256),
+    "batch": 32,
+    "epochs": 300.0,
+    "evaluations": 100,
+    "patience": 20,
+    "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5},
+}
+SMALL = {
+    **POST,
+    "task": {
+        "name": "bbox",
+        "augmentation": "rotate(15)|scale(0.85,1.2)|translate(0.15)|flip_lr|flip_ud|brightness(0.1)|contrast(0.8,1.25)",
+    },
+    "model": {**networks.THIN, "head": "dense"},
+    "size": (128, 128),
+    "epochs": 14.0,
+    "evaluations": 4,
+    "patience": 0,
+    "optimizer": {"name": "adam", "lr": 2e-3, "schedule": "cosine", "warmup": 0.05},
+}
+PRESETS = {"post": POST, "small": SMALL, "demo": {**SMALL, "size": (96, 96), "epochs": 30.0}}
+
+
+def get_config(preset="small", **changes):
+    """The localizer's config."""
+    return stage.config("crossfit", **{**registry.lookup("preset", PRESETS, preset), **changes})

@@ -1,0 +1,80 @@
+"""The post's first three approaches side by side, from a folder of photos to submission.csv.
+
+    python -m whale_jax.main --config=configs/pipeline.py:small --config.data.root=DIR --workdir=runs/small
+
+`small` is for two CPU cores, `post` is the post's size for a GPU. One network, one recipe and one number of pixels name
+the whale from the whole photo (naive), from the predicted box (boxed) and from the predicted points (aligned).
+"""
+
+from ml_collections import ConfigDict
+
+from configs import aligner, classifier, localizer
+from whale_jax import registry
+from whale_jax.programs import stage
+
+POST = {
+    "whole": (288, 288),  # views are a little larger than a network's input: augmentation resamples once, from them
+    "boxed": (288, 288),
+    "aligned": (288, 288),  # squashed, as the post did; (288, 576) would be the true aspect
+    "networks": {"naive": (256, 256), "boxed": (256, 256), "aligned": (256, 256)},
+    "presets": {"localizer": "post", "aligner": "post", "classifier": "vgg19"},
+}
+SMALL = {
+    "whole": (192, 192),
+    "boxed": (128, 128),
+    "window": (144, 144),
+    "aligned": (96, 192),
+    "networks": {"naive": (112, 112), "boxed": (112, 112), "aligned": (80, 160)},
+    "presets": {"localizer": "small", "aligner": "small", "window": "window", "classifier": "small"},
+}
+PRESETS = {"small": SMALL, "post": POST}
+
+
+def get_config(preset="small") -> ConfigDict:
+    """The pipeline's config; data.root is the folder of photos."""
+    config = stage.config("pipeline", stages=stages(**registry.lookup("preset", PRESETS, preset)))
+    config.stages.photos.root = config.data.get_ref("root")
+    return config
+
+
+def stages(*, whole, boxed, aligned, networks, presets, window=None) -> dict[str, ConfigDict]:
+    """Every stage by name; what a stage's inputs name are other stages.
+
+    Args:
+        whole, boxed, window, aligned: (height, width) of the views; without a window the aligner looks once.
+        networks: (height, width) of the naive, boxed and aligned classifiers' inputs.
+        presets: of the config files beside this one.
+    """
+    photos, data = {"photos": "photos"}, {"photos": "photos", "split": "split"}
+
+    def view(frame, size, predictions="", **changes):
+        return stage.config("align", inputs={**photos, "predictions": predictions}, frame=frame, size=size, **changes)
+
+    def network(make, preset, seen, **changes):
+        return make.get_config(preset, inputs={**data, "view": seen}, **changes)
+
+    found = {
+        "photos": stage.config("import_photos"),
+        "split": stage.config("split", inputs=photos),
+        "whole": view("whole", whole),
+        "localizer": network(localizer, presets["localizer"], "whole"),
+        "boxed": view("box", boxed, "localizer", padding=0.1),
+        "aligner": network(aligner, presets["aligner"], "whole"),
+        "aligned": view("head", aligned, "refined" if window else "aligner"),
+    }
+    if window:  # the second look: a square 3 head lengths wide, turned by the first answer
+        found["window"] = view("head", window, "aligner", across=3.0, aspect=1.0, ahead=0.0)
+        found["refined"] = network(aligner, presets["window"], "window")
+    for name, seen in {"naive": "whole", "boxed": "boxed", "aligned": "aligned"}.items():
+        found[f"{name}_classifier"] = network(classifier, presets["classifier"], seen, size=networks[name])
+    return found | outcome(data, ["aligned_classifier"])
+
+
+def outcome(data: dict[str, str], classifiers: list[str]) -> dict[str, ConfigDict]:
+    """From trained classifiers to submission.csv: features, logistic regression on them, the table."""
+    features = {f"features{i or ''}": name for i, name in enumerate(classifiers)}
+    return {
+        **{name: stage.config("extract", inputs={"network": trained}) for name, trained in features.items()},
+        "stack": stage.config("stack", inputs={**data, **{name: name for name in features}}),
+        "submission": stage.config("submit", inputs={**data, "probabilities": "stack"}),
+    }

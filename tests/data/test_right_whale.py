@@ -1,0 +1,247 @@
+"""The packaged dataset gives back the photos byte for byte, and a build either completes or leaves nothing."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from whale_jax import errors
+from whale_jax.data import check, right_whale
+from whale_jax.data.annotations import Catalogue, Photo
+
+SIZE = (24, 32)  # height, width
+
+
+def jpeg(seed, *, size=SIZE, **how):
+    pixels = np.random.default_rng(seed).integers(0, 255, (*size, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", **how)
+    return file.getvalue()
+
+
+def catalogue(root, files, *, points=None, box=None):
+    """Photos with the given contents; even ones are labelled, and the first is annotated."""
+    photos = []
+    for i, (name, data) in enumerate(sorted(files.items())):
+        unknown = i > 0
+        where = {"whale": f"train.csv line {i + 2}", "bonnet": "points1.json entry 1", "box": "boxes.csv line 9"}
+        photo = Photo(
+            name=name,
+            whale="" if i % 2 else f"whale_{i % 4}",
+            points=np.full((2, 2), np.nan, np.float32) if unknown or points is None else np.float32(points),
+            box=np.full(4, np.nan, np.float32) if unknown or box is None else np.float32(box),
+            encounter="" if unknown else "May",
+            file_size=len(data),
+            where=where | {"blowhead": "points2.json entry 1"},
+        )
+        photos.append(photo)
+    return Catalogue(root, tuple(photos), ("whale_2", "whale_0"), files.__getitem__, 0)
+
+
+@pytest.fixture
+def files():
+    return {f"w_{i}.jpg": jpeg(i, quality=50 + 3 * i, progressive=i % 2 == 0) for i in (1, 2, 3, 10, 11, 20, 21)}
+
+
+def test_round_trip(tmp_path, files):
+    given = catalogue(tmp_path, files, points=[[1.5, 2], [np.nan, np.nan]], box=[3, 4, 5, 6.25])
+    assert right_whale.build(given, tmp_path) == ()
+    photos = right_whale.load(tmp_path)
+    assert photos.name.tolist() == sorted(files)
+    assert photos.whale.tolist() == [photo.whale for photo in given.photos]
+    assert photos.whales == ("whale_2", "whale_0")
+    assert photos.label.tolist() == [1, -1, 0, -1, 1, -1, 0]
+    assert photos.encounter.tolist() == ["May"] + [""] * 6
+    np.testing.assert_array_equal(photos.points, [photo.points for photo in given.photos])
+    np.testing.assert_array_equal(photos.box, [photo.box for photo in given.photos])
+    np.testing.assert_array_equal(photos.size, [SIZE] * len(files))
+    assert (photos.label.dtype, photos.size.dtype, photos.points.dtype) == (np.int32, np.int32, np.float32)
+    for row, name in enumerate(photos.name):
+        assert photos.jpeg(row) == files[name]
+
+
+def test_records_say_what_the_columns_say(tmp_path, files):
+    right_whale.build(catalogue(tmp_path, files, points=[[1, 2], [3, np.nan]]), tmp_path)
+    photos = right_whale.load(tmp_path)
+    builder = tfds.builder_from_directory(next(tmp_path.glob("right_whale/*")))
+    records = builder.as_data_source("part_0000", decoders={"image": tfds.decode.SkipDecoding()})
+    for row, record in enumerate(records):
+        for key in ("name", "whale", "encounter"):
+            assert record[key].decode() == getattr(photos, key)[row]
+        for key in ("points", "box", "size"):
+            np.testing.assert_array_equal(record[key], getattr(photos, key)[row])
+
+
+def test_parts_are_joined_in_order_and_read_by_many_threads(tmp_path, files, monkeypatch):
+    monkeypatch.setattr(right_whale, "PART", 2 * len(files["w_1.jpg"]))
+    right_whale.build(catalogue(tmp_path, files), tmp_path)
+    assert len({path.name.split(".")[0] for path in tmp_path.rglob("*array_record*")}) > 2
+    photos = right_whale.load(tmp_path)
+    rows = np.random.default_rng(0).integers(0, len(files), 300)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(photos.jpeg, rows)) == [files[photos.name[row]] for row in rows]
+
+
+def test_digest_depends_on_every_byte_and_annotation_alone(tmp_path, files):
+    changed = bytearray(files["w_3.jpg"])
+    changed[-20] ^= 1
+    same = catalogue(tmp_path, files)
+    variants = [
+        same,
+        same,
+        catalogue(tmp_path, files | {"w_3.jpg": bytes(changed)}),
+        catalogue(tmp_path, files, points=[[1, 2], [3, 4]]),
+        catalogue(tmp_path, files, box=[1, 2, 3, 4]),
+        same._replace(photos=(same.photos[0]._replace(whale="whale_2"), *same.photos[1:])),
+        same._replace(whales=("whale_0", "whale_2")),
+    ]
+    digests = []
+    for i, variant in enumerate(variants):
+        right_whale.build(variant, tmp_path / str(i))
+        digests.append(right_whale.load(tmp_path / str(i)).digest)
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == len(digests) - 1
+
+
+def test_a_complete_dataset_is_kept_and_another_refused(tmp_path, files):
+    right_whale.build(catalogue(tmp_path, files), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert right_whale.build(catalogue(tmp_path, files), tmp_path) == ()
+    with pytest.raises(errors.InputError, match="dataset of other photos: delete it"):
+        right_whale.build(catalogue(tmp_path, files, box=[1, 2, 3, 4]), tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_nothing_to_load(tmp_path):
+    with pytest.raises(errors.InputError, match="no photos were imported"):
+        right_whale.load(tmp_path)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("kept", [0, 1, 100, 0.3, 0.9, -2])
+def test_a_truncated_photo_is_found(kept, progressive):
+    whole = jpeg(0, size=(200, 300), progressive=progressive)
+    photo = Photo("w_1.jpg", "", np.zeros((2, 2)), np.zeros(4), "", 0, {"whale": "train.csv line 7"})
+    assert check.decode(lambda name: whole, photo).problem == ""
+    cut = whole[: int(kept * len(whole)) if isinstance(kept, float) else kept]
+    assert check.decode(lambda name: cut, photo).problem.startswith("train.csv line 7: w_1.jpg cannot be decoded (")
+
+
+def png():
+    file = io.BytesIO()
+    Image.new("RGB", SIZE).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("data", [png(), b"", b"no picture", jpeg(0)[:-60]], ids=["png", "empty", "text", "cut"])
+def test_an_unreadable_photo_is_refused_or_left_out(tmp_path, files, data):
+    bad = catalogue(tmp_path, files | {"w_11.jpg": data})
+    with pytest.raises(errors.InputError, match=r"line 4: w_11.jpg cannot be decoded .*set skip_unreadable"):
+        right_whale.build(bad, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    for _ in range(2):  # the second time from what is there
+        (skipped,) = right_whale.build(bad, tmp_path / "out", skip_unreadable=True)
+        assert skipped.startswith("train.csv line 4: w_11.jpg cannot be decoded (")
+    photos = right_whale.load(tmp_path / "out")
+    assert photos.name.tolist() == sorted(files.keys() - {"w_11.jpg"})
+    assert [photos.jpeg(row) for row in range(6)] == [files[name] for name in photos.name]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_no_readable_photo_at_all(tmp_path, skip):
+    with pytest.raises(errors.InputError, match=r"w_\d.jpg cannot be decoded"):
+        right_whale.build(catalogue(tmp_path, {"w_1.jpg": b"", "w_2.jpg": b"?"}), tmp_path, skip_unreadable=skip)
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        ({"points": [[1, 2], [31, 25]]}, "points2.json entry 1: the blowhead of w_1.jpg"),
+        ({"points": [[-2, 2], [3, 4]]}, "points1.json entry 1: the bonnet of w_1.jpg"),
+        ({"box": [20, 2, 15, 5]}, "boxes.csv line 9: the box of w_1.jpg"),
+        ({"box": [2, -3, 9, 9]}, "boxes.csv line 9: the box of w_1.jpg"),
+    ],
+)
+def test_annotations_outside_the_photo(tmp_path, files, marks, message):
+    outside = catalogue(tmp_path, files, **marks)
+    with pytest.raises(errors.InputError, match=f"{message}.* outside the photo of 32x24 pixels"):
+        right_whale.build(outside, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    right_whale.build(outside, tmp_path / "out", outside=0.2)
+
+
+def test_many_problems_stop_the_import_early(tmp_path):
+    read = []
+    files = {f"w_{i:03d}.jpg": b"" for i in range(300)}
+    bad = catalogue(tmp_path, files)._replace(read_bytes=lambda name: read.append(name) or b"")
+    with pytest.raises(errors.InputError) as caught:
+        right_whale.build(bad, tmp_path)
+    assert len(str(caught.value).splitlines()) == 10
+    assert len(read) < 300
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_space_in_array_record(*_, **__):
+    raise RuntimeError(
+        f"Failed to finalize writing of split: write() failed: {os.strerror(errno.ENOSPC)}; at byte 6291"
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "failure"),
+    [
+        ("whale_jax.data.right_whale.RightWhale.download_and_prepare", no_space_in_array_record),
+        ("numpy.savez", no_space),
+        ("os.replace", no_space),
+        ("shutil.disk_usage", lambda folder: SimpleNamespace(free=10)),
+    ],
+)
+def test_a_full_disk(tmp_path, files, monkeypatch, where, failure):
+    with monkeypatch.context() as patched:
+        patched.setattr(where, failure)
+        with pytest.raises(errors.InputError, match=f"no space left for {tmp_path}: make room"):
+            right_whale.build(catalogue(tmp_path, files), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    right_whale.build(catalogue(tmp_path, files), tmp_path)
+
+
+def test_an_import_that_was_killed_is_done_again(tmp_path, files):
+    (tmp_path / "incomplete" / "right_whale" / "1.0.0").mkdir(parents=True)
+    (tmp_path / "incomplete" / "right_whale" / "1.0.0" / "features.json").write_text("half")
+    right_whale.build(catalogue(tmp_path, files), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["right_whale"]
+    assert len(right_whale.load(tmp_path).name) == len(files)
+
+
+def test_other_failures_leave_nothing_either(tmp_path, files):
+    def broken(name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        right_whale.build(catalogue(tmp_path, files)._replace(read_bytes=broken), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_neither_tensorflow_nor_jax_is_imported(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.jpg").write_bytes(jpeg(i))
+    program = f"""
+import sys
+from whale_jax.data import annotations, right_whale
+right_whale.build(annotations.read({str(tmp_path)!r}), {str(tmp_path / "out")!r})
+assert len(right_whale.load({str(tmp_path / "out")!r}).jpeg(2)) == {len(jpeg(2))}
+assert not {{"tensorflow", "jax"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])

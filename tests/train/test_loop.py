@@ -1,0 +1,97 @@
+"""A run that was killed and resumed is the run that was not, bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from whale_jax import errors
+from whale_jax.models import MODELS
+from whale_jax.tasks.classify import classify
+from whale_jax.train import log, loop, optim
+from whale_jax.train import state as states
+from whale_jax.train.parallel import parallel
+from whale_jax.train.step import make_eval_step, make_train_step
+
+SIZE, STEPS = (12, 12), 9
+
+
+def make_batch(step):
+    rng = np.random.default_rng(step)
+    label = rng.integers(0, 2, 8).astype(np.int32)
+    images = rng.integers(0, 100, (8, 14, 14, 3)) + 100 * label[:, None, None, None] * (np.arange(14) < 7)[:, None]
+    return {
+        "image": images.astype(np.uint8),
+        "view": np.tile(np.eye(3, dtype=np.float32), (8, 1, 1)),
+        "index": np.arange(8, dtype=np.int32),
+        "label": label,
+        "mask": np.ones(8, np.float32),
+    }
+
+
+def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS):
+    """Trains a small network with dropout and augmentation; kills its own process before step `die_at`."""
+    task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
+    model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
+    optimizer = optim.optimizer(name="adam", lr=lr, steps=steps)
+    many = parallel("jit", 2)
+
+    def training(step):
+        if step == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return make_batch(step)
+
+    return loop.fit(
+        states.create(model, optimizer, 5, SIZE),
+        many.train(make_train_step(model, task, optimizer)),
+        many.evaluate(make_eval_step(model, task)),
+        plan=loop.Plan(steps, 8, eval_every=3, log_every=2, patience=patience, best="log_loss", maximise=False),
+        parallel=many,
+        training=training,
+        validation=lambda: [make_batch(1000), make_batch(1001)],
+        workdir=Path(workdir),
+    )
+
+
+def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
+    whole, result = fit(tmp_path / "whole")
+    code = f"import jax; jax.config.update('jax_num_cpu_devices', 4); from tests.train import test_loop as t; t.fit({str(tmp_path / 'cut')!r}, die_at=7)"
+    killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    last = log.read(tmp_path / "cut")[-1]["step"]
+    assert 0 < last < STEPS
+    resumed, same = fit(tmp_path / "cut")
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
+    assert result["best"] == same["best"]
+    assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
+
+
+def test_the_best_weights_come_back_not_the_last(tmp_path):
+    best, result = fit(tmp_path, lr=0.3, steps=12)
+    losses = {row["step"]: row["valid/log_loss"] for row in log.read(tmp_path) if "valid/log_loss" in row}
+    assert int(best.step) == result["best_step"] == min(losses, key=losses.get)
+
+
+def test_stops_early_when_nothing_gets_better(tmp_path):
+    fit(tmp_path, lr=1.0, patience=2, steps=60)
+    losses = [row["valid/log_loss"] for row in log.read(tmp_path) if "valid/log_loss" in row]
+    assert len(losses) < 20
+    assert losses.index(min(losses)) == len(losses) - 3
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path):
+    with pytest.raises(errors.InputError, match=r"loss at step [23] is .*learning rate"):
+        fit(tmp_path, lr=float("nan"))
+
+
+def test_a_second_call_finds_the_run_complete(tmp_path):
+    first, _ = fit(tmp_path)
+    rows = log.read(tmp_path)
+    again, _ = fit(tmp_path, die_at=STEPS - 1)  # no batch is asked for
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(first), jax.device_get(again))
+    assert log.read(tmp_path) == rows

@@ -1,0 +1,96 @@
+"""One training step on one device, on four by jit and on four by pmap is the same step."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from whale_jax.models import MODELS
+from whale_jax.tasks.classify import classify
+from whale_jax.train import optim
+from whale_jax.train import state as states
+from whale_jax.train.parallel import parallel
+from whale_jax.train.step import make_eval_step, make_train_step
+
+SIZE = (16, 16)
+WARPS = "rotate(30)|scale(0.8,1.2)|flip_lr|gamma(0.8,1.2)"
+STAGES = ((8, 1), (8, 1))
+
+
+def make_batch(seed, count=8):
+    rng = np.random.default_rng(seed)
+    return {
+        "image": rng.integers(0, 255, (count, 20, 20, 3), np.uint8),
+        "view": np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
+        "index": rng.permutation(100)[:count].astype(np.int32),
+        "label": rng.integers(-1, 3, count).astype(np.int32),
+        "mask": np.ones(count, np.float32),
+    }
+
+
+def train(name, mode, devices, *, steps=5, shuffle=False):
+    """Parameters and metrics after some steps of a network with batch norm and dropout on augmented pictures."""
+    task = classify(size=SIZE, classes=3, augmentation=WARPS)
+    model = MODELS[name](outputs=3, stages=STAGES, stem=(8, 3, 1), dropout=0.0 if shuffle else 0.5)
+    optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
+    many = parallel(mode, devices)
+    step, state = many.train(make_train_step(model, task, optimizer)), states.create(model, optimizer, 3, SIZE)
+    state = many.put_state(state)
+    for i in range(steps):
+        batch = make_batch(i)
+        if shuffle:
+            order = np.random.default_rng(i).permutation(8)
+            batch = {key: value[order] for key, value in batch.items()}
+        state, metrics = step(state, many.put_batch(batch))
+    return jax.device_get(state), jax.device_get(metrics)
+
+
+def assert_same(a, b, atol=2e-5):
+    jax.tree.map(partial(np.testing.assert_allclose, atol=atol, rtol=1e-4), a, b)
+
+
+@pytest.mark.parametrize("name", ["vgg", "resnet"])
+def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
+    one, metrics = train(name, "jit", 1)
+    for mode, devices in [("jit", 4), ("pmap", 4), ("pmap", 2)]:
+        other, other_metrics = train(name, mode, devices)
+        assert_same((one.params, one.batch_stats), (other.params, other.batch_stats))
+        assert_same(metrics, other_metrics, atol=1e-4)
+
+
+def test_an_examples_augmentation_follows_its_index_not_its_place():
+    assert_same(train("vgg", "jit", 1, shuffle=False)[1]["loss"][1], train("vgg", "jit", 1, shuffle=True)[1]["loss"][1])
+    task = classify(size=SIZE, classes=3, augmentation=WARPS)
+    batch = make_batch(0)
+    order = np.random.default_rng(0).permutation(8)
+    images = task.prepare(jax.random.key(0), batch, True)["image"]
+    shuffled = task.prepare(jax.random.key(0), {key: value[order] for key, value in batch.items()}, True)["image"]
+    np.testing.assert_allclose(images[order], shuffled, atol=1e-5)
+
+
+def test_rows_of_weight_zero_change_nothing_in_an_evaluation():
+    task = classify(size=SIZE, classes=3)
+    model = MODELS["vgg"](outputs=3, stages=STAGES)
+    state = states.create(model, optim.optimizer(lr=0.1, steps=1), 0, SIZE)
+    step = jax.jit(make_eval_step(model, task))
+    batch = make_batch(1)
+    found, predicted = step(state, batch)
+    padded = {key: np.concatenate([value, value[:3]]) for key, value in batch.items()}
+    padded["mask"][8:] = 0
+    same, more = step(state, padded)
+    for name, (total, count) in found.items():
+        np.testing.assert_allclose((total, count), same[name], rtol=1e-5)
+    np.testing.assert_allclose(predicted["logits"], more["logits"][:8], atol=1e-5)
+    assert found["loss"][1] == (batch["label"] >= 0).sum()
+
+
+def test_l2_pulls_kernels_and_spares_biases_and_normalisation():
+    params = {"conv": {"kernel": jnp.ones(3), "bias": jnp.ones(3)}, "norm": {"scale": jnp.ones(3)}}
+    optimizer = optim.optimizer(name="nesterov", lr=1.0, momentum=0.0, l2=0.05, steps=1)
+    zero = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = optimizer.update(zero, optimizer.init(params), params)
+    np.testing.assert_allclose(updates["conv"]["kernel"], -0.1)  # d/dw of 0.05 w^2 at 1
+    assert not updates["conv"]["bias"].any()
+    assert not updates["norm"]["scale"].any()

@@ -1,0 +1,1 @@
+"""Finds, aligns and identifies individual right whales in aerial photos, in functional JAX."""

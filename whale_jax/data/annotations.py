@@ -1,0 +1,179 @@
+"""What is known of the photos in a person's folder, whichever of the usual layouts it has.
+
+- The competition's: `imgs/` (or `imgs.zip`), `train.csv`, `sample_submission.csv`, and what others drew:
+  `points1.json` (bonnet) and `points2.json` (blowhead) of Sloth, and any `train_with_*.csv`. Only photos are a must.
+- Other people's: photos in the folder itself or in `imgs/`, and one CSV with Image, whaleID and any of bonnet_x,
+  bonnet_y, blowhead_x, blowhead_y, x, y, width, height, encounter. An empty cell is an unknown.
+- Ready crops: `train/`, `test/` and `train.csv`.
+
+Photos that no table gives a whale are unlabelled. Where there is a train.csv, no other table gives whales.
+A table of whales may list only photos that are there. What others drew may speak of more (they had all 4,544 photos,
+a person may have ten): those rows are counted and passed over, unless not one photo of the file is there.
+"""
+
+import functools
+import math
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from whale_jax.data import tables
+from whale_jax.data.tables import MOST, Row, hint
+from whale_jax.errors import InputError
+
+_IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
+_NOTHING = Row("", {}, "")
+
+
+class Photo(NamedTuple):
+    """One photo and what is known of it.
+
+    Attributes:
+        name: of its file, such as "w_1.jpg".
+        whale: its whaleID, "" where unlabelled.
+        points: (2, 2) float32 bonnet and blowhead as (x, y), in pixels; NaN where unknown.
+        box: (4,) float32 head box (x, y, width, height), in pixels; NaN where unknown.
+        encounter: name of the sighting, "" where unknown.
+        file_size: in bytes.
+        where: what was said ("bonnet", "box") -> the file and row that said so, for messages.
+    """
+
+    name: str
+    whale: str
+    points: np.ndarray
+    box: np.ndarray
+    encounter: str
+    file_size: int
+    where: Mapping[str, str]
+
+
+class Catalogue(NamedTuple):
+    """A folder's photos, sorted by name.
+
+    Attributes:
+        root: the folder.
+        photos: all of them.
+        whales: columns of the sample submission in their order, else the labels of the photos, sorted.
+        read_bytes: name -> content of the photo's file. May be called from several threads.
+        unused: number of annotations that speak of photos which are not there.
+    """
+
+    root: Path
+    photos: tuple[Photo, ...]
+    whales: tuple[str, ...]
+    read_bytes: Callable[[str], bytes]
+    unused: int
+
+
+def read(root: str | Path) -> Catalogue:
+    """Reads the catalogue in a folder. Everything wrong with its tables is reported in one InputError."""
+    root, problems = Path(root), []
+    sizes, read_bytes = _find_photos(root)
+    labels, sample = _find_labels(root), root / "sample_submission.csv"
+    listed = tables.read_table(labels, problems, required=("Image", "whaleID")) if labels else {}
+    drawn = [
+        tables.read_sloth(root / file, key, problems)
+        for file, key in (("points1.json", "bonnet"), ("points2.json", "blowhead"))
+        if (root / file).exists()
+    ]
+    drawn += [tables.read_table(path, problems) for path in sorted(root.glob("train_with_*.csv")) if path != labels]
+    whales, asked = tables.read_sample(sample, problems) if sample.exists() else ((), {})
+    problems += _mismatches(listed, whales, asked)
+    for row in (*listed.values(), *asked.values()):
+        if row.name not in sizes:
+            close = hint(row.name, sizes) if len(problems) < MOST else ""  # it is slow
+            problems.append(f"{row.where}: no photo {row.name} in {root}{close}: add it, or remove the row")
+    for rows in drawn:
+        if rows and not rows.keys() & sizes.keys():
+            row = next(iter(rows.values()))
+            what = f"neither {row.name} nor any other photo of this file is in {root}"
+            problems.append(f"{row.where}: {what}: remove the file")
+    tables.report(problems)
+
+    sources = [listed, *drawn]
+    photos = tuple(_merge(name, size, sources, labels is not None, problems) for name, size in sorted(sizes.items()))
+    tables.report(problems)
+    whales = whales or tuple(sorted({photo.whale for photo in photos} - {""}))
+    return Catalogue(root, photos, whales, read_bytes, sum(len(rows.keys() - sizes.keys()) for rows in drawn))
+
+
+def _mismatches(listed: Mapping[str, Row], whales: tuple[str, ...], asked: Mapping[str, Row]) -> Iterator[str]:
+    """Where a table of whales contradicts the sample submission."""
+    known = set(whales)
+    for name, row in listed.items():
+        whale = row.facts.get("whale")
+        if whale and known and whale not in known:
+            yield f"{row.where}: {whale} is not a column of sample_submission.csv{hint(whale, whales)}"
+        if whale and name in asked:
+            yield f"{asked[name].where}: {name} has a whale already ({row.where}): remove one of the rows"
+
+
+def _find_photos(root: Path) -> tuple[dict[str, int], Callable[[str], bytes]]:
+    """The photos' file sizes by name, and the function that reads one."""
+    if not root.is_dir():
+        raise InputError(f"no folder {str(root)!r}: give the one that holds the photos and their tables")
+    places = [root / "imgs"] if (root / "imgs").is_dir() else [p for p in (root / "imgs.zip",) if p.exists()]
+    places = places or [folder for folder in (root / "train", root / "test") if folder.is_dir()] or [root]
+    sizes: dict[str, int] = {}
+    readers: dict[str, Callable[[], bytes]] = {}
+    for path, size, reader in (file for place in places for file in _files(place)):
+        name = tables.basename(path)
+        if Path(name).suffix.lower() in _IMAGES and not name.startswith("."):
+            if name in sizes:
+                raise InputError(f"{path}: there are two photos of this name: rename one of them")
+            sizes[name], readers[name] = size, reader
+    if not sizes:
+        raise InputError(f"no photos in {' and '.join(map(str, places))}: put them there")
+    return sizes, lambda name: readers[name]()
+
+
+def _files(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+    """Path, size and reader of every file in a folder or a zip file."""
+    if place.is_dir():
+        for path in sorted(place.iterdir()):
+            yield str(path), path.stat().st_size, path.read_bytes
+        return
+    try:
+        archive = zipfile.ZipFile(place)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{place} is no complete zip file ({error}): copy it again") from error
+    for member in archive.infolist():
+        yield member.filename, member.file_size, functools.partial(archive.read, member)
+
+
+def _find_labels(root: Path) -> Path | None:
+    """The table that says which photo is which whale: train.csv, or the only one of unknown purpose."""
+    if (root / "train.csv").exists():
+        return root / "train.csv"
+    others = sorted({*root.glob("*.csv")} - {*root.glob("train_with_*.csv"), root / "sample_submission.csv"})
+    if len(others) > 1:
+        raise InputError(f"{root} has several tables ({', '.join(p.name for p in others)}): call one train.csv")
+    return others[0] if others else None
+
+
+def _merge(name: str, size: int, sources: list[dict[str, Row]], labelled: bool, problems: list[str]) -> Photo:
+    """All that the sources say of a photo, to a pixel alike. If `labelled`, the first alone gives the whale."""
+    facts, where = {}, {}
+    for source in sources:
+        row = source.get(name, _NOTHING)
+        for key, value in row.facts.items():
+            if key == "whale" and labelled and source is not sources[0]:
+                continue
+            if not _agree(facts.setdefault(key, value), value):
+                other = f"{facts[key]} in {where[key]}"
+                problems.append(f"{row.where}: {key} of {name} is {value} here and {other}: remove one of them")
+            where.setdefault(key, row.where)
+    if "bonnet" in facts and "blowhead" in facts and math.dist(facts["bonnet"], facts["blowhead"]) < 1:
+        problems.append(f"{where['blowhead']}: the two points of {name} are equal: remove or redraw them")
+    if "box" in facts and min(facts["box"][2:]) <= 0:
+        problems.append(f"{where['box']}: the box of {name} has no area")
+    points = np.array([facts.get(key, (math.nan,) * 2) for key in ("bonnet", "blowhead")], np.float32)
+    box = np.array(facts.get("box", (math.nan,) * 4), np.float32)
+    return Photo(name, facts.get("whale", ""), points, box, facts.get("encounter", ""), size, where)
+
+
+def _agree(a: str | tuple, b: str | tuple) -> bool:
+    return a == b if isinstance(a, str) else max(abs(x - y) for x, y in zip(a, b, strict=True)) < 1

@@ -1,0 +1,74 @@
+"""Whether photos can be read, and whether what is known of them lies inside."""
+
+import hashlib
+import io
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from whale_jax.data.annotations import Photo
+
+
+class Checked(NamedTuple):
+    """A photo's file and what decoding it told.
+
+    Attributes:
+        photo: what is known of it.
+        jpeg: content of the file.
+        size: (height, width) in pixels.
+        digest: SHA-256 of the file.
+        problem: which photo it is and why it cannot be read, "" where it can.
+    """
+
+    photo: Photo
+    jpeg: bytes = b""
+    size: tuple[int, int] = (0, 0)
+    digest: bytes = b""
+    problem: str = ""
+
+
+def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
+    """Decodes a photo at an eighth of its size, which still reads every byte of it."""
+    try:
+        jpeg = read_bytes(photo.name)
+        image = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
+        width, height = image.size
+        image.draft("RGB", (1, 1))  # as small as the decoder can, an eighth
+        image.load()
+    except Exception as error:  # Pillow raises many kinds on a broken file
+        reason = "not a JPEG" if isinstance(error, UnidentifiedImageError) else error
+        where = f"{photo.where['whale']}: " if "whale" in photo.where else ""
+        return Checked(photo, problem=f"{where}{photo.name} cannot be decoded ({reason})")
+    return Checked(photo, jpeg, (height, width), hashlib.sha256(jpeg).digest())
+
+
+def outside(row: Checked, *, margin: float) -> list[str]:
+    """A message for each point, and the box, that reaches more than `margin` of the longer side over the edge."""
+    photo, size = row.photo, np.array(row.size[::-1])
+    marks = {"bonnet": photo.points[:1], "blowhead": photo.points[1:]}
+    marks["box"] = np.stack([photo.box[:2], photo.box[:2] + photo.box[2:]])
+    far = margin * size.max()
+    return [
+        f"{photo.where[key]}: the {key} of {photo.name}, {np.round(xy, 1).tolist()}, is outside the photo of"
+        f" {size[0]}x{size[1]} pixels: was it drawn on one of another size?"
+        for key, xy in marks.items()
+        if (xy < -far).any() or (xy > size + far).any()
+    ]
+
+
+def ahead(function: Callable, items: Iterable) -> Iterator:
+    """Results of `function` over the items, in order, found by all cores a few items ahead."""
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,140 @@
+"""A pod of drawn right whales, written in the layout of the Kaggle competition: the embedded default."""
+
+import concurrent.futures
+import csv
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+from whale_jax import errors
+from whale_jax.data import drawing
+from whale_jax.data.drawing import Shot
+
+VERSION = 1  # goes up when the drawing changes, so that an older pod is not taken for a new one
+HEAD_BOX = np.array([(-0.30, -0.46), (-0.30, 0.46), (1.26, 0.46), (1.26, -0.46)])  # corners, in head lengths
+
+
+def draw(folder: pathlib.Path, *, seed: int, whales: int, photos: int, test: int, width: int) -> dict[str, int]:
+    """Draws a pod into `folder`, or finds it there. The same arguments give the same files, byte for byte.
+
+    Besides the competition's files, `truth.csv` tells whale and points of the test photos, and `pod.json` the arguments
+    and the bursts (photos of one encounter, seconds apart).
+
+    Args:
+        folder: must not exist, be empty, or hold the pod of these very arguments; else InputError.
+        seed: decides everything.
+        whales: number of individuals; at least two of them have a single train photo.
+        photos: number of train photos, two a whale or more.
+        test: number of test photos, each an encounter of its own.
+        width: of a photo in pixels; its height is two thirds of that.
+
+    Returns:
+        The counts: photos, test, whales, singles, bursts.
+    """
+    folder = pathlib.Path(folder)
+    arguments = {"seed": seed, "whales": whales, "photos": photos, "test": test, "width": width, "version": VERSION}
+    if whales < 3 or photos < 2 * whales or test < 0 or width < 64:
+        raise errors.InputError(f"a pod takes 3 whales, 2 photos a whale and a width of 64 or more, not {arguments}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        return _reuse(folder, arguments)
+    whale_ids, train, tests = roster(seed, whales=whales, photos=photos, test=test)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        root = pathlib.Path(scratch, "pod")
+        (root / "imgs").mkdir(parents=True)
+
+        def develop(shot: Shot) -> np.ndarray:
+            photo, points = drawing.photograph(seed, shot, width)
+            photo.save(root / "imgs" / shot.name, quality=90)
+            return points
+
+        # Threads: NumPy and Pillow release the lock, and nothing has to be imported again.
+        with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
+            points = list(pool.map(develop, train + tests))
+        _write_tables(root, whale_ids, train, tests, points)
+        later = {shot.moment for shot in train if shot.name != shot.moment}
+        bursts = [[shot.name for shot in train if shot.moment == moment] for moment in sorted(later)]
+        singles = int((np.bincount([shot.whale for shot in train]) == 1).sum())
+        found = {"photos": photos, "test": test, "whales": whales, "singles": singles, "bursts": len(bursts)}
+        pod = {"arguments": arguments, "counts": found, "bursts": bursts, "digest": _digest(root)}
+        (root / "pod.json").write_text(json.dumps(pod, indent=1))
+        root.rename(folder)
+    return found
+
+
+def roster(seed: int, *, whales: int, photos: int, test: int) -> tuple[list[str], list[Shot], list[Shot]]:
+    """Who is photographed when: a long tail with single photos and a few bursts.
+
+    Returns:
+        The whaleIDs, and the shots of the train and of the test photos, by name.
+    """
+    rng = drawing.generator(seed, "roster")
+    ids = [f"whale_{n:05d}" for n in sorted(rng.choice(100_000, whales, replace=False))]
+    singles = max(2, round(0.08 * whales))
+    share = rng.lognormal(0, 0.7, whales - singles)
+    spare = photos - singles - 2 * len(share)
+    more = np.floor(share / share.sum() * spare).astype(int)
+    more[np.argsort(-share)[: spare - more.sum()]] += 1
+    counts = rng.permutation(np.concatenate([np.ones(singles, int), 2 + more]))
+    names = [f"w_{n}.jpg" for n in rng.permutation(photos + test)]
+    train = []
+    for whale, count in enumerate(counts):
+        mine = names[len(train) : len(train) + count]
+        burst = rng.integers(2, 4) if count >= 6 and rng.random() < 0.5 else 1
+        train += [Shot(name, whale, mine[0] if i < burst else name) for i, name in enumerate(mine)]
+    seen = rng.choice(whales, test, p=counts / photos)
+    tests = [Shot(name, int(whale), name) for name, whale in zip(names[photos:], seen, strict=True)]
+    return ids, sorted(train), sorted(tests)
+
+
+def _write_tables(root, ids, train, tests, points) -> None:
+    """The annotations of the train photos, the sample submission, and the truth about the test photos."""
+    boxes, sloth = [], ([], [])
+    for shot, places in zip(train, points, strict=False):
+        (bx, by), (hx, hy) = places
+        corners = places[1] + HEAD_BOX @ np.array([(bx - hx, by - hy), (hy - by, bx - hx)])
+        low, high = corners.min(0), corners.max(0)
+        boxes.append([shot.name, ids[shot.whale], *np.round([*low, *(high - low)], 3)])
+        for rows, (x, y) in zip(sloth, places.round(3).tolist(), strict=True):
+            annotation = {"class": "point", "x": x, "y": y}
+            rows.append({"annotations": [annotation], "class": "image", "filename": shot.name})
+    for file, rows in zip(("points1.json", "points2.json"), sloth, strict=True):
+        (root / file).write_text(json.dumps(rows, indent=1))
+    truth = [[s.name, ids[s.whale], *p.round(3).ravel()] for s, p in zip(tests, points[len(train) :], strict=True)]
+    _write_csv(root / "train.csv", ["Image", "whaleID"], [[s.name, ids[s.whale]] for s in train])
+    _write_csv(root / "train_with_annotations_vinh.csv", ["Image", "whaleID", "x", "y", "width", "height"], boxes)
+    uniform = [f"{1 / len(ids):.6f}"] * len(ids)
+    _write_csv(root / "sample_submission.csv", ["Image", *ids], [[s.name, *uniform] for s in tests])
+    _write_csv(root / "truth.csv", ["Image", "whaleID", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], truth)
+
+
+def _write_csv(path: pathlib.Path, header: list, rows: list) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def _reuse(folder: pathlib.Path, arguments: dict) -> dict[str, int]:
+    """The counts of the pod in `folder`; InputError if it is not whole or not of `arguments`."""
+    advice = "delete that folder or name another"
+    try:
+        pod = json.loads((folder / "pod.json").read_text())
+        found, digest, counts = pod["arguments"], pod["digest"], pod["counts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise errors.InputError(f"{folder}: is not empty and holds no pod: {advice}") from None
+    if found != arguments:
+        raise errors.InputError(f"{folder}: holds the pod of {found}, not of {arguments}: {advice}")
+    if digest != _digest(folder):
+        raise errors.InputError(f"{folder}: its files are not those that were drawn: {advice}")
+    return counts
+
+
+def _digest(root: pathlib.Path) -> str:
+    """Hash of names and bytes of all files below `root` but pod.json."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.is_file() and p != root / "pod.json"):
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,201 @@
+"""3x3 affine algebra on points, boxes and pixels.
+
+Points are (..., 2) as (x, y) in pixels: x to the right, y down, (0, 0) the centre of the top-left
+pixel. A matrix takes *input* coordinates to *output* coordinates and moves points by multiplication
+and pixels by `warp`, which inverts it. Sizes are (height, width), as arrays are. A box is (..., 4) as
+(x, y, width, height), its x and y those of its left and top edge. All angles are in radians; a
+positive one turns x towards y, which on a screen is clockwise.
+"""
+
+import jax
+import jax.numpy as jnp
+
+Size = tuple[int, int]
+
+
+def compose(*matrices: jax.Array) -> jax.Array:
+    """One (..., 3, 3) matrix that does all of `matrices`, in the order given."""
+    total = matrices[0]
+    for matrix in matrices[1:]:
+        total = jnp.matmul(matrix, total, precision="highest")
+    return total
+
+
+def invert(matrix: jax.Array) -> jax.Array:
+    """(..., 3, 3) inverse of affine matrices, in closed form. A singular one gives inf or NaN."""
+    (a, b, tx), (d, e, ty) = (jnp.moveaxis(matrix[..., row, :], -1, 0) for row in (0, 1))
+    determinant = a * e - b * d
+    ia, ib, id_, ie = e / determinant, -b / determinant, -d / determinant, a / determinant
+    return affine(ia, ib, -(ia * tx + ib * ty), id_, ie, -(id_ * tx + ie * ty))
+
+
+def affine(a, b, tx, d, e, ty) -> jax.Array:
+    """(..., 3, 3) matrix with first rows (a, b, tx) and (d, e, ty); arguments broadcast."""
+    entries = jnp.broadcast_arrays(*(jnp.asarray(v, jnp.float32) for v in (a, b, tx, d, e, ty, 0, 0, 1)))
+    return jnp.stack(entries, axis=-1).reshape(*entries[0].shape, 3, 3)
+
+
+def translation(x, y) -> jax.Array:
+    """Adds (x, y) pixels."""
+    return affine(1, 0, x, 0, 1, y)
+
+
+def scaling(x, y) -> jax.Array:
+    """Multiplies coordinates by x and y. A factor of -1 mirrors."""
+    return affine(x, 0, 0, 0, y, 0)
+
+
+def rotation(angle) -> jax.Array:
+    """Turns about the origin by `angle` radians, x towards y."""
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    return affine(cos, -sin, 0, sin, cos, 0)
+
+
+def shear(angle) -> jax.Array:
+    """Slants the y axis by `angle` radians, as scikit-image's AffineTransform does up to the sign."""
+    return affine(1, jnp.tan(angle), 0, 0, 1, 0)
+
+
+def about(matrix: jax.Array, centre: jax.Array) -> jax.Array:
+    """`matrix` done about the (..., 2) point `centre` instead of the origin."""
+    x, y = centre[..., 0], centre[..., 1]
+    return compose(translation(-x, -y), matrix, translation(x, y))
+
+
+def middle(size: Size) -> jax.Array:
+    """(2,) the centre of an image of `size`."""
+    return jnp.array([(size[1] - 1) / 2, (size[0] - 1) / 2], jnp.float32)
+
+
+def resize(source, target: Size) -> jax.Array:
+    """Stretches an image of size `source` onto size `target`, outer edge onto outer edge.
+
+    Args:
+        source: (height, width), numbers or arrays of one shape.
+        target: (height, width).
+
+    Returns:
+        (..., 3, 3) matrix. Pixel centres are at integers, hence the half pixel.
+    """
+    y, x = target[0] / jnp.asarray(source[0]), target[1] / jnp.asarray(source[1])
+    return affine(x, 0, (x - 1) / 2, 0, y, (y - 1) / 2)
+
+
+def fit_similarity(source: jax.Array, target: jax.Array) -> jax.Array:
+    """The rotation, uniform scale and translation that take two points onto two others.
+
+    Args:
+        source: (..., 2, 2) two points as (x, y), in pixels.
+        target: (..., 2, 2) where they should land, in pixels.
+
+    Returns:
+        (..., 3, 3) matrix from source to target coordinates. Two equal source points give NaN or inf.
+    """
+    # A complex number is a rotation and a scale at once: z_target = a * z_source + b.
+    zs, zt = (p[..., 0] + 1j * p[..., 1] for p in (jnp.asarray(source), jnp.asarray(target)))
+    a = (zt[..., 1] - zt[..., 0]) / (zs[..., 1] - zs[..., 0])
+    b = zt[..., 0] - a * zs[..., 0]
+    return affine(a.real, -a.imag, b.real, a.imag, a.real, b.imag)
+
+
+def move_points(matrix: jax.Array, points: jax.Array) -> jax.Array:
+    """(..., n, 2) points moved by (..., 3, 3) matrices."""
+    linear = jnp.einsum("...ij,...nj->...ni", matrix[..., :2, :2], points, precision="highest")
+    return linear + matrix[..., None, :2, 2]
+
+
+def corners(box: jax.Array) -> jax.Array:
+    """(..., 4, 2) the corners of (..., 4) boxes, around the rim."""
+    x, y, width, height = jnp.moveaxis(jnp.asarray(box), -1, 0)
+    xs = jnp.stack([x, x + width, x + width, x], axis=-1)
+    ys = jnp.stack([y, y, y + height, y + height], axis=-1)
+    return jnp.stack([xs, ys], axis=-1)
+
+
+def bounding_box(points: jax.Array) -> jax.Array:
+    """(..., 4) the smallest upright box around (..., n, 2) points."""
+    low, high = points.min(-2), points.max(-2)
+    return jnp.concatenate([low, high - low], axis=-1)
+
+
+def move_box(matrix: jax.Array, box: jax.Array) -> jax.Array:
+    """(..., 4) the upright box around the moved corners of a box."""
+    return bounding_box(move_points(matrix, corners(box)))
+
+
+def move_box_by_mask(matrix: jax.Array, box: jax.Array, source: Size, target: Size) -> jax.Array:
+    """A box moved as the post did: its mask is warped like an image, and the extent of that is taken.
+
+    Unlike `move_box` it is cut at the rim of the picture and blind to parts of a pixel.
+
+    Args:
+        matrix: (3, 3) from source to target pixels.
+        box: (4,) in source pixels.
+        source: (height, width) of the image that the box lies in.
+        target: (height, width) of the warped image.
+
+    Returns:
+        (4,) in target pixels; zeros where nothing of the box is left.
+    """
+    x, y, width, height = box
+    ys, xs = jnp.mgrid[: source[0], : source[1]]
+    mask = (xs >= x - 0.5) & (xs <= x + width + 0.5) & (ys >= y - 0.5) & (ys <= y + height + 0.5)
+    moved = warp(mask[..., None].astype(jnp.float32), matrix, target, fill=0.0)[..., 0] >= 0.5
+    (x0, x1), (y0, y1) = (_extent(moved.any(axis)) for axis in (0, 1))
+    return jnp.where(moved.any(), jnp.stack([x0, y0, x1 - x0, y1 - y0]), 0).astype(jnp.float32)
+
+
+def _extent(line: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """First and last index at which a (n,) boolean line is true."""
+    return jnp.argmax(line), len(line) - 1 - jnp.argmax(line[::-1])
+
+
+def iou(a: jax.Array, b: jax.Array) -> jax.Array:
+    """(...,) area of the intersection of two (..., 4) boxes over that of their union."""
+    low = jnp.maximum(a[..., :2], b[..., :2])
+    high = jnp.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    shared = jnp.prod(jnp.maximum(high - low, 0), axis=-1)
+    total = jnp.prod(a[..., 2:], axis=-1) + jnp.prod(b[..., 2:], axis=-1) - shared
+    return shared / jnp.maximum(total, 1e-9)
+
+
+def warp(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None = None) -> jax.Array:
+    """Moves the pixels of an image by a matrix: what was at p is found at matrix @ p.
+
+    Bilinear, differentiable in image and matrix; it does not smooth, so shrink by less than 2.
+
+    Args:
+        image: (height, width, channels) of any type.
+        matrix: (3, 3) from pixels of the image to pixels of the result.
+        size: (height, width) of the result.
+        fill: the value outside the image; None repeats its edge.
+
+    Returns:
+        (*size, channels) float32.
+    """
+    (a, b, tx), (d, e, ty) = invert(matrix)[:2]
+    y, x = jnp.arange(size[0], dtype=jnp.float32)[:, None], jnp.arange(size[1], dtype=jnp.float32)
+    return sample(image, a * x + b * y + tx, d * x + e * y + ty, fill=fill)
+
+
+def sample(image: jax.Array, x: jax.Array, y: jax.Array, *, fill: float | None = None) -> jax.Array:
+    """(..., channels) bilinear values of a (height, width, channels) image at (...,) places."""
+    height, width, channels = image.shape
+    if fill is None:
+        x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
+    x0, y0 = jnp.floor(x), jnp.floor(y)
+    fx, fy = (x - x0)[..., None], (y - y0)[..., None]
+    rows = image.reshape(height * width, channels)
+
+    def corner(cx, cy):
+        inside = (cx >= 0) & (cx < width) & (cy >= 0) & (cy < height)
+        index = jnp.clip(cy, 0, height - 1).astype(jnp.int32) * width + jnp.clip(cx, 0, width - 1).astype(jnp.int32)
+        value = jnp.take(rows, index, axis=0, mode="clip").astype(jnp.float32)
+        return value if fill is None else jnp.where(inside[..., None], value, fill)
+
+    def blend(first, second, weight):
+        return first + (second - first) * weight  # exact where both are equal, so white stays at most white
+
+    top = blend(corner(x0, y0), corner(x0 + 1, y0), fx)
+    bottom = blend(corner(x0, y0 + 1), corner(x0 + 1, y0 + 1), fx)
+    return blend(top, bottom, fy)

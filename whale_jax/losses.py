@@ -1,0 +1,41 @@
+"""Losses, one value an example; whoever calls them masks, sums and divides."""
+
+import jax
+import jax.numpy as jnp
+
+
+def squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """(B, n) and (B, n) -> (B,) mean of squared differences."""
+    return jnp.square(prediction - target).mean(-1)
+
+
+def cross_entropy(logits: jax.Array, label: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
+    """(B, classes) logits and (B,) labels -> (B,) nats.
+
+    Args:
+        logits: unnormalised log probabilities.
+        label: index of the true class.
+        smoothing: share of the target spread evenly over all classes (Szegedy et al., arXiv:1512.00567).
+    """
+    log_p = jax.nn.log_softmax(logits)
+    true = jnp.take_along_axis(log_p, label[:, None], axis=-1)[:, 0]
+    return -(1 - smoothing) * true - smoothing * log_p.mean(-1)
+
+
+def binned_cross_entropy(logits: jax.Array, position: jax.Array, *, width: float) -> jax.Array:
+    """Cross entropy between softmax over bins and a bell around the true coordinate.
+
+    The right-whale winners' alternative to squared error, with a soft instead of a hard target.
+
+    Args:
+        logits: (..., bins), one for each of equal bins over 0..1.
+        position: (...,) true coordinates in 0..1.
+        width: standard deviation of the target, in bins.
+
+    Returns:
+        (...,) nats.
+    """
+    bins = logits.shape[-1]
+    centres = jnp.arange(bins) + 0.5
+    target = jax.nn.softmax(-0.5 * jnp.square((centres - position[..., None] * bins) / width))
+    return -(target * jax.nn.log_softmax(logits)).sum(-1)

@@ -1,0 +1,62 @@
+"""python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo
+
+The only file that knows flags: it sets up JAX, turns the config into a run and an error into a message.
+"""
+
+import logging as stdlib_logging
+import os
+import re
+import sys
+from pathlib import Path
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from whale_jax.errors import InputError
+from whale_jax.programs import stage
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file under configs/.", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; a run that was cut off goes on in it.")
+
+
+def main(argv: list[str]) -> None:
+    """Runs the config's program in the workdir."""
+    if len(argv) > 1:
+        raise InputError(f"unknown argument {argv[1]!r}: everything is a flag, such as --config.seed=1")
+    use_all_cores()
+    quieten()
+    stage.run(CONFIG.value, Path(WORKDIR.value))
+
+
+def use_all_cores() -> None:
+    """One simulated device a core where there is only the CPU: sharding beats XLA's threads there."""
+    jax.config.update("jax_num_cpu_devices", os.cpu_count())
+
+
+def quieten() -> None:
+    """Our own lines and progress bars, without the libraries' chatter."""
+    for name in ("jax", "orbax", "etils"):
+        stdlib_logging.getLogger(name).setLevel(stdlib_logging.WARNING)
+    logging.set_verbosity(logging.INFO)
+    handler = logging.get_absl_handler()
+    handler.setFormatter(stdlib_logging.Formatter("%(message)s"))
+    handler.addFilter(lambda record: record.levelno >= stdlib_logging.WARNING or "whale_jax" in record.pathname)
+
+
+def run() -> None:
+    """Command line entry point: exit code 2 and one message for what a person can mend."""
+    try:
+        flags.mark_flags_as_required(["config", "workdir"])
+        app.run(main)
+    except InputError as error:
+        sys.exit(_say(error))
+
+
+def _say(error: Exception) -> int:
+    print(f"\nwhale_jax: {error}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,159 @@
+"""The parts that every network here shares: convolution, normalisation, rectifier, dropout, heads."""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
+
+# He's initialisation with the gain of a rectifier of slope 1/3.
+kernel_init = nn.initializers.variance_scaling(2 / (1 + 1 / 9), "fan_in", "truncated_normal")
+
+
+class ConvNorm(nn.Module):
+    """A 'same' convolution, batch normalisation and the very leaky rectifier.
+
+    Attributes:
+        features: number of filters.
+        kernel: side of the square filters, in pixels.
+        stride: step in both directions.
+        norm: normalise (and then have no bias) or not.
+        act: apply the rectifier or leave the sum as it is.
+        dtype: of activations; parameters stay float32.
+        axis_name: mapped axis over which the statistics of the batch are shared, if any.
+    """
+
+    features: int
+    kernel: int = 3
+    stride: int = 1
+    norm: bool = True
+    act: bool = True
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """(batch, height, width, channels) -> (batch, height / stride, width / stride, features)."""
+        x = nn.Conv(
+            self.features,
+            (self.kernel, self.kernel),
+            self.stride,
+            use_bias=not self.norm,
+            kernel_init=kernel_init,
+            dtype=self.dtype,
+        )(x)
+        if self.norm:
+            x = batch_norm(train, self.dtype, self.axis_name)(x)
+        return very_leaky_relu(x) if self.act else x
+
+
+def batch_norm(train: bool, dtype: Any, axis_name: str | None) -> nn.BatchNorm:
+    """Batch normalisation over the global batch, with running averages as Lasagne kept them."""
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-4, dtype=dtype, axis_name=axis_name)
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask depends on an example's place in the global batch, not on the device that holds it."""
+
+    rate: float
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """(batch, ...) -> the same shape, kept values divided by the share kept."""
+        if not train or self.rate == 0:
+            return x
+        key = self.make_rng("dropout")
+        first = jax.lax.axis_index(self.axis_name) * len(x) if self.axis_name else 0
+        keys = jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(len(x)))
+        keep = jax.vmap(lambda k: jax.random.bernoulli(k, 1 - self.rate, x.shape[1:]))(keys)
+        return jnp.where(keep, x / (1 - self.rate), 0).astype(x.dtype)
+
+
+class Stem(nn.Module):
+    """The first convolution and, if asked for, a max pooling after it.
+
+    Attributes:
+        conv: filters, kernel side, stride.
+        pool: side of the max pooling with stride 2; 0 for none.
+    """
+
+    conv: tuple[int, int, int]
+    pool: int
+    cell: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """(batch, height, width, 3) -> the first feature maps."""
+        features, kernel, stride = self.conv
+        x = self.cell(features, kernel=kernel, stride=stride)(x, train)
+        return nn.max_pool(x, (self.pool, self.pool), (2, 2), "SAME") if self.pool else x
+
+
+class AverageHead(nn.Module):
+    """Global average, dropout, dense. The average is the feature vector of the post's ensemble."""
+
+    outputs: int
+    dropout: float
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
+        """(batch, height, width, channels) -> (batch, outputs) float32 and the averages."""
+        features = x.mean((1, 2), dtype=jnp.float32)
+        x = Dropout(self.dropout, self.axis_name)(features, train)
+        return nn.Dense(self.outputs)(x), {"features": features}
+
+
+class DenseHead(nn.Module):
+    """Flatten, a rectified dense layer of 512 with dropout, dense: the end of the first OxfordNet."""
+
+    outputs: int
+    dropout: float
+    axis_name: str | None = None
+    hidden: int = 512
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
+        """(batch, height, width, channels) -> (batch, outputs) float32 and the hidden layer."""
+        x = x.reshape(len(x), -1).astype(jnp.float32)
+        features = very_leaky_relu(nn.Dense(self.hidden, kernel_init=kernel_init)(x))
+        x = Dropout(self.dropout, self.axis_name)(features, train)
+        return nn.Dense(self.outputs)(x), {"features": features}
+
+
+class HeatmapHead(nn.Module):
+    """One map of scores a point, and of each map the log marginals over columns and rows.
+
+    Scores of places are shared by all coordinates of a point, so what is learned at one place in the
+    picture holds at every other; a dense layer would have to learn each place anew. Depth-to-space
+    gives a coarse feature map the resolution of the bins.
+
+    Attributes:
+        outputs: points x 2 coordinates x bins.
+    """
+
+    outputs: int
+    dropout: float
+    axis_name: str | None = None
+    points: int = 2
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
+        """(batch, side, side, channels) -> (batch, outputs) float32: per point, bins of x, then of y."""
+        batch, side, _, _ = x.shape
+        bins = self.outputs // (2 * self.points)
+        up = bins // side
+        if side != x.shape[2] or up * side != bins:
+            raise ValueError(f"{bins} bins are no multiple of a feature map of {x.shape[1]}x{x.shape[2]}")
+        x = Dropout(self.dropout, self.axis_name)(x.astype(jnp.float32), train)
+        scores = nn.Dense(self.points * up * up)(x).reshape(batch, side, side, up, up, self.points)
+        scores = scores.transpose(0, 5, 1, 3, 2, 4).reshape(batch, self.points, bins, bins)
+        marginals = [jax.nn.logsumexp(scores, axis) for axis in (2, 3)]  # over rows: columns, that is x, are left
+        return jnp.stack(marginals, axis=2).reshape(batch, -1), {"features": x.mean((1, 2)), "heatmap": scores}
+
+
+HEADS = {"average": AverageHead, "dense": DenseHead, "heatmap": HeatmapHead}

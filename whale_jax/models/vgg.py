@@ -1,0 +1,54 @@
+"""OxfordNet (Simonyan & Zisserman, arXiv:1409.1556) as the post grew it: stacks of 3x3 convolutions."""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from whale_jax.models import layers
+
+
+class VGG(nn.Module):
+    """Stem, stages of 3x3 convolutions that halve the picture in between, head.
+
+    Attributes:
+        outputs: length of the output.
+        stages: (filters, convolutions) of each stage.
+        stem: filters, kernel side and stride of the first convolution.
+        stem_pool: side of a max pooling of stride 2 after it; 0 for none.
+        reduce: how a stage after the first begins: "stride" 2 in its first convolution, or "maxpool" before it.
+        head: "average", "dense" or "heatmap" (layers.HEADS).
+        norm: batch normalisation on or off.
+        dropout: share of features dropped before the last dense layer.
+        dtype: of activations.
+        axis_name: mapped axis of a data-parallel step, if any.
+    """
+
+    outputs: int
+    stages: tuple[tuple[int, int], ...]
+    stem: tuple[int, int, int] = (32, 7, 2)
+    stem_pool: int = 0
+    reduce: str = "stride"
+    head: str = "average"
+    norm: bool = True
+    dropout: float = 0.5
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
+        """(batch, height, width, 3) in about -1..1 -> (batch, outputs) float32 and intermediates."""
+        cell = partial(layers.ConvNorm, norm=self.norm, dtype=self.dtype, axis_name=self.axis_name)
+        out = {"stem": layers.Stem(self.stem, self.stem_pool, cell)(x.astype(self.dtype), train)}
+        x = out["stem"]
+        for i, (features, depth) in enumerate(self.stages):
+            if i and self.reduce == "maxpool":
+                x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
+            for j in range(depth):
+                stride = 2 if i and not j and self.reduce == "stride" else 1
+                x = cell(features, stride=stride)(x, train)
+            out[f"stage{i + 1}"] = x
+        y, head = layers.HEADS[self.head](self.outputs, self.dropout, self.axis_name)(x, train)
+        return y, {**out, **head}

@@ -1,0 +1,84 @@
+"""Cuts a view out of every original photo by one matrix: the whole photo, the boxed head, or the aligned head."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import errors, geometry, registry
+from whale_jax.data import images, right_whale
+
+DEFAULTS = {
+    "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken
+    "frame": "whole",
+    "size": (256, 256),  # height, width of the view
+    "padding": 0.0,  # box: share of its sides added on each side
+    "across": 2.0,  # head: head lengths from the left to the right rim
+    "aspect": 2.0,  # head: width over height of what is cut out; `size` may squash it, as the post did
+    "ahead": 0.098,  # head: how far the points' middle lies right of the frame's, in head lengths
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes the view into workdir and, where points are used, points.csv in pixels of the original photos."""
+    photos = right_whale.load(Path(config.inputs.photos))
+    matrices = registry.lookup("frame", FRAMES, config.frame)(config, photos)
+    view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size))
+    ok = np.isfinite(view.matrices).all((1, 2))
+    if not ok.any():
+        raise errors.InputError(f"no photo has what the frame {config.frame!r} needs: import annotations or predict them")
+    if config.frame == "head":
+        write_points(workdir / "points.csv", photos.name, find(config, photos, "points"))
+    return {"views": int(ok.sum()), "without": photos.name[~ok].tolist()[:20]}
+
+
+def find(config: ConfigDict, photos: right_whale.Photos, name: str) -> np.ndarray:
+    """(N, ...) predicted "points" or "box" of every photo, or the annotated ones; NaN where there is none."""
+    if not config.inputs.predictions:
+        return getattr(photos, name)
+    with np.load(Path(config.inputs.predictions) / "predictions.npz") as found:
+        if name not in found:
+            raise errors.InputError(f"{config.inputs.predictions} predicts {', '.join(found)}, not the {name} needed here")
+        return found[name]
+
+
+def whole(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
+    """The whole photo, squashed."""
+    return np.asarray(geometry.resize(photos.size.T, tuple(config.size)))
+
+
+def box(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
+    """The box around the head and some padding, squashed."""
+    x, y, width, height = find(config, photos, "box").T
+    x, width = x - config.padding * width, width * (1 + 2 * config.padding)
+    y, height = y - config.padding * height, height * (1 + 2 * config.padding)
+    return np.asarray(geometry.compose(geometry.translation(-x, -y), geometry.resize((height, width), tuple(config.size))))
+
+
+def head(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
+    """The head turned so that the bonnet lies right of the blowhead (post, section 4.3)."""
+    return np.asarray(head_matrix(find(config, photos, "points"), config))
+
+
+def head_matrix(points: np.ndarray, config: ConfigDict) -> np.ndarray:
+    """(N, 3, 3) from photo pixels to the frame, for (N, 2, 2) bonnet and blowhead. Equal points give NaN."""
+    length = 100.0  # pixels between the points in a frame at true aspect, before it is resized
+    width = config.across * length
+    true = (width / config.aspect, width)
+    middle = geometry.middle(true) + np.array([config.ahead * length, 0])
+    target = middle + np.array([[length / 2, 0], [-length / 2, 0]])
+    return geometry.compose(geometry.fit_similarity(points, target), geometry.resize(true, tuple(config.size)))
+
+
+def write_points(path: Path, names: np.ndarray, points: np.ndarray) -> None:
+    """Image, bonnet_x, bonnet_y, blowhead_x, blowhead_y, in pixels of the original photo; empty where unknown."""
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"])
+        for name, pair in zip(names, points.reshape(-1, 4), strict=True):
+            table.writerow([name, *(f"{value:.2f}" if np.isfinite(value) else "" for value in pair)])
+
+
+FRAMES = {"whole": whole, "box": box, "head": head}

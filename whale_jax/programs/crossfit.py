@@ -1,0 +1,82 @@
+"""Trains one network a part of the photos and predicts each photo by the network that has not seen it.
+
+What a later stage trains on then has the errors that it will meet on new photos. Unlabelled photos were seen by
+no network: for them the predictions of all are averaged.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import geometry, metrics, tta
+from whale_jax.data import loader, right_whale, splits
+from whale_jax.programs import stage, train
+
+DEFAULTS = {
+    **{key: value for key, value in train.DEFAULTS.items() if key not in ("fold", "part")},
+    "parts": 2,
+    "warps": {},  # of test-time augmentation, see tta.grid
+    "average": "mean",
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes workdir/predictions.npz: for every photo its points or box in photo pixels, NaN where it has no picture."""
+    data = train.load_data(config)
+    usable = np.isfinite(data.view.matrices).all((1, 2))
+    unlabelled = np.flatnonzero((data.split.fold < 0) & usable)
+    size = len(data.photos.name)
+    total, count, results = {}, np.zeros(size), []
+    for part in range(config.parts):
+        one, folder = part_config(config, part), workdir / f"part{part}"
+        results.append(stage.run(one, folder))
+        network = train.restore(one, folder, classes=len(data.photos.whales))
+        inside = splits.inside_rows(data.split, part, config.parts)
+        rows = np.concatenate([inside[usable[inside]], unlabelled])
+        for name, value in predict(network, data, rows, config=config).items():
+            total.setdefault(name, np.zeros((size, *value.shape[1:])))[rows] += value
+        count[rows] += 1
+    with np.errstate(invalid="ignore"):
+        found = {name: value / count.reshape(-1, *[1] * (value.ndim - 1)) for name, value in total.items()}
+    np.savez(workdir / "predictions.npz", **found)
+    return {
+        "split": data.split.hash,
+        "metrics": score(found, data.photos),
+        "single_warp": [result["metrics"] for result in results],
+        "training_seconds": sum(result["training"]["seconds"] for result in results),
+        "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
+    }
+
+
+def part_config(config: ConfigDict, part: int) -> ConfigDict:
+    """The config of the network that is trained on all parts but `part`."""
+    own = {key: config[key] for key in train.DEFAULTS if key in config}
+    return stage.config("train", **{**own, "part": part})
+
+
+def predict(network: train.Network, data: train.Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:
+    """Predictions for `rows`, averaged over the warps of test-time augmentation."""
+    matrices = tta.grid(config.warps, data.view.images.shape[1:3], tuple(config.size))
+    return tta.predict(
+        network.evaluate,
+        network.state,
+        loader.evaluation(data.examples, rows, batch=config.batch),
+        matrices=matrices,
+        put=network.parallel.put_batch,
+        gather=network.parallel.gather,
+        average=config.average,
+    )
+
+
+def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str, float]:
+    """Metrics of predictions out of fold, over every photo that is annotated: what has no prediction is an error."""
+    if "box" in found:
+        known = np.isfinite(photos.box).all(1)
+        overlap = np.nan_to_num(geometry.iou(found["box"][known], photos.box[known]))
+        return {"iou": float(overlap.mean()), "iou>0.5": float((overlap > 0.5).mean())}
+    known = np.isfinite(photos.points).all((1, 2))
+    error = np.asarray(metrics.point_error(found["points"][known], photos.points[known]))
+    near = {f"pck@{within}": float((error <= within).mean()) for within in (0.05, 0.1, 0.25)}
+    return {"point_error": float(np.nanmean(error)), "point_error_median": float(np.nanmedian(error)), **near}

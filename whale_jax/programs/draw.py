@@ -1,0 +1,12 @@
+"""Draws a pod of whales into workdir/pod, in the competition's own layout."""
+
+import pathlib
+
+from whale_jax.data import synthetic
+
+DEFAULTS = {"seed": 0, "whales": 24, "photos": 320, "test": 60, "width": 768}
+
+
+def run(config, workdir: pathlib.Path) -> dict[str, int]:
+    """Draws the pod, or finds it there; returns the numbers of photos, test photos, whales, singles and bursts."""
+    return synthetic.draw(workdir / "pod", **{name: config[name] for name in DEFAULTS})

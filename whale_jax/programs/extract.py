@@ -1,0 +1,30 @@
+"""Features of the global average layer, and logits, of every photo."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax.programs import stage, train
+
+DEFAULTS = {"inputs": {"network": ""}, "batch": 64}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes workdir/features.npz: features (N, F) and logits (N, whales) of every photo; NaN where it has no picture.
+
+    Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
+    """
+    folder = Path(config.inputs.network)
+    trained = ConfigDict(stage.read(folder / "config.json"))
+    trained.batch = config.batch
+    data = train.load_data(trained)
+    network = train.restore(trained, folder, classes=len(data.photos.whales))
+    rows = np.flatnonzero(np.isfinite(data.view.matrices).all((1, 2)))
+    _, found = train.predict(network, data, rows, batch=config.batch)
+    full = {name: np.full((len(data.photos.name), value.shape[1]), np.nan, np.float32) for name, value in found.items()}
+    for name, value in found.items():
+        full[name][rows] = value
+    np.savez(workdir / "features.npz", **full)
+    return {"features": int(found["features"].shape[1]), "photos": len(rows)}

@@ -1,0 +1,73 @@
+"""The post's last step: features of all networks, standardised, into multinomial logistic regression."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from whale_jax import metrics
+from whale_jax.data import right_whale, splits
+
+DEFAULTS = {
+    "inputs": {"photos": "", "split": "", "features": ""},  # more networks: features2, features3 ...
+    "fold": 0,
+    "C": 10.0,
+    "iterations": 200,
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes workdir/probabilities.npz: of the regression (stack) and of the networks' own average (network)."""
+    photos = right_whale.load(Path(config.inputs.photos))
+    split = splits.load(Path(config.inputs.split), photos)
+    folders = [Path(path) for name, path in sorted(config.inputs.items()) if name.startswith("features") and path]
+    features, network = _load(folders)
+    usable = np.isfinite(features).all(1)
+    fit = splits.train_rows(split, config.fold)
+    fit = fit[usable[fit]]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=config.C, max_iter=config.iterations))
+    model.fit(features[fit], photos.label[fit])
+    stacked = np.full_like(network, np.nan)
+    stacked[np.ix_(usable, model.classes_)] = model.predict_proba(features[usable])
+    stacked[usable] = np.nan_to_num(stacked[usable])  # a whale without a photo to train on
+    found = {"stack": stacked, "network": network}
+    np.savez(workdir / "probabilities.npz", **found)
+    valid = splits.valid_rows(split, config.fold)
+    return {
+        "split": split.hash,
+        "metrics": {name: score(p[valid], photos.label[valid]) for name, p in found.items()},
+        "train_metrics": {name: score(p[fit], photos.label[fit]) for name, p in found.items()},
+    }
+
+
+def _load(folders: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """(N, sum of F) features and the (N, whales) average of the networks' probabilities."""
+    features, probabilities = [], []
+    for folder in folders:
+        with np.load(folder / "features.npz") as found:
+            features.append(found["features"])
+            probabilities.append(np.asarray(jax.nn.softmax(found["logits"])))
+    return np.concatenate(features, axis=1), np.mean(probabilities, axis=0)
+
+
+def score(probabilities: np.ndarray, label: np.ndarray, *, floor: float = metrics.KAGGLE_CLIP) -> dict[str, float]:
+    """Log loss and top-1 of (n, whales) probabilities; a photo without any gets the uniform ones."""
+    safe = finish(probabilities, floor)
+    logits, known = np.log(safe), label >= 0
+    return {
+        "log_loss": float(metrics.log_loss(logits[known], label[known]).mean()),
+        "top1": float(metrics.top_k(logits[known], label[known], 1).mean()),
+        "top5": float(metrics.top_k(logits[known], label[known], 5).mean()),
+    }
+
+
+def finish(probabilities: np.ndarray, floor: float) -> np.ndarray:
+    """(n, whales) of at least about `floor`, each row summing to 1; rows that are not finite become uniform."""
+    p = np.where(np.isfinite(probabilities), probabilities, 1 / probabilities.shape[1]).astype(np.float64)
+    p = np.maximum(p, floor)
+    return p / p.sum(1, keepdims=True)

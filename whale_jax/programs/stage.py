@@ -1,0 +1,117 @@
+"""What every stage does around its own work: a folder with config.json and result.json, and who made its inputs.
+
+A stage that is complete is skipped; one that was cut off goes on; a folder of another config, an input that has
+changed since, or inputs that belong to different splits are refused.
+"""
+
+import hashlib
+import importlib
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import flax
+import jax
+import jaxlib
+import numpy
+import optax
+from ml_collections import ConfigDict
+
+from whale_jax import errors, registry
+
+PROGRAMS = ("draw", "import_photos", "split", "align", "train", "crossfit", "extract", "stack", "submit", "pipeline")
+
+
+def module(name: str) -> Any:
+    """The program called `name`, one of PROGRAMS."""
+    registry.lookup("program", dict.fromkeys(PROGRAMS), name)
+    return importlib.import_module(f"whale_jax.programs.{name}")
+
+
+def config(program: str, **changes: Any) -> ConfigDict:
+    """The config of a program: its defaults and what an experiment changes. An unknown key raises InputError."""
+    defaults = {"program": program, **module(program).DEFAULTS}
+    for key in changes:
+        if key not in defaults:
+            raise errors.unknown(f"key of program {program!r}", key, defaults)
+    return ConfigDict({**defaults, **changes})
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Runs the program that `config.program` names in `workdir`, unless that has been done.
+
+    Args:
+        config: of one program. `config.inputs`, where there is one, names the folders of earlier stages.
+        workdir: the stage's folder.
+
+    Returns:
+        What stands in result.json: what the program returned, and seconds, digest, split, inputs, versions, device.
+
+    Raises:
+        InputError: a folder of another config, a missing or changed input, inputs of different splits.
+    """
+    workdir = Path(workdir)
+    wanted = json.loads(config.to_json_best_effort())
+    inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
+    digests = {name: result["digest"] for name, result in inputs.items()}
+    _claim(workdir, wanted)
+    if done := read(workdir / "result.json"):
+        if done["inputs"] != digests:
+            changed = [name for name in digests if done["inputs"].get(name) != digests[name]]
+            raise errors.InputError(f"{workdir} was made from other {', '.join(changed)}: choose another --workdir")
+        return done
+    splits = {result["split"] for result in inputs.values() if result.get("split")}
+    if len(splits) > 1:
+        raise errors.InputError(f"the inputs of {workdir} belong to {len(splits)} different splits: make them from one")
+    began = time.perf_counter()
+    found = module(config.program).run(config, workdir)
+    result = {
+        "program": config.program,
+        "seed": wanted.get("seed"),
+        "seconds": round(time.perf_counter() - began, 1),
+        "split": next(iter(splits), None),
+        **found,
+        "inputs": digests,
+        "digest": hash_of([wanted, digests, found.get("digest")]),
+        "device": f"{jax.local_device_count()} x {jax.devices()[0].device_kind}",
+        "versions": {m.__name__: m.__version__ for m in (jax, jaxlib, flax, optax, numpy)}
+        | {"python": platform.python_version()},
+    }
+    write(workdir / "result.json", result)
+    return result
+
+
+def write(path: Path, content: Any) -> None:
+    """Writes JSON by way of a temporary name, so that what bears `path`'s name is whole."""
+    partial = path.with_name(path.name + ".tmp")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    partial.replace(path)
+
+
+def read(path: Path) -> Any:
+    """The JSON in a file, None where there is no file."""
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def hash_of(content: Any) -> str:
+    """Sixteen hexadecimal digits that stand for what can be written as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _claim(workdir: Path, wanted: dict) -> None:
+    """Writes config.json, or checks that the one there is the same."""
+    there = read(workdir / "config.json")
+    if there is not None and there != wanted:
+        differ = sorted(key for key in {*there, *wanted} if there.get(key) != wanted.get(key))
+        raise errors.InputError(f"{workdir} belongs to another config ({', '.join(differ)} differ): choose another --workdir")
+    workdir.mkdir(parents=True, exist_ok=True)
+    write(workdir / "config.json", wanted)
+
+
+def _result(path: str) -> dict:
+    result = read(Path(path) / "result.json")
+    if result is None:
+        raise errors.InputError(f"{path} holds no finished stage (no result.json): run the stage that makes it first")
+    return result

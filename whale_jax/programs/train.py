@@ -1,0 +1,167 @@
+"""Trains one network on one view of the photos, for any task."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import errors, registry
+from whale_jax.data import images, loader, right_whale, splits
+from whale_jax.models import MODELS
+from whale_jax.tasks import Task
+from whale_jax.tasks.bbox import bbox
+from whale_jax.tasks.classify import classify
+from whale_jax.tasks.keypoints import keypoints
+from whale_jax.train import loop, optim
+from whale_jax.train import state as states
+from whale_jax.train.checkpoint import Checkpoints
+from whale_jax.train.parallel import Parallel, check_batch, parallel
+from whale_jax.train.step import make_eval_step, make_train_step
+
+DEFAULTS = {
+    "inputs": {"photos": "", "split": "", "view": ""},
+    "seed": 0,
+    "fold": 0,  # validated on, the others trained on; -1 trains on all
+    "part": 0,  # of `parts`, where the photos are cut into parts for predictions out of fold
+    "parts": 0,
+    "task": {"name": "classify"},
+    "model": {"name": "vgg"},
+    "size": (128, 128),
+    "precision": "float32",
+    "optimizer": {"name": "adam", "lr": 1e-3},
+    "batch": 32,
+    "epochs": 10.0,
+    "evaluations": 10,
+    "patience": 0,
+    "log_every": 20,
+    "parallel": "jit",
+    "devices": 0,
+}
+
+TASKS = {"classify": classify, "bbox": bbox, "keypoints": keypoints}
+ANNOTATION = {"classify": "label", "bbox": "box", "keypoints": "points"}
+
+
+class Data(NamedTuple):
+    """What a network is trained on and applied to: photos, their split, and a view of them."""
+
+    photos: right_whale.Photos
+    split: splits.Split
+    view: images.View
+    examples: loader.Examples
+
+
+class Network(NamedTuple):
+    """A network with its compiled steps.
+
+    Attributes:
+        task: what it learns.
+        state: parameters and all else.
+        train, evaluate: compiled steps.
+        parallel: puts states and batches on the devices.
+    """
+
+    task: Task
+    state: states.TrainState
+    train: Callable
+    evaluate: Callable
+    parallel: Parallel
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Trains, keeps the best weights in workdir/checkpoints and returns the metrics of validation."""
+    data = load_data(config)
+    rows, validation = choose_rows(config, data)
+    steps = max(1, round(config.epochs * len(rows) / config.batch))
+    network = build(config, classes=len(data.photos.whales), steps=steps)
+    plan = loop.Plan(
+        steps=steps,
+        batch=config.batch,
+        eval_every=-(-steps // config.evaluations),
+        log_every=config.log_every,
+        patience=config.patience,
+        best=network.task.best,
+        maximise=network.task.maximise,
+    )
+    _, result = loop.fit(
+        network.state,
+        network.train,
+        network.evaluate,
+        plan=plan,
+        parallel=network.parallel,
+        training=loader.training(data.examples, rows, batch=config.batch, seed=config.seed),
+        validation=lambda: loader.evaluation(data.examples, validation, batch=config.batch),
+        workdir=workdir,
+        what=workdir.name,
+    )
+    return {
+        "split": data.split.hash,
+        "metrics": result.pop("best"),
+        "parameters": states.parameter_count(network.state),
+        "trained_on": len(rows),
+        "validated_on": len(validation),
+        "steps": steps,
+        "training": result,
+    }
+
+
+def load_data(config: ConfigDict) -> Data:
+    """Photos, split and view that `config.inputs` names."""
+    photos = right_whale.load(Path(config.inputs.photos))
+    split = splits.load(Path(config.inputs.split), photos)
+    view = images.load(Path(config.inputs.view))
+    return Data(photos, split, view, loader.Examples(photos, view))
+
+
+def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to validate on: those of the split that have the annotation and a picture."""
+    if config.parts:
+        train = splits.outside_rows(data.split, config.part, config.parts)
+        valid = splits.inside_rows(data.split, config.part, config.parts)
+    else:
+        train, valid = splits.train_rows(data.split, config.fold), splits.valid_rows(data.split, config.fold)
+    annotation = getattr(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
+    known = annotation >= 0 if annotation.ndim == 1 else np.isfinite(annotation.reshape(len(annotation), -1)).all(1)
+    known &= np.isfinite(data.view.matrices).all((1, 2))
+    train, valid = train[known[train]], valid[known[valid]]
+    if not len(train):
+        raise errors.InputError(f"no photo to train on has a {ANNOTATION[config.task.name]}: import annotations first")
+    return train, valid
+
+
+def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
+    """The network of a config at its first step; every unknown name or key raises InputError here."""
+    devices = parallel(config.parallel, config.devices)
+    check_batch(config.batch, devices.devices, "config.batch")
+    size = tuple(config.size)
+    more = {"size": size} | ({"classes": classes} if config.task.name == "classify" else {})
+    task = registry.build("task", TASKS, config.task, **more)
+    precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
+    model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
+    optimizer = registry.build("optimizer", {n: optim.optimizer for n in optim.NAMES}, config.optimizer, steps=steps)
+    return Network(
+        task=task,
+        state=states.create(model, optimizer, config.seed, size),
+        train=devices.train(make_train_step(model, task, optimizer)),
+        evaluate=devices.evaluate(make_eval_step(model, task)),
+        parallel=devices,
+    )
+
+
+def restore(config: ConfigDict, workdir: Path, *, classes: int) -> Network:
+    """A trained network: the best state in workdir/checkpoints."""
+    network = build(config, classes=classes)
+    checkpoints = Checkpoints(workdir / "checkpoints", metric=network.task.best, maximise=network.task.maximise)
+    state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=True)
+    checkpoints.close()
+    return network._replace(state=state)
+
+
+def predict(network: Network, data: Data, rows: np.ndarray, *, batch: int) -> tuple[dict, dict[str, np.ndarray]]:
+    """Metrics over `rows`, and predictions for each of them."""
+    batches = loader.evaluation(data.examples, rows, batch=batch)
+    return loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)

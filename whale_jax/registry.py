@@ -1,0 +1,40 @@
+"""From a name in a config to the module or function that it means."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from whale_jax import errors
+
+
+def lookup(what: str, table: Mapping[str, Any], name: str) -> Any:
+    """The entry called `name`; an unknown name raises InputError with the close matches."""
+    if name not in table:
+        raise errors.unknown(what, name, table)
+    return table[name]
+
+
+def build(what: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **more: Any) -> Any:
+    """Calls the entry that `spec.name` means with the rest of `spec` as keyword arguments.
+
+    Args:
+        what: what is being built, for the error message ("model", "task").
+        table: name -> callable.
+        spec: a config with `name` and arguments of the callable.
+        **more: arguments that are not the config's to choose; they win over `spec`.
+
+    Returns:
+        What the callable returns. A key it does not take raises InputError.
+    """
+    arguments = {key: _plain(value) for key, value in spec.items() if key != "name"}
+    function = lookup(what, table, spec["name"])
+    accepted = inspect.signature(function).parameters
+    for key in arguments:
+        if key not in accepted:
+            raise errors.unknown(f"key of {what} {spec['name']!r}", key, accepted)
+    return function(**{**arguments, **more})
+
+
+def _plain(value: Any) -> Any:
+    """Lists become tuples, so that modules stay hashable."""
+    return tuple(_plain(v) for v in value) if isinstance(value, list | tuple) else value

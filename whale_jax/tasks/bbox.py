@@ -1,0 +1,53 @@
+"""Regression of the box around the head (post, section 4.2.1)."""
+
+import jax
+import jax.numpy as jnp
+
+from whale_jax import augment, errors, geometry, losses, metrics
+from whale_jax.tasks import Batch, Outputs, Task, inputs
+
+
+def bbox(*, size, augmentation: str = "", move: str = "corners") -> Task:
+    """The task of finding the head's box: x, y, width and height in 0..1, mean squared error, IoU as metric.
+
+    Args:
+        size: (height, width) of the network's input, in pixels.
+        augmentation: specification for `augment.parse`.
+        move: how the true box follows the augmentation: "corners" (the box around its moved corners) or "mask"
+            (the extent of its warped mask, as the post did).
+    """
+    if move not in ("corners", "mask"):
+        raise errors.unknown("way to move a box", move, ("corners", "mask"))
+    parsed = augment.parse(augmentation)
+    extent = jnp.array([size[1], size[0], size[1], size[0]], jnp.float32)
+    shift = jnp.array([0.5, 0.5, 0, 0])  # from pixel centres at integers to a picture that begins at 0
+
+    def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
+        source = batch["image"].shape[1:3]
+        batch = inputs.prepare(key, batch, train, augmentation=parsed, size=size)
+        known = jnp.isfinite(batch["box"]).all(-1)
+        box = jnp.where(known[:, None], batch["box"], 1)
+        if move == "mask":
+            stored = geometry.move_box(batch["view"], box)
+            onward = geometry.compose(geometry.invert(batch["view"]), batch["matrix"])
+            moved = jax.vmap(lambda m, b: geometry.move_box_by_mask(m, b, source, size))(onward, stored)
+        else:
+            moved = geometry.move_box(batch["matrix"], box)
+        return {**batch, "target": (moved + shift) / extent, "weight": batch["mask"] * known}
+
+    def loss(outputs: Outputs, batch: Batch) -> jax.Array:
+        return losses.squared_error(outputs[0], batch["target"])
+
+    def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
+        box = outputs[0] * extent - shift
+        box = box.at[:, 2:].set(jnp.maximum(box[:, 2:], 1))
+        return {"box": geometry.move_box(geometry.invert(batch["matrix"]), box)}
+
+    def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
+        overlap = geometry.iou(predict(outputs, batch)["box"], batch["box"])
+        return {
+            "iou": metrics.masked(overlap, batch["weight"]),
+            "iou>0.5": metrics.masked((overlap > 0.5).astype(jnp.float32), batch["weight"]),
+        }
+
+    return Task(4, prepare, loss, measure, predict, best="iou", maximise=True)

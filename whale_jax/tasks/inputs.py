@@ -1,0 +1,43 @@
+"""From a view of a photo, as stored, to what a network sees; the same for every task."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from whale_jax import augment, geometry
+from whale_jax.tasks import Batch
+
+
+def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.Augmentation, size) -> Batch:
+    """Augments and resizes the pictures of a batch, each by a key of its own.
+
+    Args:
+        key: of this step; an example's key is folded in from its index, so neither its place in the batch
+            nor the number of devices changes what happens to it.
+        batch: image (B, h, w, 3) uint8, index (B,), mask (B,) of 0 or 1, view (B, 3, 3) from pixels of the
+            photo to pixels of the image, and optionally matrix (B, 3, 3) from image to network input, which
+            then replaces the augmentation (test-time augmentation gives its warps so).
+        train: augment, or only resize.
+        augmentation: parsed specification.
+        size: (height, width) of the network's input.
+
+    Returns:
+        batch with image (B, *size, 3) float32, every picture of mean 0 and deviation 1, matrix (B, 3, 3)
+        from pixels of the *photo* to pixels of the network's input, and weight (B,), equal to mask.
+    """
+    if "matrix" in batch:
+        images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size) / 255)(batch["image"], batch["matrix"])
+        matrices = batch["matrix"]
+    else:
+        keys = jax.vmap(partial(jax.random.fold_in, key))(batch["index"])
+        augmentation = augmentation if train else augment.parse("")
+        images, matrices = augment.augment_batch(augmentation, keys, batch["image"], size)
+    matrices = geometry.compose(batch["view"], matrices)
+    return {**batch, "image": standardise(images), "matrix": matrices, "weight": batch["mask"]}
+
+
+def standardise(images: jax.Array) -> jax.Array:
+    """Every (B, h, w, 3) picture to mean 0 and deviation 1: exposure differs more between flights than whales do."""
+    mean = images.mean((1, 2, 3), keepdims=True)
+    return (images - mean) / jnp.maximum(images.std((1, 2, 3), keepdims=True), 1e-3)

@@ -1,0 +1,68 @@
+"""Regression of two points, the bonnet and the blowhead (post, section 4.3.1)."""
+
+import jax
+import jax.numpy as jnp
+
+from whale_jax import augment, geometry, losses, metrics
+from whale_jax.tasks import Batch, Outputs, Task, inputs
+
+POINTS = 2
+
+
+def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0) -> Task:
+    """The task of finding bonnet and blowhead.
+
+    Args:
+        size: (height, width) of the network's input, in pixels.
+        augmentation: specification for `augment.parse`.
+        bins: 0 for squared error of coordinates in 0..1, as the post; else softmax over that many bins a
+            coordinate, as the competition's winners.
+        bell: standard deviation of the soft target, in bins.
+    """
+    parsed = augment.parse(augmentation)
+    extent = jnp.array([size[1], size[0]], jnp.float32)  # x, y
+
+    def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
+        batch = inputs.prepare(key, batch, train, augmentation=parsed, size=size)
+        known = jnp.isfinite(batch["points"]).all((1, 2))
+        points = geometry.move_points(batch["matrix"], jnp.where(known[:, None, None], batch["points"], 0))
+        target = (points + 0.5) / extent
+        # A point outside the picture cannot be learned, but in an evaluation it counts as an error.
+        inside = ((target > 0) & (target < 1)).all((1, 2))
+        return {**batch, "target": target, "weight": batch["mask"] * known * inside, "known": batch["mask"] * known}
+
+    def loss(outputs: Outputs, batch: Batch) -> jax.Array:
+        if not bins:
+            return losses.squared_error(outputs[0], batch["target"].reshape(-1, 2 * POINTS))
+        logits = outputs[0].reshape(-1, POINTS, 2, bins)
+        return losses.binned_cross_entropy(logits, batch["target"], width=bell).mean((1, 2))
+
+    def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
+        y = outputs[0]
+        if bins:
+            y = _peak(y.reshape(-1, POINTS, 2, bins), reach=3 * bell)
+        points = y.reshape(-1, POINTS, 2) * extent - 0.5
+        return {"points": geometry.move_points(geometry.invert(batch["matrix"]), points)}
+
+    def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
+        found, known = predict(outputs, batch)["points"], batch["known"]
+        return {
+            "point_error": metrics.masked(metrics.point_error(found, batch["points"]), known),
+            "pck@0.05": metrics.masked(metrics.pck(found, batch["points"], within=0.05), known),
+            "pck@0.1": metrics.masked(metrics.pck(found, batch["points"], within=0.1), known),
+            "pck@0.25": metrics.masked(metrics.pck(found, batch["points"], within=0.25), known),
+        }
+
+    return Task(POINTS * 2 * max(bins, 1), prepare, loss, measure, predict, best="point_error")
+
+
+def _peak(logits: jax.Array, reach: float) -> jax.Array:
+    """(..., bins) -> (...,) in 0..1: the mean of the softmax within `reach` bins of its highest bin.
+
+    The mean over all bins would be drawn to the middle wherever the network is unsure.
+    """
+    bins = logits.shape[-1]
+    places = jnp.arange(bins)
+    near = jnp.abs(places - logits.argmax(-1)[..., None]) <= reach
+    share = jax.nn.softmax(jnp.where(near, logits, -jnp.inf))
+    return (share * (places + 0.5)).sum(-1) / bins

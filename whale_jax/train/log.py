@@ -1,0 +1,55 @@
+"""What a run says: a line of JSON and TensorBoard events a measurement, a progress bar with images/s and time left."""
+
+import json
+import sys
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+
+class Log:
+    """metrics.jsonl and TensorBoard events of one run.
+
+    Args:
+        workdir: the run's folder.
+        step: the step that the run goes on from; what was logged after it is dropped, for it comes again.
+    """
+
+    def __init__(self, workdir: Path, step: int = 0):
+        self._path = Path(workdir) / "metrics.jsonl"
+        kept = [row for row in read(workdir) if row["step"] <= step]
+        self._path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        self._file = self._path.open("a")
+        self._events = SummaryWriter(str(Path(workdir) / "tensorboard"), purge_step=step or None)
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Adds one row; names may hold a slash, such as "valid/top1"."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flushes both."""
+        self._file.close()
+        self._events.close()
+
+
+def read(workdir: Path) -> list[dict[str, float]]:
+    """The rows of a run's metrics.jsonl; a last line that was cut off is left out."""
+    path = Path(workdir) / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = []
+    for line in lines:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def progress(total: int, *, what: str, start: int = 0, unit: str = "images") -> tqdm:
+    """A progress bar; where standard error is a file, a line a half minute at most."""
+    patient = not sys.stderr.isatty()
+    return tqdm(total=total, initial=start, desc=what, unit=f" {unit}", mininterval=30 if patient else 0.5, dynamic_ncols=True)

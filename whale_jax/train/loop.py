@@ -1,0 +1,151 @@
+"""The one training loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from whale_jax import errors, metrics
+from whale_jax.data import loader
+from whale_jax.train import log
+from whale_jax.train.checkpoint import Checkpoints
+from whale_jax.train.parallel import Parallel
+from whale_jax.train.state import TrainState
+
+
+class Plan(NamedTuple):
+    """How long to train, and what to do on the way.
+
+    Attributes:
+        steps: number of steps.
+        batch: examples a step.
+        eval_every: steps from one evaluation and checkpoint to the next.
+        log_every: steps from one row of training metrics to the next.
+        patience: evaluations without a better one after which to stop; 0 never.
+        best: the metric that says which checkpoint is best.
+        maximise: whether more of it is better.
+    """
+
+    steps: int
+    batch: int
+    eval_every: int
+    log_every: int
+    patience: int
+    best: str
+    maximise: bool
+
+
+def fit(
+    state: TrainState,
+    train_step: Callable,
+    eval_step: Callable,
+    *,
+    plan: Plan,
+    parallel: Parallel,
+    training: Callable[[int], dict],
+    validation: Callable[[], Iterable[dict]],
+    workdir: Path,
+    what: str = "train",
+) -> tuple[TrainState, dict[str, Any]]:
+    """Trains until `plan` is done, going on from the last checkpoint in `workdir` if there is one.
+
+    Args:
+        state: the first state.
+        train_step: compiled (state, batch) -> (state, metrics).
+        eval_step: compiled (state, batch) -> (metrics, predictions).
+        plan: see Plan.
+        parallel: puts states and batches on the devices.
+        training: step -> batch on the host.
+        validation: makes the padded batches of an evaluation; none means that the last state is the best.
+        workdir: for checkpoints and logs.
+        what: title of the progress bar.
+
+    Returns:
+        The best state and {"best": metrics of it, "step", "seconds", "images_per_second"}.
+
+    Raises:
+        InputError: a loss is not finite; names the step.
+    """
+    state = parallel.put_state(state)
+    checkpoints = Checkpoints(Path(workdir) / "checkpoints", metric=plan.best, maximise=plan.maximise)
+    progress = {"seconds": 0.0, "best": None, "best_step": 0, "stale": 0}
+    if restored := checkpoints.restore(state):
+        state, progress = restored
+    first = int(state.step)
+    logger, bar = log.Log(workdir, first), log.progress(plan.steps * plan.batch, what=what, start=first * plan.batch)
+    pending, began = [], time.perf_counter() - progress["seconds"]
+    batches = loader.ahead(lambda step: parallel.put_batch(training(step)), first, plan.steps)
+    for step, batch in enumerate(batches, start=first + 1):
+        if _stale(progress, plan):
+            break
+        with jax.transfer_guard("disallow"):
+            state, sums = train_step(state, batch)
+        pending.append(sums)
+        bar.update(plan.batch)
+        last = step == plan.steps
+        if last or step % plan.log_every == 0 or step % plan.eval_every == 0:
+            row = _drain(pending, step)
+            logger.write(step, row)
+            bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
+        if last or step % plan.eval_every == 0:
+            found, _ = evaluate(eval_step, state, validation(), parallel=parallel)
+            found = found or {plan.best: float(step if plan.maximise else -step)}
+            progress = _rate(progress, found, step, plan) | {"seconds": time.perf_counter() - began}
+            logger.write(step, {f"valid/{name}": value for name, value in found.items()})
+            checkpoints.save(state, found, progress)
+    bar.close()
+    logger.close()
+    best, _ = checkpoints.restore(state, best=True)
+    checkpoints.close()
+    result = {"best": progress["best"], "best_step": progress["best_step"], "seconds": progress["seconds"]}
+    return best, result | {"images_per_second": int(state.step) * plan.batch / max(progress["seconds"], 1e-9)}
+
+
+def evaluate(
+    eval_step: Callable, state: TrainState, batches: Iterable[dict], *, parallel: Parallel
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Metrics over all batches, and predictions of every row that is not padding.
+
+    Sums are added in float64 on the host, so the means do not depend on how the rows were batched.
+    """
+    sums: dict[str, np.ndarray] = {}
+    predictions: list[dict[str, np.ndarray]] = []
+    for batch in batches:
+        found, predicted = eval_step(state, parallel.put_batch(batch))
+        keep = batch["mask"] > 0
+        predictions.append({name: value[keep] for name, value in parallel.gather(predicted).items()})
+        for name, pair in jax.device_get(found).items():
+            sums[name] = sums.get(name, 0) + np.asarray(pair, np.float64)
+    names = predictions[0] if predictions else ()
+    return metrics.means(sums), {name: np.concatenate([p[name] for p in predictions]) for name in names}
+
+
+def _drain(pending: list, step: int) -> dict[str, float]:
+    """Means of the waiting steps' metrics, which are fetched only here; a loss that is not finite names its step."""
+    rows = jax.device_get(pending)
+    for i, row in enumerate(rows, start=step - len(rows) + 1):
+        if not math.isfinite(row["loss"][0]):
+            raise errors.InputError(
+                f"the loss at step {i} is {row['loss'][0]}: lower the learning rate (config.optimizer.lr) or clip the "
+                "gradient (config.optimizer.clip); the last checkpoint before it is kept"
+            )
+    pending.clear()
+    names = rows[0]
+    return metrics.means({f"train/{n}": np.sum([row[n] for row in rows], axis=0, dtype=np.float64) for n in names})
+
+
+def _rate(progress: dict, found: dict[str, float], step: int, plan: Plan) -> dict:
+    """Progress after an evaluation: is this the best one so far?"""
+    sign = 1 if plan.maximise else -1
+    old = progress["best"]
+    if old is None or sign * found[plan.best] > sign * old[plan.best]:
+        return {**progress, "best": found, "best_step": step, "stale": 0}
+    return {**progress, "stale": progress["stale"] + 1}
+
+
+def _stale(progress: dict, plan: Plan) -> bool:
+    return bool(plan.patience) and progress["stale"] >= plan.patience

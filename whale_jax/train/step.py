@@ -1,0 +1,66 @@
+"""One training step and one evaluation step, as pure functions for any number of devices.
+
+The same body runs under jit with a sharded batch, where sums over the batch are global by themselves, and
+under pmap with `axis_name`, where they are summed over devices: sums over sums, never a mean of means.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from whale_jax.tasks import Batch, Task
+from whale_jax.train import state as states
+from whale_jax.train.state import TrainState
+
+Metrics = dict[str, tuple[jax.Array, jax.Array]]
+
+
+def make_train_step(model: nn.Module, task: Task, optimizer: optax.GradientTransformation) -> Callable:
+    """The function (state, batch, *, axis_name=None) -> (state, {name: (sum, count)})."""
+
+    def train_step(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> tuple[TrainState, Metrics]:
+        batch = task.prepare(states.stream(state.seed, "augment", state.step), batch, True)
+        dropout = states.stream(state.seed, "dropout", state.step)
+        weight = batch["weight"]
+        total = jnp.maximum(_sum(weight.sum(), axis_name), 1e-9)
+
+        def loss_fn(params):
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            outputs, updates = model.clone(axis_name=axis_name).apply(
+                variables, batch["image"], train=True, mutable=["batch_stats"], rngs={"dropout": dropout}
+            )
+            losses = jnp.where(weight > 0, task.loss(outputs, batch), 0)
+            return (losses * weight).sum() / total, (losses, updates.get("batch_stats", {}))
+
+        gradients, (losses, stats) = jax.grad(loss_fn, has_aux=True)(state.params)
+        gradients = _sum(gradients, axis_name)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = _sum({"loss": ((losses * weight).sum(), weight.sum())}, axis_name)
+        metrics["gradient_norm"] = (optax.tree.norm(gradients), jnp.float32(1))
+        return TrainState(state.step + 1, state.seed, params, stats, opt_state), metrics
+
+    return train_step
+
+
+def make_eval_step(model: nn.Module, task: Task) -> Callable:
+    """The function (state, batch, *, axis_name=None) -> ({name: (sum, count)}, {name: (B, ...)})."""
+
+    def eval_step(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> tuple[Metrics, dict[str, Any]]:
+        batch = task.prepare(states.stream(state.seed, "evaluate"), batch, False)
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        outputs = model.apply(variables, batch["image"], train=False)
+        weight = batch["weight"]
+        losses = jnp.where(weight > 0, task.loss(outputs, batch), 0)
+        metrics = {"loss": ((losses * weight).sum(), weight.sum()), **task.metrics(outputs, batch)}
+        return _sum(metrics, axis_name), task.predict(outputs, batch)
+
+    return eval_step
+
+
+def _sum(tree: Any, axis_name: str | None) -> Any:
+    return jax.lax.psum(tree, axis_name) if axis_name else tree
