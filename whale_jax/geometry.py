@@ -191,7 +191,10 @@ def sample(image: jax.Array, x: jax.Array, y: jax.Array, *, fill: float | None =
         inside = (cx >= 0) & (cx < width) & (cy >= 0) & (cy < height)
         index = jnp.clip(cy, 0, height - 1).astype(jnp.int32) * width + jnp.clip(cx, 0, width - 1).astype(jnp.int32)
         value = jnp.take(rows, index, axis=0, mode="clip").astype(jnp.float32)
-        return value if fill is None else jnp.where(inside[..., None], value, fill)
+        if fill is None:
+            return value
+        weight = inside[..., None].astype(jnp.float32)  # 0 or 1, hence exact; a select takes twice as long on a CPU
+        return value * weight + fill * (1 - weight)
 
     def blend(first, second, weight):
         return first + (second - first) * weight  # exact where both are equal, so white stays at most white

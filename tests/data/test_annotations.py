@@ -3,6 +3,7 @@
 import csv
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -61,6 +62,7 @@ def test_competition_layout(root):
 
 def test_zip_is_read_as_the_folder_is(root):
     folder = annotations.read(root)
+    contents = [folder.read_bytes(name) for name in NAMES]
     with zipfile.ZipFile(root / "imgs.zip", "w") as archive:
         for name in NAMES:
             archive.write(root / "imgs" / name, f"imgs/{name}")
@@ -70,7 +72,9 @@ def test_zip_is_read_as_the_folder_is(root):
     zipped = annotations.read(root)
     assert [photo.name for photo in zipped.photos] == list(NAMES)
     assert [photo.file_size for photo in zipped.photos] == [photo.file_size for photo in folder.photos]
-    assert zipped.read_bytes("w_2.jpg").startswith(b"\xff\xd8")
+    assert [zipped.read_bytes(name) for name in NAMES] == contents
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(zipped.read_bytes, NAMES * 50)) == contents * 50
 
 
 def test_points_from_a_table_are_those_from_json(root):
@@ -138,6 +142,28 @@ def test_annotations_of_absent_photos_are_counted(root):
     (root / "points1.json").write_text(json.dumps(sloth(w_77=(1, 2))))
     with pytest.raises(errors.InputError, match=r"points1.json entry 1: neither w_77.jpg nor any other"):
         annotations.read(root)
+
+
+def test_real_folders(whales):
+    photos = annotations.read(whales / "photos").photos
+    assert len(photos) == 23
+    for photo in photos:  # box and points are of the same head
+        middle = photo.points.mean(0)
+        assert (photo.box[:2] < middle).all()
+        assert (middle < photo.box[:2] + photo.box[2:]).all()
+    crops = annotations.read(whales / "crops")
+    assert (len(crops.photos), len(crops.whales), sum(p.whale == "" for p in crops.photos)) == (4543, 447, 661)
+
+
+def test_real_annotation_files_agree_and_pass(whales):
+    problems = []
+    files = [whales / "annotations" / f"{name}.csv" for name in ("train_with_points", "train_with_annotations_vinh")]
+    points, boxes = (tables.read_table(path, problems) for path in files)
+    bonnets = tables.read_sloth(whales / "annotations" / "points1.json", "bonnet", problems)
+    assert (problems, len(points), len(boxes), len(bonnets)) == ([], 4544, 4544, 4544)
+    assert boxes["w_7812.jpg"].where == "train_with_annotations_vinh.csv line 2"
+    for name, row in bonnets.items():
+        np.testing.assert_allclose(row.facts["bonnet"], points[name].facts["bonnet"], atol=1e-6)
 
 
 # What is wrong -> the file that gets a new content, that content, and what the message must say.
@@ -216,7 +242,7 @@ BAD = {
     "empty table": ("train.csv", [], "train.csv line 1: no column 'Image'"),
     "short row": ("train.csv", [*LABELS, ["w_3.jpg"]], "train.csv line 5: 1 cells where the first line has 2"),
     "no name": ("train.csv", [*LABELS, ["", "whale_a"]], "train.csv line 5: no name of a photo"),
-    "not JSON": ("points1.json", '[\n{"filename": \n', "points1.json line 3: not JSON"),
+    "not JSON": ("points1.json", '[\n{"filename": \n', r"points1.json is not JSON \(.*line 3"),
     "not text": ("train.csv", b"Image,whaleID\n\xff\xfe\x00", "train.csv is no CSV in UTF-8"),
     "no whales in sample": ("sample_submission.csv", [["Image"]], "sample_submission.csv line 1: its columns must be"),
     "whale twice in sample": (

@@ -2,7 +2,6 @@ import io
 import shutil
 import tracemalloc
 from collections import namedtuple
-from concurrent.futures import Future
 
 import jax.numpy as jnp
 import numpy as np
@@ -162,18 +161,6 @@ def test_photos_need_not_fit_in_memory(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert isinstance(view.images, np.memmap)
     assert peak < view.images.nbytes / 3
-
-
-def test_decoding_never_runs_far_ahead():
-    class Pool:
-        def submit(self, function, item):
-            future = Future()
-            future.set_result(function(item))
-            return future
-
-    started = []
-    for taken, _ in enumerate(images._map_ahead(Pool(), started.append, range(50), depth=5), start=1):
-        assert len(started) == min(taken + 5, 50)
 
 
 def test_an_unreadable_photo_is_named_and_leaves_nothing_half_written(tmp_path):

@@ -134,7 +134,8 @@ def _files(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
     """Path, size and reader of every file in a folder or a zip file."""
     if place.is_dir():
         for path in sorted(place.iterdir()):
-            yield str(path), path.stat().st_size, path.read_bytes
+            if path.is_file():
+                yield str(path), path.stat().st_size, path.read_bytes
         return
     try:
         archive = zipfile.ZipFile(place)

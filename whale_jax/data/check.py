@@ -59,16 +59,3 @@ def outside(row: Checked, *, margin: float) -> list[str]:
         for key, xy in marks.items()
         if (xy < -far).any() or (xy > size + far).any()
     ]
-
-
-def ahead(function: Callable, items: Iterable) -> Iterator:
-    """Results of `function` over the items, in order, found by all cores a few items ahead."""
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

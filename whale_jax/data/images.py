@@ -8,9 +8,7 @@ import contextlib
 import io
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from whale_jax import geometry
+from whale_jax.data import threads
 from whale_jax.data.right_whale import Photos
 from whale_jax.errors import InputError
 
@@ -128,10 +127,10 @@ def render(photos: Photos, matrices: np.ndarray, size: geometry.Size, path: Path
             raise InputError(f"{photos.name[row]}: {e}") from e
 
     progress = tqdm(total=len(rows), desc=Path(path).parent.name, unit="photo")
-    with _partial(Path(path)) as partial, progress, ThreadPoolExecutor(workers) as pool:
+    with _partial(Path(path)) as partial, progress:
         views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(photos.name), *size, 3))
         stack = np.zeros((batch, *plan.tile, 3), np.uint8)  # the last batch is padded: one compile for all
-        tiles = _map_ahead(pool, tile, rows.tolist(), depth=batch + workers)
+        tiles = threads.ahead(tile, rows.tolist(), workers=workers, depth=batch + workers)
         for start in range(0, len(rows), batch):
             some = rows[start : start + batch]
             for slot, pixels in enumerate(islice(tiles, len(some))):
@@ -202,16 +201,6 @@ def _warp(tiles: jax.Array, matrices: jax.Array, size: geometry.Size) -> jax.Arr
     """(B, *size, 3) uint8 of (B, height, width, 3) tiles moved by (B, 3, 3) matrices."""
     moved = jax.vmap(lambda tile, matrix: geometry.warp(tile, matrix, size))(tiles, matrices)
     return jnp.round(moved).astype(jnp.uint8)
-
-
-def _map_ahead(pool: ThreadPoolExecutor, function: Callable, items: Iterable, *, depth: int) -> Iterator:
-    """`pool.map`, but never more than `depth` items ahead of whoever takes the results: bounded memory."""
-    items = iter(items)
-    running = deque(pool.submit(function, item) for item in islice(items, depth))
-    while running:
-        result = running.popleft().result()
-        running.extend(pool.submit(function, item) for item in islice(items, 1))
-        yield result
 
 
 def _check_room(folder: Path, needed: int) -> None:

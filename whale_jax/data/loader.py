@@ -4,7 +4,6 @@ A training batch is a function of the step alone, so a run that is resumed at st
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import grain
 import numpy as np
@@ -56,13 +55,3 @@ def evaluation(examples: Examples, rows: np.ndarray, *, batch: int) -> Iterator[
         padded["mask"] = (np.arange(batch) < len(part)).astype(np.float32)
         yield padded
 
-
-def ahead(make: Callable[[int], object], start: int, stop: int, *, depth: int = 2) -> Iterator:
-    """make(start), make(start + 1) ... make(stop - 1), made by a thread up to `depth` items before they are asked for."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(make, step) for step in range(start, min(start + depth, stop))]
-        for step in range(start, stop):
-            item = waiting.pop(0).result()
-            if step + depth < stop:
-                waiting.append(pool.submit(make, step + depth))
-            yield item

@@ -17,7 +17,7 @@ from array_record.python import array_record_module
 from tensorflow_datasets.core import writer
 from tqdm import tqdm
 
-from whale_jax.data import check, tables
+from whale_jax.data import check, tables, threads
 from whale_jax.data.annotations import Catalogue, Photo
 from whale_jax.errors import InputError
 
@@ -199,7 +199,7 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
         problems = []
         work = functools.partial(check.decode, self._catalogue.read_bytes)
         photos = self._catalogue.photos
-        for row in tqdm(check.ahead(work, photos), "import", len(photos), unit="photo", disable=None):
+        for row in tqdm(threads.ahead(work, photos), "import", len(photos), unit="photo", disable=None):
             if row.problem and self._skip_unreadable:
                 self.skipped.append(row.problem)
             elif row.problem:

@@ -97,8 +97,8 @@ def read_sloth(path: Path, key: str, problems: list[str]) -> dict[str, Row]:
     """The photos of a Sloth file of points. Of several points on a photo the first counts; none means unknown."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} line {error.lineno}: not JSON ({error.msg}): was it copied whole?") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}): was it copied whole?") from error
     rows = []
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
         where = f"{path.name} entry {number}"

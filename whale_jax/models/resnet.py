@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from whale_jax import registry
 from whale_jax.models import layers
 
 
@@ -73,5 +74,5 @@ class ResNet(nn.Module):
                 stride = 2 if i and not j else 1
                 x = Block(features, stride, cell, self.depth, self.norm_sum)(x, train)
             out[f"stage{i + 1}"] = x
-        y, head = layers.HEADS[self.head](self.outputs, self.dropout, self.axis_name)(x, train)
+        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
         return y, {**out, **head}

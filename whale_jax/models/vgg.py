@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from whale_jax import errors, registry
 from whale_jax.models import layers
 
 
@@ -40,6 +41,8 @@ class VGG(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, 3) in about -1..1 -> (batch, outputs) float32 and intermediates."""
+        if self.reduce not in ("stride", "maxpool"):
+            raise errors.unknown("way to reduce", self.reduce, ("stride", "maxpool"))
         cell = partial(layers.ConvNorm, norm=self.norm, dtype=self.dtype, axis_name=self.axis_name)
         out = {"stem": layers.Stem(self.stem, self.stem_pool, cell)(x.astype(self.dtype), train)}
         x = out["stem"]
@@ -50,5 +53,5 @@ class VGG(nn.Module):
                 stride = 2 if i and not j and self.reduce == "stride" else 1
                 x = cell(features, stride=stride)(x, train)
             out[f"stage{i + 1}"] = x
-        y, head = layers.HEADS[self.head](self.outputs, self.dropout, self.axis_name)(x, train)
+        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
         return y, {**out, **head}

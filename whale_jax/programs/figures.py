@@ -1,4 +1,4 @@
-"""The drawing of every picture in a report. Functions take arrays and return matplotlib Figures; `save` sets the style."""
+"""The drawing of a report's pictures: functions take arrays and return Figures; `save` sets the style they share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -40,7 +40,10 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
-HALO = [patheffects.withStroke(linewidth=3, foreground="black", alpha=0.65)]
+HALO = [patheffects.withStroke(linewidth=2.6, foreground="black", alpha=0.6)]
+TRAINING = {"lw": 1, "alpha": 0.6, "zorder": 1.9}
+VALIDATION = {"marker": "o", "ms": 4}
+KEPT = {"marker": "o", "ms": 9, "mfc": "none", "ls": ""}
 
 
 class Line(NamedTuple):
@@ -66,15 +69,13 @@ class Panel(NamedTuple):
     """One pair of axes with curves.
 
     Attributes:
-        title: above it.
-        unit: what is on its y axis.
+        title: what is on the y axis, with its unit.
         lines: the curves.
         guess: the value of a guess at random, drawn across; None for none.
         share: whether y is a share of all photos, 0..1.
     """
 
     title: str
-    unit: str
     lines: list[Line]
     guess: float | None = None
     share: bool = False
@@ -115,101 +116,98 @@ def save(path: Path, draw: Callable[..., Figure], *args: Any, **kwargs: Any) -> 
     partial.replace(path)
 
 
-def curves(columns: Sequence[Sequence[Panel]], *, title: str) -> Figure:
-    """Training curves, one column of panels a network or metric: thin for training, with dots for validation."""
-    rows = max(map(len, columns))
-    figure = Figure(figsize=(0.4 + 4.4 * max(len(columns), 1), 0.9 + 3.0 * rows), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left")
-    grid = figure.subplots(rows, len(columns), squeeze=False)
-    for axes, column in zip(grid.T, columns, strict=True):
-        for ax, panel in zip(axes, column, strict=False):
+def curves(columns: Sequence[Sequence[Panel]], title: str) -> Figure:
+    """Training curves in columns of equally many panels: thin while training, with dots for validation."""
+    rows = len(columns[0])
+    figure = _figure(0.4 + 4.4 * len(columns), 1.1 + 2.8 * rows, title)
+    for axes, column in zip(figure.subplots(rows, len(columns), squeeze=False).T, columns, strict=True):
+        for ax, panel in zip(axes, column, strict=True):
             _panel(ax, panel)
-        for ax in axes[len(column) :]:
-            ax.set_axis_off()
-        axes[len(column) - 1].set_xlabel("epochs")
-    styles = {"training (augmented photos)": {"lw": 1, "alpha": 0.6}, "validation": {"marker": "o", "ms": 4}}
-    shown = [Line2D([], [], color=GREY, label=label, **style) for label, style in styles.items()]
-    shown.append(Line2D([], [], color=GREY, ls="", marker="o", ms=9, mfc="none", label="weights kept"))
-    names = {line.name: line.colour for column in columns for panel in column for line in panel.lines if line.name}
-    shown = [Line2D([], [], color=colour, lw=3, label=name) for name, colour in names.items()] + shown
-    figure.legend(handles=shown, loc="outside lower center", ncols=min(len(shown), 1 + 2 * len(columns)))
+        axes[-1].set_xlabel("epochs")
+    looks = {"training, on augmented photos": TRAINING, "validation": VALIDATION, "weights that are kept": KEPT}
+    handles = [Line2D([], [], color=GREY, label=label, **look) for label, look in looks.items()]
+    names = max(({line.name: line.colour for line in panel.lines} for column in columns for panel in column), key=len)
+    if len(names) > 1:  # a row of its own above; a legend is filled column by column
+        named = [Line2D([], [], color=colour, lw=4, label=name) for name, colour in names.items()]
+        named += [Line2D([], [], ls="", label=" ")] * (len(looks) - len(names))
+        handles = [handle for pair in zip(named, handles, strict=True) for handle in pair]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(looks))
     return figure
 
 
 def _panel(ax: Axes, panel: Panel) -> None:
     """Draws one panel of training curves."""
     for line in panel.lines:
-        look = {"marker": "o", "ms": 4} if line.valid else {"lw": 1, "alpha": 0.6, "zorder": 1.9}
-        ax.plot(line.x, line.y, color=line.colour, **look)
-        if line.best is not None and len(line.x):
+        ax.plot(line.x, line.y, color=line.colour, **(VALIDATION if line.valid else TRAINING))
+        if line.best is not None:
             at = int(np.argmin(np.abs(np.asarray(line.x) - line.best)))
-            ax.plot(line.x[at], line.y[at], "o", ms=9, mfc="none", color=line.colour)
+            ax.plot(line.x[at], line.y[at], color=line.colour, clip_on=False, **KEPT)
     if panel.guess is not None:
         ax.axhline(panel.guess, color=GREY, ls=(0, (2, 2)), lw=1.2)
-        ax.annotate("a guess", (1, panel.guess), (0, 3), "axes fraction", textcoords="offset points", ha="right", color=GREY)
-    ax.set(title=panel.title, ylabel=panel.unit)
-    ax.set_xlim(left=0)
-    ax.set_ylim(bottom=0)
+        place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+        ax.text(1, panel.guess, "a guess", color=GREY, fontsize=9, **place)
+    end = max((line.x[-1] for line in panel.lines), default=1)
+    values = [(x, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)]
+    settled = max((y for x, y in values if x > 0.05 * end), default=1)  # the very first losses may be huge
+    top = max(min(max(y for _, y in values), 1.5 * settled), panel.guess or 0) if values else 1
+    ax.set(title=panel.title, xlim=(0, 1.02 * end), ylim=(0, 1.08 * top or 1))
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if panel.share:
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def iou_histogram(overlap: np.ndarray) -> Figure:
     """How many photos have which (n,) overlap of the predicted with the annotated box."""
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    figure = _figure(6.4, 4.2, "Head boxes: predicted against annotated")
     ax = figure.subplots()
-    ax.hist(overlap, bins=np.linspace(0, 1, 21), color=SKY, edgecolor="white", linewidth=0.8)
-    ax.axvline(np.median(overlap), color=RED, lw=1.8)
-    left = np.median(overlap) > 0.5
-    ax.annotate(
-        f"median {np.median(overlap):.2f}", (np.median(overlap), 1), (-6 if left else 6, -4), ("data", "axes fraction"),
-        textcoords="offset points", ha="right" if left else "left", va="top", color=RED, fontweight="bold",
-    )  # fmt: skip
-    share = f"{len(overlap):,} photos, out of fold: mean {overlap.mean():.2f}, {(overlap > 0.5).mean():.0%} above 0.5"
-    ax.set(title=f"Head boxes: predicted against annotated\n{share}", xlim=(0, 1))
-    ax.set(xlabel="intersection over union (IoU)", ylabel="photos")
+    counts, *_ = ax.hist(overlap, bins=np.linspace(0, 1, 21), color=SKY, edgecolor="white", linewidth=0.8)
+    median = np.median(overlap)
+    ax.axvline(median, color="black", lw=1.5)
+    side = {"ha": "right", "xytext": (-6, -3)} if median > 0.5 else {"ha": "left", "xytext": (6, -3)}
+    place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "va": "top", **side}
+    ax.annotate(f"median {median:.2f}", (median, 1), fontweight="bold", **place)
+    spread = f"mean {overlap.mean():.2f}, {(overlap > 0.5).mean():.0%} above 0.5"
+    ax.set_title(f"{len(overlap):,} photos, out of fold: {spread}", fontweight="normal")
+    ax.set(xlabel="intersection over union (IoU)", ylabel="photos", xlim=(0, 1), ylim=(0, 1.12 * counts.max()))
     ax.grid(axis="x", visible=False)
     return figure
 
 
-def error_curves(errors: Mapping[str, np.ndarray], colours: Mapping[str, str]) -> Figure:
-    """Share of photos whose (n,) point error is at most so much, a curve a look; NaN counts as far off."""
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
+def error_curves(looks: Sequence[tuple[str, str, np.ndarray]]) -> Figure:
+    """Share of photos whose point error is at most so much: a curve a (name, colour, (n,) errors); NaN is far off."""
+    figure = _figure(6.4, 4.4, "Bonnet and blowhead: predicted against annotated")
     ax = figure.subplots()
-    for name, error in errors.items():
+    for name, colour, error in looks:
         found = np.sort(np.nan_to_num(error, nan=np.inf))
         share = np.arange(1, len(found) + 1) / len(found)
-        label = f"{name}: {(found <= 0.1).mean():.0%} within 0.1"
-        ax.plot(np.maximum(found, 1e-3), share, drawstyle="steps-post", color=colours[name], label=label)
+        ax.plot(np.maximum(found, 1e-3), share, drawstyle="steps-post", color=colour, label=name)
     for limit in (0.05, 0.1):
-        ax.axvline(limit, color=GREY, ls=(0, (2, 2)), lw=1)
-    number = len(next(iter(errors.values())))
-    ax.set_title(f"Bonnet and blowhead: predicted against annotated\n{number:,} photos, out of fold")
-    ax.set(xscale="log", xlim=(0.005, 5), ylim=(0, 1.02), xlabel="point error (head lengths)", ylabel="share of photos")
-    ax.set_xticks([0.01, 0.05, 0.1, 0.5, 1, 5], ["0.01", "0.05", "0.1", "0.5", "1", "5"])
+        ax.axvline(limit, color=GREY, ls=(0, (2, 2)), lw=1.2)
+    ax.set_title(f"{len(looks[0][2]):,} photos, out of fold; dashed: PCK@0.05 and PCK@0.1", fontweight="normal")
+    ax.set(xscale="log", xlim=(0.005, 5), ylim=(0, 1))
+    ax.set(xlabel="point error is at most (head lengths)", ylabel="share of photos")
+    ax.set_xticks(ticks := [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.legend(loc="upper left")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
-def point_sheet(rows: Mapping[str, Sequence[Spot]], *, title: str) -> Figure:
+def point_sheet(rows: Mapping[str, Sequence[Spot]], title: str) -> Figure:
     """Annotated and predicted points on parts of photos, a row a kind (best, median, worst)."""
     columns = max(map(len, rows.values()))
-    figure = Figure(figsize=(0.4 + 3.1 * columns, 0.9 + 2.4 * len(rows)), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left")
+    figure = _figure(0.4 + 3.1 * columns, 0.8 + 2.28 * len(rows), title)
     for axes, (kind, spots) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
         for ax in axes:
             _bare(ax)
         axes[0].set_ylabel(kind, fontweight="bold", fontsize=11)
         for ax, spot in zip(axes, spots, strict=False):
-            ax.imshow(spot.image, extent=spot.extent, interpolation="antialiased")
+            ax.imshow(spot.image, extent=spot.extent, interpolation="bicubic")
             ax.set_title(spot.title, fontsize=9, fontweight="normal", loc="center")
             for points, colour in ((spot.true, "white"), (spot.found, ORANGE)):
-                ax.plot(*points.T, color=colour, lw=1.2, path_effects=HALO)
+                ax.plot(*points.T, color=colour, lw=1, path_effects=HALO)
                 for point, marker in zip(points, "os", strict=True):
-                    ax.plot(*point, marker, mfc="none", mec=colour, ms=8, mew=1.5, path_effects=HALO)
+                    ax.plot(*point, marker, mfc="none", mec=colour, ms=9, mew=1.3, path_effects=HALO)
             ax.set(xlim=spot.extent[:2], ylim=spot.extent[2:])
     look = {"mfc": "none", "mec": GREY, "ls": "", "ms": 8, "mew": 1.5}
     handles = [
@@ -222,33 +220,27 @@ def point_sheet(rows: Mapping[str, Sequence[Spot]], *, title: str) -> Figure:
     return figure
 
 
-def head_sheet(
-    rows: Mapping[str, Sequence[Head]], *, title: str, cell: float, marks: Mapping[str, float] | None = None
-) -> Figure:
-    """Heads, a row a whale.
-
-    Args:
-        rows: whaleID -> pictures.
-        title: above all.
-        cell: width over height of the place for a picture.
-        marks: what lies at which fraction of a picture's width, named under the last row.
-    """
+def head_sheet(rows: Mapping[str, Sequence[Head]], title: str, cell: float) -> Figure:
+    """Heads of whales (whaleID -> pictures), a row a whale; `cell` is the width over height of a picture's place."""
     columns = max(map(len, rows.values()))
-    width = 1.1 + 0.3 * cell
-    figure = Figure(figsize=(0.5 + width * columns, 0.6 + (width / cell + 0.22) * len(rows)), layout="constrained")
+    width = 1.1 + 0.5 * cell
+    figure = _figure(0.3 + width * columns, 0.35 + (width / cell + 0.14) * len(rows), title)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
-    figure.suptitle(title, x=0.01, ha="left")
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for axes, (whale, heads) in zip(grid, rows.items(), strict=True):
+    for axes, (whale, heads) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
         for ax in axes:
             _bare(ax)
             ax.set_box_aspect(1 / cell)
         axes[0].set_ylabel(whale, fontsize=9, fontweight="bold")
         for ax, head in zip(axes, heads, strict=False):
-            ax.imshow(head.image, extent=(0, head.aspect, 0, 1), interpolation="antialiased")
+            ax.imshow(head.image, extent=(0, head.aspect, 0, 1), interpolation="bicubic")
             ax.set_title(head.title, fontsize=7.5, fontweight="normal", color=GREY, loc="center", pad=2)
-    for ax, head in zip(grid[-1], list(rows.values())[-1], strict=False):
-        ax.set_xticks([place * head.aspect for place in (marks or {}).values()], list(marks or {}), fontsize=8)
+    return figure
+
+
+def _figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure of so many inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
 
 

@@ -1,18 +1,15 @@
 """What the stages of a pipeline found: the post's approaches side by side in a table, and pictures to look at."""
 
-import zipfile
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, geometry, metrics
-from whale_jax.data import images, right_whale, splits
-from whale_jax.programs import figures, stage
-from whale_jax.programs.figures import BLUE, GREEN, ORANGE, RED, SKY, Head, Line, Panel, Spot
-from whale_jax.train import log
+from whale_jax import errors
+from whale_jax.programs import figures, finished, pictures, stage
+from whale_jax.programs.finished import Stage
 
 # What the report reads, and the program that makes it; each may be left empty.
 STAGES = {
@@ -31,36 +28,120 @@ STAGES = {
 }
 DEFAULTS = {"inputs": dict.fromkeys(STAGES, "")}
 
-CLASSIFIERS = {
-    "naive_classifier": ("naive: whole photo", ORANGE),
-    "boxed_classifier": ("boxed head", GREEN),
-    "aligned_classifier": ("aligned head", BLUE),
+# Columns of the tables: the key in table.json, the heading, and how a value is written.
+COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "log_loss": ("log loss", "{:.3f}".format),
+    "top1": ("top-1", "{:.1%}".format),
+    "top5": ("top-5", "{:.1%}".format),
+    "iou": ("mean IoU", "{:.3f}".format),
+    "iou>0.5": ("IoU > 0.5", "{:.1%}".format),
+    "point_error_median": ("median error", "{:.3f}".format),
+    "point_error": ("mean error", "{:.3f}".format),
+    "pck@0.05": ("PCK@0.05", "{:.1%}".format),
+    "pck@0.1": ("PCK@0.1", "{:.1%}".format),
+    "validated_on": ("photos", "{:,}".format),
+    "pixels": ("input", str),
+    "steps": ("steps", "{:,}".format),
+    "seconds": ("time", lambda seconds: duration(seconds)),
+    "train_seconds": ("training", lambda seconds: duration(seconds)),
+    "images_per_second": ("images/s", "{:,.0f}".format),
 }
-LOOKS = {"aligner": ("first look", SKY), "refined": ("second look", BLUE)}
-NAMING = ("log_loss", "top1", "top5")
+NAMING, BOXES = ("log_loss", "top1", "top5"), ("iou", "iou>0.5")
 POINTS = ("point_error_median", "point_error", "pck@0.05", "pck@0.1")
-BOXES = ("iou", "iou>0.5")
-SHEET = 6  # whales, and photos of each
-
-
-class Stage(NamedTuple):
-    """A stage that is done: its folder, config.json and result.json."""
-
-    folder: Path
-    config: dict[str, Any]
-    result: dict[str, Any]
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes table.md, table.json and pictures into workdir and prints the table; leaves out what there is no stage for."""
+    """Writes table.md, table.json and pictures into workdir, and prints the table.
+
+    Where an input is left empty, so is its place in the report. An input that is not what its name says, or is
+    damaged, raises InputError.
+    """
     found = gather(config.inputs)
     tables = tabulate(found)
-    text = "\n\n".join(markdown(title, rows) for title, rows in tables.items() if rows)
+    made_on = sorted({one.result["device"] for one in finished.ancestors(found.values())})
+    text = "\n\n".join([*(markdown(title, rows) for title, rows in tables.items()), f"Made on {', '.join(made_on)}."])
+    drawn = []
+    for name, draw, *arguments in pictures.draw(found):
+        figures.save(workdir / f"{name}.png", draw, *arguments)
+        drawn.append(f"{name}.png")
     stage.write(workdir / "table.json", tables)
     (workdir / "table.md").write_text(text + "\n")
-    drawn = []
-    for name, draw, *arguments, named in pictures(found):
-        figures.save(workdir / f"{name}.png", draw, *arguments, **named)
-        drawn.append(f"{name}.png")
-    print(f"\n{text}\n")
+    print(f"\n{text}\n", flush=True)
     return {"table": text, "pictures": drawn}
+
+
+def gather(inputs: Mapping[str, str]) -> dict[str, Stage]:
+    """The stages that `inputs` names, by their names in STAGES."""
+    for name in inputs:
+        if name not in STAGES:
+            raise errors.unknown("input of report", name, STAGES)
+    found = {name: finished.read(inputs[name]) for name in STAGES if inputs.get(name)}
+    if not found:
+        raise errors.InputError("nothing to report: set an input to the folder of a stage, such as inputs.stack")
+    for name, one in found.items():
+        if one.result["program"] != STAGES[name]:
+            made = f"{one.folder} was made by the program {one.result['program']!r}"
+            raise errors.InputError(f"inputs.{name}: {made}, and this wants one made by {STAGES[name]!r}")
+    return found
+
+
+def tabulate(found: Mapping[str, Stage]) -> dict[str, list[dict[str, Any]]]:
+    """{title: rows} of what was measured; each row has a "name", and keys of COLUMNS."""
+    every = [{"name": one.folder.name, "seconds": finished.spent(one)} for one in finished.ancestors(found.values())]
+    tables = {
+        "classifier, on validation": guess(found) + networks(found, pictures.CLASSIFIERS, NAMING),
+        "box, out of fold": networks(found, pictures.BOXES, BOXES),
+        "points, out of fold (head lengths)": networks(found, pictures.LOOKS, POINTS),
+        "probabilities, on validation": outcome(found),
+        "stage": [*every, {"name": "all stages", "seconds": sum(row["seconds"] for row in every)}],
+    }
+    return {title: rows for title, rows in tables.items() if rows}
+
+
+def networks(found: Mapping[str, Stage], names: Mapping[str, pictures.Look], metrics: tuple[str, ...]) -> list[dict]:
+    """A row for each of the trained networks `names` that is there."""
+    there = {label: found[name] for name, (label, _) in names.items() if name in found}
+    return [{"name": label, **finished.measured(one, metrics), **finished.effort(one)} for label, one in there.items()]
+
+
+def guess(found: Mapping[str, Stage]) -> list[dict]:
+    """The row that a guess at random would get, if there is a classifier to hold against it."""
+    if "photos" not in found or not found.keys() & pictures.CLASSIFIERS.keys():
+        return []
+    whales = found["photos"].result["whales"]
+    return [{"name": "a guess", "log_loss": math.log(whales), "top1": 1 / whales, "top5": min(1.0, 5 / whales)}]
+
+
+def outcome(found: Mapping[str, Stage]) -> list[dict]:
+    """Rows of the stack and the submission."""
+    rows = []
+    if "stack" in found:
+        names = {"network": "softmax, mean of networks", "stack": "logistic regression on features"}
+        both = finished.measured(found["stack"], names)
+        rows += [{"name": label, **{key: both[name][key] for key in NAMING}} for name, label in names.items()]
+    if "submission" in found:
+        one = found["submission"]
+        name = f"submission.csv ({one.result['source']}, {one.result['rows']:,} photos)"
+        rows.append({"name": name, **finished.measured(one, NAMING)})
+    return rows
+
+
+def markdown(title: str, rows: list[dict[str, Any]]) -> str:
+    """A table that reads well as text too: first column to the left, figures to the right."""
+    keys = [key for key in COLUMNS if any(key in row for row in rows)]
+    cells = [[title, *(COLUMNS[key][0] for key in keys)]]
+    cells += [[row["name"], *(COLUMNS[k][1](row[k]) if k in row else "" for k in keys)] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        [cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))]
+        for line in cells
+    ]
+    lines.insert(1, ["-" * (w - 1) + ":" if i else "-" * w for i, w in enumerate(widths)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 0.3 s, 42 s, 7.5 min, 2.3 h."""
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"

@@ -1,6 +1,7 @@
 """Trains one network on one view of the photos, for any task."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,7 +143,8 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     task = registry.build("task", TASKS, config.task, **more)
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
-    optimizer = registry.build("optimizer", {n: optim.optimizer for n in optim.NAMES}, config.optimizer, steps=steps)
+    optimizers = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
+    optimizer = registry.build("optimizer", optimizers, config.optimizer, steps=steps)
     return Network(
         task=task,
         state=states.create(model, optimizer, config.seed, size),

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from whale_jax import errors, metrics
-from whale_jax.data import loader
+from whale_jax.data import threads
 from whale_jax.train import log
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import Parallel
@@ -78,7 +78,7 @@ def fit(
     first = int(state.step)
     logger, bar = log.Log(workdir, first), log.progress(plan.steps * plan.batch, what=what, start=first * plan.batch)
     pending, began = [], time.perf_counter() - progress["seconds"]
-    batches = loader.ahead(lambda step: parallel.put_batch(training(step)), first, plan.steps)
+    batches = threads.ahead(lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2)
     for step, batch in enumerate(batches, start=first + 1):
         if _stale(progress, plan):
             break

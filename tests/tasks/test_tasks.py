@@ -1,0 +1,223 @@
+"""Tasks: what is known of a photo goes in, and an oracle's answer comes back in pixels of the photo."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import special
+from skimage import transform
+from sklearn import metrics as reference
+
+from whale_jax import errors, geometry, losses
+from whale_jax.tasks import inputs
+from whale_jax.tasks.bbox import bbox
+from whale_jax.tasks.classify import classify
+from whale_jax.tasks.keypoints import keypoints
+
+STORED, SIZE, COUNT = (40, 60), (32, 48), 6
+TURNING = "rotate(180)|scale(0.8,1.25)|translate(0.05)|shear(5)|flip_lr"
+UPRIGHT = "scale(0.8,1.25)|translate(0.05)|flip_lr|flip_ud"
+
+
+def make_batch(view, seed=0):
+    """Photos of some hundred pixels, seen through `view`, with a head in the middle of what is seen."""
+    rng = np.random.default_rng(seed)
+    inside = geometry.middle(STORED) + rng.uniform(-6, 6, (COUNT, 2, 2)).astype(np.float32)
+    side = rng.uniform(8, 16, (COUNT, 2)).astype(np.float32)
+    box = np.concatenate([inside[:, 0] - side / 2, side], axis=1)
+    back = geometry.invert(view)
+    return {
+        "image": rng.integers(0, 256, (COUNT, *STORED, 3), np.uint8),
+        "view": np.tile(view, (COUNT, 1, 1)),
+        "index": np.arange(COUNT, dtype=np.int32),
+        "label": rng.integers(0, 4, COUNT).astype(np.int32),
+        "points": np.array(geometry.move_points(back, inside)),
+        "box": np.array(geometry.move_box(back, box)),
+        "mask": np.ones(COUNT, np.float32),
+    }
+
+
+TURNED = geometry.compose(geometry.translation(-300, -80), geometry.rotation(0.7), geometry.scaling(0.1, 0.2))
+SQUASHED = geometry.compose(geometry.translation(-300, -80), geometry.scaling(0.1, 0.2))
+
+
+def prepare(task, batch, train=True):
+    return jax.jit(task.prepare, static_argnums=2)(jax.random.key(5), batch, train)
+
+
+def answer(target, bins=0, bell=1.0):
+    """The network's output that says `target` (B, 2, 2)."""
+    if bins:
+        target = -0.5 * jnp.square((jnp.arange(bins) + 0.5 - target[..., None] * bins) / bell)
+    return target.reshape(COUNT, -1), {}
+
+
+@pytest.mark.parametrize("augmentation", ["", TURNING])
+@pytest.mark.parametrize("bins", [0, 64])
+def test_an_oracles_points_come_back_in_photo_pixels(augmentation, bins):
+    task, batch = keypoints(size=SIZE, augmentation=augmentation, bins=bins), make_batch(TURNED)
+    ready = prepare(task, batch)
+    outputs = answer(ready["target"], bins)
+    assert outputs[0].shape == (COUNT, task.outputs)
+    assert_allclose(task.predict(outputs, ready)["points"], batch["points"], atol=0.5)  # a network pixel is 5 to 13 here
+    found = task.metrics(outputs, ready)
+    assert found["point_error"][0] / COUNT < 0.01
+    assert_array_equal(found["pck@0.05"], (COUNT, COUNT))
+
+
+def test_points_are_where_the_picture_shows_them():
+    """A light at the bonnet, red, and one at the blowhead, green, stay under the moved points."""
+    batch = make_batch(TURNED)
+    x, y = np.meshgrid(np.arange(STORED[1]), np.arange(STORED[0]))
+    for i, pair in enumerate(geometry.move_points(TURNED, batch["points"])):
+        lights = [255 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / 8) for px, py in pair]
+        batch["image"][i] = np.stack([*lights, 0 * x], axis=-1)
+    ready = prepare(keypoints(size=SIZE, augmentation=TURNING), batch)
+    columns, rows = (np.arange(SIZE[1]) + 0.5) / SIZE[1], (np.arange(SIZE[0]) + 0.5) / SIZE[0]
+    for point in range(2):
+        light = np.asarray(ready["image"][..., point])
+        light = np.maximum(light - light.max((1, 2), keepdims=True) / 2, 0)
+        light /= light.sum((1, 2), keepdims=True)
+        seen = np.stack([light.sum(1) @ columns, light.sum(2) @ rows], axis=-1)
+        assert_allclose(seen, ready["target"][:, point], atol=0.01)
+
+
+def test_bins_answer_at_their_peak_however_unsure_the_rest_is():
+    task = keypoints(size=SIZE, bins=64)
+    ready = prepare(task, make_batch(TURNED))
+    sure, _ = answer(ready["target"], 64)
+    doubtful = jnp.maximum(sure, -6.0)  # half a dozen nats for everywhere else
+    assert_allclose(task.predict((doubtful, {}), ready)["points"], ready["points"], atol=1.5)
+
+
+def test_a_point_moved_out_of_the_picture_is_not_learned_but_counts_as_an_error():
+    task = keypoints(size=SIZE)
+    batch = make_batch(TURNED)
+    batch["points"][0, 0] = (5000, 5000)
+    ready = prepare(task, batch)
+    assert_array_equal(ready["weight"], [0, 1, 1, 1, 1, 1])
+    assert task.metrics((0 * answer(ready["target"])[0], {}), ready)["point_error"][1] == COUNT
+
+
+@pytest.mark.parametrize("move", ["corners", "mask"])
+@pytest.mark.parametrize("augmentation", ["", UPRIGHT])
+def test_an_oracles_box_comes_back_in_photo_pixels(augmentation, move):
+    task, batch = bbox(size=SIZE, augmentation=augmentation, move=move), make_batch(SQUASHED)
+    ready = prepare(task, batch)
+    outputs = (ready["target"], {})
+    exact = move == "corners"
+    pixel = np.array([10, 5, 20, 10]) / (SIZE[0] / STORED[0] * 0.8)  # of the network, at most, in the photo
+    assert_allclose(task.predict(outputs, ready)["box"] / pixel, batch["box"] / pixel, atol=0.01 if exact else 1.3)
+    found = task.metrics(outputs, ready)
+    assert found["iou"][0] / COUNT > (0.99 if exact else 0.7)
+    assert_array_equal(found["iou>0.5"], (COUNT, COUNT))
+
+
+def test_a_box_in_a_turned_view_is_the_box_around_it():
+    task, batch = bbox(size=SIZE, augmentation="rotate(180)"), make_batch(TURNED)
+    ready = prepare(task, batch)
+    found = np.asarray(task.predict((ready["target"], {}), ready)["box"])
+    inner, outer = geometry.corners(batch["box"]), geometry.corners(found)
+    assert (outer[:, 0] <= inner[:, 0] + 0.1).all()
+    assert (outer[:, 2] >= inner[:, 2] - 0.1).all()
+
+
+def test_a_box_moved_by_its_mask_is_cut_at_the_rim_and_by_its_corners_is_not():
+    batch = make_batch(SQUASHED)
+    batch["box"][0] = geometry.move_box(geometry.invert(SQUASHED), np.array([50, 10, 30, 12], np.float32))
+    corners, mask = (prepare(bbox(size=SIZE, move=move), batch)["target"] for move in ("corners", "mask"))
+    assert_allclose(corners[0, 0] + corners[0, 2], 80.5 / 60, atol=1e-3)
+    assert_allclose(mask[0, 0] + mask[0, 2], 1 - 0.5 / 48, atol=1e-3)
+    assert_allclose(mask[1:], corners[1:], atol=2 / min(SIZE))  # whole pixels, of the view and of the input
+
+
+def test_an_unknown_way_to_move_a_box_has_a_close_match():
+    with pytest.raises(errors.InputError, match="did you mean mask"):
+        bbox(size=SIZE, move="masks")
+
+
+UNANNOTATED = {
+    "points": (keypoints(size=SIZE, augmentation=TURNING), "points", np.nan),
+    "one coordinate": (keypoints(size=SIZE, bins=16), "points", np.array([[1, np.nan], [2, 3]])),
+    "box by corners": (bbox(size=SIZE, augmentation=TURNING), "box", np.nan),
+    "box by mask": (bbox(size=SIZE, augmentation=TURNING, move="mask"), "box", np.nan),
+    "label": (classify(size=SIZE, classes=4, augmentation=TURNING), "label", -1),
+}
+
+
+@pytest.mark.parametrize("name", UNANNOTATED)
+def test_photos_without_annotation_weigh_nothing_and_poison_nothing(name):
+    task, column, value = UNANNOTATED[name]
+    batch = make_batch(TURNED)
+    batch[column][2] = value
+    batch["mask"][4] = 0
+
+    @jax.jit
+    def learn(y):
+        ready = task.prepare(jax.random.key(0), batch, True)
+        loss = jnp.where(ready["weight"] > 0, task.loss((y, {}), ready), 0).sum()
+        return loss, (ready["weight"], task.metrics((y, {}), ready))
+
+    y = jax.random.normal(jax.random.key(1), (COUNT, task.outputs))
+    (loss, (weight, found)), gradient = jax.value_and_grad(learn, has_aux=True)(y)
+    assert_array_equal(weight, [1, 1, 0, 1, 0, 1])
+    assert np.isfinite(loss)
+    assert np.isfinite(gradient).all()
+    assert_array_equal(np.abs(gradient).max(1) > 0, weight > 0)
+    for total, count in found.values():
+        assert np.isfinite(total)
+        assert count == 4
+
+
+def test_classification_is_scored_as_scikit_learn_does():
+    task, batch = classify(size=SIZE, classes=4), make_batch(TURNED)
+    batch["label"][:] = [0, 1, 2, 3, -1, 1]
+    batch["mask"][5] = 0
+    ready = prepare(task, batch, False)
+    logits = np.random.default_rng(1).normal(0, 2, (COUNT, 4)).astype(np.float32)
+    features = np.ones((COUNT, 7), np.float32)
+    found = {name: float(s) / float(n) for name, (s, n) in task.metrics((logits, {"features": features}), ready).items()}
+    p = special.softmax(logits[:4].astype(np.float64), axis=1)
+    assert_allclose(found["log_loss"], reference.log_loss(range(4), p), rtol=1e-5)
+    assert_allclose(found["log_loss_unclipped"], found["log_loss"], rtol=1e-6)
+    assert_allclose(found["top1"], reference.accuracy_score(range(4), p.argmax(1)))
+    assert found["top5"] == 1
+    predicted = task.predict((logits, {"features": features}), ready)
+    assert_array_equal(predicted["logits"], logits)
+    assert_array_equal(predicted["features"], features)
+
+
+def test_label_smoothing_reaches_the_loss():
+    plain, smooth = (classify(size=SIZE, classes=4, smoothing=s) for s in (0.0, 0.2))
+    ready = prepare(plain, make_batch(TURNED), False)
+    y = jax.random.normal(jax.random.key(1), (COUNT, 4))
+    assert_allclose(plain.loss((y, {}), ready), losses.cross_entropy(y, ready["label"]))
+    assert_allclose(smooth.loss((y, {}), ready), losses.cross_entropy(y, ready["label"], smoothing=0.2))
+
+
+def test_an_evaluation_sees_the_plain_resize():
+    task, batch = classify(size=SIZE, classes=4, augmentation=f"{TURNING}|gamma(0.5,2)"), make_batch(TURNED)
+    ready, again = (task.prepare(jax.random.key(seed), batch, False) for seed in (0, 1))
+    assert_array_equal(ready["image"], again["image"])
+    assert_allclose(ready["matrix"], geometry.compose(batch["view"], geometry.resize(STORED, SIZE)), rtol=1e-6)
+    for seen, image in zip(ready["image"], batch["image"], strict=True):
+        plain = transform.resize(image / 255, SIZE, order=1, mode="edge", anti_aliasing=False)
+        assert_allclose(seen, (plain - plain.mean()) / plain.std(), atol=1e-3)
+
+
+def test_a_given_matrix_takes_the_place_of_resize_and_augmentation():
+    task, batch = keypoints(size=SIZE, augmentation=TURNING), make_batch(TURNED)
+    matrix = geometry.about(geometry.rotation(np.array([0.3] * COUNT)), geometry.middle(STORED))
+    ready = prepare(task, {**batch, "matrix": matrix})
+    assert_allclose(ready["matrix"], geometry.compose(batch["view"], matrix), rtol=1e-6)
+    warped = geometry.warp(batch["image"][0], matrix[0], SIZE) / 255
+    assert_allclose(ready["image"][0], inputs.standardise(warped[None])[0], atol=1e-4)
+    assert_allclose(task.predict(answer(ready["target"]), ready)["points"], batch["points"], atol=0.05)
+
+
+def test_every_picture_has_mean_zero_and_deviation_one():
+    images = np.random.default_rng(0).uniform(0, 1, (3, 8, 8, 3)) * np.array([1, 0.1, 0])[:, None, None, None] + 0.4
+    seen = np.asarray(inputs.standardise(jnp.asarray(images)))
+    assert_allclose(seen.mean((1, 2, 3)), 0, atol=1e-3)
+    assert_allclose(seen.std((1, 2, 3)), [1, 1, 0], atol=1e-3)  # one colour all over stays finite

@@ -1,0 +1,185 @@
+"""Every config builds, and every network in one makes a training step."""
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from whale_jax import errors
+from whale_jax.programs import crossfit, pipeline, stage, train
+from whale_jax.train import state as states
+
+FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
+MODULES = {name: importlib.import_module(f"configs.{name}") for name in FILES if name != "__init__"}
+CLASSES = 447
+
+
+def presets(module) -> list[str]:
+    """The presets of a config file: what it offers to somebody who asks for a wrong one."""
+    if not hasattr(module, "get_config"):
+        return []
+    with pytest.raises(errors.InputError) as caught:
+        module.get_config("no such preset")
+    return str(caught.value).rpartition("the choices are ")[2].split(", ")
+
+
+CHOICES = [(name, preset) for name, module in MODULES.items() for preset in presets(module)]
+
+
+def get(name, preset):
+    return MODULES[name].get_config(preset)
+
+
+def networks():
+    """Name -> config of every network that is trained somewhere, each different one once."""
+    found = {}
+    for choice in CHOICES:
+        config = get(*choice)
+        for name, own in config.get("stages", {"": config}).items():
+            if own.program in ("train", "crossfit"):
+                one = crossfit.part_config(own, 0) if own.program == "crossfit" else own
+                key = json.dumps({k: v for k, v in one.to_dict().items() if k not in ("inputs", "epochs")}, default=list)
+                found.setdefault(key, (":".join([*choice, name]), one))
+    return dict(found.values())
+
+
+NETWORKS = networks()
+
+
+def shrunk(config: ConfigDict) -> ConfigDict:
+    """The same task, kind of network and optimiser, on 32 x 32 pixels with two stages of a few filters."""
+    own = config.copy_and_resolve_references()
+    own.update(size=(32, 32), batch=4, devices=1)
+    own.model.update(stages=((8, 1), (8, 1)), stem=(8, *own.model.get("stem", (8, 7, 2))[1:]))
+    return own
+
+
+def recipe(config: ConfigDict) -> str:
+    """What makes a compiled step differ in kind."""
+    own = shrunk(config)
+    kinds = (own.task.name, bool(own.task.get("bins")), own.task.get("move"), own.optimizer.name, own.optimizer.get("schedule"))
+    return str((kinds, sorted(own.model.items())))
+
+
+def abstract_create(*arguments, create=states.create):
+    """What states.create returns, as shapes only."""
+    return jax.eval_shape(lambda: create(*arguments))
+
+
+def shape(leaf):
+    return leaf.shape, leaf.dtype
+
+
+def make_batch(config: ConfigDict):
+    """As the loader would: views a little larger than the network's input, a head in each."""
+    count, (height, width) = config.batch, config.size
+    rng = np.random.default_rng(0)
+    return {
+        "image": rng.integers(0, 256, (count, height + 8, width + 8, 3), np.uint8),
+        "view": np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
+        "index": np.arange(count, dtype=np.int32),
+        "label": rng.integers(0, 5, count).astype(np.int32),
+        "points": np.tile(np.float32([[width / 2, height / 2], [width / 2 + 4, height / 2]]), (count, 1, 1)),
+        "box": np.tile(np.float32([width / 3, height / 3, width / 3, height / 3]), (count, 1)),
+        "mask": np.ones(count, np.float32),
+    }
+
+
+@pytest.mark.parametrize(("name", "preset"), CHOICES)
+def test_every_config_builds(name, preset):
+    config = get(name, preset)
+    assert json.loads(config.to_json_best_effort())["program"] in stage.PROGRAMS
+    assert get(name, preset).to_dict() == config.to_dict()
+    stages = config.get("stages", {})
+    order = pipeline.order(stages)
+    for later, own in stages.items():
+        assert set(own) == {"program", *stage.module(own.program).DEFAULTS}
+        for earlier in filter(None, own.get("inputs", {}).values()):
+            assert earlier in stages, f"{later} waits for {earlier}"
+            assert order.index(earlier) < order.index(later)
+
+
+@pytest.mark.parametrize(("name", "preset"), CHOICES)
+def test_a_misspelt_preset_has_a_close_match(name, preset):
+    with pytest.raises(errors.InputError, match=f"did you mean .*{preset}"):
+        get(name, f"{preset}x")
+
+
+@pytest.mark.parametrize("name", stage.PROGRAMS)
+def test_every_program_has_defaults_and_runs(name):
+    module = stage.module(name)
+    assert isinstance(module.DEFAULTS, dict)
+    assert list(inspect.signature(module.run).parameters) == ["config", "workdir"]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
+    """Without computing anything: shapes only."""
+    monkeypatch.setattr(states, "create", abstract_create)
+    config = NETWORKS[name]
+    network = train.build(config, classes=CLASSES, steps=10)
+    batch = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), make_batch(config))
+    state, metrics = jax.eval_shape(network.train, network.state, batch)
+    assert jax.tree.map(shape, state) == jax.tree.map(shape, network.state)
+    assert metrics["loss"][0].shape == ()
+
+
+@pytest.mark.parametrize("name", {recipe(config): name for name, config in NETWORKS.items()}.values())
+def test_every_recipe_learns_when_it_is_shrunk(name, monkeypatch):
+    monkeypatch.setattr(states, "create", abstract_create)  # an initialisation takes as long to compile as a step
+    config = shrunk(NETWORKS[name])
+    network = train.build(config, classes=5, steps=10)
+    rng = np.random.default_rng(0)
+    first = jax.tree.map(lambda v: (v.dtype.kind == "f") * rng.uniform(0.01, 0.1, v.shape).astype(v.dtype), network.state)
+    state = network.parallel.put_state(first)
+    for _ in range(2):  # a warm-up's first step has a learning rate of 0
+        state, metrics = network.train(state, network.parallel.put_batch(make_batch(config)))
+    assert np.isfinite(metrics["loss"][0])
+    assert metrics["loss"][1] > 0
+    changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), first.params, jax.device_get(state.params))
+    assert all(jax.tree.leaves(changed))
+
+
+def tiny(**changes):
+    return stage.config("train", size=(8, 8), batch=4, model={"name": "vgg", "stages": ((4, 1),)}, **changes)
+
+
+def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
+    monkeypatch.setattr(states, "create", abstract_create)
+    adam, nesterov = (train.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov"))
+    assert len(jax.tree.leaves(adam.opt_state)) > 2 * len(jax.tree.leaves(adam.params)) - 1
+    assert len(jax.tree.leaves(nesterov.opt_state)) < 2 * len(jax.tree.leaves(nesterov.params))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model", {"name": "vg", "stages": ()}, "unknown model 'vg': did you mean vgg"),
+        ("model", {"name": "vgg", "stage": ()}, "unknown key of model 'vgg' 'stage': did you mean stages"),
+        ("model", {"name": "vgg", "stages": ((4, 1),), "head": "averge"}, "did you mean average"),
+        ("task", {"name": "clasify"}, "unknown task 'clasify': did you mean classify"),
+        ("task", {"name": "classify", "augmentation": "rotat(3)"}, "did you mean rotate"),
+        ("optimizer", {"name": "adan", "lr": 0.1}, "unknown optimizer 'adan': did you mean adam"),
+        ("optimizer", {"name": "adam", "lr": 0.1, "schedule": "linar"}, "did you mean linear"),
+        ("precision", "bfloat", "did you mean bfloat16"),
+        ("parallel", "pmp", "did you mean pmap"),
+        ("batch", 6, "config.batch = 6 does not divide over 4 devices"),
+        ("devices", 9, "asks for 9 devices, but there are 4"),
+    ],
+)
+def test_a_wrong_name_or_number_is_an_input_error_before_any_compile(key, value, message):
+    config = tiny()
+    with config.unlocked():
+        config[key] = ConfigDict(value) if isinstance(value, dict) else value
+    with pytest.raises(errors.InputError, match=message):
+        train.build(config, classes=2)
+
+
+def test_an_unknown_key_of_a_program_has_a_close_match():
+    with pytest.raises(errors.InputError, match="did you mean epochs"):
+        stage.config("train", epohcs=3)

@@ -1,0 +1,80 @@
+"""Imports go one way, files are touched where they may be, and TensorFlow stays out."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "whale_jax").rglob("*.py"))
+
+# A part of whale_jax may import the parts of the lines above its own, and itself.
+ORDER = [
+    {"errors"},
+    {"geometry", "registry"},
+    {"losses", "metrics", "augment", "models", "data"},
+    {"tasks"},
+    {"train", "tta"},
+    {"programs"},
+    {"main"},
+]
+FILES = ("whale_jax/data/", "whale_jax/train/checkpoint.py", "whale_jax/train/log.py", "whale_jax/programs/")
+TOUCHING = {"open", "mkdir", "unlink", "rmdir", "rename", "touch", "read_text", "write_text", "read_bytes", "write_bytes"}
+TOUCHING |= {"glob", "rglob", "iterdir", "exists", "is_file", "is_dir", "savez", "memmap", "open_memmap"}
+FOREIGN = {"tensorflow", "torch", "keras", "clu"}
+
+
+def part(path: Path) -> str:
+    """"train" of whale_jax/train/loop.py, "losses" of whale_jax/losses.py, "" of the package itself."""
+    return "" if path.name == "__init__.py" and len(path.parts) == 2 else Path(path.parts[1]).stem
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of what a module imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_every_part_has_its_place():
+    assert {part(path) for path in MODULES} - {""} == set().union(*ORDER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_go_one_way(path):
+    own = part(path)
+    rank = next((i for i, parts in enumerate(ORDER) if own in parts), 0)
+    allowed = set().union({own}, *ORDER[:rank])
+    for name in imports(path):
+        package, *rest = name.split(".")
+        assert package not in FOREIGN | {"configs", "tests", "benchmarks"}, f"{path} imports {name}"
+        if package == "whale_jax":
+            assert rest[0] in allowed, f"{path} imports {name}: {own} may import {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if not str(path).startswith(FILES)], ids=str)
+def test_only_data_checkpoints_logs_and_programs_touch_files(path):
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            assert name not in TOUCHING, f"{path}:{node.lineno} calls {name}"
+    assert not {name.split(".")[0] for name in imports(path)} & {"shutil", "tempfile", "zipfile", "csv", "PIL"}
+
+
+def test_every_folder_of_modules_is_a_package():
+    assert not [str(path.parent) for path in MODULES if not (ROOT / path.parent / "__init__.py").exists()]
+
+
+def test_no_tensorflow_or_torch_comes_in_with_any_module():
+    names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
+    program = "import sys, importlib\n" f"for name in {names}: importlib.import_module(name)\n"
+    program += f"print(sorted({FOREIGN} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.stdout.strip() == "[]", found.stdout + found.stderr

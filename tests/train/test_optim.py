@@ -1,0 +1,114 @@
+"""Optimisers against NumPy, schedules at their ends."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+from numpy.testing import assert_allclose
+
+from whale_jax import errors
+from whale_jax.train import optim
+
+STEPS = 100
+
+
+def rate(schedule, *, end=1e-3, warmup=0.0):
+    curve = optim.learning_rate(0.1, end, schedule=schedule, warmup=warmup, steps=STEPS)
+    return np.array([curve(step) for step in range(0, 2 * STEPS, 10)])
+
+
+@pytest.mark.parametrize(("schedule", "half"), [("linear", 0.0505), ("cosine", 0.0505), ("constant", 0.1)])
+def test_a_schedule_at_its_ends_and_its_half(schedule, half):
+    found = rate(schedule)
+    end = 0.1 if schedule == "constant" else 1e-3
+    assert_allclose(found[[0, 5, 10, 19]], [0.1, half, end, end], rtol=1e-5)
+    assert (np.diff(found) <= 1e-9).all()
+
+
+def test_a_schedule_falls_to_a_hundredth_where_no_end_is_given():
+    assert_allclose(rate("linear", end=None)[10], 1e-3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_a_warm_up_starts_at_nothing_and_leaves_the_end_where_it_was(schedule):
+    found = rate(schedule, warmup=0.2)
+    assert_allclose(found[:3], [0, 0.05, 0.1], atol=1e-7)
+    assert_allclose(found[10], 0.1 if schedule == "constant" else 1e-3, rtol=1e-5)
+
+
+def gradients():
+    rng = np.random.default_rng(0)
+    return [{"layer": {"kernel": g[:4], "bias": g[4:]}} for g in rng.normal(0, 1, (3, 6)).astype(np.float32)]
+
+
+PARAMS = {"layer": {"kernel": np.array([1.0, -2, 0.5, 3], np.float32), "bias": np.array([0.1, -0.3], np.float32)}}
+
+
+def train(**options):
+    """Kernel and bias after three steps with learning rates of 0.1, 0.0667 and 0.0333 (linear to 0)."""
+    optimizer = optim.optimizer(lr=0.1, end_lr=0.0, schedule="linear", steps=3, **options)
+    params, state = PARAMS, optimizer.init(PARAMS)
+    for gradient in gradients():
+        updates, state = optimizer.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+    return params["layer"]["kernel"], params["layer"]["bias"]
+
+
+def reference(direction, *, l2=0.0, weight_decay=0.0, clip=0.0):
+    """The same in NumPy; `direction` makes an update of (gradient, memory, step), one memory a parameter."""
+    found = {name: value.astype(np.float64) for name, value in PARAMS["layer"].items()}
+    memory = {"kernel": {}, "bias": {}}
+    for step, gradient in enumerate(gradients()):
+        gradient = {name: value.astype(np.float64) for name, value in gradient["layer"].items()}
+        norm = np.sqrt(sum((g**2).sum() for g in gradient.values()))
+        for name, value in found.items():
+            g = gradient[name] * (clip / norm if clip and norm > clip else 1)
+            kernel = name == "kernel"
+            update = direction(g + kernel * 2 * l2 * value, memory[name], step + 1) + kernel * weight_decay * value
+            found[name] = value - 0.1 * (1 - step / 3) * update
+    return found["kernel"], found["bias"]
+
+
+def adam(g, memory, step):
+    memory["m"] = 0.9 * memory.get("m", 0) + 0.1 * g
+    memory["v"] = 0.999 * memory.get("v", 0) + 0.001 * g**2
+    return memory["m"] / (1 - 0.9**step) / (np.sqrt(memory["v"] / (1 - 0.999**step)) + 1e-8)
+
+
+def nesterov(g, memory, step):
+    memory["velocity"] = 0.9 * memory.get("velocity", 0) + g
+    return g + 0.9 * memory["velocity"]
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.05}, {"weight_decay": 0.05}, {"clip": 0.7, "l2": 0.01}])
+@pytest.mark.parametrize("direction", [adam, nesterov])
+def test_three_steps_are_those_of_a_reference(direction, options):
+    for found, expected in zip(train(name=direction.__name__, **options), reference(direction, **options), strict=True):
+        assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+
+
+def test_kernels_are_the_weights_of_convolutions_and_dense_layers():
+    params = {"a": {"kernel": 0, "bias": 0}, "b": {"c": {"scale": 0, "kernel": 0}}}
+    assert optim.kernels(params) == {"a": {"kernel": True, "bias": False}, "b": {"c": {"scale": False, "kernel": True}}}
+
+
+def test_the_rate_is_read_from_the_state_so_a_step_is_compiled_once():
+    optimizer = optim.optimizer(lr=0.1, schedule="cosine", steps=3)
+    update = jax.jit(optimizer.update)
+    state = optimizer.init(PARAMS)
+    for gradient in gradients():
+        _, state = update(gradient, state, PARAMS)
+    assert update._cache_size() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "adm"}, "did you mean adam"),
+        ({"schedule": "cosin"}, "did you mean cosine"),
+        ({"warmup": 1.5}, "from 0 to below 1, not 1.5"),
+    ],
+)
+def test_a_wrong_name_or_value_is_an_input_error(options, message):
+    with pytest.raises(errors.InputError, match=message):
+        optim.optimizer(lr=0.1, steps=3, **options)

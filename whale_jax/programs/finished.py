@@ -1,0 +1,95 @@
+"""Reading stages that are done: what a report is made from."""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from whale_jax import errors
+from whale_jax.programs import stage
+
+
+class Stage(NamedTuple):
+    """A stage that is done: its folder, config.json and result.json."""
+
+    folder: Path
+    config: dict[str, Any]
+    result: dict[str, Any]
+
+
+def read(folder: str | Path) -> Stage:
+    """The stage in a folder. One that is not done or damaged raises InputError."""
+    folder = Path(folder)
+    try:
+        config, result = stage.read(folder / "config.json"), stage.read(folder / "result.json")
+    except (OSError, ValueError) as e:
+        raise errors.InputError(f"{folder} is damaged ({e}): delete it and run its stage again") from e
+    if config is None or result is None:
+        raise errors.InputError(f"{folder} holds no finished stage (no config.json and result.json): run it first")
+    return Stage(folder, config, result)
+
+
+def ancestors(stages: Iterable[Stage]) -> list[Stage]:
+    """These stages and all that they were made from, each after those."""
+    found: dict[Path, Stage] = {}
+
+    def visit(one: Stage) -> None:
+        if one.folder not in found:
+            for path in one.config.get("inputs", {}).values():
+                if path:
+                    visit(read(path))
+            found[one.folder] = one
+
+    for one in stages:
+        visit(one)
+    return list(found.values())
+
+
+def measured(one: Stage, names: Iterable[str]) -> dict[str, float]:
+    """The metrics called `names`; one that the stage has not measured raises InputError."""
+    there = one.result.get("metrics") or {}
+    if missing := [name for name in names if name not in there]:
+        raise errors.InputError(f"{one.folder} has not measured {', '.join(missing)}: is it of the task wanted here?")
+    return {name: there[name] for name in names}
+
+
+def predictions(one: Stage, name: str, *, count: int) -> np.ndarray:
+    """(N, ...) "points" or "box" that a stage predicted for N photos; NaN where there is none."""
+    path = one.folder / "predictions.npz"
+    try:
+        with np.load(path) as file:
+            found = file[name]
+    except KeyError as e:
+        raise errors.InputError(f"{path} has no {name}: is it of the task wanted here?") from e
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
+        raise errors.InputError(f"{path} cannot be read ({e}): delete {one.folder} and run its stage again") from e
+    if len(found) != count:
+        raise errors.InputError(
+            f"{path} is of {len(found)} photos, and {count} were imported: make both from one import"
+        )
+    return found
+
+
+def spent(one: Stage) -> float:
+    """Seconds that a stage took; of one that was cut off and went on, at least all of its training."""
+    return max(one.result["seconds"], _training(one)["seconds"])
+
+
+def effort(one: Stage) -> dict[str, Any]:
+    """What a network was trained with: pixels of its input, seconds, images/s, and photos and steps where it is one."""
+    height, width = one.config["size"]
+    training = _training(one)
+    found = {
+        "pixels": f"{height}x{width}",
+        **{key: one.result[key] for key in ("validated_on", "steps") if key in one.result},
+    }
+    return found | {"train_seconds": training["seconds"], "images_per_second": training["images_per_second"]}
+
+
+def _training(one: Stage) -> dict[str, float]:
+    """Seconds and images/s of training, of one network or of all parts of a cross-fit."""
+    result = one.result
+    both = {"seconds": result.get("training_seconds", 0), "images_per_second": result.get("images_per_second", 0)}
+    return both | result.get("training", {})

@@ -1,0 +1,182 @@
+"""The pictures of a report: from finished stages to what `figures` draws."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from whale_jax import errors, geometry, metrics
+from whale_jax.data import images, right_whale, splits
+from whale_jax.programs import figures, finished
+from whale_jax.programs.figures import BLUE, GREEN, ORANGE, RED, SKY, Head, Line, Panel, Spot
+from whale_jax.programs.finished import Stage
+from whale_jax.train import log
+
+Look = tuple[str, str]  # what a network is called, and its colour
+CLASSIFIERS: dict[str, Look] = {
+    "naive_classifier": ("naive: whole photo", ORANGE),
+    "boxed_classifier": ("boxed head", GREEN),
+    "aligned_classifier": ("aligned head", BLUE),
+}
+BOXES: dict[str, Look] = {"localizer": ("localizer", RED)}
+LOOKS: dict[str, Look] = {"aligner": ("aligner, first look", SKY), "refined": ("aligner, second look", BLUE)}
+VIEWS = {"aligned": "Aligned heads", "boxed": "Boxed heads"}
+
+SHEET = (6, 6)  # whales, and photos of each
+SPOTS = 4  # photos in each row of the best, the median and the worst points
+AROUND = 3.2  # head lengths from one side of the part of a photo to the other, at least
+SPOT_WIDTH = 480  # pixels that it is decoded to
+SPOT_ASPECT = 1.5  # its width over height
+
+
+def draw(found: Mapping[str, Stage]) -> Iterator[tuple]:
+    """(name, function of `figures`, arguments ...) of every picture that the stages there allow."""
+    yield from classifier_curves(found)
+    yield from finder_curves(found)
+    needing = [name for name in (*BOXES, *LOOKS, *VIEWS) if name in found]
+    if needing and "photos" not in found:
+        raise errors.InputError(f"inputs.photos is empty, and the pictures of {', '.join(needing)} need the photos")
+    if needing:
+        photos = right_whale.load(found["photos"].folder)
+        yield from box_pictures(found, photos)
+        yield from point_pictures(found, photos)
+        yield from sheets(found, photos)
+
+
+def classifier_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
+    """Log loss and top-1 of all classifiers during training."""
+    there = {look: found[name] for name, look in CLASSIFIERS.items() if name in found}
+    if there:
+        guess = float(np.log(found["photos"].result["whales"])) if "photos" in found else None
+        loss = [line for look, one in there.items() for line in lines(one, look, "train/loss", "valid/log_loss")]
+        top1 = [line for look, one in there.items() for line in lines(one, look, "valid/top1")]
+        panels = Panel("Log loss", loss, guess=guess), Panel("Top-1: share of photos named right", top1, share=True)
+        yield "curves_classifiers", figures.curves, [[panel] for panel in panels], "Training of the classifiers"
+
+
+def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
+    """Loss and metric of localizer and aligner during training, every part of the cross-fit."""
+    columns = []
+    for name, (label, colour) in (BOXES | LOOKS).items():
+        if name in found:
+            key, unit = (
+                ("valid/iou", "mean IoU") if name in BOXES else ("valid/point_error", "mean error (head lengths)")
+            )
+            folders = [found[name].folder / f"part{part}" for part in range(found[name].config["parts"])]
+            parts = [finished.read(folder) for folder in folders]
+            loss = [line for part in parts for line in lines(part, (label, colour), "train/loss", "valid/loss")]
+            metric = [line for part in parts for line in lines(part, (label, colour), key)]
+            label = label.capitalize()
+            columns.append([Panel(f"{label}: loss", loss), Panel(f"{label}: {unit}", metric)])
+    if columns:
+        title = "Training of localizer and aligner: a curve for each part of the cross-fit"
+        yield "curves_finders", figures.curves, columns, title
+
+
+def lines(one: Stage, look: Look, *keys: str) -> list[Line]:
+    """A curve for each of the columns `keys` of a training run's metrics.jsonl."""
+    epoch = one.result["trained_on"] / one.config["batch"]  # in steps
+    rows, best = log.read(one.folder), one.result["training"]["best_step"] / epoch
+    pairs = {key: [(row["step"] / epoch, row[key]) for row in rows if key in row] for key in keys}
+    valid = {key: key.startswith("valid/") for key in keys}
+    return [
+        Line(*zip(*xy, strict=True), *look, valid[key], best if valid[key] else None) for key, xy in pairs.items() if xy
+    ]
+
+
+def box_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
+    """Histogram of the localizer's IoU over all photos with an annotated box; no prediction is no overlap."""
+    known = np.isfinite(photos.box).all(1)
+    if "localizer" in found and known.any():
+        box = finished.predictions(found["localizer"], "box", count=len(photos.name))
+        yield "iou", figures.iou_histogram, np.nan_to_num(geometry.iou(box[known], photos.box[known]))
+
+
+def point_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
+    """Errors of the aligner's looks, and a sheet of photos with points for each."""
+    known = np.flatnonzero(np.isfinite(photos.points).all((1, 2)))
+    looks = {
+        name: finished.predictions(found[name], "points", count=len(photos.name)) for name in LOOKS if name in found
+    }
+    error = {name: np.asarray(metrics.point_error(p[known], photos.points[known])) for name, p in looks.items()}
+    if looks and len(known):
+        yield "point_error", figures.error_curves, [(*LOOKS[name], error[name]) for name in looks]
+    for name, points in looks.items():
+        if np.isfinite(error[name]).any():
+            title = (
+                f"{LOOKS[name][0].capitalize()}, out of fold: error in head lengths (mean distance of the two points)"
+            )
+            yield f"points_{name}", figures.point_sheet, spots(photos, points, known, error[name]), title
+
+
+def spots(
+    photos: right_whale.Photos, points: np.ndarray, known: np.ndarray, error: np.ndarray
+) -> dict[str, list[Spot]]:
+    """Photos with the best, median and worst of the (n,) errors of the (n,) rows `known`."""
+    order = np.argsort(error)[: np.isfinite(error).sum()]
+    count = min(SPOTS, max(1, len(order) // 3))
+    middle = (len(order) - count) // 2
+    chosen = {"best": order[:count], "median": order[middle : middle + count], "worst": order[-count:]}
+    return {kind: [spot(photos, known[i], points[known[i]], error[i]) for i in some] for kind, some in chosen.items()}
+
+
+def spot(photos: right_whale.Photos, row: int, points: np.ndarray, error: float) -> Spot:
+    """The part of a photo around its annotated and predicted points."""
+    size, true = photos.size[row][::-1], photos.points[row]  # x, y
+    both = np.concatenate([true, points])
+    low, high = both.min(0), both.max(0)
+    width = max(AROUND * np.linalg.norm(true[0] - true[1]), 1.3 * max(high - low) * SPOT_ASPECT)
+    extent = np.array([1, 1 / SPOT_ASPECT]) * min(width, size[0], size[1] * SPOT_ASPECT)
+    scale = min(1.0, SPOT_WIDTH / extent[0])
+    start = np.floor(np.clip((low + high - extent) / 2, 0, size - extent) * scale)
+    end = np.minimum(start + np.floor(extent * scale), np.rint(size * scale))
+    picture = images.decode(photos.jpeg(row), (scale, scale), window=(*start, *end))
+    (left, top), (right, bottom) = start / scale - 0.5, end / scale - 0.5
+    return Spot(picture, (left, right, bottom, top), true, points, f"{photos.name[row]}: {error:.3f}")
+
+
+def sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
+    """The same photos of the same whales, as aligned and as boxed heads."""
+    views = {name: images.load(found[name].folder) for name in VIEWS if name in found}
+    usable = photos.label >= 0
+    for view in views.values():
+        usable = usable & np.isfinite(view.matrices).all((1, 2))
+    group = splits.load(found["split"].folder, photos).group if "split" in found else np.arange(len(photos.name))
+    chosen = choose(photos.label, group, usable)
+    for name, view in views.items():
+        if chosen:
+            frame = found[name].config
+            aspect = np.full(len(photos.name), view.images.shape[2] / view.images.shape[1])
+            if frame["frame"] != "whole":  # a network may see it squashed, a person should not
+                aspect = true_aspect(view)
+            rows = {
+                photos.whales[whale]: [Head(view.images[row], float(aspect[row]), photos.name[row]) for row in some]
+                for whale, some in chosen.items()
+            }
+            cell = np.median([head.aspect for heads in rows.values() for head in heads]).clip(0.5, 3)
+            yield f"{name}_heads", figures.head_sheet, rows, f"{VIEWS[name]}, a whale a row", cell
+
+
+def choose(label: np.ndarray, group: np.ndarray, usable: np.ndarray) -> dict[int, np.ndarray]:
+    """Whale -> rows of its photos: whales with enough photos, of each burst the first, evenly over all there are.
+
+    Args:
+        label: (N,) whale, -1 where unlabelled.
+        group: (N,) int, equal for photos of one burst.
+        usable: (N,) bool, whether the photo may be chosen.
+    """
+    rows = np.flatnonzero(usable)
+    rows = rows[np.sort(np.unique(group[rows], return_index=True)[1])]
+    whales, counts = np.unique(label[rows], return_counts=True)
+    enough = whales[counts >= min(SHEET[1], counts.max(initial=0))]
+    return {int(whale): _evenly(rows[label[rows] == whale], SHEET[1]) for whale in _evenly(enough, SHEET[0])}
+
+
+def _evenly(items: Sequence, count: int) -> np.ndarray:
+    return np.asarray(items)[np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)]
+
+
+def true_aspect(view: images.View) -> np.ndarray:
+    """(N,) width over height that the pictures of a view have in their photos."""
+    height, width = view.images.shape[1:3]
+    across = np.linalg.norm(np.asarray(geometry.invert(view.matrices))[:, :2, :2], axis=1)  # photo pixels a view pixel
+    return across[:, 0] * width / (across[:, 1] * height)

@@ -1,0 +1,62 @@
+"""Deals the labelled photos out to folds and writes splits.json, once, before anything trains."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import errors, registry
+from whale_jax.data import images, right_whale, splits
+
+DEFAULTS = {
+    "inputs": {"photos": ""},
+    "folds": 5,
+    "seed": 0,
+    "group": "head",  # what is kept on one side: "head" (bursts and given encounters), "encounter" or "none"
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes the split into workdir; returns its hash and how many photos are where."""
+    photos = right_whale.load(Path(config.inputs.photos))
+    groups = registry.lookup("group", GROUPS, config.group)(photos, workdir)
+    split = splits.make(photos, folds=config.folds, seed=config.seed, groups=groups)
+    splits.save(workdir, photos, split)
+    sizes = np.bincount(split.group[split.group >= 0])
+    return {
+        "labelled": int(sizes.sum()),
+        "unlabelled": int((split.fold < 0).sum()),
+        "groups": len(sizes),
+        "photos_in_groups_of_two_or_more": int(sizes[sizes > 1].sum()),
+        "largest_group": int(sizes.max()),
+        "always_in_training": int(split.single.sum()),
+        "held_out": [len(splits.valid_rows(split, fold)) for fold in range(split.folds)],
+        "split": split.hash,
+        "digest": split.hash,
+    }
+
+
+def head(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
+    """(N,) groups of bursts by the look of the head, and of given encounters."""
+    matrices = splits.head_matrices(photos)
+    matrices[photos.label < 0] = np.nan  # not looked at, so not rendered either
+    with tempfile.TemporaryDirectory(dir=workdir, prefix="heads-") as folder:
+        heads = images.save(Path(folder), photos, matrices, splits.HEAD_SIZE).images
+        return splits.join(splits.near_duplicates(heads, photos.label), splits.by_encounter(photos))
+
+
+def encounter(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
+    """(N,) groups of given encounters only."""
+    if not (photos.encounter != "").any():
+        raise errors.InputError("group is 'encounter' but no photo has one: add the column, or set group to 'head'")
+    return splits.by_encounter(photos)
+
+
+def none(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
+    """(N,) each photo by itself: bursts leak, to measure by how much."""
+    return np.arange(len(photos.name))
+
+
+GROUPS = {"head": head, "encounter": encounter, "none": none}
