@@ -28,7 +28,7 @@ SMALL = {
     "task": {
         "name": "keypoints",
         "bins": 64,
-        "augmentation": "rotate(180)|scale(0.8,1.25)|translate(0.15)|flip_lr|brightness(0.1)|contrast(0.8,1.25)",
+        "augmentation": "rotate(180)|scale(0.8,1.25)|translate(0.15)|flip_lr|gamma(0.7,1.4)",
     },
     "model": {**networks.THIN, "head": "heatmap"},
     "size": (128, 128),
@@ -44,7 +44,7 @@ WINDOW = {
     **SMALL,
     "task": {
         **SMALL["task"],
-        "augmentation": "rotate(180,p=0.3)|scale(0.75,1.33)|translate(0.1)|flip_ud|brightness(0.1)|contrast(0.8,1.25)",
+        "augmentation": "rotate(180,p=0.3)|scale(0.75,1.33)|translate(0.1)|flip_ud|gamma(0.7,1.4)",
     },
     "size": (96, 96),
     "epochs": 24.0,

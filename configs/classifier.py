@@ -34,7 +34,7 @@ SMALL = {
     **VGG19,
     "task": {
         "name": "classify",
-        "augmentation": "rotate(15)|scale(0.85,1.2)|translate(0.06)|shear(6)|brightness(0.1)|contrast(0.8,1.25)",
+        "augmentation": "rotate(15)|scale(0.85,1.2)|translate(0.06)|shear(6)|gamma(0.7,1.4)",
     },
     "model": {**networks.THIN, "stem": (32, 7, 2), "stages": ((48, 2), (96, 2), (192, 2)), "dropout": 0.5},
     "size": (112, 112),

@@ -1,6 +1,6 @@
 """A classifier straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    python -m whale_jax.main --config=configs/crops.py --config.data.root=DIR --workdir=runs/crops
+python -m whale_jax.main --config=configs/crops.py --config.data.root=DIR --workdir=runs/crops
 """
 
 from configs import classifier, pipeline
@@ -20,9 +20,7 @@ def get_config(preset="cpu"):
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}),
         "heads": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
-        "classifier": classifier.get_config(
-            choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]
-        ),
+        "classifier": classifier.get_config(choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]),
         **pipeline.outcome(data, ["classifier"]),
     }
     config = stage.config("pipeline", stages=stages)

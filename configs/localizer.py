@@ -15,7 +15,7 @@ POST = {
     "task": {
         "name": "bbox",
         "move": "mask",
-        "augmentation": "rotate(180)|scale(0.75,1.25)|translate(0.1875)|shear(6)|brightness(0.2)|contrast(0.8,1.25)",
+        "augmentation": "rotate(180)|scale(0.75,1.25)|translate(0.1875)|shear(6)|gamma(0.7,1.4)",
     },
     "model": {**networks.OXFORD, "dropout": 0.5},
     "size": (256, 256),
@@ -29,7 +29,7 @@ SMALL = {
     **POST,
     "task": {
         "name": "bbox",
-        "augmentation": "rotate(15)|scale(0.85,1.2)|translate(0.15)|flip_lr|flip_ud|brightness(0.1)|contrast(0.8,1.25)",
+        "augmentation": "rotate(15)|scale(0.85,1.2)|translate(0.15)|flip_lr|flip_ud|gamma(0.7,1.4)",
     },
     "model": {**networks.THIN, "head": "dense"},
     "size": (128, 128),

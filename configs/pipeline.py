@@ -67,7 +67,8 @@ def stages(*, whole, boxed, aligned, networks, presets, window=None) -> dict[str
         found["refined"] = network(aligner, presets["window"], "window")
     for name, seen in {"naive": "whole", "boxed": "boxed", "aligned": "aligned"}.items():
         found[f"{name}_classifier"] = network(classifier, presets["classifier"], seen, size=networks[name])
-    return found | outcome(data, ["aligned_classifier"])
+    found |= outcome(data, ["aligned_classifier"])
+    return found | {"report": report(found)}
 
 
 def outcome(data: dict[str, str], classifiers: list[str]) -> dict[str, ConfigDict]:
@@ -78,3 +79,9 @@ def outcome(data: dict[str, str], classifiers: list[str]) -> dict[str, ConfigDic
         "stack": stage.config("stack", inputs={**data, **{name: name for name in features}}),
         "submission": stage.config("submit", inputs={**data, "probabilities": "stack"}),
     }
+
+
+def report(found: dict[str, ConfigDict]) -> ConfigDict:
+    """The last stage: what the stages found, side by side, and pictures."""
+    wanted = stage.module("report").STAGES
+    return stage.config("report", inputs={name: name if name in found else "" for name in wanted})

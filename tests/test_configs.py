@@ -43,7 +43,9 @@ def networks():
         for name, own in config.get("stages", {"": config}).items():
             if own.program in ("train", "crossfit"):
                 one = crossfit.part_config(own, 0) if own.program == "crossfit" else own
-                key = json.dumps({k: v for k, v in one.to_dict().items() if k not in ("inputs", "epochs")}, default=list)
+                key = json.dumps(
+                    {k: v for k, v in one.to_dict().items() if k not in ("inputs", "epochs")}, default=list
+                )
                 found.setdefault(key, (":".join([*choice, name]), one))
     return dict(found.values())
 
@@ -62,7 +64,13 @@ def shrunk(config: ConfigDict) -> ConfigDict:
 def recipe(config: ConfigDict) -> str:
     """What makes a compiled step differ in kind."""
     own = shrunk(config)
-    kinds = (own.task.name, bool(own.task.get("bins")), own.task.get("move"), own.optimizer.name, own.optimizer.get("schedule"))
+    kinds = (
+        own.task.name,
+        bool(own.task.get("bins")),
+        own.task.get("move"),
+        own.optimizer.name,
+        own.optimizer.get("schedule"),
+    )
     return str((kinds, sorted(own.model.items())))
 
 
@@ -135,7 +143,9 @@ def test_every_recipe_learns_when_it_is_shrunk(name, monkeypatch):
     config = shrunk(NETWORKS[name])
     network = train.build(config, classes=5, steps=10)
     rng = np.random.default_rng(0)
-    first = jax.tree.map(lambda v: (v.dtype.kind == "f") * rng.uniform(0.01, 0.1, v.shape).astype(v.dtype), network.state)
+    first = jax.tree.map(
+        lambda v: (v.dtype.kind == "f") * rng.uniform(0.01, 0.1, v.shape).astype(v.dtype), network.state
+    )
     state = network.parallel.put_state(first)
     for _ in range(2):  # a warm-up's first step has a learning rate of 0
         state, metrics = network.train(state, network.parallel.put_batch(make_batch(config)))
@@ -151,7 +161,9 @@ def tiny(**changes):
 
 def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
     monkeypatch.setattr(states, "create", abstract_create)
-    adam, nesterov = (train.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov"))
+    adam, nesterov = (
+        train.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov")
+    )
     assert len(jax.tree.leaves(adam.opt_state)) > 2 * len(jax.tree.leaves(adam.params)) - 1
     assert len(jax.tree.leaves(nesterov.opt_state)) < 2 * len(jax.tree.leaves(nesterov.params))
 

@@ -21,13 +21,24 @@ ORDER = [
     {"main"},
 ]
 FILES = ("whale_jax/data/", "whale_jax/train/checkpoint.py", "whale_jax/train/log.py", "whale_jax/programs/")
-TOUCHING = {"open", "mkdir", "unlink", "rmdir", "rename", "touch", "read_text", "write_text", "read_bytes", "write_bytes"}
+TOUCHING = {
+    "open",
+    "mkdir",
+    "unlink",
+    "rmdir",
+    "rename",
+    "touch",
+    "read_text",
+    "write_text",
+    "read_bytes",
+    "write_bytes",
+}
 TOUCHING |= {"glob", "rglob", "iterdir", "exists", "is_file", "is_dir", "savez", "memmap", "open_memmap"}
 FOREIGN = {"tensorflow", "torch", "keras", "clu"}
 
 
 def part(path: Path) -> str:
-    """"train" of whale_jax/train/loop.py, "losses" of whale_jax/losses.py, "" of the package itself."""
+    """ "train" of whale_jax/train/loop.py, "losses" of whale_jax/losses.py, "" of the package itself."""
     return "" if path.name == "__init__.py" and len(path.parts) == 2 else Path(path.parts[1]).stem
 
 
@@ -74,7 +85,7 @@ def test_every_folder_of_modules_is_a_package():
 
 def test_no_tensorflow_or_torch_comes_in_with_any_module():
     names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
-    program = "import sys, importlib\n" f"for name in {names}: importlib.import_module(name)\n"
+    program = f"import sys, importlib\nfor name in {names}: importlib.import_module(name)\n"
     program += f"print(sorted({FOREIGN} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.stdout.strip() == "[]", found.stdout + found.stderr

@@ -26,7 +26,9 @@ def bell(position, bins=BINS, width=WIDTH):
 
 def test_squared_error_is_the_mean_over_coordinates():
     a, b = np.random.default_rng(1).normal(size=(2, 5, 4)).astype(np.float32)
-    assert_allclose(losses.squared_error(a, b), [reference.mean_squared_error(x, y) for x, y in zip(a, b, strict=True)], rtol=1e-5)
+    assert_allclose(
+        losses.squared_error(a, b), [reference.mean_squared_error(x, y) for x, y in zip(a, b, strict=True)], rtol=1e-5
+    )
 
 
 def test_cross_entropy_is_scikit_learns_log_loss(scores):

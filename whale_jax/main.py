@@ -5,7 +5,6 @@ The only file that knows flags: it sets up JAX, turns the config into a run and 
 
 import logging as stdlib_logging
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -29,6 +28,18 @@ def main(argv: list[str]) -> None:
     stage.run(CONFIG.value, Path(WORKDIR.value))
 
 
+def read_flags(argv: list[str]) -> list[str]:
+    """What absl leaves of the arguments when it has read the flags; what it cannot read is the person's to mend."""
+    try:
+        rest = flags.FLAGS(argv)
+        CONFIG.value.program  # noqa: B018  a config file that is not there shows only when it is used
+    except KeyError as error:
+        raise InputError(f"unknown config key {error.args[0]}") from None
+    except (flags.Error, OSError) as error:
+        raise InputError(f"{error}\nusage: {__doc__.splitlines()[0]}") from None
+    return rest
+
+
 def use_all_cores() -> None:
     """One simulated device a core where there is only the CPU: sharding beats XLA's threads there."""
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
@@ -48,7 +59,7 @@ def run() -> None:
     """Command line entry point: exit code 2 and one message for what a person can mend."""
     try:
         flags.mark_flags_as_required(["config", "workdir"])
-        app.run(main)
+        app.run(main, flags_parser=read_flags)
     except InputError as error:
         sys.exit(_say(error))
 

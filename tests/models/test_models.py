@@ -277,4 +277,6 @@ def test_a_bright_cell_is_found_at_its_column_and_row(heatmap):
 
 def test_bins_must_be_a_multiple_of_the_feature_map():
     with pytest.raises((ValueError, errors.InputError), match="no multiple"):
-        nn.init(lambda head, x: head(x, False), layers.HeatmapHead(2 * 2 * 10, 0.0))(jax.random.key(0), jnp.zeros((1, 4, 4, 1)))
+        nn.init(lambda head, x: head(x, False), layers.HeatmapHead(2 * 2 * 10, 0.0))(
+            jax.random.key(0), jnp.zeros((1, 4, 4, 1))
+        )

@@ -73,7 +73,7 @@ def run_folder(tmp_path_factory):
     put(run / "split", "split", ["photos"])
     splits.save(run / "split", photos, split)
 
-    box = photos.box + [[0, 0, 0, 40]]  # half of it is the annotated one
+    box = photos.box + np.array([0, 0, 0, 40])  # half of it is the annotated one
     box[0] = np.nan
     put_crossfit(run / "localizer", photos, {"box": box}, iou=10, loss=3)
     shift = np.linspace(0, 19, len(photos.name))[::-1, None, None] * [

@@ -60,7 +60,9 @@ def test_an_oracles_points_come_back_in_photo_pixels(augmentation, bins):
     ready = prepare(task, batch)
     outputs = answer(ready["target"], bins)
     assert outputs[0].shape == (COUNT, task.outputs)
-    assert_allclose(task.predict(outputs, ready)["points"], batch["points"], atol=0.5)  # a network pixel is 5 to 13 here
+    assert_allclose(
+        task.predict(outputs, ready)["points"], batch["points"], atol=0.5
+    )  # a network pixel is 5 to 13 here
     found = task.metrics(outputs, ready)
     assert found["point_error"][0] / COUNT < 0.01
     assert_array_equal(found["pck@0.05"], (COUNT, COUNT))
@@ -177,7 +179,9 @@ def test_classification_is_scored_as_scikit_learn_does():
     ready = prepare(task, batch, False)
     logits = np.random.default_rng(1).normal(0, 2, (COUNT, 4)).astype(np.float32)
     features = np.ones((COUNT, 7), np.float32)
-    found = {name: float(s) / float(n) for name, (s, n) in task.metrics((logits, {"features": features}), ready).items()}
+    found = {
+        name: float(s) / float(n) for name, (s, n) in task.metrics((logits, {"features": features}), ready).items()
+    }
     p = special.softmax(logits[:4].astype(np.float64), axis=1)
     assert_allclose(found["log_loss"], reference.log_loss(range(4), p), rtol=1e-5)
     assert_allclose(found["log_loss_unclipped"], found["log_loss"], rtol=1e-6)

@@ -60,7 +60,10 @@ def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS):
 
 def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
     whole, result = fit(tmp_path / "whole")
-    code = f"import jax; jax.config.update('jax_num_cpu_devices', 4); from tests.train import test_loop as t; t.fit({str(tmp_path / 'cut')!r}, die_at=7)"
+    code = (
+        "import jax; jax.config.update('jax_num_cpu_devices', 4); from tests.train import test_loop;"
+        f"test_loop.fit({str(tmp_path / 'cut')!r}, die_at=7)"
+    )
     killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     last = log.read(tmp_path / "cut")[-1]["step"]

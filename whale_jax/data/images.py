@@ -17,9 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
-from whale_jax import geometry
+from whale_jax import geometry, progress
 from whale_jax.data import threads
 from whale_jax.data.right_whale import Photos
 from whale_jax.errors import InputError
@@ -126,8 +125,8 @@ def render(photos: Photos, matrices: np.ndarray, size: geometry.Size, path: Path
         except InputError as e:
             raise InputError(f"{photos.name[row]}: {e}") from e
 
-    progress = tqdm(total=len(rows), desc=Path(path).parent.name, unit="photo")
-    with _partial(Path(path)) as partial, progress:
+    bar = progress.bar(len(rows), what=Path(path).parent.name, unit="photos")
+    with _partial(Path(path)) as partial, bar:
         views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(photos.name), *size, 3))
         stack = np.zeros((batch, *plan.tile, 3), np.uint8)  # the last batch is padded: one compile for all
         tiles = threads.ahead(tile, rows.tolist(), workers=workers, depth=batch + workers)
@@ -139,7 +138,7 @@ def render(photos: Photos, matrices: np.ndarray, size: geometry.Size, path: Path
                 views[some] = stack[: len(some), : size[0], : size[1]]
             else:
                 views[some] = _warp(stack, plan.matrix[np.resize(some, batch)], tuple(size))[: len(some)]
-            progress.update(len(some))
+            bar.update(len(some))
         views.flush()
     return plan.ok
 

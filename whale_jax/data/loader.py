@@ -54,4 +54,3 @@ def evaluation(examples: Examples, rows: np.ndarray, *, batch: int) -> Iterator[
         padded = examples[np.resize(part, batch)]
         padded["mask"] = (np.arange(batch) < len(part)).astype(np.float32)
         yield padded
-

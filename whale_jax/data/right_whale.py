@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 from tensorflow_datasets.core import writer
-from tqdm import tqdm
 
+from whale_jax import progress
 from whale_jax.data import check, tables, threads
 from whale_jax.data.annotations import Catalogue, Photo
 from whale_jax.errors import InputError
@@ -199,16 +199,18 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
         problems = []
         work = functools.partial(check.decode, self._catalogue.read_bytes)
         photos = self._catalogue.photos
-        for row in tqdm(threads.ahead(work, photos), "import", len(photos), unit="photo", disable=None):
-            if row.problem and self._skip_unreadable:
-                self.skipped.append(row.problem)
-            elif row.problem:
-                problems.append(f"{row.problem}: replace it, or set skip_unreadable to leave it out")
-            else:
-                problems += check.outside(row, margin=self._outside)
-            if len(problems) >= tables.MOST:
-                break
-            yield row
+        with progress.bar(len(photos), what="import", unit="photos") as bar:
+            for row in threads.ahead(work, photos):
+                bar.update()
+                if row.problem and self._skip_unreadable:
+                    self.skipped.append(row.problem)
+                elif row.problem:
+                    problems.append(f"{row.problem}: replace it, or set skip_unreadable to leave it out")
+                else:
+                    problems += check.outside(row, margin=self._outside)
+                if len(problems) >= tables.MOST:
+                    break
+                yield row
         tables.report(problems)
 
 

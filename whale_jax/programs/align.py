@@ -28,7 +28,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size))
     ok = np.isfinite(view.matrices).all((1, 2))
     if not ok.any():
-        raise errors.InputError(f"no photo has what the frame {config.frame!r} needs: import annotations or predict them")
+        raise errors.InputError(
+            f"no photo has what the frame {config.frame!r} needs: import annotations or predict them"
+        )
     if config.frame == "head":
         write_points(workdir / "points.csv", photos.name, find(config, photos, "points"))
     return {"views": int(ok.sum()), "without": photos.name[~ok].tolist()[:20]}
@@ -40,7 +42,9 @@ def find(config: ConfigDict, photos: right_whale.Photos, name: str) -> np.ndarra
         return getattr(photos, name)
     with np.load(Path(config.inputs.predictions) / "predictions.npz") as found:
         if name not in found:
-            raise errors.InputError(f"{config.inputs.predictions} predicts {', '.join(found)}, not the {name} needed here")
+            raise errors.InputError(
+                f"{config.inputs.predictions} predicts {', '.join(found)}, not the {name} needed here"
+            )
         return found[name]
 
 
@@ -54,7 +58,9 @@ def box(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
     x, y, width, height = find(config, photos, "box").T
     x, width = x - config.padding * width, width * (1 + 2 * config.padding)
     y, height = y - config.padding * height, height * (1 + 2 * config.padding)
-    return np.asarray(geometry.compose(geometry.translation(-x, -y), geometry.resize((height, width), tuple(config.size))))
+    return np.asarray(
+        geometry.compose(geometry.translation(-x, -y), geometry.resize((height, width), tuple(config.size)))
+    )
 
 
 def head(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:

@@ -23,7 +23,7 @@ DEFAULTS = {
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/predictions.npz: for every photo its points or box in photo pixels, NaN where it has no picture."""
+    """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
     data = train.load_data(config)
     usable = np.isfinite(data.view.matrices).all((1, 2))
     unlabelled = np.flatnonzero((data.split.fold < 0) & usable)

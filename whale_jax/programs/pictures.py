@@ -161,11 +161,11 @@ def choose(label: np.ndarray, group: np.ndarray, usable: np.ndarray) -> dict[int
 
     Args:
         label: (N,) whale, -1 where unlabelled.
-        group: (N,) int, equal for photos of one burst.
+        group: (N,) int, equal for photos of one burst or encounter.
         usable: (N,) bool, whether the photo may be chosen.
     """
     rows = np.flatnonzero(usable)
-    rows = rows[np.sort(np.unique(group[rows], return_index=True)[1])]
+    rows = rows[np.sort(np.unique(np.stack([label, group])[:, rows], axis=1, return_index=True)[1])]
     whales, counts = np.unique(label[rows], return_counts=True)
     enough = whales[counts >= min(SHEET[1], counts.max(initial=0))]
     return {int(whale): _evenly(rows[label[rows] == whale], SHEET[1]) for whale in _evenly(enough, SHEET[0])}

@@ -21,7 +21,19 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
 
-PROGRAMS = ("draw", "import_photos", "split", "align", "train", "crossfit", "extract", "stack", "submit", "pipeline")
+PROGRAMS = (
+    "draw",
+    "import_photos",
+    "split",
+    "align",
+    "train",
+    "crossfit",
+    "extract",
+    "stack",
+    "submit",
+    "report",
+    "pipeline",
+)
 
 
 def module(name: str) -> Any:
@@ -105,7 +117,9 @@ def _claim(workdir: Path, wanted: dict) -> None:
     there = read(workdir / "config.json")
     if there is not None and there != wanted:
         differ = sorted(key for key in {*there, *wanted} if there.get(key) != wanted.get(key))
-        raise errors.InputError(f"{workdir} belongs to another config ({', '.join(differ)} differ): choose another --workdir")
+        raise errors.InputError(
+            f"{workdir} belongs to another config ({', '.join(differ)} differ): choose another --workdir"
+        )
     workdir.mkdir(parents=True, exist_ok=True)
     write(workdir / "config.json", wanted)
 

@@ -27,7 +27,9 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
         from pixels of the *photo* to pixels of the network's input, and weight (B,), equal to mask.
     """
     if "matrix" in batch:
-        images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size) / 255)(batch["image"], batch["matrix"])
+        images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size) / 255)(
+            batch["image"], batch["matrix"]
+        )
         matrices = batch["matrix"]
     else:
         keys = jax.vmap(partial(jax.random.fold_in, key))(batch["index"])

@@ -22,7 +22,10 @@ class Checkpoints:
     def __init__(self, folder: Path, *, metric: str, maximise: bool):
         self.metric = metric
         best = checkpoint_managers.BestN(
-            get_metric_fn=lambda metrics: metrics[metric], reverse=not maximise, n=1, keep_checkpoints_without_metrics=False
+            get_metric_fn=lambda metrics: metrics[metric],
+            reverse=not maximise,
+            n=1,
+            keep_checkpoints_without_metrics=False,
         )
         options = ocp.CheckpointManagerOptions(
             preservation_policy=checkpoint_managers.AnyPreservationPolicy([checkpoint_managers.LatestN(1), best]),

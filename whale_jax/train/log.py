@@ -1,11 +1,9 @@
-"""What a run says: a line of JSON and TensorBoard events a measurement, a progress bar with images/s and time left."""
+"""What a run says: a line of JSON and TensorBoard events a measurement."""
 
 import json
-import sys
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
-from tqdm import tqdm
 
 
 class Log:
@@ -47,9 +45,3 @@ def read(workdir: Path) -> list[dict[str, float]]:
         except json.JSONDecodeError:
             break
     return rows
-
-
-def progress(total: int, *, what: str, start: int = 0, unit: str = "images") -> tqdm:
-    """A progress bar; where standard error is a file, a line a half minute at most."""
-    patient = not sys.stderr.isatty()
-    return tqdm(total=total, initial=start, desc=what, unit=f" {unit}", mininterval=30 if patient else 0.5, dynamic_ncols=True)

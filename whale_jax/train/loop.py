@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from whale_jax import errors, metrics
+from whale_jax import errors, metrics, progress
 from whale_jax.data import threads
 from whale_jax.train import log
 from whale_jax.train.checkpoint import Checkpoints
@@ -72,15 +72,18 @@ def fit(
     """
     state = parallel.put_state(state)
     checkpoints = Checkpoints(Path(workdir) / "checkpoints", metric=plan.best, maximise=plan.maximise)
-    progress = {"seconds": 0.0, "best": None, "best_step": 0, "stale": 0}
+    status = {"seconds": 0.0, "best": None, "best_step": 0, "stale": 0}
     if restored := checkpoints.restore(state):
-        state, progress = restored
+        state, status = restored
     first = int(state.step)
-    logger, bar = log.Log(workdir, first), log.progress(plan.steps * plan.batch, what=what, start=first * plan.batch)
-    pending, began = [], time.perf_counter() - progress["seconds"]
-    batches = threads.ahead(lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2)
+    logger = log.Log(workdir, first)
+    bar = progress.bar(plan.steps * plan.batch, what=what, unit="images", start=first * plan.batch)
+    pending, began = [], time.perf_counter() - status["seconds"]
+    batches = threads.ahead(
+        lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2
+    )
     for step, batch in enumerate(batches, start=first + 1):
-        if _stale(progress, plan):
+        if _stale(status, plan):
             break
         with jax.transfer_guard("disallow"):
             state, sums = train_step(state, batch)
@@ -94,15 +97,15 @@ def fit(
         if last or step % plan.eval_every == 0:
             found, _ = evaluate(eval_step, state, validation(), parallel=parallel)
             found = found or {plan.best: float(step if plan.maximise else -step)}
-            progress = _rate(progress, found, step, plan) | {"seconds": time.perf_counter() - began}
+            status = _rate(status, found, step, plan) | {"seconds": time.perf_counter() - began}
             logger.write(step, {f"valid/{name}": value for name, value in found.items()})
-            checkpoints.save(state, found, progress)
+            checkpoints.save(state, found, status)
     bar.close()
     logger.close()
     best, _ = checkpoints.restore(state, best=True)
     checkpoints.close()
-    result = {"best": progress["best"], "best_step": progress["best_step"], "seconds": progress["seconds"]}
-    return best, result | {"images_per_second": int(state.step) * plan.batch / max(progress["seconds"], 1e-9)}
+    result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
+    return best, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
 
 
 def evaluate(
@@ -138,14 +141,14 @@ def _drain(pending: list, step: int) -> dict[str, float]:
     return metrics.means({f"train/{n}": np.sum([row[n] for row in rows], axis=0, dtype=np.float64) for n in names})
 
 
-def _rate(progress: dict, found: dict[str, float], step: int, plan: Plan) -> dict:
+def _rate(status: dict, found: dict[str, float], step: int, plan: Plan) -> dict:
     """Progress after an evaluation: is this the best one so far?"""
     sign = 1 if plan.maximise else -1
-    old = progress["best"]
+    old = status["best"]
     if old is None or sign * found[plan.best] > sign * old[plan.best]:
-        return {**progress, "best": found, "best_step": step, "stale": 0}
-    return {**progress, "stale": progress["stale"] + 1}
+        return {**status, "best": found, "best_step": step, "stale": 0}
+    return {**status, "stale": status["stale"] + 1}
 
 
-def _stale(progress: dict, plan: Plan) -> bool:
-    return bool(plan.patience) and progress["stale"] >= plan.patience
+def _stale(status: dict, plan: Plan) -> bool:
+    return bool(plan.patience) and status["stale"] >= plan.patience

@@ -7,7 +7,6 @@ import optax
 
 from whale_jax import errors, registry
 
-
 NAMES = ("adam", "nesterov")
 
 
