@@ -33,7 +33,7 @@ SMALL = {
     "model": {**networks.THIN, "head": "heatmap"},
     "size": (128, 128),
     "batch": 32,
-    "epochs": 20.0,
+    "epochs": 16.0,
     "evaluations": 4,
     "patience": 0,
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
@@ -47,7 +47,7 @@ WINDOW = {
         "augmentation": "rotate(180,p=0.3)|scale(0.75,1.33)|translate(0.1)|flip_ud|gamma(0.7,1.4)",
     },
     "size": (96, 96),
-    "epochs": 24.0,
+    "epochs": 20.0,
     "warps": {"rotate": (-15, 0, 15), "flip_ud": (0, 1)},
 }
 PRESETS = {

@@ -39,8 +39,8 @@ SMALL = {
     "model": {**networks.THIN, "stem": (32, 7, 2), "stages": ((48, 2), (96, 2), (192, 2)), "dropout": 0.5},
     "size": (112, 112),
     "batch": 64,
-    "epochs": 24.0,
-    "evaluations": 8,
+    "epochs": 20.0,
+    "evaluations": 10,
     "patience": 0,
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.1, "weight_decay": 0.02},
 }

@@ -22,6 +22,7 @@ def get_config(preset="cpu"):
         "heads": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
         "classifier": classifier.get_config(choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]),
         **pipeline.outcome(data, ["classifier"]),
+        "report": stage.config("report", inputs={**data, "aligned": "heads", "aligned_classifier": "classifier"}),
     }
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")

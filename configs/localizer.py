@@ -1,7 +1,7 @@
-"""The head localizer (post, section 4.2.1): the box around the head in the whole photo, by mean squared error.
+"""The head localizer (post, section 4.2.1): the box around the head in the whole photo.
 
-    --config=configs/localizer.py:post   an OxfordNet on 256 x 256 pixels, for a GPU
-    --config=configs/localizer.py:small  a thin residual network on 128 x 128 pixels, for two CPU cores
+    --config=configs/localizer.py:post   the post's: an OxfordNet on 256 x 256 pixels, squared error, for a GPU
+    --config=configs/localizer.py:small  softmax over 64 bins a coordinate from a score map, 128 x 128 pixels
 
 `crossfit` trains one network a part of the photos, so that every photo's box comes from a network that has not seen it.
 Set inputs.photos, inputs.split and inputs.view (the whole photos) to the folders of those stages.
@@ -29,16 +29,17 @@ SMALL = {
     **POST,
     "task": {
         "name": "bbox",
+        "bins": 64,
         "augmentation": "rotate(15)|scale(0.85,1.2)|translate(0.15)|flip_lr|flip_ud|gamma(0.7,1.4)",
     },
-    "model": {**networks.THIN, "head": "dense"},
+    "model": {**networks.THIN, "head": "heatmap"},
     "size": (128, 128),
-    "epochs": 14.0,
+    "epochs": 8.0,
     "evaluations": 4,
     "patience": 0,
-    "optimizer": {"name": "adam", "lr": 2e-3, "schedule": "cosine", "warmup": 0.05},
+    "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
 }
-PRESETS = {"post": POST, "small": SMALL, "demo": {**SMALL, "size": (96, 96), "epochs": 30.0}}
+PRESETS = {"post": POST, "small": SMALL, "demo": {**SMALL, "epochs": 30.0}}
 
 
 def get_config(preset="small", **changes):

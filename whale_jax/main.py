@@ -33,8 +33,11 @@ def read_flags(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
         CONFIG.value.program  # noqa: B018  a config file that is not there shows only when it is used
-    except KeyError as error:
-        raise InputError(f"unknown config key {error.args[0]}") from None
+    except (KeyError, AttributeError) as error:
+        unknown = error if isinstance(error, KeyError) else error.__context__
+        if not isinstance(unknown, KeyError):
+            raise  # a mistake in the config file itself
+        raise InputError(f"unknown config key {unknown.args[0]}") from None
     except (flags.Error, OSError) as error:
         raise InputError(f"{error}\nusage: {__doc__.splitlines()[0]}") from None
     return rest

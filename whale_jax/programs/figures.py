@@ -18,11 +18,8 @@ ORANGE, GREEN, BLUE, SKY, RED = "#E69F00", "#009E73", "#0072B2", "#56B4E9", "#D5
 GREY = "#5F6368"
 STYLE = {
     "figure.dpi": 150,
-    "figure.facecolor": "white",
     "figure.titlesize": 12,
     "figure.titleweight": "bold",
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -32,15 +29,10 @@ STYLE = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#E4E6E8",
-    "grid.linewidth": 0.8,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": "black",
-    "ytick.labelcolor": "black",
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
-HALO = [patheffects.withStroke(linewidth=2.6, foreground="black", alpha=0.6)]
+HALO = [patheffects.withStroke(linewidth=3, foreground="#202020")]
 TRAINING = {"lw": 1, "alpha": 0.6, "zorder": 1.9}
 VALIDATION = {"marker": "o", "ms": 4}
 KEPT = {"marker": "o", "ms": 9, "mfc": "none", "ls": ""}
@@ -73,12 +65,14 @@ class Panel(NamedTuple):
         lines: the curves.
         guess: the value of a guess at random, drawn across; None for none.
         share: whether y is a share of all photos, 0..1.
+        log: whether y is drawn logarithmically.
     """
 
     title: str
     lines: list[Line]
     guess: float | None = None
     share: bool = False
+    log: bool = False
 
 
 class Spot(NamedTuple):
@@ -150,8 +144,12 @@ def _panel(ax: Axes, panel: Panel) -> None:
     values = [(x, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)]
     settled = max((y for x, y in values if x > 0.05 * end), default=1)  # the very first losses may be huge
     top = max(min(max(y for _, y in values), 1.5 * settled), panel.guess or 0) if values else 1
-    ax.set(title=panel.title, xlim=(0, 1.02 * end), ylim=(0, 1.08 * top or 1))
+    ax.set(title=panel.title, xlim=(0, 1.02 * end))
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if panel.log:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(0, 1.08 * top or 1)
     if panel.share:
         ax.yaxis.set_major_formatter(PercentFormatter(1))
 

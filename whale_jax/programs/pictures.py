@@ -66,7 +66,9 @@ def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
             loss = [line for part in parts for line in lines(part, (label, colour), "train/loss", "valid/loss")]
             metric = [line for part in parts for line in lines(part, (label, colour), key)]
             label = label.capitalize()
-            columns.append([Panel(f"{label}: loss", loss), Panel(f"{label}: {unit}", metric)])
+            values = [y for line in loss for y in line.y]
+            wide = bool(values) and max(values) > 30 * min(values)  # squared errors of 0..1 fall by orders of magnitude
+            columns.append([Panel(f"{label}: loss", loss, log=wide), Panel(f"{label}: {unit}", metric)])
     if columns:
         title = "Training of localizer and aligner: a curve for each part of the cross-fit"
         yield "curves_finders", figures.curves, columns, title
@@ -147,7 +149,7 @@ def sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[t
             frame = found[name].config
             aspect = np.full(len(photos.name), view.images.shape[2] / view.images.shape[1])
             if frame["frame"] != "whole":  # a network may see it squashed, a person should not
-                aspect = true_aspect(view)
+                aspect = true_aspect(view).clip(0.2, 5)  # even of a box that is next to nothing
             rows = {
                 photos.whales[whale]: [Head(view.images[row], float(aspect[row]), photos.name[row]) for row in some]
                 for whale, some in chosen.items()

@@ -5,16 +5,19 @@ import jax.numpy as jnp
 
 from whale_jax import augment, errors, geometry, losses, metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
+from whale_jax.tasks import bins as binned
 
 
-def bbox(*, size, augmentation: str = "", move: str = "corners") -> Task:
-    """The task of finding the head's box: x, y, width and height in 0..1, mean squared error, IoU as metric.
+def bbox(*, size, augmentation: str = "", move: str = "corners", bins: int = 0, bell: float = 1.0) -> Task:
+    """The task of finding the head's box: x, y, width and height in 0..1, IoU as metric.
 
     Args:
         size: (height, width) of the network's input, in pixels.
         augmentation: specification for `augment.parse`.
         move: how the true box follows the augmentation: "corners" (the box around its moved corners) or "mask"
             (the extent of its warped mask, as the post did).
+        bins: 0 for squared error, as the post; else softmax over that many bins for each coordinate of two corners.
+        bell: standard deviation of the soft target, in bins.
     """
     if move not in ("corners", "mask"):
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
@@ -36,10 +39,18 @@ def bbox(*, size, augmentation: str = "", move: str = "corners") -> Task:
         return {**batch, "target": (moved + shift) / extent, "weight": batch["mask"] * known}
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
-        return losses.squared_error(outputs[0], batch["target"])
+        if not bins:
+            return losses.squared_error(outputs[0], batch["target"])
+        low, extent = jnp.split(batch["target"], 2, axis=-1)
+        corners = jnp.clip(jnp.stack([low, low + extent], axis=1), 0, 1)
+        return binned.loss(outputs[0].reshape(-1, 2, 2, bins), corners, width=bell)
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
-        box = outputs[0] * extent - shift
+        box = outputs[0]
+        if bins:
+            low, high = jnp.moveaxis(binned.decode(box.reshape(-1, 2, 2, bins), reach=3 * bell), 1, 0)
+            box = jnp.concatenate([low, high - low], axis=-1)
+        box = box * extent - shift
         box = box.at[:, 2:].set(jnp.maximum(box[:, 2:], 1))
         return {"box": geometry.move_box(geometry.invert(batch["matrix"]), box)}
 
@@ -50,4 +61,4 @@ def bbox(*, size, augmentation: str = "", move: str = "corners") -> Task:
             "iou>0.5": metrics.masked((overlap > 0.5).astype(jnp.float32), batch["weight"]),
         }
 
-    return Task(4, prepare, loss, measure, predict, best="iou", maximise=True)
+    return Task(4 * max(bins, 1), prepare, loss, measure, predict, best="iou", maximise=True)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from whale_jax import augment, geometry, losses, metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
+from whale_jax.tasks import bins as binned
 
 POINTS = 2
 
@@ -35,12 +36,12 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
         if not bins:
             return losses.squared_error(outputs[0], batch["target"].reshape(-1, 2 * POINTS))
         logits = outputs[0].reshape(-1, POINTS, 2, bins)
-        return losses.binned_cross_entropy(logits, batch["target"], width=bell).mean((1, 2))
+        return binned.loss(logits, batch["target"], width=bell)
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         y = outputs[0]
         if bins:
-            y = _peak(y.reshape(-1, POINTS, 2, bins), reach=3 * bell)
+            y = binned.decode(y.reshape(-1, POINTS, 2, bins), reach=3 * bell)
         points = y.reshape(-1, POINTS, 2) * extent - 0.5
         return {"points": geometry.move_points(geometry.invert(batch["matrix"]), points)}
 
@@ -54,15 +55,3 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
         }
 
     return Task(POINTS * 2 * max(bins, 1), prepare, loss, measure, predict, best="point_error")
-
-
-def _peak(logits: jax.Array, reach: float) -> jax.Array:
-    """(..., bins) -> (...,) in 0..1: the mean of the softmax within `reach` bins of its highest bin.
-
-    The mean over all bins would be drawn to the middle wherever the network is unsure.
-    """
-    bins = logits.shape[-1]
-    places = jnp.arange(bins)
-    near = jnp.abs(places - logits.argmax(-1)[..., None]) <= reach
-    share = jax.nn.softmax(jnp.where(near, logits, -jnp.inf))
-    return (share * (places + 0.5)).sum(-1) / bins

@@ -1,0 +1,86 @@
+"""The command line: what a person got wrong comes back as one message and exit code 2."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CLASSIFIER, DEMO = "--config=configs/classifier.py", "--config=configs/demo.py"
+CASES = {
+    "config key": ([CLASSIFIER, "--config.epohcs=1"], ["unknown config key 'epohcs'", 'Did you mean "epochs"']),
+    "key within": ([CLASSIFIER, "--config.optimizer.lrr=1"], ["unknown config key 'lrr'", 'Did you mean "lr"']),
+    "key like none": ([DEMO, "--config.foo=1"], ["unknown config key 'foo'"]),
+    "value": ([CLASSIFIER, "--config.epochs=many"], ["--config.epochs=many", "float"]),
+    "preset": ([f"{CLASSIFIER}:smal"], ["unknown preset 'smal': did you mean small?"]),
+    "config file": (["--config=configs/clasifier.py"], ["configs/clasifier.py", "No such file"]),
+    "no config": ([], ["--config must have a value", "usage: python -m whale_jax.main --config="]),
+    "flag": ([CLASSIFIER, "--wrokdir=x"], ["Unknown command line flag 'wrokdir'", "workdir"]),
+    "argument": ([CLASSIFIER, "epochs=3"], ["unknown argument 'epochs=3'", "--config.seed=1"]),
+}
+
+# One interpreter imports everything once and then forks for each command line.
+PROGRAM = """
+import os, sys
+from whale_jax import main
+from whale_jax.programs import stage
+for name in stage.PROGRAMS:
+    stage.module(name)
+for arguments in {commands!r}:
+    child = os.fork()
+    if not child:
+        sys.argv = ["main", *arguments]
+        try:
+            main.run()
+        except SystemExit as ended:
+            sys.stderr.flush()
+            os._exit(ended.code or 0)
+        os._exit(99)
+    print("exit code", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=sys.stderr, flush=True)
+    print("====", file=sys.stderr, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Case -> what was said on standard error, and the folder that must stay as it was."""
+    workdir = tmp_path_factory.mktemp("runs") / "new"
+    commands = [[*arguments, f"--workdir={workdir}"] for arguments, _ in CASES.values()] + [[CLASSIFIER]]
+    program = PROGRAM.format(commands=commands)
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    parts = found.stderr.split("====\n")
+    assert len(parts) == len(commands) + 1, found.stderr
+    assert not workdir.exists()
+    return dict(zip([*CASES, "no workdir"], parts, strict=False))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mistake_gets_exit_code_2_and_a_message(answers, case):
+    said = answers[case]
+    assert "exit code 2" in said, said
+    assert "Traceback" not in said
+    assert said.count("whale_jax: ") == 1
+    for words in CASES[case][1]:
+        assert words in said
+
+
+def test_a_missing_workdir_is_named(answers):
+    assert "--workdir must have a value" in answers["no workdir"]
+    assert "exit code 2" in answers["no workdir"]
+
+
+def test_an_unfinished_input_is_named_from_the_shell(tmp_path):
+    """The whole way once: the command as the README has it."""
+    command = [
+        "-m",
+        "whale_jax.main",
+        CLASSIFIER,
+        f"--config.inputs.photos={tmp_path}",
+        f"--workdir={tmp_path / 'run'}",
+    ]
+    found = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert f"whale_jax: {tmp_path} holds no finished stage" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / "run").exists()
