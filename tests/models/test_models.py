@@ -139,7 +139,7 @@ def test_oxfordnets_dense_head_sees_every_place():
 
 @pytest.mark.parametrize("changes", [{"head": "averge"}, {"reduce": "maxpol"}])
 def test_an_unknown_part_is_an_input_error_with_the_close_match(changes):
-    with pytest.raises(errors.InputError, match="did you mean (average|maxpool)"):
+    with pytest.raises(errors.InputError, match=r"did you mean (average|maxpool)"):
         abstract(make({"name": "vgg", **TINY, **changes}, outputs=2), size=16)
 
 

@@ -19,7 +19,7 @@ from whale_jax.tasks.keypoints import keypoints
 from whale_jax.train import loop, optim
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
-from whale_jax.train.parallel import Parallel, check_batch, parallel
+from whale_jax.train.parallel import Parallel, parallel
 from whale_jax.train.step import make_eval_step, make_train_step
 
 DEFAULTS = {
@@ -135,8 +135,9 @@ def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]
 
 def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     """The network of a config at its first step; every unknown name or key raises InputError here."""
-    devices = parallel(config.parallel, config.devices)
-    check_batch(config.batch, devices.devices, "config.batch")
+    if config.batch < 1:
+        raise errors.InputError(f"config.batch = {config.batch}: take at least 1")
+    devices = parallel(config.parallel, config.devices, batch=config.batch)
     size = tuple(config.size)
     more = {"size": size} | ({"classes": classes} if config.task.name == "classify" else {})
     task = registry.build("task", TASKS, config.task, **more)

@@ -37,18 +37,24 @@ class Parallel(NamedTuple):
     gather: Callable[[dict], dict]
 
 
-def parallel(mode: str, devices: int = 0) -> Parallel:
-    """Parallel execution by `mode` ("jit" or "pmap") on the first `devices` devices; 0 means all."""
+def parallel(mode: str, devices: int = 0, *, batch: int = 0) -> Parallel:
+    """Parallel execution of batches of `batch` examples by `mode`, "jit" or "pmap".
+
+    Args:
+        mode: how.
+        devices: how many local devices; 0 takes as many as the batch divides over.
+        batch: examples a step; 0 where it is not known yet.
+
+    Raises:
+        InputError: more devices than there are, or a batch that does not divide over them.
+    """
     available = jax.local_devices()
     if devices > len(available):
         raise errors.InputError(f"config.devices asks for {devices} devices, but there are {len(available)}")
-    return registry.lookup("config.parallel", {"jit": _jit, "pmap": _pmap}, mode)(available[: devices or None])
-
-
-def check_batch(size: int, devices: int, key: str) -> None:
-    """Raises InputError where a batch of `size` does not divide over the devices."""
-    if size <= 0 or size % devices:
-        raise errors.InputError(f"{key} = {size} does not divide over {devices} devices: take a multiple of {devices}")
+    if devices and batch % devices:
+        raise errors.InputError(f"config.batch = {batch} does not divide over config.devices = {devices}")
+    count = devices or max(n for n in range(1, len(available) + 1) if batch % n == 0)
+    return registry.lookup("config.parallel", {"jit": _jit, "pmap": _pmap}, mode)(available[:count])
 
 
 def _jit(devices: list) -> Parallel:
