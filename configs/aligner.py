@@ -44,6 +44,7 @@ WINDOW = {
     **SMALL,
     "task": {
         **SMALL["task"],
+        "bins": 96,
         "augmentation": "rotate(180,p=0.3)|scale(0.75,1.33)|translate(0.1)|flip_ud|gamma(0.7,1.4)",
     },
     "size": (96, 96),
@@ -55,7 +56,7 @@ PRESETS = {
     "small": SMALL,
     "window": WINDOW,
     "demo": {**SMALL, "epochs": 40.0},
-    "demo_window": {**WINDOW, "size": (64, 64), "epochs": 30.0},
+    "demo_window": {**WINDOW, "epochs": 30.0},
 }
 
 

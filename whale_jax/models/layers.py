@@ -7,6 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from whale_jax import errors
+
 very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
 
 # He's initialisation with the gain of a rectifier of slope 1/3.
@@ -148,7 +150,7 @@ class HeatmapHead(nn.Module):
         bins = self.outputs // (2 * self.points)
         up = bins // side
         if side != x.shape[2] or up * side != bins:
-            raise ValueError(f"{bins} bins are no multiple of a feature map of {x.shape[1]}x{x.shape[2]}")
+            raise errors.InputError(f"{bins} bins are no multiple of a feature map of {x.shape[1]} x {x.shape[2]}")
         x = Dropout(self.dropout, self.axis_name)(x.astype(jnp.float32), train)
         scores = nn.Dense(self.points * up * up)(x).reshape(batch, side, side, up, up, self.points)
         scores = scores.transpose(0, 5, 1, 3, 2, 4).reshape(batch, self.points, bins, bins)

@@ -58,9 +58,8 @@ def box(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
     x, y, width, height = find(config, photos, "box").T
     x, width = x - config.padding * width, width * (1 + 2 * config.padding)
     y, height = y - config.padding * height, height * (1 + 2 * config.padding)
-    return np.asarray(
-        geometry.compose(geometry.translation(-x, -y), geometry.resize((height, width), tuple(config.size)))
-    )
+    corner = geometry.translation(-0.5 - x, -0.5 - y)  # a picture begins half a pixel before its first pixel's centre
+    return np.asarray(geometry.compose(corner, geometry.resize((height, width), tuple(config.size))))
 
 
 def head(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:

@@ -1,0 +1,92 @@
+"""A stage is done once, knows what it was made from, and refuses what does not belong together."""
+
+import json
+
+import pytest
+from ml_collections import ConfigDict
+
+from whale_jax import errors
+from whale_jax.programs import pipeline, stage
+
+
+class Program:
+    """Stands in for a program: counts its runs."""
+
+    DEFAULTS = {"inputs": {"before": ""}, "value": 1}  # noqa: RUF012
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, config, workdir):
+        self.runs += 1
+        if config.value < 0:
+            raise RuntimeError("cut off")
+        return {"digest": config.value, **({"split": config.split} if "split" in config else {})}
+
+
+@pytest.fixture
+def program(monkeypatch):
+    stub = Program()
+    monkeypatch.setattr(stage, "module", lambda name: stub)
+    return stub
+
+
+def config(before="", **changes):
+    return ConfigDict({"program": "stub", "inputs": {"before": str(before)}, "value": 1, **changes})
+
+
+def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, tmp_path):
+    with pytest.raises(RuntimeError):
+        stage.run(config(value=-1), tmp_path / "cut")
+    assert not (tmp_path / "cut" / "result.json").exists()
+    first = stage.run(config(), tmp_path / "a")
+    assert stage.run(config(), tmp_path / "a") == first
+    assert program.runs == 2
+    assert {"seconds", "device", "versions", "seed", "inputs", "digest", "split"} <= first.keys()
+
+
+def test_a_folder_of_another_config_is_refused_and_names_the_keys(program, tmp_path):
+    stage.run(config(), tmp_path)
+    before = (tmp_path / "result.json").read_text()
+    with pytest.raises(errors.InputError, match=r"another config \(value differ"):
+        stage.run(config(value=2), tmp_path)
+    assert (tmp_path / "result.json").read_text() == before
+
+
+def test_an_input_that_changed_since_is_refused(program, tmp_path):
+    stage.run(config(value=1), tmp_path / "a")
+    stage.run(config(tmp_path / "a"), tmp_path / "b")
+    result = json.loads((tmp_path / "a" / "result.json").read_text())
+    (tmp_path / "a" / "result.json").write_text(json.dumps({**result, "digest": "another"}))
+    with pytest.raises(errors.InputError, match="made from other before"):
+        stage.run(config(tmp_path / "a"), tmp_path / "b")
+
+
+def test_an_input_that_is_not_finished_is_named(program, tmp_path):
+    with pytest.raises(errors.InputError, match="nowhere holds no finished stage"):
+        stage.run(config(tmp_path / "nowhere"), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_inputs_of_different_splits_are_refused(program, tmp_path):
+    stage.run(config(split="one"), tmp_path / "a")
+    stage.run(config(split="two"), tmp_path / "b")
+    both = ConfigDict({"program": "stub", "inputs": {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, "value": 1})
+    with pytest.raises(errors.InputError, match="2 different splits"):
+        stage.run(both, tmp_path / "c")
+
+
+def test_unknown_keys_and_programs_come_with_close_matches():
+    with pytest.raises(errors.InputError, match="'epoch': did you mean epochs"):
+        stage.config("train", epoch=3)
+    with pytest.raises(errors.InputError, match="did you mean train"):
+        stage.config("trian")
+
+
+def test_a_pipeline_runs_stages_in_the_order_of_their_inputs(program, tmp_path):
+    stages = {"a": config("c"), "b": config("a"), "c": config()}
+    assert pipeline.order(ConfigDict(stages)) == ["c", "a", "b"]
+    pipeline.run(ConfigDict({"stages": stages}), tmp_path)
+    assert stage.read(tmp_path / "b" / "config.json")["inputs"]["before"] == str(tmp_path / "a")
+    with pytest.raises(errors.InputError, match="wait for each other"):
+        pipeline.order(ConfigDict({"a": config("b"), "b": config("a")}))

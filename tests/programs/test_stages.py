@@ -1,0 +1,115 @@
+"""What single stages write: frames, points, probabilities, the submission."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from whale_jax import errors, geometry
+from whale_jax.data import right_whale
+from whale_jax.programs import align, stack, stage, submit
+
+
+def photos(count=6, whales=("w_b", "w_a", "w_c"), test=2):
+    rng = np.random.default_rng(0)
+    label = np.array([i % len(whales) for i in range(count - test)] + [-1] * test, np.int32)
+    points = rng.uniform(200, 400, (count, 2, 2)).astype(np.float32)
+    return right_whale.Photos(
+        name=np.array([f"{i}.jpg" for i in range(count)]),
+        whale=np.array([whales[i] if i >= 0 else "" for i in label]),
+        label=label,
+        points=points,
+        box=np.array(geometry.bounding_box(points)),
+        encounter=np.array([""] * count),
+        size=np.tile(np.array([[600, 800]], np.int32), (count, 1)),
+        whales=whales,
+        digest="x",
+        jpeg=lambda row: b"",
+    )
+
+
+@pytest.mark.parametrize("size", [(112, 224), (224, 224)])
+def test_the_head_frame_lays_the_bonnet_right_of_the_blowhead(size):
+    data = photos()
+    config = stage.config("align", frame="head", size=size)
+    found = geometry.move_points(align.head(config, data), data.points)
+    # Where the crops of the competition have them, 224 x 224 and squashed: (178.8, 112) and (67, 112).
+    expected = (np.array([[178.8, 112.0], [67.0, 112.0]]) + 0.5) * (np.array(size[::-1]) / 224) - 0.5
+    np.testing.assert_allclose(found, np.tile(expected, (6, 1, 1)), atol=0.6)
+
+
+def test_a_squashed_frame_shows_the_same_part_of_the_photo():
+    data = photos()
+    wide, square = (align.head(stage.config("align", size=size), data) for size in [(100, 200), (200, 200)])
+    for matrix, size in ((wide, (100, 200)), (square, (200, 200))):
+        rim = geometry.corners(np.array([-0.5, -0.5, size[1], size[0]], np.float32))
+        seen = geometry.move_points(geometry.invert(matrix), np.tile(rim, (6, 1, 1)))
+        sides = np.linalg.norm(np.diff(seen[:, :3], axis=1), axis=-1)
+        length = np.linalg.norm(data.points[:, 0] - data.points[:, 1], axis=-1)
+        np.testing.assert_allclose(sides / length[:, None], np.tile([2.0, 1.0], (6, 1)), rtol=1e-3)
+
+
+def test_the_box_frame_fills_the_view_with_the_padded_box():
+    data = photos()
+    matrix = align.box(stage.config("align", size=(50, 60), padding=0.1), data)
+    padded = data.box + data.box[:, [2, 3, 2, 3]] * np.array([-0.1, -0.1, 0.2, 0.2])
+    corners = geometry.move_points(matrix, geometry.corners(padded))
+    np.testing.assert_allclose(corners[:, [0, 2]], np.tile([[-0.5, -0.5], [59.5, 49.5]], (6, 1, 1)), atol=1e-3)
+
+
+def test_points_csv_holds_every_photo_and_leaves_unknown_ones_empty(tmp_path):
+    data = photos()
+    data.points[1] = np.nan
+    align.write_points(tmp_path / "points.csv", data.name, data.points)
+    rows = list(csv.DictReader((tmp_path / "points.csv").open()))
+    assert [row["Image"] for row in rows] == data.name.tolist()
+    assert set(list(rows[1].values())[1:]) == {""}
+    assert float(rows[0]["blowhead_y"]) == pytest.approx(data.points[0, 1, 1], abs=0.01)
+
+
+def test_finish_gives_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothing_is_known():
+    p = stack.finish(np.array([[1.0, 0, 0, 0], [np.nan] * 4]), 1e-3)
+    np.testing.assert_allclose(p.sum(1), 1)
+    assert p[0].min() == pytest.approx(1e-3, rel=0.01)
+    np.testing.assert_allclose(p[1], 0.25)
+
+
+def fake_inputs(monkeypatch, tmp_path, data, probabilities):
+    np.savez(tmp_path / "probabilities.npz", **probabilities)
+    monkeypatch.setattr(submit.right_whale, "load", lambda folder: data)
+    split = type("Split", (), {"hash": "h"})()
+    monkeypatch.setattr(submit.splits, "load", lambda folder, photos: split)
+    monkeypatch.setattr(submit.splits, "valid_rows", lambda split, fold: np.array([0, 1]))
+
+
+def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monkeypatch, tmp_path):
+    data = photos()
+    good = np.full((6, 3), 0.01)
+    good[np.arange(4), data.label[:4]] = 0.98
+    good[4:] = [0.2, 0.7, 0.1]
+    fake_inputs(monkeypatch, tmp_path, data, {"network": np.full((6, 3), 1 / 3), "stack": good})
+    inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
+    result = submit.run(stage.config("submit", inputs=inputs), tmp_path)
+    rows = list(csv.reader((tmp_path / "submission.csv").open()))
+    assert rows[0] == ["Image", "w_b", "w_a", "w_c"]
+    assert [row[0] for row in rows[1:]] == ["4.jpg", "5.jpg"]
+    np.testing.assert_allclose(np.array(rows[1][1:], float), [0.2, 0.7, 0.1], rtol=1e-3)
+    assert result["source"] == "stack"
+    with pytest.raises(errors.InputError, match="source of probabilities"):
+        submit.run(stage.config("submit", inputs=inputs, source="stak"), tmp_path)
+
+
+def test_score_is_kaggles_log_loss():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.ones(5), 40)
+    label = rng.integers(0, 5, 40)
+    assert stack.score(p, label)["log_loss"] == pytest.approx(sklearn.log_loss(label, p, labels=range(5)), rel=1e-5)
+
+
+def test_configs_are_json(tmp_path):
+    config = stage.config("train", size=(10, 20))
+    assert json.loads(config.to_json_best_effort())["size"] == [10, 20]
+    assert isinstance(config, ConfigDict)

@@ -1,0 +1,1 @@
+"""Photos, annotations, splits and views: what is read, checked and written once."""

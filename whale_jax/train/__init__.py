@@ -1,0 +1,1 @@
+"""State, steps, optimisers, checkpoints and the one loop."""
