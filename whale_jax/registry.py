@@ -24,15 +24,20 @@ def build(what: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **m
         **more: arguments that are not the config's to choose; they win over `spec`.
 
     Returns:
-        What the callable returns. A key it does not take raises InputError.
+        What the callable returns. A key it does not take, or one that is missing, raises InputError.
     """
     arguments = {key: _plain(value) for key, value in spec.items() if key != "name"}
     function = lookup(what, table, spec["name"])
-    accepted = inspect.signature(function).parameters
+    signature = inspect.signature(function)
     for key in arguments:
-        if key not in accepted:
-            raise errors.unknown(f"key of {what} {spec['name']!r}", key, accepted)
-    return function(**{**arguments, **more})
+        if key not in signature.parameters:
+            raise errors.unknown(f"key of {what} {spec['name']!r}", key, signature.parameters)
+    arguments |= more
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise errors.InputError(f"config of {what} {spec['name']!r}: {error}") from None
+    return function(**arguments)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from whale_jax.programs import pipeline, stage
 class Program:
     """Stands in for a program: counts its runs."""
 
-    DEFAULTS = {"inputs": {"before": ""}, "value": 1}  # noqa: RUF012
+    DEFAULTS = {"inputs": {}, "value": 1, "split": None}  # noqa: RUF012
 
     def __init__(self):
         self.runs = 0

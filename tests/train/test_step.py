@@ -16,7 +16,7 @@ from whale_jax.train.step import make_eval_step, make_train_step
 
 SIZE = (16, 16)
 WARPS = "rotate(30)|scale(0.8,1.2)|flip_lr|gamma(0.8,1.2)"
-STAGES = ((8, 1), (8, 1))
+STAGES = ((4, 1), (8, 1))
 
 
 def make_batch(seed, count=8):
@@ -33,7 +33,7 @@ def make_batch(seed, count=8):
 def train(name, mode, devices, *, steps=5, shuffle=False):
     """Parameters and metrics after some steps of a network with batch norm and dropout on augmented pictures."""
     task = classify(size=SIZE, classes=3, augmentation=WARPS)
-    model = MODELS[name](outputs=3, stages=STAGES, stem=(8, 3, 1), dropout=0.0 if shuffle else 0.5)
+    model = MODELS[name](outputs=3, stages=STAGES, stem=(4, 3, 1), dropout=0.0 if shuffle else 0.5)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     many = parallel(mode, devices)
     step, state = many.train(make_train_step(model, task, optimizer)), states.create(model, optimizer, 3, SIZE)
@@ -54,7 +54,7 @@ def assert_same(a, b, atol=2e-5):
 @pytest.mark.parametrize("name", ["vgg", "resnet"])
 def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
     one, metrics = train(name, "jit", 1)
-    for mode, devices in [("jit", 4), ("pmap", 4), ("pmap", 2)]:
+    for mode, devices in [("jit", 4), ("pmap", 4)]:
         other, other_metrics = train(name, mode, devices)
         assert_same((one.params, one.batch_stats), (other.params, other.batch_stats))
         assert_same(metrics, other_metrics, atol=1e-4)

@@ -36,6 +36,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return {"views": int(ok.sum()), "without": photos.name[~ok].tolist()[:20]}
 
 
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a frame that there is not."""
+    registry.lookup("frame", FRAMES, config.frame)
+
+
 def find(config: ConfigDict, photos: right_whale.Photos, name: str) -> np.ndarray:
     """(N, ...) predicted "points" or "box" of every photo, or the annotated ones; NaN where there is none."""
     if not config.inputs.predictions:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import geometry, metrics, tta
+from whale_jax import geometry, metrics, registry, tta
 from whale_jax.data import loader, right_whale, splits
 from whale_jax.programs import stage, train
 
@@ -48,6 +48,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "training_seconds": sum(result["training"]["seconds"] for result in results),
         "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
     }
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for whatever in the config is wrong in itself."""
+    train.check(part_config(config, 0))
+    tta.grid(config.warps, (2, 2), (2, 2))
+    registry.lookup("average", tta.AVERAGES, config.average)
 
 
 def part_config(config: ConfigDict, part: int) -> ConfigDict:

@@ -28,6 +28,15 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
+def check(config: ConfigDict) -> None:
+    """Raises InputError for whatever is wrong in any stage's config, before the first one runs."""
+    for name in order(config.stages):
+        try:
+            stage.check(config.stages[name])
+        except errors.InputError as error:
+            raise errors.InputError(f"stage {name}: {error}") from None
+
+
 def order(stages: ConfigDict) -> list[str]:
     """Names of the stages, each after those whose names are its inputs."""
     graph = {name: {v for v in own.get("inputs", {}).values() if v in stages} for name, own in stages.items()}

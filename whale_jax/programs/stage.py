@@ -9,6 +9,7 @@ import importlib
 import json
 import platform
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,16 @@ def module(name: str) -> Any:
 def config(program: str, **changes: Any) -> ConfigDict:
     """The config of a program: its defaults and what an experiment changes. An unknown key raises InputError."""
     defaults = {"program": program, **module(program).DEFAULTS}
-    for key in changes:
-        if key not in defaults:
-            raise errors.unknown(f"key of program {program!r}", key, defaults)
+    _check_keys(changes, program, defaults)
     return ConfigDict({**defaults, **changes})
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for an unknown program or key, or what the program itself finds wrong in its config."""
+    program = module(config.program)
+    _check_keys(config, config.program, {"program", *program.DEFAULTS})
+    if hasattr(program, "check"):
+        program.check(config)
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -62,8 +69,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         What stands in result.json: what the program returned, and seconds, digest, split, inputs, versions, device.
 
     Raises:
-        InputError: a folder of another config, a missing or changed input, inputs of different splits.
+        InputError: a bad config, a folder of another one, a missing or changed input, inputs of different splits.
     """
+    check(config)
     workdir = Path(workdir)
     wanted = json.loads(config.to_json_best_effort())
     inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
@@ -93,6 +101,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
     write(workdir / "result.json", result)
     return result
+
+
+def _check_keys(keys: Iterable[str], program: str, known: Iterable[str]) -> None:
+    for key in keys:
+        if key not in known:
+            raise errors.unknown(f"key of program {program!r}", key, known)
 
 
 def write(path: Path, content: Any) -> None:

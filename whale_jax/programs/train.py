@@ -5,8 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
@@ -133,11 +136,26 @@ def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]
     return train, valid
 
 
-def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
-    """The network of a config at its first step; every unknown name or key raises InputError here."""
-    if config.batch < 1:
-        raise errors.InputError(f"config.batch = {config.batch}: take at least 1")
-    devices = parallel(config.parallel, config.devices, batch=config.batch)
+def check(config: ConfigDict) -> None:
+    """Raises InputError for whatever in the config is wrong in itself; nothing is compiled."""
+    parts = assemble(config, classes=2)
+    size = jax.ShapeDtypeStruct((1, *config.size, 3), jnp.float32)
+    jax.eval_shape(lambda key, x: parts.model.init(key, x, train=False), jax.random.key(0), size)
+
+
+class Parts(NamedTuple):
+    """What a config names: the task, the model, the optimiser, and the devices they run on."""
+
+    task: Task
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    parallel: Parallel
+
+
+def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
+    """The parts of a network; every unknown name or key raises InputError here."""
+    if config.batch < 1 or config.epochs <= 0 or config.evaluations < 1 or config.log_every < 1:
+        raise errors.InputError("config.batch, epochs, evaluations and log_every must be above 0")
     size = tuple(config.size)
     more = {"size": size} | ({"classes": classes} if config.task.name == "classify" else {})
     task = registry.build("task", TASKS, config.task, **more)
@@ -145,9 +163,15 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
     optimizers = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
     optimizer = registry.build("optimizer", optimizers, config.optimizer, steps=steps)
+    return Parts(task, model, optimizer, parallel(config.parallel, config.devices, batch=config.batch))
+
+
+def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
+    """The network of a config at its first step."""
+    task, model, optimizer, devices = assemble(config, classes=classes, steps=steps)
     return Network(
         task=task,
-        state=states.create(model, optimizer, config.seed, size),
+        state=states.create(model, optimizer, config.seed, tuple(config.size)),
         train=devices.train(make_train_step(model, task, optimizer)),
         evaluate=devices.evaluate(make_eval_step(model, task)),
         parallel=devices,

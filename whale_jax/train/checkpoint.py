@@ -35,12 +35,12 @@ class Checkpoints:
         )
         self._manager = ocp.CheckpointManager(Path(folder).resolve(), options=options, item_names=("state", "progress"))
 
-    def save(self, state: TrainState, metrics: dict[str, float], progress: dict[str, Any]) -> None:
-        """Starts writing the state, the metrics that rate it and what the loop must know to go on."""
+    def save(self, state: TrainState, rating: float, progress: dict[str, Any]) -> None:
+        """Starts writing the state, the metric that rates it and what the loop must know to go on."""
         self._manager.save(
             int(state.step),
             args=ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(progress)),
-            metrics={self.metric: metrics[self.metric]},
+            metrics={self.metric: rating},
         )
 
     def restore(self, like: TrainState, *, best: bool = False) -> tuple[TrainState, dict[str, Any]] | None:

@@ -72,7 +72,7 @@ def fit(
     """
     state = parallel.put_state(state)
     checkpoints = Checkpoints(Path(workdir) / "checkpoints", metric=plan.best, maximise=plan.maximise)
-    status = {"seconds": 0.0, "best": None, "best_step": 0, "stale": 0}
+    status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0}
     if restored := checkpoints.restore(state):
         state, status = restored
     first = int(state.step)
@@ -96,10 +96,10 @@ def fit(
             bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
         if last or step % plan.eval_every == 0:
             found, _ = evaluate(eval_step, state, validation(), parallel=parallel)
-            found = found or {plan.best: float(step if plan.maximise else -step)}
-            status = _rate(status, found, step, plan) | {"seconds": time.perf_counter() - began}
+            rating = found.get(plan.best, float(step if plan.maximise else -step))  # without validation: the latest
+            status = _rate(status, found, rating, step, plan) | {"seconds": time.perf_counter() - began}
             logger.write(step, {f"valid/{name}": value for name, value in found.items()})
-            checkpoints.save(state, found, status)
+            checkpoints.save(state, rating, status)
     bar.close()
     logger.close()
     best, _ = checkpoints.restore(state, best=True)
@@ -141,12 +141,11 @@ def _drain(pending: list, step: int) -> dict[str, float]:
     return metrics.means({f"train/{n}": np.sum([row[n] for row in rows], axis=0, dtype=np.float64) for n in names})
 
 
-def _rate(status: dict, found: dict[str, float], step: int, plan: Plan) -> dict:
-    """Progress after an evaluation: is this the best one so far?"""
-    sign = 1 if plan.maximise else -1
-    old = status["best"]
-    if old is None or sign * found[plan.best] > sign * old[plan.best]:
-        return {**status, "best": found, "best_step": step, "stale": 0}
+def _rate(status: dict, found: dict[str, float], rating: float, step: int, plan: Plan) -> dict:
+    """Status after an evaluation: is this the best one so far?"""
+    old = status["rating"]
+    if old is None or (rating > old if plan.maximise else rating < old):
+        return {**status, "best": found, "best_step": step, "rating": rating, "stale": 0}
     return {**status, "stale": status["stale"] + 1}
 
 
