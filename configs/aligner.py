@@ -56,7 +56,7 @@ PRESETS = {
     "small": SMALL,
     "window": WINDOW,
     "demo": {**SMALL, "epochs": 40.0},
-    "demo_window": {**WINDOW, "epochs": 30.0},
+    "demo_window": {**WINDOW, "epochs": 60.0},
 }
 
 

@@ -44,7 +44,7 @@ SMALL = {
     "patience": 0,
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.1, "weight_decay": 0.02},
 }
-DEMO = {**SMALL, "model": networks.THIN, "batch": 32, "epochs": 30.0}
+DEMO = {**SMALL, "model": {**networks.THIN, "dropout": 0.5}, "batch": 32, "epochs": 45.0, "evaluations": 9}
 PRESETS = {"vgg19": VGG19, "resnet67": RESNET67, "small": SMALL, "demo": DEMO}
 
 

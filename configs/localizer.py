@@ -39,7 +39,7 @@ SMALL = {
     "patience": 0,
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
 }
-PRESETS = {"post": POST, "small": SMALL, "demo": {**SMALL, "epochs": 30.0}}
+PRESETS = {"post": POST, "small": SMALL, "demo": {**SMALL, "epochs": 24.0}}
 
 
 def get_config(preset="small", **changes):
