@@ -22,8 +22,9 @@ def get_config(preset="cpu"):
         "heads": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
         "classifier": classifier.get_config(choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]),
         **pipeline.outcome(data, ["classifier"]),
-        "report": stage.config("report", inputs={**data, "aligned": "heads", "aligned_classifier": "classifier"}),
     }
+    seen = {"aligned": "heads", "aligned_classifier": "classifier"}
+    stages["report"] = pipeline.report(stages, **seen)
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config

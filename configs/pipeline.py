@@ -81,7 +81,7 @@ def outcome(data: dict[str, str], classifiers: list[str]) -> dict[str, ConfigDic
     }
 
 
-def report(found: dict[str, ConfigDict]) -> ConfigDict:
-    """The last stage: what the stages found, side by side, and pictures."""
+def report(found: dict[str, ConfigDict], **named: str) -> ConfigDict:
+    """The last stage: what the stages found, side by side, and pictures; `named` are those that go by other names."""
     wanted = stage.module("report").STAGES
-    return stage.config("report", inputs={name: name if name in found else "" for name in wanted})
+    return stage.config("report", inputs={name: name if name in found else named.get(name, "") for name in wanted})

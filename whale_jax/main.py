@@ -3,6 +3,7 @@
 The only file that knows flags: it sets up JAX, turns the config into a run and an error into a message.
 """
 
+import errno
 import logging as stdlib_logging
 import os
 import sys
@@ -74,9 +75,13 @@ def run() -> None:
         app.run(main, flags_parser=read_flags)
     except InputError as error:
         sys.exit(_say(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(_say(f"{error}: make room and give the same command again, it goes on where it stopped"))
 
 
-def _say(error: Exception) -> int:
+def _say(error: Exception | str) -> int:
     print(f"\nwhale_jax: {error}", file=sys.stderr)
     return 2
 
