@@ -14,6 +14,9 @@ from whale_jax.programs import stage
 # "Minimal augmentation": the released code's ranges, where the post gives none.
 MINIMAL = "flip_ud|scale(0.5,1.5)|translate(0.25)|shear(5.73)|rotate(30)|gamma(0.8,1.2,p=0.5)"
 
+# What a network needs that sees whales at any heading, in whole photos and in boxes.
+HEAVY = "rotate(180)|scale(0.75,1.33)|translate(0.1)|shear(6)|gamma(0.7,1.4)"
+
 VGG19 = {
     "task": {"name": "classify", "augmentation": MINIMAL},
     "model": networks.VGG19_128,

@@ -2,8 +2,8 @@
 
     python -m whale_jax.main --config=configs/pipeline.py:small --config.data.root=DIR --workdir=runs/small
 
-`small` is for two CPU cores, `post` is the post's size for a GPU. One network, one recipe and one number of pixels name
-the whale from the whole photo (naive), from the predicted box (boxed) and from the predicted points (aligned).
+`small` is for two CPU cores, `post` is the post's size for a GPU. One network, one number of steps and one number of
+pixels name the whale from the whole photo (naive), from the predicted box (boxed) and from the predicted points (aligned).
 """
 
 from ml_collections import ConfigDict
@@ -67,6 +67,8 @@ def stages(*, whole, boxed, aligned, networks, presets, window=None) -> dict[str
         found["refined"] = network(aligner, presets["window"], "window")
     for name, seen in {"naive": "whole", "boxed": "boxed", "aligned": "aligned"}.items():
         found[f"{name}_classifier"] = network(classifier, presets["classifier"], seen, size=networks[name])
+    for name in ("naive", "boxed"):  # heavy augmentation, as the post; light where heads are aligned
+        found[f"{name}_classifier"].task.augmentation = classifier.HEAVY
     found |= outcome(data, ["aligned_classifier"])
     return found | {"report": report(found)}
 

@@ -76,11 +76,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     wanted = json.loads(config.to_json_best_effort())
     inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
     digests = {name: result["digest"] for name, result in inputs.items()}
-    _claim(workdir, wanted)
+    _claim(workdir, {"config": wanted, "inputs": digests})
     if done := read(workdir / "result.json"):
-        if done["inputs"] != digests:
-            changed = [name for name in digests if done["inputs"].get(name) != digests[name]]
-            raise errors.InputError(f"{workdir} was made from other {', '.join(changed)}: choose another --workdir")
         return done
     splits = {result["split"] for result in inputs.values() if result.get("split")}
     if len(splits) > 1:
@@ -94,7 +91,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "split": next(iter(splits), None),
         **found,
         "inputs": digests,
-        "digest": hash_of([wanted, digests, found.get("digest")]),
+        "digest": hash_of([{**wanted, "inputs": digests}, found.get("digest")]),  # where the inputs lie is no matter
         "device": f"{jax.local_device_count()} x {jax.devices()[0].device_kind}",
         "versions": {m.__name__: m.__version__ for m in (jax, jaxlib, flax, optax, numpy)}
         | {"python": platform.python_version()},
@@ -126,16 +123,16 @@ def hash_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _claim(workdir: Path, wanted: dict) -> None:
-    """Writes config.json, or checks that the one there is the same."""
-    there = read(workdir / "config.json")
-    if there is not None and there != wanted:
-        differ = sorted(key for key in {*there, *wanted} if there.get(key) != wanted.get(key))
-        raise errors.InputError(
-            f"{workdir} belongs to another config ({', '.join(differ)} differ): choose another --workdir"
-        )
+def _claim(workdir: Path, wanted: dict[str, dict]) -> None:
+    """Writes config.json and inputs.json (the inputs' digests), or checks that those there are the same."""
+    for name, own in wanted.items():
+        there = read(workdir / f"{name}.json")
+        if there is not None and there != own:
+            differ = ", ".join(sorted(key for key in {*there, *own} if there.get(key) != own.get(key)))
+            raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
     workdir.mkdir(parents=True, exist_ok=True)
-    write(workdir / "config.json", wanted)
+    for name, own in wanted.items():
+        write(workdir / f"{name}.json", own)
 
 
 def _result(path: str) -> dict:
