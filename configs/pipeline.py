@@ -2,8 +2,8 @@
 
     python -m whale_jax.main --config=configs/pipeline.py:small --config.data.root=DIR --workdir=runs/small
 
-`small` is for two CPU cores, `post` is the post's size for a GPU. One network, one number of steps and one number of
-pixels name the whale from the whole photo (naive), from the predicted box (boxed) and from the predicted points (aligned).
+`small` is for two CPU cores, `post` is the post's size for a GPU. One network, with one number of steps and of pixels,
+names the whale from the whole photo (naive), from the predicted box (boxed) and from the predicted points (aligned).
 """
 
 from ml_collections import ConfigDict

@@ -180,7 +180,8 @@ def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
         ("optimizer", {"name": "adam", "lr": 0.1, "schedule": "linar"}, "did you mean linear"),
         ("precision", "bfloat", "did you mean bfloat16"),
         ("parallel", "pmp", "did you mean pmap"),
-        ("batch", 6, "config.batch = 6 does not divide over 4 devices"),
+        ("batch", 0, "config.batch, epochs"),
+        ("devices", 3, "config.batch = 4 does not divide over config.devices = 3"),
         ("devices", 9, "asks for 9 devices, but there are 4"),
     ],
 )
@@ -189,7 +190,11 @@ def test_a_wrong_name_or_number_is_an_input_error_before_any_compile(key, value,
     with config.unlocked():
         config[key] = ConfigDict(value) if isinstance(value, dict) else value
     with pytest.raises(errors.InputError, match=message):
-        train.build(config, classes=2)
+        train.check(config)
+
+
+def test_as_many_devices_are_used_as_the_batch_divides_over():
+    assert [train.parallel("jit", batch=batch).devices for batch in (1, 2, 3, 4, 6)] == [1, 2, 3, 4, 3]
 
 
 def test_an_unknown_key_of_a_program_has_a_close_match():
