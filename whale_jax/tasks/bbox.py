@@ -48,8 +48,8 @@ def bbox(*, size, augmentation: str = "", move: str = "corners", bins: int = 0, 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         box = outputs[0]
         if bins:
-            low, high = jnp.moveaxis(binned.decode(box.reshape(-1, 2, 2, bins), reach=3 * bell), 1, 0)
-            box = jnp.concatenate([low, high - low], axis=-1)
+            # The box around both corners: an unsure network may put them the wrong way round.
+            box = geometry.bounding_box(binned.decode(box.reshape(-1, 2, 2, bins), reach=3 * bell))
         box = box * extent - shift
         box = box.at[:, 2:].set(jnp.maximum(box[:, 2:], 1))
         return {"box": geometry.move_box(geometry.invert(batch["matrix"]), box)}
