@@ -116,6 +116,18 @@ def test_an_oracles_box_comes_back_in_photo_pixels(augmentation, move):
     assert_array_equal(found["iou>0.5"], (COUNT, COUNT))
 
 
+def test_a_box_by_bins_is_learned_by_its_corners_whichever_way_round_they_are_answered():
+    task, batch = bbox(size=SIZE, bins=64), make_batch(SQUASHED)
+    ready = prepare(task, batch)
+    low, side = jnp.split(ready["target"], 2, axis=-1)
+    corners = jnp.stack([low, low + side], axis=1)
+    outputs = answer(corners, bins=64)
+    assert outputs[0].shape == (COUNT, task.outputs)
+    for said in (outputs, answer(corners[:, ::-1], bins=64)):
+        assert_allclose(task.predict(said, ready)["box"], batch["box"], atol=2.0)  # a bin is 4.7 to 9.4 photo pixels
+    assert (task.loss(outputs, ready) < task.loss(answer(corners + 0.05, bins=64), ready)).all()
+
+
 def test_a_box_in_a_turned_view_is_the_box_around_it():
     task, batch = bbox(size=SIZE, augmentation="rotate(180)"), make_batch(TURNED)
     ready = prepare(task, batch)
