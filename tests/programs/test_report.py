@@ -241,7 +241,8 @@ def test_one_look_and_few_photos():
         figures.iou_histogram(np.zeros(1)),
         figures.error_curves([("look", "black", np.array([np.nan]))]),
     ):
-        figure.savefig(io.BytesIO())
+        figure.savefig(picture := io.BytesIO(), format="png")
+        assert np.asarray(Image.open(picture).convert("L")).std() > 1  # something is drawn
 
 
 @pytest.mark.parametrize(
