@@ -23,8 +23,7 @@ def get_config(preset="cpu"):
         "classifier": classifier.get_config(choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]),
         **pipeline.outcome(data, ["classifier"]),
     }
-    seen = {"aligned": "heads", "aligned_classifier": "classifier"}
-    stages["report"] = pipeline.report(stages, **seen)
+    stages["report"] = pipeline.report(stages, aligned="heads", aligned_classifier="classifier")
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config
