@@ -1,18 +1,11 @@
-import csv
-import io
 import json
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
-from PIL import Image
-from scipy import ndimage
 from sklearn.model_selection import StratifiedGroupKFold
 
-from whale_jax import geometry
-from whale_jax.data import images, right_whale, splits
+from whale_jax.data import right_whale, splits
 from whale_jax.errors import InputError
-from whale_jax.programs import split as program
 
 
 def as_photos(label, *, encounter=None, points=None, box=None, size=(64, 96), files=(), digest="d"):
@@ -78,23 +71,6 @@ def test_single_are_the_whales_of_one_group_and_no_other():
     alone = [whale for whale in range(label.max() + 1) if len(set(groups[label == whale])) == 1]
     np.testing.assert_array_equal(split.single, np.isin(label, alone))
     assert (np.bincount(label[label >= 0])[alone] > 1).any()  # a whale of one burst is among them
-
-
-def test_encounters_of_several_whales_stay_together():
-    rng = np.random.default_rng(0)
-    label = long_tail(seed=3, whales=40, unlabelled=5)
-    encounter = np.where(rng.random(len(label)) < 0.7, rng.integers(0, 90, len(label)).astype(str), "")
-    photos = as_photos(label, encounter=encounter)
-    groups = splits.by_encounter(photos)
-    for i in range(len(label)):
-        same = (encounter == encounter[i]) if encounter[i] else np.arange(len(label)) == i
-        np.testing.assert_array_equal(groups == groups[i], same)
-    split = splits.make(photos, folds=3, seed=0, groups=groups)
-    for group in np.unique(groups[label >= 0]):
-        assert len(set(split.fold[(groups == group) & (label >= 0)])) == 1
-    for fold in range(3):
-        train, valid = splits.train_rows(split, fold), splits.valid_rows(split, fold)
-        assert set(label[valid]) <= set(label[train])
 
 
 def test_as_stratified_as_can_be():
@@ -176,133 +152,3 @@ def test_files_that_cannot_be_trusted(tmp_path):
         file.write_text(text)
         with pytest.raises(InputError, match="no split file"):
             splits.load(tmp_path, photos)
-
-
-def clouds(seed, height, width, sigma):
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(height, width)), sigma)
-    return noise / noise.std()
-
-
-def drawn_head(seed, water=(40, 70, 90)):
-    """(32, 64, 3) an individual's pattern in the middle of its water."""
-    fade = np.clip(np.minimum.outer(16 - abs(np.arange(32) - 15.5), 32 - abs(np.arange(64) - 31.5)) / 8 - 0.5, 0, 1)
-    return np.array(water) + (50 * fade * clouds(seed, 32, 64, sigma=1.5))[..., None]
-
-
-def as_heads(heads, noise=6):
-    rng = np.random.default_rng(0)
-    return np.stack([np.clip(head + rng.normal(0, noise, head.shape), 0, 255) for head in heads]).astype(np.uint8)
-
-
-def test_a_burst_is_one_group_and_nothing_else_is():
-    one, other = drawn_head(0), drawn_head(1)
-    moved = ndimage.shift(one, (1, -1, 0), mode="nearest") * 0.95  # seconds later
-    elsewhere = drawn_head(0, water=(110, 120, 100))  # the same whale on another day
-    groups = splits.near_duplicates(as_heads([one, moved, elsewhere, other, one, one]), np.array([0, 0, 0, 0, 1, -1]))
-    assert groups[0] == groups[1]
-    assert len(set(groups)) == 5
-
-
-def test_a_mark_that_is_a_pixel_off_costs_little():
-    one = drawn_head(0)
-    moved = [ndimage.shift(one, (dy, dx, 0), order=0, mode="nearest") for dy, dx in ((1, -1), (-1, 0), (3, 3))]
-    alike = splits.likeness(as_heads([one, *moved], noise=0))[0]
-    assert min(alike[1:3]) > 0.9
-    assert alike[3] < splits.BURST
-
-
-def test_groups_go_by_way_of_others():
-    label = np.zeros(3, int)
-    steps = [ndimage.shift(drawn_head(0), (0, dx, 0), mode="nearest") for dx in (-2, 0, 2)]
-    ends = splits.likeness(as_heads(steps))
-    assert ends[0, 2] < splits.BURST < min(ends[0, 1], ends[1, 2])
-    assert len(set(splits.near_duplicates(as_heads(steps), label))) == 1
-
-
-def test_joined_groups_are_those_of_either():
-    joined = splits.join(np.array([0, 0, 1, 2, 3, 4]), np.array([5, 6, 6, 7, 8, 7]))
-    assert joined[0] == joined[1] == joined[2]
-    assert joined[3] == joined[5]
-    assert len(set(joined)) == 3
-
-
-def test_heads_are_found_by_points_then_box_then_the_whole_photo():
-    points = np.full((3, 2, 2), np.nan)
-    points[0] = (300, 200), (100, 200)
-    box = np.full((3, 4), np.nan)
-    box[:2] = (40, 60, 200, 50)
-    matrices = splits.head_matrices(as_photos([0, 0, 0], points=points, box=box, size=(400, 600)))
-    height, width = splits.HEAD_SIZE
-    # The competition's crops, which are 224 pixels wide, have the points at x = 178.8 and 67.0, halfway down.
-    bonnet, blowhead = np.asarray(geometry.move_points(matrices[0], np.asarray(points[0], np.float32)))
-    np.testing.assert_allclose((bonnet + 0.5) / (width, height), (178.8 / 224, 0.5), atol=2e-3)
-    np.testing.assert_allclose((blowhead + 0.5) / (width, height), (67 / 224, 0.5), atol=2e-3)
-    np.testing.assert_allclose(
-        geometry.move_box(matrices[1], box[1].astype(np.float32)), (0, 0, width, height), atol=1e-3
-    )
-    np.testing.assert_allclose(matrices[2], geometry.resize((400, 600), splits.HEAD_SIZE), atol=1e-6)
-
-
-def sea_with_head(sea, seed, spot):
-    photo = sea.copy()
-    y, x = spot
-    photo[y : y + 32, x : x + 64] = drawn_head(seed, water=sea.mean((0, 1)))
-    file = io.BytesIO()
-    Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
-    return file.getvalue(), ((x + 50.6, y + 15.5), (x + 18.6, y + 15.5))
-
-
-@pytest.fixture
-def shared_sea():
-    """Four photos of one whale on one sea: two of a burst, and two that share nothing but the sea."""
-    sea = np.array((40, 70, 90)) + 12 * clouds(9, 200, 300, sigma=3)[..., None]
-    drawn = [
-        sea_with_head(sea, seed, spot) for seed, spot in ((0, (20, 30)), (0, (130, 200)), (1, (20, 30)), (2, (90, 100)))
-    ]
-    files, points = zip(*drawn, strict=True)
-    return as_photos([0, 0, 0, 0], points=points, size=(200, 300), files=files)
-
-
-def test_a_shared_sea_does_not_join_strangers(tmp_path, shared_sea):
-    heads = images.save(tmp_path / "heads", shared_sea, splits.head_matrices(shared_sea), splits.HEAD_SIZE).images
-    groups = splits.near_duplicates(heads, shared_sea.label)
-    assert groups[0] == groups[1]
-    assert len(set(groups)) == 3
-    whole = np.asarray(geometry.resize(shared_sea.size.T, splits.HEAD_SIZE))
-    photos = images.save(tmp_path / "whole", shared_sea, whole, splits.HEAD_SIZE).images
-    assert len(set(splits.near_duplicates(photos, shared_sea.label))) < 3  # whole photos would
-
-
-def test_the_program_writes_the_split_once(tmp_path, monkeypatch, shared_sea):
-    monkeypatch.setattr(right_whale, "load", lambda folder: shared_sea)
-    config = ConfigDict({**program.DEFAULTS, "folds": 3})
-    found = program.run(config, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["splits.json"]
-    assert found["groups"] == 3
-    assert found["photos_in_groups_of_two_or_more"] == found["largest_group"] == 2
-    assert sum(found["held_out"]) == 4
-    assert found["split"] == splits.load(tmp_path, shared_sea).hash == program.run(config, tmp_path)["split"]
-    config.group = "encounter"
-    with pytest.raises(InputError, match="no photo has one"):
-        program.run(config, tmp_path)
-    config.group = "heads"
-    with pytest.raises(InputError, match="did you mean head"):
-        program.run(config, tmp_path)
-
-
-def test_real_bursts_are_found(whales):
-    bursts = [("w_6329.jpg", "w_8949.jpg"), ("w_7099.jpg", "w_7973.jpg"), ("w_7253.jpg", "w_8500.jpg")]
-    with open(whales / "crops" / "train.csv", newline="") as file:
-        whale = {row["Image"]: row["whaleID"] for row in csv.DictReader(file)}
-    chosen = {whale[name] for burst in bursts for name in burst}
-    names = [name for name in whale if whale[name] in chosen]
-    label = np.unique([whale[name] for name in names], return_inverse=True)[1]
-    size = splits.HEAD_SIZE
-    heads = np.stack(
-        [images.decode((whales / "crops/train" / n).read_bytes(), (size[1] / 224, size[0] / 224)) for n in names]
-    )
-    group = dict(zip(names, splits.near_duplicates(heads, label), strict=True))
-    assert all(group[one] == group[other] for one, other in bursts)
-    strangers = splits.likeness(heads)[label[:, None] != label]
-    assert (strangers > splits.BURST).mean() < 0.01
-    assert len(set(group.values())) > 0.6 * len(names)

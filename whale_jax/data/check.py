@@ -35,7 +35,8 @@ def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
         jpeg = read_bytes(photo.name)
         image = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
         width, height = image.size
-        image.draft("RGB", (1, 1))  # as small as the decoder can, an eighth
+        image.draft("L", (1, 1))  # as little as the decoder can: an eighth, and no colour
+        image.decodermaxblock = len(jpeg)  # in one go: every further block would have to wait for the interpreter
         image.load()
     except Exception as error:  # Pillow raises many kinds on a broken file
         reason = "not a JPEG" if isinstance(error, UnidentifiedImageError) else error

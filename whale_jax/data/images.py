@@ -90,6 +90,7 @@ def decode(jpeg: bytes, scale: tuple[float, float] = (1, 1), *, window: Iterable
             height, width = _shrunk(np.array([image.height, image.width]), np.asarray(scale)).tolist()
             # The decoder shrinks by 2, 4 or 8 at a fraction of the cost; `whole` is the photo in its pixels.
             _, whole = image.draft(None, (width, height)) or (None, (0, 0, *image.size))
+            image.decodermaxblock = len(jpeg)  # in one go: other threads hold the interpreter in between
             x0, y0, x1, y1 = (0, 0, width, height) if window is None else map(int, window)
             box = (x0 / width * whole[2], y0 / height * whole[3], x1 / width * whole[2], y1 / height * whole[3])
             rgb = image if image.mode == "RGB" else image.convert("RGB")

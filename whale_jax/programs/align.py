@@ -4,27 +4,28 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, geometry, registry
-from whale_jax.data import images, right_whale
+from whale_jax import errors, registry
+from whale_jax.data import frames, images, right_whale
 
 DEFAULTS = {
     "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken
     "frame": "whole",
     "size": (256, 256),  # height, width of the view
     "padding": 0.0,  # box: share of its sides added on each side
-    "across": 2.0,  # head: head lengths from the left to the right rim
-    "aspect": 2.0,  # head: width over height of what is cut out; `size` may squash it, as the post did
-    "ahead": 0.098,  # head: how far the points' middle lies right of the frame's, in head lengths
+    "across": frames.ACROSS,  # head: head lengths from the left to the right rim
+    "aspect": frames.ASPECT,  # head: width over height of what is cut out; `size` may squash it, as the post did
+    "ahead": frames.AHEAD,  # head: how far the points' middle lies right of the frame's, in head lengths
 }
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the view into workdir and, where points are used, points.csv in pixels of the original photos."""
     photos = right_whale.load(Path(config.inputs.photos))
-    matrices = registry.lookup("frame", FRAMES, config.frame)(config, photos)
+    matrices = np.asarray(registry.lookup("frame", FRAMES, config.frame)(config, photos))
     view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size))
     ok = np.isfinite(view.matrices).all((1, 2))
     if not ok.any():
@@ -53,33 +54,20 @@ def find(config: ConfigDict, photos: right_whale.Photos, name: str) -> np.ndarra
         return found[name]
 
 
-def whole(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
-    """The whole photo, squashed."""
-    return np.asarray(geometry.resize(photos.size.T, tuple(config.size)))
+def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
+    """(N, 3, 3) from photo pixels to the whole photo."""
+    return frames.whole(photos.size, tuple(config.size))
 
 
-def box(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
-    """The box around the head and some padding, squashed."""
-    x, y, width, height = find(config, photos, "box").T
-    x, width = x - config.padding * width, width * (1 + 2 * config.padding)
-    y, height = y - config.padding * height, height * (1 + 2 * config.padding)
-    corner = geometry.translation(-0.5 - x, -0.5 - y)  # a picture begins half a pixel before its first pixel's centre
-    return np.asarray(geometry.compose(corner, geometry.resize((height, width), tuple(config.size))))
+def box(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
+    """(N, 3, 3) from photo pixels to the box around the head and some padding."""
+    return frames.box(find(config, photos, "box"), tuple(config.size), padding=config.padding)
 
 
-def head(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
-    """The head turned so that the bonnet lies right of the blowhead (post, section 4.3)."""
-    return np.asarray(head_matrix(find(config, photos, "points"), config))
-
-
-def head_matrix(points: np.ndarray, config: ConfigDict) -> np.ndarray:
-    """(N, 3, 3) from photo pixels to the frame, for (N, 2, 2) bonnet and blowhead. Equal points give NaN."""
-    length = 100.0  # pixels between the points in a frame at true aspect, before it is resized
-    width = config.across * length
-    true = (width / config.aspect, width)
-    middle = geometry.middle(true) + np.array([config.ahead * length, 0])
-    target = middle + np.array([[length / 2, 0], [-length / 2, 0]])
-    return geometry.compose(geometry.fit_similarity(points, target), geometry.resize(true, tuple(config.size)))
+def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
+    """(N, 3, 3) from photo pixels to the aligned head. Equal points give NaN."""
+    frame = {name: config[name] for name in ("across", "aspect", "ahead")}
+    return frames.head(find(config, photos, "points"), tuple(config.size), **frame)
 
 
 def write_points(path: Path, names: np.ndarray, points: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.data import images, right_whale, splits
+from whale_jax.data import groups, images, right_whale, splits
 
 DEFAULTS = {
     "inputs": {"photos": ""},
@@ -21,8 +21,8 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the split into workdir; returns its hash and how many photos are where."""
     photos = right_whale.load(Path(config.inputs.photos))
-    groups = registry.lookup("group", GROUPS, config.group)(photos, workdir)
-    split = splits.make(photos, folds=config.folds, seed=config.seed, groups=groups)
+    together = registry.lookup("group", GROUPS, config.group)(photos, workdir)
+    split = splits.make(photos, folds=config.folds, seed=config.seed, groups=together)
     splits.save(workdir, photos, split)
     sizes = np.bincount(split.group[split.group >= 0])
     return {
@@ -40,18 +40,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def head(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
     """(N,) groups of bursts by the look of the head, and of given encounters."""
-    matrices = splits.head_matrices(photos)
+    matrices = groups.head_matrices(photos)
     matrices[photos.label < 0] = np.nan  # not looked at, so not rendered either
     with tempfile.TemporaryDirectory(dir=workdir, prefix="heads-") as folder:
-        heads = images.save(Path(folder), photos, matrices, splits.HEAD_SIZE).images
-        return splits.join(splits.near_duplicates(heads, photos.label), splits.by_encounter(photos))
+        heads = images.save(Path(folder), photos, matrices, groups.HEAD_SIZE).images
+        return groups.join(groups.near_duplicates(heads, photos.label), groups.by_encounter(photos))
 
 
 def encounter(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
     """(N,) groups of given encounters only."""
     if not (photos.encounter != "").any():
         raise errors.InputError("group is 'encounter' but no photo has one: add the column, or set group to 'head'")
-    return splits.by_encounter(photos)
+    return groups.by_encounter(photos)
 
 
 def none(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
