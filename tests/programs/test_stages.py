@@ -101,6 +101,24 @@ def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monk
         submit.run(stage.config("submit", inputs=inputs, source="stak"), tmp_path)
 
 
+def test_the_stack_takes_the_penalty_that_names_what_it_has_not_seen_best(monkeypatch, tmp_path):
+    data = photos(count=90, test=6)
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(90, 40)).astype(np.float32)
+    features[np.arange(84), data.label[:84]] += 1  # little to see and much noise: C = 100 learns the noise
+    np.savez(tmp_path / "features.npz", features=features, logits=np.zeros((90, 3), np.float32))
+    monkeypatch.setattr(stack.right_whale, "load", lambda folder: data)
+    monkeypatch.setattr(stack.splits, "load", lambda folder, photos: type("Split", (), {"hash": "h"})())
+    monkeypatch.setattr(stack.splits, "train_rows", lambda split, fold: np.arange(42))
+    monkeypatch.setattr(stack.splits, "valid_rows", lambda split, fold: np.arange(42, 84))
+    inputs = {"photos": "", "split": "", "features": str(tmp_path)}
+    result = stack.run(stage.config("stack", inputs=inputs, C=(0.02, 100.0)), tmp_path)
+    assert result["C"] == 0.02
+    assert result["metrics"]["stack"]["log_loss"] == result["log_loss_by_C"]["0.02"] < result["log_loss_by_C"]["100.0"]
+    with np.load(tmp_path / "probabilities.npz") as found:
+        np.testing.assert_allclose(found["stack"].sum(1), 1, rtol=1e-5)
+
+
 def test_score_is_kaggles_log_loss():
     sklearn = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(1)
