@@ -1,5 +1,6 @@
 """From a name to what it means, and what a wrong name gets."""
 
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
@@ -43,3 +44,11 @@ def test_what_is_not_the_configs_to_choose_wins():
 def test_an_unknown_key_is_named_with_its_close_matches():
     with pytest.raises(errors.InputError, match=r"unknown key of model 'vgg' 'drop_out': did you mean dropout\?"):
         registry.build("model", TABLE, {"name": "vgg", "drop_out": 0.1}, outputs=1)
+
+
+def test_a_completed_spec_shows_the_defaults_and_keeps_what_it_says():
+    def make(*, size, depth=2, act="relu", dtype=np.float32, share=0.5):
+        """Stands for a model."""
+
+    found = registry.complete("model", {"made": make}, {"name": "made", "share": 0.1})
+    assert found == {"name": "made", "depth": 2, "act": "relu", "share": 0.1}

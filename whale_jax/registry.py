@@ -40,6 +40,13 @@ def build(what: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **m
     return function(**arguments)
 
 
+def complete(what: str, table: Mapping[str, Callable], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec` with the defaults of what it leaves open, so that a config shows every number that can be set."""
+    parameters = inspect.signature(lookup(what, table, spec["name"])).parameters.values()
+    plain = {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str | tuple)}
+    return {**plain, **spec}
+
+
 def _plain(value: Any) -> Any:
     """Lists become tuples, so that modules stay hashable."""
     return tuple(_plain(v) for v in value) if isinstance(value, list | tuple) else value

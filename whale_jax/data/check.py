@@ -1,14 +1,17 @@
-"""Whether photos can be read, and whether what is known of them lies inside."""
+"""Whether photos can be read, what is known of them lies inside, and the disk has room for more."""
 
 import hashlib
 import io
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from whale_jax.data.annotations import Photo
+from whale_jax.errors import InputError
 
 
 class Checked(NamedTuple):
@@ -57,3 +60,13 @@ def outside(row: Checked, *, margin: float) -> list[str]:
         for key, xy in marks.items()
         if (xy < -far).any() or (xy > size + far).any()
     ]
+
+
+def room(folder: Path, needed: float) -> None:
+    """Raises InputError where a disk has no room for `needed` bytes: a full disk kills a memory map without a word."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"no space left for {folder}: make room ({needed / 2**30:.2f} GiB, free are {free / 2**30:.2f}), or choose a "
+            "folder on another disk"
+        )

@@ -7,7 +7,6 @@ photo pixels to view pixels. A view lies in a memory-mapped file, so photos neve
 import contextlib
 import io
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from whale_jax import geometry, progress
-from whale_jax.data import threads
+from whale_jax.data import check, threads
 from whale_jax.data.right_whale import Photos
 from whale_jax.errors import InputError
 
@@ -115,7 +114,7 @@ def render(photos: Photos, matrices: np.ndarray, size: geometry.Size, path: Path
         (N,) bool, False where the matrix is not finite or has no inverse: those views are black.
         A photo that cannot be read raises InputError with its name.
     """
-    _check_room(Path(path).parent, len(photos.name) * size[0] * size[1] * 3)
+    check.room(Path(path).parent, len(photos.name) * size[0] * size[1] * 3)
     plan = _plan(photos.size, matrices, size=size)
     rows, batch = np.flatnonzero(plan.ok), max(1, BATCH_PIXELS // (size[0] * size[1]))
     workers = workers or os.cpu_count()
@@ -201,13 +200,6 @@ def _warp(tiles: jax.Array, matrices: jax.Array, size: geometry.Size) -> jax.Arr
     """(B, *size, 3) uint8 of (B, height, width, 3) tiles moved by (B, 3, 3) matrices."""
     moved = jax.vmap(lambda tile, matrix: geometry.warp(tile, matrix, size))(tiles, matrices)
     return jnp.round(moved).astype(jnp.uint8)
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    """A memory-mapped file on a full disk kills the process without a word, so look before."""
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise InputError(f"{folder} needs {needed / 2**30:.1f} GiB and has {free / 2**30:.1f} GiB free: make room")
 
 
 @contextlib.contextmanager

@@ -81,7 +81,7 @@ def build(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        _need(folder, sum(photo.file_size for photo in catalogue.photos))
+        check.room(folder, 1.01 * sum(photo.file_size for photo in catalogue.photos))
         builder = RightWhale(catalogue, skip_unreadable, outside, data_dir=partial, file_format="array_record")
         with contextlib.redirect_stdout(None):  # TFDS talks of downloads
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
@@ -127,12 +127,6 @@ def _kept(folder: Path, source: str) -> tuple[str, ...]:
         if str(file["source"]) != source:
             raise InputError(f"{folder} holds a dataset of other photos: delete it, or choose another folder")
         return tuple(file["skipped"].tolist())
-
-
-def _need(folder: Path, size: int) -> None:
-    """Raises ENOSPC if a disk has no room for `size` bytes and a little more."""
-    if shutil.disk_usage(folder).free < 1.01 * size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Uncompressed(writer.ExampleWriter):

@@ -21,6 +21,8 @@ DEFAULTS = {
     "average": "mean",
 }
 
+SPECS = train.SPECS
+
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""

@@ -47,7 +47,10 @@ def config(program: str, **changes: Any) -> ConfigDict:
     """The config of a program: its defaults and what an experiment changes. An unknown key raises InputError."""
     defaults = {"program": program, **module(program).DEFAULTS}
     _check_keys(changes, program, defaults)
-    return ConfigDict({**defaults, **changes})
+    full = {**defaults, **changes}
+    for what, table in getattr(module(program), "SPECS", {}).items():
+        full[what] = registry.complete(what, table, full[what])
+    return ConfigDict(full)
 
 
 def check(config: ConfigDict) -> None:

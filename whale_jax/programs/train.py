@@ -46,6 +46,8 @@ DEFAULTS = {
 }
 
 TASKS = {"classify": classify, "bbox": bbox, "keypoints": keypoints}
+OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
+SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
 ANNOTATION = {"classify": "label", "bbox": "box", "keypoints": "points"}
 
 
@@ -161,8 +163,7 @@ def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
     task = registry.build("task", TASKS, config.task, **more)
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
-    optimizers = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
-    optimizer = registry.build("optimizer", optimizers, config.optimizer, steps=steps)
+    optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
     return Parts(task, model, optimizer, parallel(config.parallel, config.devices, batch=config.batch))
 
 
