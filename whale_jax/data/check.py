@@ -66,7 +66,5 @@ def room(folder: Path, needed: float) -> None:
     """Raises InputError where a disk has no room for `needed` bytes: a full disk kills a memory map without a word."""
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise InputError(
-            f"no space left for {folder}: make room ({needed / 2**30:.2f} GiB, free are {free / 2**30:.2f}), or choose a "
-            "folder on another disk"
-        )
+        gib = f"{needed / 2**30:.2f} GiB, of which {free / 2**30:.2f} are free"
+        raise InputError(f"no space left for {folder}: make room ({gib}), or choose a folder on another disk")
