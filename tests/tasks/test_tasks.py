@@ -237,3 +237,16 @@ def test_every_picture_has_mean_zero_and_deviation_one():
     seen = np.asarray(inputs.standardise(jnp.asarray(images)))
     assert_allclose(seen.mean((1, 2, 3)), 0, atol=1e-3)
     assert_allclose(seen.std((1, 2, 3)), [1, 1, 0], atol=1e-3)  # one colour all over stays finite
+
+
+def test_without_colour_water_of_any_tint_looks_the_same():
+    rng = np.random.default_rng(0)
+    light, tint = rng.uniform(0.2, 1, (COUNT, *STORED, 1)), rng.uniform(40, 230, (COUNT, 1, 1, 3))
+    batch = make_batch(TURNED) | {"image": np.rint(light * tint).astype(np.uint8)}
+    same = batch | {"image": np.rint(light * tint.mean(-1, keepdims=True)).astype(np.uint8).repeat(3, -1)}
+    task = classify(size=SIZE, classes=4, colour=False)
+    tinted, grey = (np.asarray(prepare(task, b, False)["image"]) for b in (batch, same))
+    assert_allclose(tinted, grey, atol=0.05)
+    assert_allclose(tinted.std((1, 2, 3)), 1, atol=1e-3)
+    coloured = prepare(classify(size=SIZE, classes=4), batch, False)["image"]
+    assert not np.allclose(coloured, grey, atol=0.5)

@@ -7,7 +7,7 @@ from whale_jax import augment, losses, metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 
 
-def classify(*, size, classes: int, augmentation: str = "", smoothing: float = 0.0) -> Task:
+def classify(*, size, classes: int, augmentation: str = "", smoothing: float = 0.0, colour: bool = True) -> Task:
     """The task of naming the whale.
 
     Args:
@@ -15,13 +15,15 @@ def classify(*, size, classes: int, augmentation: str = "", smoothing: float = 0
         classes: number of whales.
         augmentation: specification for `augment.parse`.
         smoothing: label smoothing, 0..1.
+        colour: whether the network sees it.
     """
     parsed = augment.parse(augmentation)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         batch = inputs.prepare(key, batch, train, augmentation=parsed, size=size)
+        image = batch["image"] if colour else inputs.grey(batch["image"])
         known = batch["label"] >= 0
-        return {**batch, "label": jnp.where(known, batch["label"], 0), "weight": batch["mask"] * known}
+        return {**batch, "image": image, "label": jnp.where(known, batch["label"], 0), "weight": batch["mask"] * known}
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         return losses.cross_entropy(outputs[0], batch["label"], smoothing=smoothing)

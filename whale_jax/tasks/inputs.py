@@ -43,3 +43,8 @@ def standardise(images: jax.Array) -> jax.Array:
     """Every (B, h, w, 3) picture to mean 0 and deviation 1: exposure differs more between flights than whales do."""
     mean = images.mean((1, 2, 3), keepdims=True)
     return (images - mean) / jnp.maximum(images.std((1, 2, 3), keepdims=True), 1e-3)
+
+
+def grey(images: jax.Array) -> jax.Array:
+    """Standardised (B, h, w, 3) pictures without colour, which tells one day's water from another's, not whales."""
+    return standardise(jnp.broadcast_to(images.mean(-1, keepdims=True), images.shape))
