@@ -1,5 +1,6 @@
 """The drawing of a report's pictures: functions take arrays and return Figures; `save` sets the style they share."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -232,6 +233,27 @@ def head_sheet(rows: Mapping[str, Sequence[Head]], title: str, cell: float) -> F
         for ax, head in zip(axes, heads, strict=False):
             ax.imshow(head.image, extent=(0, head.aspect, 0, 1), interpolation="bicubic")
             ax.set_title(head.title, fontsize=7.5, fontweight="normal", color=GREY, loc="center", pad=2)
+    return figure
+
+
+def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[float]]], title: str) -> Figure:
+    """A panel a metric, a line a recipe: a dot for every run and a stroke for their mean.
+
+    Args:
+        names: of the recipes, from top to bottom.
+        values: metric -> for each recipe the values of its runs.
+        title: of the figure.
+    """
+    labels = ["\n".join(textwrap.wrap(name.replace("|", "| "), 44)) for name in names]
+    figure = _figure(4 + 2.4 * len(values), 1 + 0.3 * len(names) + 0.17 * "".join(labels).count("\n"), title)
+    axes = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
+    for ax, (metric, recipes) in zip(axes, values.items(), strict=True):
+        for y, runs in enumerate(recipes):
+            ax.plot(runs, [y] * len(runs), "o", color=BLUE, ms=5, alpha=0.6)
+            ax.plot([np.mean(runs)] * 2, [y - 0.3, y + 0.3], color=RED, lw=2.5)
+        ax.set_title(metric)
+    axes[0].set_yticks(range(len(names)), labels)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
     return figure
 
 

@@ -30,6 +30,7 @@ DEFAULTS = {"inputs": dict.fromkeys(STAGES, "")}
 
 # Columns of the tables: the key in table.json, the heading, and how a value is written.
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "runs": ("runs", str),
     "log_loss": ("log loss", "{:.3f}".format),
     "top1": ("top-1", "{:.1%}".format),
     "top5": ("top-5", "{:.1%}".format),
@@ -130,7 +131,10 @@ def markdown(title: str, rows: list[dict[str, Any]]) -> str:
     """A table that reads well as text too: first column to the left, figures to the right."""
     keys = [key for key in COLUMNS if any(key in row for row in rows)]
     cells = [[title, *(COLUMNS[key][0] for key in keys)]]
-    cells += [[row["name"], *(COLUMNS[k][1](row[k]) if k in row else "" for k in keys)] for row in rows]
+    cells += [
+        [row["name"].replace("|", "\\|"), *(written(key, row[key]) if key in row else "" for key in keys)]
+        for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         [cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))]
@@ -138,6 +142,12 @@ def markdown(title: str, rows: list[dict[str, Any]]) -> str:
     ]
     lines.insert(1, ["-" * (w - 1) + ":" if i else "-" * w for i, w in enumerate(widths)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def written(key: str, value: Any) -> str:
+    """A value of a column, or the pair of a mean and its deviation."""
+    values = value if isinstance(value, tuple) else (value,)
+    return " ± ".join(COLUMNS[key][1](one) for one in values)
 
 
 def duration(seconds: float) -> str:

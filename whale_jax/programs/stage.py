@@ -33,6 +33,7 @@ PROGRAMS = (
     "stack",
     "submit",
     "report",
+    "compare",
     "pipeline",
 )
 

@@ -1,0 +1,82 @@
+import json
+
+import pytest
+
+from configs import ablations
+from configs import compare as compare_config
+from configs.ablations import dropout, mirror
+from whale_jax import errors
+from whale_jax.programs import compare, pipeline, stage
+
+
+def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):
+    config = {
+        "program": program,
+        "seed": seed,
+        "model": {"name": "resnet", "dropout": dropout},
+        "inputs": {"view": "v"},
+    }
+    result = {"program": program, "split": split, "digest": folder.name, "seconds": 60.0}
+    folder.mkdir(parents=True)
+    stage.write(folder / "config.json", config)
+    stage.write(folder / "result.json", result | {"metrics": {"log_loss": loss, "top1": 0.25, "loss": 1.0}})
+    return str(folder)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    found = [(0.0, 0, 5.0), (0.5, 0, 4.0), (0.0, 1, 5.2), (0.5, 1, 4.4)]
+    return [
+        finished_run(tmp_path / f"run{i}", dropout=rate, seed=seed, loss=loss)
+        for i, (rate, seed, loss) in enumerate(found)
+    ]
+
+
+def compared(folders, workdir):
+    return stage.run(compare_config.get_config(",".join(folders)), workdir)
+
+
+def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_path):
+    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    assert [cell.strip() for cell in table[0].strip("|").split("|")] == ["train", "runs", "log loss", "top-1", "time"]
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["model.dropout=0.0", "model.dropout=0.5"]
+    assert "5.100 ± 0.141" in table[2]  # the sample's deviation: 0.2 / sqrt(2)
+    assert "4.200 ± 0.283" in table[3]
+    assert (tmp_path / "out" / "table.md").read_text().splitlines() == table
+    assert json.loads((tmp_path / "out" / "table.json").read_text())[0]["log_loss"][0] == pytest.approx(5.1)
+    assert (tmp_path / "out" / "table.png").stat().st_size > 5000
+
+
+def test_one_run_has_no_deviation(folders, tmp_path):
+    assert "±" not in compared(folders[:2], tmp_path / "out")["table"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"split": "other"}, "2 different splits"), ({"program": "crossfit"}, "one program, not of crossfit, train")],
+)
+def test_runs_that_cannot_be_compared(folders, tmp_path, changes, message):
+    other = finished_run(tmp_path / "other", dropout=0.8, seed=0, loss=3.0, **changes)
+    with pytest.raises(errors.InputError, match=message):
+        compared([*folders, other], tmp_path / "out")
+
+
+def test_a_run_that_is_missing_is_named(folders, tmp_path):
+    with pytest.raises(errors.InputError, match="nowhere holds no finished stage"):
+        compared([*folders, str(tmp_path / "nowhere")], tmp_path / "out")
+
+
+def test_recipes_go_by_what_sets_them_apart():
+    flat = compare.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
+    assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}
+
+
+@pytest.mark.parametrize("module", [dropout, mirror])
+def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(module):
+    config = module.get_config("runs/some")
+    pipeline.check(config)
+    names = pipeline.order(config.stages)
+    assert names[-1] == "compare"
+    assert set(config.stages.compare.inputs.values()) == set(names[:-1])
+    recipes = {json.dumps(config.stages[name].to_dict() | {"seed": 0}, default=list) for name in names[:-1]}
+    assert len(recipes) * len(ablations.SEEDS) == len(names) - 1

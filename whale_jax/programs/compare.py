@@ -1,0 +1,73 @@
+"""Runs side by side: what differs between their configs, and what they measured, over seeds."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from whale_jax import errors
+from whale_jax.programs import figures, finished, report, stage
+from whale_jax.programs.finished import Stage
+
+DEFAULTS = {"inputs": {}}  # any name -> folder of a run: of one program and, as everywhere, of one split
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes table.md, table.json and table.png into workdir, and prints the table.
+
+    A row is a recipe: the runs whose configs differ in nothing but the seed. It is called by what sets it apart, in
+    the words of the command line. Metrics are mean ± standard deviation (of the sample) over the seeds.
+    """
+    runs = [finished.read(folder) for folder in config.inputs.values()]
+    programs = sorted({one.result["program"] for one in runs})
+    if len(programs) != 1:
+        raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
+    recipes = by_recipe(runs)
+    metrics = [key for key in report.COLUMNS if all(key in one.result["metrics"] for one in runs)]
+    rows = [{"name": name, **summary(group, metrics)} for name, group in recipes.items()]
+    text = report.markdown(programs[0], rows)
+    values = {
+        report.COLUMNS[key][0]: [[one.result["metrics"][key] for one in group] for group in recipes.values()]
+        for key in metrics
+    }
+    figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
+    stage.write(workdir / "table.json", rows)
+    (workdir / "table.md").write_text(text + "\n")
+    print(f"\n{text}\n", flush=True)
+    return {"table": text}
+
+
+def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
+    """Runs by what their configs have that not all of them have, the seed apart: {"model.dropout=0.5": runs}."""
+    flat = [flatten(one.config) for one in runs]
+    for own in flat:
+        own.pop("seed", None)
+    keys = sorted({key for own in flat for key in own if any(other.get(key) != own[key] for other in flat)})
+    found: dict[str, list[Stage]] = {}
+    for one, own in zip(runs, flat, strict=True):
+        name = " ".join(f"{key}={own[key]}" for key in keys if key in own) or "all alike"
+        found.setdefault(name, []).append(one)
+    return found
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """{"model.dropout": "0.5", ...} of a config's innermost values, as JSON."""
+    found: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            found |= flatten(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+    return found
+
+
+def summary(group: Sequence[Stage], metrics: Sequence[str]) -> dict[str, Any]:
+    """Number of runs, (mean, deviation) of each metric, and seconds of training; one run has no deviation."""
+    found: dict[str, Any] = {"runs": len(group)}
+    for key in metrics:
+        values = [one.result["metrics"][key] for one in group]
+        found[key] = (statistics.mean(values), statistics.stdev(values)) if len(values) > 1 else values[0]
+    return found | {"seconds": statistics.mean(finished.spent(one) for one in group)}
