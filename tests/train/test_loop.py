@@ -34,7 +34,7 @@ def make_batch(step):
     }
 
 
-def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS):
+def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS, monitoring=None):
     """Trains a small network with dropout and augmentation; kills its own process before step `die_at`."""
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
     model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
@@ -55,6 +55,7 @@ def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS):
         training=training,
         validation=lambda: [make_batch(1000), make_batch(1001)],
         workdir=Path(workdir),
+        monitoring=monitoring,
     )
 
 
@@ -78,6 +79,16 @@ def test_the_best_weights_come_back_not_the_last(tmp_path):
     best, result = fit(tmp_path, lr=0.3, steps=12)
     losses = {row["step"]: row["valid/log_loss"] for row in log.read(tmp_path) if "valid/log_loss" in row}
     assert int(best.step) == result["best_step"] == min(losses, key=losses.get)
+
+
+def test_what_is_monitored_is_measured_as_validation_is_and_changes_nothing(tmp_path):
+    plain, _ = fit(tmp_path / "plain")
+    seen, _ = fit(tmp_path / "seen", monitoring=lambda: [make_batch(1000), make_batch(1001)])
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(plain), jax.device_get(seen))
+    rows = log.read(tmp_path / "seen")
+    valid, monitored = ([row[f"{kind}/loss"] for row in rows if f"{kind}/loss" in row] for kind in ("valid", "monitor"))
+    assert valid == monitored
+    assert len(valid) == 3
 
 
 def test_stops_early_when_nothing_gets_better(tmp_path):

@@ -41,6 +41,7 @@ DEFAULTS = {
     "evaluations": 10,
     "patience": 0,
     "log_every": 20,
+    "monitor": 0,  # training photos that are measured at every evaluation too, with dropout and augmentation off
     "parallel": "jit",
     "devices": 0,
 }
@@ -92,6 +93,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         best=network.task.best,
         maximise=network.task.maximise,
     )
+    monitored = np.random.default_rng(config.seed).permutation(rows)[: config.monitor]
     _, result = loop.fit(
         network.state,
         network.train,
@@ -101,6 +103,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         training=loader.training(data.examples, rows, batch=config.batch, seed=config.seed),
         validation=lambda: loader.evaluation(data.examples, validation, batch=config.batch),
         workdir=workdir,
+        monitoring=(lambda: loader.evaluation(data.examples, monitored, batch=config.batch))
+        if config.monitor
+        else None,
         what=workdir.name,
     )
     return {

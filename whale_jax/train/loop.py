@@ -49,6 +49,7 @@ def fit(
     training: Callable[[int], dict],
     validation: Callable[[], Iterable[dict]],
     workdir: Path,
+    monitoring: Callable[[], Iterable[dict]] | None = None,
     what: str = "train",
 ) -> tuple[TrainState, dict[str, Any]]:
     """Trains until `plan` is done, going on from the last checkpoint in `workdir` if there is one.
@@ -62,6 +63,8 @@ def fit(
         training: step -> batch on the host.
         validation: makes the padded batches of an evaluation; none means that the last state is the best.
         workdir: for checkpoints and logs.
+        monitoring: batches of training photos to measure at every evaluation too, with dropout and augmentation off:
+            how far the network has learned them by heart (post, section 6).
         what: title of the progress bar.
 
     Returns:
@@ -99,6 +102,9 @@ def fit(
             rating = found.get(plan.best, float(step if plan.maximise else -step))  # without validation: the latest
             status = _rate(status, found, rating, step, plan) | {"seconds": time.perf_counter() - began}
             logger.write(step, {f"valid/{name}": value for name, value in found.items()})
+            if monitoring:
+                found, _ = evaluate(eval_step, state, monitoring(), parallel=parallel)
+                logger.write(step, {f"monitor/{name}": value for name, value in found.items()})
             checkpoints.save(state, rating, status)
     bar.close()
     logger.close()
