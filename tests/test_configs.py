@@ -16,6 +16,7 @@ from whale_jax.train import state as states
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
 MODULES = {name: importlib.import_module(f"configs.{name}") for name in FILES if name != "__init__"}
+SPECS = {name: spec for name, spec in vars(MODULES["networks"]).items() if name.isupper() and isinstance(spec, dict)}
 CLASSES = 447
 
 
@@ -123,6 +124,11 @@ def test_every_program_has_defaults_and_runs(name):
     module = stage.module(name)
     assert isinstance(module.DEFAULTS, dict)
     assert list(inspect.signature(module.run).parameters) == ["config", "workdir"]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_entry_of_networks_can_be_trained(name):
+    train.check(stage.config("train", model=SPECS[name], size=(299, 299)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -11,44 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 from configs import networks
+from tests.models.shapes import CLASSES, TINY, abstract, convolutions, count, drawn, make, sides
 from whale_jax import errors
-from whale_jax.models import MODELS, layers, resnet
-
-CLASSES = 447
-TINY = {"stages": ((4, 1), (8, 1)), "stem": (4, 3, 1)}
-
-
-def make(config, **changes):
-    config = {**config, **changes}
-    return MODELS[config.pop("name")](**config)
-
-
-def abstract(model, size=256):
-    """Shapes of output, intermediates and variables, without computing anything."""
-    image = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
-    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), image)
-    y, out = jax.eval_shape(partial(model.apply, train=False), variables, image)
-    return y, out, variables
-
-
-def drawn(model, size=16, count=4):
-    """Random pictures and variables, averages and variances of normalisation among them."""
-    rng = np.random.default_rng(0)
-    _, _, variables = abstract(model, size)
-    return rng.normal(size=(count, size, size, 3)), jax.tree.map(lambda v: rng.uniform(0.1, 0.3, v.shape), variables)
-
-
-def sides(out):
-    return {name: value.shape[1:] for name, value in out.items() if value.ndim == 4}
-
-
-def count(variables):
-    return sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(variables["params"]))
-
-
-def convolutions(variables):
-    """Number of convolutions larger than 1x1."""
-    return sum(leaf.ndim == 4 and leaf.shape[0] > 1 for leaf in jax.tree.leaves(variables["params"]))
+from whale_jax.models import layers
 
 
 def test_vgg19():
@@ -75,6 +40,30 @@ def test_vgg19():
     assert convolutions(variables) == 19
 
 
+@pytest.mark.parametrize(("config", "third"), [(networks.VGG19_192A, 80), (networks.VGG19_192B, 96)])
+def test_the_wider_vgg19s(config, third):
+    _, out, variables = abstract(make(config, outputs=CLASSES))
+    assert sides(out) == {
+        "stem": (128, 128, 32),
+        "stage1": (128, 128, 48),
+        "stage2": (64, 64, 64),
+        "stage3": (32, 32, third),
+        "stage4": (16, 16, 128),
+        "stage5": (8, 8, 192),
+    }
+    kernels = [
+        7 * 7 * 3 * 32,
+        9 * (32 * 48 + 2 * 48 * 48),
+        9 * (48 * 64 + 2 * 64 * 64),
+        9 * (64 * third + 3 * third * third),
+        9 * (third * 128 + 3 * 128 * 128),
+        9 * (128 * 192 + 3 * 192 * 192),
+    ]
+    normalisation = 2 * (32 + 3 * 48 + 3 * 64 + 4 * third + 4 * 128 + 4 * 192)
+    assert count(variables) == sum(kernels) + normalisation + 192 * CLASSES + CLASSES
+    assert convolutions(variables) == 19
+
+
 def test_aligner():
     y, out, variables = abstract(make(networks.ALIGNER, outputs=4))
     assert y.shape == (2, 4)
@@ -90,38 +79,9 @@ def test_aligner():
     assert count(variables) == kernels + normalisation + 4 * 256 + 4 == 1_964_692
 
 
-def residual(inside, filters, blocks):
-    """Parameters of a stage whose first block has a projection: 3x3 kernels, the 1x1, two a normalisation."""
-    kernels = 9 * (inside * filters + (2 * blocks - 1) * filters**2) + inside * filters
-    return kernels + 2 * filters * (2 * blocks + 1)
-
-
-def test_resnet31():
-    _, out, variables = abstract(make(networks.RESNET31, outputs=CLASSES))
-    assert [out[f"stage{i}"].shape[1:] for i in range(1, 6)] == [
-        (128, 128, 48),
-        (64, 64, 64),
-        (32, 32, 80),
-        (16, 16, 96),
-        (8, 8, 128),
-    ]
-    stages = [residual(32, 48, 3), residual(48, 64, 3), residual(64, 80, 3), residual(80, 96, 3), residual(96, 128, 3)]
-    assert count(variables) == 7 * 7 * 3 * 32 + 2 * 32 + sum(stages) + 128 * CLASSES + CLASSES
-    assert convolutions(variables) == 31
-
-
-def test_resnet67():
-    _, out, variables = abstract(make(networks.RESNET67, outputs=CLASSES))
-    assert sides(out) == {
-        "stem": (64, 64, 32),
-        "stage1": (64, 64, 48),
-        "stage2": (32, 32, 64),
-        "stage3": (16, 16, 80),
-        "stage4": (8, 8, 128),
-    }
-    stages = [residual(32, 48, 3), residual(48, 64, 4), residual(64, 80, 23), residual(80, 128, 3)]
-    assert count(variables) == 7 * 7 * 3 * 32 + 2 * 32 + sum(stages) + 128 * CLASSES + CLASSES
-    assert convolutions(variables) == 67
+def test_the_ensembles_features_side_by_side():
+    widths = [abstract(make(config, outputs=CLASSES))[1]["features"].shape[1] for config in networks.ENSEMBLE]
+    assert widths == [128, 192, 192, 128, 128, 128]  # 896 in all
 
 
 def test_reduction_by_maxpool_has_the_same_maps_and_kernels_as_by_stride():
@@ -152,6 +112,15 @@ def test_norm_off_means_biases_and_no_running_averages():
     assert set(variables["params"]["ConvNorm_0"]["Conv_0"]) == {"kernel"}
 
 
+def test_kernels_may_be_oblong_and_pictures_without_a_border():
+    x = jnp.zeros((1, 9, 9, 2))
+    for kernel, padding, shape in (((1, 7), "VALID", (9, 3)), ((7, 1), "VALID", (3, 9)), ((7, 1), "SAME", (9, 9))):
+        model = layers.ConvNorm(4, kernel, padding=padding)
+        y, variables = jax.eval_shape(partial(model.init_with_output, train=False), jax.random.key(0), x)
+        assert y.shape == (1, *shape, 4)
+        assert variables["params"]["Conv_0"]["kernel"].shape == (*kernel, 2, 4)
+
+
 def test_the_rectifier_leaks_a_third():
     assert_allclose(layers.very_leaky_relu(jnp.array([-3.0, 0, 3])), [-1, 0, 3])
 
@@ -167,15 +136,6 @@ def test_a_convolution_is_normalised_over_the_batch_then_rectified():
     assert_allclose(updates["batch_stats"]["BatchNorm_0"]["mean"], 0.1 * mean, rtol=1e-4)
     rectified = model.clone(act=True).apply(variables, x, train=True, mutable=["batch_stats"])[0]
     assert_allclose(rectified, np.where(y > 0, y, y / 3), atol=1e-6)
-
-
-def test_a_block_without_its_convolutions_is_the_rectified_shortcut():
-    x = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
-    block = resnet.Block(3, 1, layers.ConvNorm)
-    variables = block.init(jax.random.key(0), x, train=False)
-    silent = jax.tree.map(lambda v: v * 0 if v.ndim == 4 else v, variables)
-    assert_allclose(block.apply(silent, x, train=False), np.where(x > 0, x, x / 3), atol=1e-6)
-    assert not np.allclose(block.apply(variables, x, train=False), np.where(x > 0, x, x / 3), atol=0.1)
 
 
 @pytest.mark.parametrize("name", ["vgg", "resnet"])

@@ -1,6 +1,7 @@
 """Networks: `Model(...)(x, train=...) -> (y, out)`, y the output and out the named intermediates."""
 
+from whale_jax.models.inception import Inception
 from whale_jax.models.resnet import ResNet
 from whale_jax.models.vgg import VGG
 
-MODELS = {"vgg": VGG, "resnet": ResNet}
+MODELS = {"vgg": VGG, "resnet": ResNet, "inception": Inception}

@@ -16,22 +16,26 @@ kernel_init = nn.initializers.variance_scaling(2 / (1 + 1 / 9), "fan_in", "trunc
 
 
 class ConvNorm(nn.Module):
-    """A 'same' convolution, batch normalisation and the very leaky rectifier.
+    """A convolution, batch normalisation and the very leaky rectifier.
 
     Attributes:
         features: number of filters.
-        kernel: side of the square filters, in pixels.
+        kernel: side of square filters, or height and width, in pixels.
         stride: step in both directions.
-        norm: normalise (and then have no bias) or not.
+        padding: "SAME", or "VALID" for none.
+        norm: normalise or not.
+        bias: have one where nothing is normalised; a normalisation has its own.
         act: apply the rectifier or leave the sum as it is.
         dtype: of activations; parameters stay float32.
         axis_name: mapped axis over which the statistics of the batch are shared, if any.
     """
 
     features: int
-    kernel: int = 3
+    kernel: int | tuple[int, int] = 3
     stride: int = 1
+    padding: str = "SAME"
     norm: bool = True
+    bias: bool = True
     act: bool = True
     dtype: Any = jnp.float32
     axis_name: str | None = None
@@ -41,9 +45,10 @@ class ConvNorm(nn.Module):
         """(batch, height, width, channels) -> (batch, height / stride, width / stride, features)."""
         x = nn.Conv(
             self.features,
-            (self.kernel, self.kernel),
+            self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel),
             self.stride,
-            use_bias=not self.norm,
+            self.padding,
+            use_bias=self.bias and not self.norm,
             kernel_init=kernel_init,
             dtype=self.dtype,
         )(x)

@@ -15,16 +15,20 @@ class Block(nn.Module):
     """Convolutions, the last without its rectifier, plus a shortcut, then the rectifier.
 
     Attributes:
-        features: filters of every convolution.
-        stride: of the first convolution and of the shortcut.
+        features: filters of what comes out.
+        stride: of one convolution and of the shortcut.
         depth: number of 3x3 convolutions.
-        norm_sum: normalise once more after the sum, as the released code did.
+        bottleneck: with a 1x1 convolution before them and one after, on 1 / bottleneck of the filters; 0 for neither.
+        strided: which convolution has the stride: 0, as in the paper, or 1, a bottleneck's 3x3 (known as v1.5).
+        norm_sum: normalise after the sum, instead of the projection, as the released code did.
     """
 
     features: int
     stride: int
     cell: Any
     depth: int = 2
+    bottleneck: int = 0
+    strided: int = 0
     norm_sum: bool = False
 
     @nn.compact
@@ -32,13 +36,23 @@ class Block(nn.Module):
         """(batch, height, width, channels) -> (batch, height / stride, width / stride, features)."""
         shortcut = x
         if self.stride != 1 or x.shape[-1] != self.features:
-            shortcut = self.cell(self.features, kernel=1, stride=self.stride, act=False, name="projection")(x, train)
-        for i in range(self.depth):
-            x = self.cell(self.features, stride=1 if i else self.stride, act=i < self.depth - 1)(x, train)
+            project = partial(self.cell, kernel=1, stride=self.stride, bias=False, act=False, name="projection")
+            shortcut = project(self.features, norm=not self.norm_sum)(x, train)
+        convolutions = self.convolutions()
+        for i, (features, kernel) in enumerate(convolutions):
+            stride = self.stride if i == self.strided else 1
+            x = self.cell(features, kernel=kernel, stride=stride, act=i < len(convolutions) - 1)(x, train)
         x = x + shortcut
         if self.norm_sum:
             x = layers.batch_norm(train, self.cell.keywords["dtype"], self.cell.keywords["axis_name"])(x)
         return layers.very_leaky_relu(x)
+
+    def convolutions(self) -> list[tuple[int, int]]:
+        """(filters, kernel side) of each convolution, first to last."""
+        if not self.bottleneck:
+            return [(self.features, 3)] * self.depth
+        inside = self.features // self.bottleneck
+        return [(inside, 1), *[(inside, 3)] * self.depth, (self.features, 1)]
 
 
 class ResNet(nn.Module):
@@ -46,18 +60,19 @@ class ResNet(nn.Module):
 
     Attributes:
         outputs: length of the output.
-        stages: (filters, blocks) of each stage.
+        stages: (filters, blocks) of each stage, or (filters, blocks, depth) where a stage has its own.
         stem, stem_pool, head, dropout, dtype, axis_name: as in VGG.
-        depth: convolutions a block.
-        norm_sum: normalise once more after each sum.
+        depth, bottleneck, strided, norm_sum: as in Block.
     """
 
     outputs: int
-    stages: tuple[tuple[int, int], ...]
+    stages: tuple[tuple[int, ...], ...]
     stem: tuple[int, int, int] = (32, 7, 2)
     stem_pool: int = 0
     head: str = "average"
     depth: int = 2
+    bottleneck: int = 0
+    strided: int = 0
     norm_sum: bool = False
     dropout: float = 0.5
     dtype: Any = jnp.float32
@@ -69,10 +84,11 @@ class ResNet(nn.Module):
         cell = partial(layers.ConvNorm, dtype=self.dtype, axis_name=self.axis_name)
         x = layers.Stem(self.stem, self.stem_pool, cell)(x.astype(self.dtype), train)
         out = {"stem": x}
-        for i, (features, blocks) in enumerate(self.stages):
+        block = partial(Block, cell=cell, bottleneck=self.bottleneck, strided=self.strided, norm_sum=self.norm_sum)
+        for i, (features, blocks, *own) in enumerate(self.stages):
+            depth = own[0] if own else self.depth
             for j in range(blocks):
-                stride = 2 if i and not j else 1
-                x = Block(features, stride, cell, self.depth, self.norm_sum)(x, train)
+                x = block(features, 2 if i and not j else 1, depth=depth)(x, train)
             out[f"stage{i + 1}"] = x
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
         return y, {**out, **head}
