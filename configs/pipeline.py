@@ -20,7 +20,7 @@ POST = {
     "boxed": (288, 288),
     "aligned": (288, 288),  # squashed, as the post did; (288, 576) would be the true aspect
     "networks": {"naive": (256, 256), "boxed": (256, 256), "aligned": (256, 256)},
-    "presets": {"localizer": "post", "aligner": "post", "classifier": "vgg19"},
+    "presets": {"localizer": "post", "aligner": "post", "classifier": "vgg19_128"},
 }
 SMALL = {
     "whole": (192, 192),

@@ -57,8 +57,12 @@ NETWORKS = networks()
 def shrunk(config: ConfigDict) -> ConfigDict:
     """The same task, kind of network and optimiser, on 32 x 32 pixels with two stages of a few filters."""
     own = config.copy_and_resolve_references()
-    own.update(size=(32, 32), batch=4, devices=1)
-    own.model.update(stages=((8, 1), (8, 1)), stem=(8, *own.model.get("stem", (8, 7, 2))[1:]))
+    own.update(batch=4, devices=1)
+    if own.model.name == "inception":
+        own.update(size=(80, 80), model={**own.model.to_dict(), "modules": (("A", 8),)})
+    else:
+        own.update(size=(32, 32))
+        own.model.update(stages=((8, 1), (8, 1)), stem=(8, *own.model.get("stem", (8, 7, 2))[1:]))
     return own
 
 
