@@ -13,7 +13,7 @@ from PIL import Image
 
 from whale_jax import errors
 from whale_jax.data import images, right_whale, splits
-from whale_jax.programs import crossfit, figures, finished, pictures, report, stage
+from whale_jax.programs import crossfit, figures, finished, pictures, report, sheets, stage
 
 SIZE = (80, 120)  # height, width of the photos
 WHALES = 4
@@ -231,12 +231,12 @@ def test_few_stages(run_folder, tmp_path):
 
 def test_one_look_and_few_photos():
     """Figures do not need all rows and columns to be full."""
-    spot = figures.Spot(np.zeros((2, 3, 3), np.uint8), (0, 3, 2, 0), np.ones((2, 2)), np.ones((2, 2)), "one")
-    head = figures.Head(np.zeros((2, 3, 3), np.uint8), 1.5, "one")
+    spot = sheets.Spot(np.zeros((2, 3, 3), np.uint8), (0, 3, 2, 0), np.ones((2, 2)), np.ones((2, 2)), "one")
+    head = sheets.Head(np.zeros((2, 3, 3), np.uint8), 1.5, "one")
     line = figures.Line([1.0], [0.0], "network", "black")
     for figure in (
-        figures.point_sheet({"best": [spot], "worst": [spot, spot]}, "points"),
-        figures.head_sheet({"a": [head], "b": [head, head]}, "heads", 1.5),
+        sheets.point_sheet({"best": [spot], "worst": [spot, spot]}, "points"),
+        sheets.head_sheet({"a": [head], "b": [head, head]}, "heads", 1.5),
         figures.curves([[figures.Panel("loss", [])], [figures.Panel("top-1", [line], share=True)]], "curves"),
         figures.iou_histogram(np.zeros(1)),
         figures.error_curves([("look", "black", np.array([np.nan]))]),

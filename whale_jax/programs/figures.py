@@ -76,31 +76,6 @@ class Panel(NamedTuple):
     log: bool = False
 
 
-class Spot(NamedTuple):
-    """A part of a photo with points on it.
-
-    Attributes:
-        image: (height, width, 3) uint8.
-        extent: (left, right, bottom, top) its edges, in photo pixels.
-        true, found: (2, 2) bonnet and blowhead as (x, y), in photo pixels.
-        title: above it.
-    """
-
-    image: np.ndarray
-    extent: tuple[float, float, float, float]
-    true: np.ndarray
-    found: np.ndarray
-    title: str
-
-
-class Head(NamedTuple):
-    """One picture of a sheet of heads: (height, width, 3) uint8, its width over height as drawn, and a title."""
-
-    image: np.ndarray
-    aspect: float
-    title: str
-
-
 def save(path: Path, draw: Callable[..., Figure], *args: Any, **kwargs: Any) -> None:
     """Draws in our style and writes a PNG, by way of a temporary name."""
     partial = path.with_name(path.name + ".tmp")
@@ -114,7 +89,7 @@ def save(path: Path, draw: Callable[..., Figure], *args: Any, **kwargs: Any) -> 
 def curves(columns: Sequence[Sequence[Panel]], title: str) -> Figure:
     """Training curves in columns of equally many panels: thin while training, with dots for validation."""
     rows = len(columns[0])
-    figure = _figure(0.4 + 4.4 * len(columns), 1.1 + 2.8 * rows, title)
+    figure = figure_of(0.4 + 4.4 * len(columns), 1.1 + 2.8 * rows, title)
     for axes, column in zip(figure.subplots(rows, len(columns), squeeze=False).T, columns, strict=True):
         for ax, panel in zip(axes, column, strict=True):
             _panel(ax, panel)
@@ -157,7 +132,7 @@ def _panel(ax: Axes, panel: Panel) -> None:
 
 def iou_histogram(overlap: np.ndarray) -> Figure:
     """How many photos have which (n,) overlap of the predicted with the annotated box."""
-    figure = _figure(6.4, 4.2, "Head boxes: predicted against annotated")
+    figure = figure_of(6.4, 4.2, "Head boxes: predicted against annotated")
     ax = figure.subplots()
     counts, *_ = ax.hist(overlap, bins=np.linspace(0, 1, 21), color=SKY, edgecolor="white", linewidth=0.8)
     median = np.median(overlap)
@@ -174,7 +149,7 @@ def iou_histogram(overlap: np.ndarray) -> Figure:
 
 def error_curves(looks: Sequence[tuple[str, str, np.ndarray]]) -> Figure:
     """Share of photos whose point error is at most so much: a curve a (name, colour, (n,) errors); NaN is far off."""
-    figure = _figure(6.4, 4.4, "Bonnet and blowhead: predicted against annotated")
+    figure = figure_of(6.4, 4.4, "Bonnet and blowhead: predicted against annotated")
     ax = figure.subplots()
     for name, colour, error in looks:
         found = np.sort(np.nan_to_num(error, nan=np.inf))
@@ -192,50 +167,6 @@ def error_curves(looks: Sequence[tuple[str, str, np.ndarray]]) -> Figure:
     return figure
 
 
-def point_sheet(rows: Mapping[str, Sequence[Spot]], title: str) -> Figure:
-    """Annotated and predicted points on parts of photos, a row a kind (best, median, worst)."""
-    columns = max(map(len, rows.values()))
-    figure = _figure(0.4 + 3.1 * columns, 0.8 + 2.28 * len(rows), title)
-    for axes, (kind, spots) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
-        for ax in axes:
-            _bare(ax)
-        axes[0].set_ylabel(kind, fontweight="bold", fontsize=11)
-        for ax, spot in zip(axes, spots, strict=False):
-            ax.imshow(spot.image, extent=spot.extent, interpolation="bicubic")
-            ax.set_title(spot.title, fontsize=9, fontweight="normal", loc="center")
-            for points, colour in ((spot.true, "white"), (spot.found, ORANGE)):
-                ax.plot(*points.T, color=colour, lw=1, path_effects=HALO)
-                for point, marker in zip(points, "os", strict=True):
-                    ax.plot(*point, marker, mfc="none", mec=colour, ms=9, mew=1.3, path_effects=HALO)
-            ax.set(xlim=spot.extent[:2], ylim=spot.extent[2:])
-    look = {"mfc": "none", "mec": GREY, "ls": "", "ms": 8, "mew": 1.5}
-    handles = [
-        Line2D([], [], color="white", lw=2, path_effects=HALO, label="annotated"),
-        Line2D([], [], color=ORANGE, lw=2, path_effects=HALO, label="predicted"),
-        Line2D([], [], marker="o", label="bonnet", **look),
-        Line2D([], [], marker="s", label="blowhead", **look),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    return figure
-
-
-def head_sheet(rows: Mapping[str, Sequence[Head]], title: str, cell: float) -> Figure:
-    """Heads of whales (whaleID -> pictures), a row a whale; `cell` is the width over height of a picture's place."""
-    columns = max(map(len, rows.values()))
-    width = 1.1 + 0.5 * cell
-    figure = _figure(0.3 + width * columns, 0.35 + (width / cell + 0.14) * len(rows), title)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
-    for axes, (whale, heads) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
-        for ax in axes:
-            _bare(ax)
-            ax.set_box_aspect(1 / cell)
-        axes[0].set_ylabel(whale, fontsize=9, fontweight="bold")
-        for ax, head in zip(axes, heads, strict=False):
-            ax.imshow(head.image, extent=(0, head.aspect, 0, 1), interpolation="bicubic")
-            ax.set_title(head.title, fontsize=7.5, fontweight="normal", color=GREY, loc="center", pad=2)
-    return figure
-
-
 def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[float]]], title: str) -> Figure:
     """A panel a metric, a line a recipe: a dot for every run and a stroke for their mean.
 
@@ -245,7 +176,7 @@ def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[floa
         title: of the figure.
     """
     labels = ["\n".join(textwrap.wrap(name.replace("|", "| "), 44)) for name in names]
-    figure = _figure(4 + 2.4 * len(values), 1 + 0.3 * len(names) + 0.17 * "".join(labels).count("\n"), title)
+    figure = figure_of(4 + 2.4 * len(values), 1 + 0.3 * len(names) + 0.17 * "".join(labels).count("\n"), title)
     axes = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
     for ax, (metric, recipes) in zip(axes, values.items(), strict=True):
         for y, runs in enumerate(recipes):
@@ -257,15 +188,8 @@ def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[floa
     return figure
 
 
-def _figure(width: float, height: float, title: str) -> Figure:
+def figure_of(width: float, height: float, title: str) -> Figure:
     """An empty figure of so many inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left")
     return figure
-
-
-def _bare(ax: Axes) -> None:
-    """Axes for a picture: no frame, no ticks, no grid."""
-    ax.grid(visible=False)
-    ax.set(xticks=[], yticks=[], facecolor="none")
-    ax.spines[:].set_visible(False)

@@ -6,9 +6,10 @@ import numpy as np
 
 from whale_jax import errors, geometry, metrics
 from whale_jax.data import images, right_whale, splits
-from whale_jax.programs import figures, finished
-from whale_jax.programs.figures import BLUE, GREEN, ORANGE, RED, SKY, Head, Line, Panel, Spot
+from whale_jax.programs import figures, finished, sheets
+from whale_jax.programs.figures import BLUE, GREEN, ORANGE, RED, SKY, Line, Panel
 from whale_jax.programs.finished import Stage
+from whale_jax.programs.sheets import Head, Spot
 from whale_jax.train import log
 
 Look = tuple[str, str]  # what a network is called, and its colour
@@ -39,7 +40,7 @@ def draw(found: Mapping[str, Stage]) -> Iterator[tuple]:
         photos = right_whale.load(found["photos"].folder)
         yield from box_pictures(found, photos)
         yield from point_pictures(found, photos)
-        yield from sheets(found, photos)
+        yield from head_sheets(found, photos)
 
 
 def classifier_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
@@ -107,7 +108,7 @@ def point_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> It
             title = (
                 f"{LOOKS[name][0].capitalize()}, out of fold: error in head lengths (mean distance of the two points)"
             )
-            yield f"points_{name}", figures.point_sheet, spots(photos, points, known, error[name]), title
+            yield f"points_{name}", sheets.point_sheet, spots(photos, points, known, error[name]), title
 
 
 def spots(
@@ -136,7 +137,7 @@ def spot(photos: right_whale.Photos, row: int, points: np.ndarray, error: float)
     return Spot(picture, (left, right, bottom, top), true, points, f"{photos.name[row]}: {error:.3f}")
 
 
-def sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
+def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
     """The same photos of the same whales, as aligned and as boxed heads."""
     views = {name: images.load(found[name].folder) for name in VIEWS if name in found}
     usable = photos.label >= 0
@@ -155,7 +156,7 @@ def sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[t
                 for whale, some in chosen.items()
             }
             cell = np.median([head.aspect for heads in rows.values() for head in heads]).clip(0.5, 3)
-            yield f"{name}_heads", figures.head_sheet, rows, f"{VIEWS[name]}, a whale a row", cell
+            yield f"{name}_heads", sheets.head_sheet, rows, f"{VIEWS[name]}, a whale a row", cell
 
 
 def choose(label: np.ndarray, group: np.ndarray, usable: np.ndarray) -> dict[int, np.ndarray]:

@@ -32,6 +32,7 @@ PROGRAMS = (
     "extract",
     "stack",
     "submit",
+    "saliency",
     "report",
     "compare",
     "pipeline",

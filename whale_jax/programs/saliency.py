@@ -1,0 +1,115 @@
+"""Where a classifier looks, photo by photo, and how much of that is the head (post, section 4.1)."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import attribution, errors, geometry, progress
+from whale_jax.data import loader, splits
+from whale_jax.programs import figures, sheets, stage, train
+from whale_jax.programs.sheets import Looked
+from whale_jax.train import loop
+
+DEFAULTS = {
+    "inputs": {"network": ""},
+    "seed": 0,
+    "photos": 32,  # drawn from those validated on that have a head box
+    "side": 0.2,  # of the box that is slid over the picture, as a share of its sides
+    "step": 0.1,  # from one place to the next, likewise
+    "gradient_steps": 16,
+    "batch": 64,
+}
+SHOWN = 6  # photos in the picture
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes saliency.png into workdir; returns the shares of saliency, and of the picture, inside the head box."""
+    folder = Path(config.inputs.network)
+    trained = ConfigDict(stage.read(folder / "config.json"))
+    trained.batch = config.batch
+    if trained.task.name != "classify":
+        raise errors.InputError(f"{folder} names no whales: saliency wants a network with the task 'classify'")
+    data = train.load_data(trained)
+    rows = choose(config, data, trained.fold)
+    network = train.restore(trained, folder, classes=len(data.photos.whales))
+    gradients = gradient_map(trained, network, data, steps=config.gradient_steps)
+    boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
+    looked = []
+    with progress.bar(len(rows), what=workdir.name, unit="photos") as bar:
+        for row in rows:
+            looked.append(look(network, data, row, boxes=boxes, gradients=gradients, batch=config.batch))
+            bar.update()
+    shown = looked[:SHOWN]
+    figures.save(workdir / "saliency.png", sheets.saliency_sheet, shown, f"Where {folder.name} looks")
+    inside = {
+        "occlusion_inside": [attribution.share_inside(one.occlusion, one.box) for one in looked],
+        "gradients_inside": [attribution.share_inside(abs(one.gradients), one.box) for one in looked],
+        "box_area": [attribution.share_inside(np.ones(one.image.shape[:2]), one.box) for one in looked],
+    }
+    return {
+        "split": data.split.hash,
+        "photos": len(rows),
+        "names": data.photos.name[rows].tolist(),
+        "metrics": {name: float(np.nanmean(values)) for name, values in inside.items()},
+    }
+
+
+def choose(config: ConfigDict, data: train.Data, fold: int) -> np.ndarray:
+    """Rows of photos validated on that have a head box and a view, in an order that the seed draws."""
+    rows = splits.valid_rows(data.split, fold)
+    usable = np.isfinite(data.photos.box).all(1) & np.isfinite(data.view.matrices).all((1, 2))
+    rows = rows[usable[rows]]
+    if not len(rows):
+        raise errors.InputError("no photo that is validated on has a head box: import boxes first")
+    return np.random.default_rng(config.seed).permutation(rows)[: config.photos]
+
+
+def look(network: train.Network, data: train.Data, row: int, *, boxes, gradients, batch: int) -> Looked:
+    """Hides one part of a photo after the other; what is left goes through the same compiled step as any evaluation."""
+    image = np.array(data.view.images[row])
+    batches = hidden(data, row, np.concatenate([np.zeros((1, 4), int), boxes]), batch)
+    _, found = loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
+    p = np.asarray(jax.nn.softmax(found["logits"]))[:, data.photos.label[row]]
+    return Looked(
+        image=image,
+        box=np.asarray(geometry.move_box(data.view.matrices[row], data.photos.box[row])),
+        occlusion=attribution.occlusion(p[0] - p[1:], boxes, image.shape[:2]),
+        gradients=gradients(row),
+        title=f"{data.photos.name[row]}: {p[0]:.2%}",
+    )
+
+
+def hidden(data: train.Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
+    """Padded batches of one photo, each time with another box hidden."""
+    for one in loader.evaluation(data.examples, np.repeat(row, len(boxes)), batch=batch):
+        some, boxes = boxes[:batch], boxes[batch:]
+        padded = np.resize(some, (batch, 4))
+        one["image"] = np.array([attribution.hide(*pair) for pair in zip(one["image"], padded, strict=True)])
+        yield one
+
+
+def gradient_map(
+    config: ConfigDict, network: train.Network, data: train.Data, *, steps: int
+) -> Callable[[int], np.ndarray]:
+    """row -> (h, w) integrated gradients of the true whale's log probability, at the resolution of the view."""
+    model = train.assemble(config, classes=len(data.photos.whales)).model
+    state = jax.device_get(network.state)
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+
+    @jax.jit
+    def compute(variables, batch):
+        ready = network.task.prepare(jax.random.key(0), batch, False)
+
+        def log_probability(images):
+            logits, _ = model.apply(variables, images, train=False)
+            return jax.nn.log_softmax(logits)[:, batch["label"][0]]
+
+        found = attribution.integrated_gradients(log_probability, ready["image"][0], steps=steps)
+        back = geometry.invert(geometry.resize(data.view.images.shape[1:3], tuple(config.size)))
+        return geometry.warp(found[..., None], back, data.view.images.shape[1:3])[..., 0]
+
+    return lambda row: np.asarray(compute(variables, data.examples[np.array([row])]))
