@@ -16,7 +16,7 @@ ORDER = [
     {"geometry", "registry", "progress"},
     {"losses", "metrics", "augment", "models", "data"},
     {"tasks"},
-    {"train", "tta", "attribution"},
+    {"train", "tta", "attribution", "calibration"},
     {"programs"},
     {"main"},
 ]

@@ -188,6 +188,21 @@ def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[floa
     return figure
 
 
+def reliability_diagram(found: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
+    """Accuracy against confidence, a panel a source: (bins,) confidence, accuracy and share of photos of each."""
+    figure = figure_of(0.4 + 3.2 * len(found), 3.6, "Does confidence mean what it says?")
+    axes = figure.subplots(1, len(found), squeeze=False)[0]
+    for ax, (name, (confidence, accuracy, _)) in zip(axes, found.items(), strict=True):
+        top = 1.05 * max(confidence.max(), accuracy.max())
+        ax.plot([0, top], [0, top], color=GREY, lw=1, ls="--")
+        ax.plot(confidence, accuracy, "o-", color=BLUE, ms=4)
+        ax.set(title=name, xlabel="confidence", xlim=(0, top), ylim=(0, top))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(PercentFormatter(1))
+    axes[0].set_ylabel("accuracy")
+    return figure
+
+
 def figure_of(width: float, height: float, title: str) -> Figure:
     """An empty figure of so many inches."""
     figure = Figure(figsize=(width, height), layout="constrained")

@@ -31,6 +31,7 @@ PROGRAMS = (
     "crossfit",
     "extract",
     "stack",
+    "calibrate",
     "submit",
     "saliency",
     "report",

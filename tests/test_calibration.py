@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import special
+
+from whale_jax import calibration
+
+COUNT, WHALES = 4000, 6
+PRIOR = np.array([0.4, 0.2, 0.15, 0.1, 0.1, 0.05])
+
+
+def drawn(seed=0):
+    """True probabilities, and labels drawn by them."""
+    rng = np.random.default_rng(seed)
+    p = special.softmax(1.5 * rng.normal(size=(COUNT, WHALES)), axis=1)
+    return p, np.array([rng.choice(WHALES, p=row) for row in p])
+
+
+def log_loss(p, label):
+    return -np.log(p[np.arange(len(label)), label]).mean()
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_over_and_underconfidence_are_undone(temperature):
+    p, label = drawn()
+    wrong = special.softmax(np.log(p) / temperature, axis=1)
+    found = calibration.fit(wrong, label, PRIOR)
+    assert found.temperature == pytest.approx(1 / temperature, rel=0.1)
+    assert log_loss(found(wrong), label) == pytest.approx(log_loss(p, label), abs=0.01)
+    assert calibration.expected_error(found(wrong), label) < 0.03 < calibration.expected_error(wrong, label)
+
+
+def test_who_knows_nothing_is_given_the_prior():
+    rng = np.random.default_rng(0)
+    label = rng.choice(WHALES, size=COUNT, p=PRIOR)
+    noise = special.softmax(4 * rng.normal(size=(COUNT, WHALES)), axis=1)
+    found = calibration.fit(noise, label, PRIOR)
+    assert log_loss(found(noise), label) == pytest.approx(log_loss(np.tile(PRIOR, (COUNT, 1)), label), abs=0.01)
+
+
+def test_rows_go_on_summing_to_one():
+    p = drawn()[0]
+    assert_allclose(calibration.Calibration(2.0, 0.3, PRIOR)(p[:9]).sum(1), 1)
+    assert_allclose(calibration.Calibration(1.0, 0.0, PRIOR)(p[:9]), p[:9])
+
+
+def test_bins_hold_equally_many_photos_and_their_mean_is_the_accuracy():
+    p, label = drawn()
+    confidence, accuracy, share = calibration.reliability(p, label, bins=10)
+    assert_allclose(share, 0.1)
+    assert_allclose(accuracy @ share, (p.argmax(1) == label).mean())
+    assert_allclose(confidence @ share, p.max(1).mean())
+    assert (np.diff(confidence) > 0).all()
+    assert abs(accuracy - confidence).max() < 0.1  # they were drawn so
+    assert calibration.expected_error(np.eye(WHALES)[label], (label + 1) % WHALES) == 1

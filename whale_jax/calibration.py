@@ -1,0 +1,59 @@
+"""Probabilities that mean what they say: a temperature and a share of the prior, fitted on photos not trained on.
+
+A temperature above 1 undoes over-confidence (Guo et al., arXiv:1706.04599); a share of the prior - how often each whale
+is photographed - is what an answer that knows nothing should be.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, special
+
+
+class Calibration(NamedTuple):
+    """What is done to probabilities: p -> (1 - weight) p^(1 / temperature) + weight prior, made to sum to 1."""
+
+    temperature: float
+    weight: float
+    prior: np.ndarray
+
+    def __call__(self, p: np.ndarray) -> np.ndarray:
+        """(n, whales) probabilities, calibrated."""
+        sharpened = special.softmax(np.log(np.maximum(p, 1e-12)) / self.temperature, axis=1)
+        return (1 - self.weight) * sharpened + self.weight * self.prior
+
+
+def fit(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Calibration:
+    """The calibration of least log loss.
+
+    Args:
+        p: (n, whales) probabilities of photos that they were not learned from.
+        label: (n,) who is on them.
+        prior: (whales,) share of each whale in the photos trained on, above 0.
+    """
+
+    def loss(free: np.ndarray) -> float:
+        own = Calibration(np.exp(free[0]), special.expit(free[1]), prior)(p)
+        return -np.log(own[np.arange(len(label)), label]).mean()
+
+    found = optimize.minimize(loss, (0.0, -2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+    return Calibration(float(np.exp(found.x[0])), float(special.expit(found.x[1])), prior)
+
+
+def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 15) -> float:
+    """How far confidence is from accuracy, the mean over bins of equally many photos (Naeini et al., AAAI 2015).
+
+    Args:
+        p: (n, whales) probabilities.
+        label: (n,) who is on the photos.
+        bins: their number.
+    """
+    confidence, accuracy, share = reliability(p, label, bins=bins)
+    return float((share * abs(confidence - accuracy)).sum())
+
+
+def reliability(p: np.ndarray, label: np.ndarray, *, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(bins,) mean confidence, accuracy and share of photos of bins of (almost) equally many photos."""
+    confidence, right = p.max(1), p.argmax(1) == label
+    parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(label)))
+    return tuple(np.array([[confidence[i].mean(), right[i].mean(), len(i) / len(label)] for i in parts]).T)
