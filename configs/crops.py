@@ -21,7 +21,8 @@ def get_config(preset="cpu"):
         "split": stage.config("split", inputs={"photos": "photos"}),
         "heads": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
         "classifier": classifier.get_config(choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]),
-        **pipeline.outcome(data, ["classifier"]),
+        **pipeline.calibrated(data, ["classifier"]),
+        "submission": pipeline.submission(data),
     }
     stages["report"] = pipeline.report(stages, aligned="heads", aligned_classifier="classifier")
     config = stage.config("pipeline", stages=stages)

@@ -72,18 +72,26 @@ def stages(*, whole, boxed, aligned, networks, presets, window=None) -> dict[str
         found[f"{name}_classifier"] = network(classifier, presets["classifier"], seen, size=networks[name])
     for name in ("naive", "boxed"):  # heavy augmentation, as the post; light where heads are aligned
         found[f"{name}_classifier"].task.augmentation = classifier.HEAVY
-    found |= outcome(data, ["aligned_classifier"])
+    for name, prefix in (("naive", "naive_"), ("boxed", "boxed_"), ("aligned", "")):
+        found |= calibrated(data, [f"{name}_classifier"], prefix)
+    found["submission"] = submission(data)
     return found | {"report": report(found)}
 
 
-def outcome(data: dict[str, str], classifiers: list[str]) -> dict[str, ConfigDict]:
-    """From trained classifiers to submission.csv: features, logistic regression on them, the table."""
-    features = {f"features{i or ''}": name for i, name in enumerate(classifiers)}
+def calibrated(data: dict[str, str], classifiers: list[str], prefix: str = "") -> dict[str, ConfigDict]:
+    """From trained classifiers to probabilities: features, logistic regression on them, calibration."""
+    features = {f"{prefix}features{i or ''}": name for i, name in enumerate(classifiers)}
+    own = {f"features{i or ''}": name for i, name in enumerate(features)}
     return {
         **{name: stage.config("extract", inputs={"network": trained}) for name, trained in features.items()},
-        "stack": stage.config("stack", inputs={**data, **{name: name for name in features}}),
-        "submission": stage.config("submit", inputs={**data, "probabilities": "stack"}),
+        f"{prefix}stack": stage.config("stack", inputs={**data, **own}),
+        f"{prefix}calibrated": stage.config("calibrate", inputs={**data, "probabilities": f"{prefix}stack"}),
     }
+
+
+def submission(data: dict[str, str]) -> ConfigDict:
+    """The stage that writes submission.csv."""
+    return stage.config("submit", inputs={**data, "probabilities": "calibrated"})
 
 
 def report(found: dict[str, ConfigDict], **named: str) -> ConfigDict:

@@ -90,8 +90,15 @@ def run_folder(tmp_path_factory):
     for name in pictures.CLASSIFIERS:
         put_training(run / name, ["photos", "split"], log_loss=60, top1=8)
     put(run / "features", "extract", ["aligned_classifier"])
-    put(run / "stack", "stack", ["features"], metrics={"stack": {**NAMING, "top1": 0.625}, "network": NAMING})
-    put(run / "submission", "submit", ["stack"], source="stack", rows=661, metrics=NAMING)
+    put(run / "stack", "stack", ["features"])
+    before, after = ({**NAMING, "log_loss": loss, "ece": 0.1} for loss in (1.5, 1.25))
+    both = {
+        "network": {"before": before, "after": after},
+        "stack": {"before": before, "after": {**after, "top1": 0.625}},
+    }
+    for name in ("naive_calibrated", "boxed_calibrated", "calibrated"):
+        put(run / name, "calibrate", ["stack"], metrics=both)
+    put(run / "submission", "submit", ["calibrated"], source="stack", rows=661, metrics=NAMING)
     return run
 
 
@@ -131,15 +138,20 @@ def test_table_says_what_was_measured(whole, run_folder):
     )
     first, second = table["points, out of fold (head lengths)"]
     assert second["point_error"] == pytest.approx(first["point_error"] / 10, rel=1e-4)
-    outcome = {row["name"].split()[0]: row["top1"] for row in table["probabilities, on validation"]}
-    assert outcome == {"softmax,": 0.6, "logistic": 0.625, "submission.csv": 0.6}
+    *outcome, submission = table["probabilities, on validation"]
+    assert [row["name"].partition(":")[0] for row in outcome] == ["naive"] * 2 + ["boxed"] * 2 + ["aligned"] * 2
+    assert [(row["log_loss"], row["calibrated"], row["top1"]) for row in outcome[-2:]] == [
+        (1.5, 1.25, 0.6),
+        (1.5, 1.25, 0.625),
+    ]
+    assert submission["name"] == "in submission.csv, 661 photos: logistic regression on features"
 
 
 def test_every_stage_is_timed_once(whole):
     """Stages that only other stages name count too; of one that was resumed, all of its training counts."""
     *rows, total = whole[1]["stage"]
     seconds = {row["name"]: row["seconds"] for row in rows}
-    assert seconds.keys() == {*report.STAGES, "features"}
+    assert seconds.keys() == {*report.STAGES, "features", "stack"}
     assert len(rows) == len(seconds)
     assert seconds["aligner"] == 40  # of training, though its last run took one second
     assert seconds["features"] == 1
@@ -221,10 +233,10 @@ def test_choose():
 
 def test_few_stages(run_folder, tmp_path):
     """A classifier on ready crops has no localizer, no aligner and no second look."""
-    result, table = make(run_folder, tmp_path, "photos", "split", "aligned", "aligned_classifier", "stack")
+    result, table = make(run_folder, tmp_path, "photos", "split", "aligned", "aligned_classifier", "calibrated")
     assert result["pictures"] == ["curves_classifiers.png", "aligned_heads.png"]
     assert list(table) == ["classifier, on validation", "probabilities, on validation", "stage"]
-    result, table = make(run_folder, tmp_path / "less", "stack")
+    result, table = make(run_folder, tmp_path / "less", "calibrated")
     assert result["pictures"] == []
     assert "classifier, on validation" not in table
 
@@ -251,7 +263,7 @@ def test_one_look_and_few_photos():
         ({}, "nothing to report"),
         ({"alligner": "aligner"}, "unknown input of report 'alligner': did you mean aligner"),
         ({"aligner": "localiser"}, "localiser holds no finished stage"),
-        ({"stack": "submission"}, "submission was made by the program 'submit', and this wants one made by 'stack'"),
+        ({"calibrated": "stack"}, "stack was made by the program 'stack', and this wants one made by 'calibrate'"),
         ({"photos": "photos", "aligner": "localizer"}, "localizer has not measured point_error_median, .* task"),
         ({"aligner": "aligner"}, "inputs.photos is empty, and the pictures of aligner need"),
     ],

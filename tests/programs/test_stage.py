@@ -53,6 +53,27 @@ def test_a_folder_of_another_config_is_refused_and_names_the_keys(program, tmp_p
     assert (tmp_path / "result.json").read_text() == before
 
 
+def test_a_folder_from_before_a_key_existed_is_of_the_keys_default(program, tmp_path):
+    first = stage.run(config(), tmp_path)
+    program.DEFAULTS = {**program.DEFAULTS, "newer": 3}
+    assert stage.run(config(newer=3), tmp_path) == first
+    assert program.runs == 1
+    with pytest.raises(errors.InputError, match=r"other config \(newer differ"):
+        stage.run(config(newer=4), tmp_path)
+
+
+def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
+    first = ConfigDict({"program": "pipeline", "stages": {"a": config()}})
+    more = ConfigDict({"program": "pipeline", "stages": {"a": config(), "b": config("a")}})
+    other = ConfigDict({"program": "pipeline", "stages": {"a": config(value=2)}})
+    stage.run(first, tmp_path)
+    assert stage.run(more, tmp_path)["stages"].keys() == {"a", "b"}
+    assert program.runs == 2
+    with pytest.raises(errors.InputError, match=r"a belongs to other config \(value differ"):
+        stage.run(other, tmp_path)
+
+
 def test_an_input_that_changed_since_is_refused(program, tmp_path):
     stage.run(config(value=1), tmp_path / "a")
     stage.run(config(tmp_path / "a"), tmp_path / "b")

@@ -8,8 +8,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from whale_jax import errors, geometry
-from whale_jax.data import right_whale
-from whale_jax.programs import align, stack, stage, submit
+from whale_jax.data import right_whale, splits
+from whale_jax.programs import align, calibrate, stack, stage, submit
 
 
 def photos(count=6, whales=("w_b", "w_a", "w_c"), test=2):
@@ -101,21 +101,33 @@ def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monk
         submit.run(stage.config("submit", inputs=inputs, source="stak"), tmp_path)
 
 
-def test_the_stack_takes_the_penalty_that_names_what_it_has_not_seen_best(monkeypatch, tmp_path):
-    data = photos(count=90, test=6)
+def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypatch, tmp_path):
+    data = photos(count=130, test=10)
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(90, 40)).astype(np.float32)
-    features[np.arange(84), data.label[:84]] += 1  # little to see and much noise: C = 100 learns the noise
-    np.savez(tmp_path / "features.npz", features=features, logits=np.zeros((90, 3), np.float32))
-    monkeypatch.setattr(stack.right_whale, "load", lambda folder: data)
-    monkeypatch.setattr(stack.splits, "load", lambda folder, photos: type("Split", (), {"hash": "h"})())
-    monkeypatch.setattr(stack.splits, "train_rows", lambda split, fold: np.arange(42))
-    monkeypatch.setattr(stack.splits, "valid_rows", lambda split, fold: np.arange(42, 84))
-    inputs = {"photos": "", "split": "", "features": str(tmp_path)}
-    result = stack.run(stage.config("stack", inputs=inputs, C=(0.02, 100.0)), tmp_path)
+    features = rng.normal(size=(130, 80)).astype(np.float32)
+    features[np.arange(120), data.label[:120]] += 1.3  # little to see, much noise
+    np.savez(tmp_path / "features.npz", features=features, logits=np.zeros((130, 3), np.float32))
+    fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
+    split = splits.Split(fold, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
+    for program in (stack, calibrate):
+        monkeypatch.setattr(program.right_whale, "load", lambda folder: data)
+        monkeypatch.setattr(program.splits, "load", lambda folder, photos: split)
+    inputs = {"photos": "", "split": ""}
+    config = stage.config("stack", inputs={**inputs, "features": str(tmp_path)}, C=(0.02, 100.0))
+    result = stack.run(config, tmp_path)
+    losses = result["calibrated_log_loss_by_C"]
     assert result["C"] == 0.02
-    assert result["metrics"]["stack"]["log_loss"] == result["log_loss_by_C"]["0.02"] < result["log_loss_by_C"]["100.0"]
+    assert losses["0.02"] < losses["100.0"] < np.log(3) + 0.01  # calibrated, what knows nothing is a guess
     with np.load(tmp_path / "probabilities.npz") as found:
+        np.testing.assert_allclose(found["stack"].sum(1), 1, rtol=1e-5)
+
+    (tmp_path / "out").mkdir()
+    config = stage.config("calibrate", inputs={**inputs, "probabilities": str(tmp_path)})
+    measured = calibrate.run(config, tmp_path / "out")["metrics"]
+    assert measured["stack"]["after"]["log_loss"] < np.log(3) - 0.01
+    assert measured["stack"]["after"]["top1"] == pytest.approx(measured["stack"]["before"]["top1"], abs=0.05)
+    assert measured["network"]["after"]["log_loss"] == pytest.approx(np.log(3), abs=0.02)
+    with np.load(tmp_path / "out" / "probabilities.npz") as found:
         np.testing.assert_allclose(found["stack"].sum(1), 1, rtol=1e-5)
 
 

@@ -46,6 +46,12 @@ def valid_rows(split: Split, fold: int) -> np.ndarray:
     return np.flatnonzero((split.fold == fold) & ~split.single)
 
 
+def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
+    """(whales,) share of each whale in the photos trained on, half a photo more for everyone: nobody has none."""
+    count = np.bincount(photos.label[train_rows(split, fold)], minlength=len(photos.whales)) + 0.5
+    return count / count.sum()
+
+
 def outside_rows(split: Split, part: int, parts: int) -> np.ndarray:
     """Rows to train on for predicting `inside_rows`: cross-fitting, where identity does not matter."""
     return np.flatnonzero((split.fold >= 0) & (split.fold % parts != part))

@@ -27,8 +27,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = splits.load(Path(config.inputs.split), photos)
     valid = splits.valid_rows(split, config.fold)
     label = photos.label[valid]
-    count = np.bincount(photos.label[splits.train_rows(split, config.fold)], minlength=len(photos.whales))
-    prior = (count + 0.5) / (count + 0.5).sum()
+    prior = splits.prior(photos, split, config.fold)
     if len(np.unique(split.group[valid])) < config.parts:
         raise errors.InputError(f"too few photos are validated on to be cut into config.parts = {config.parts}")
     part = np.unique(split.group[valid], return_inverse=True)[1] % config.parts

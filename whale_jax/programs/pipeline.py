@@ -12,6 +12,7 @@ from whale_jax import errors
 from whale_jax.programs import stage
 
 DEFAULTS = {"data": {"root": ""}, "stages": {}}
+GROWS = True  # stages may be added to a finished one; each of them refuses a folder of another config by itself
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:

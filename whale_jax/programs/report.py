@@ -23,7 +23,9 @@ STAGES = {
     "naive_classifier": "train",
     "boxed_classifier": "train",
     "aligned_classifier": "train",
-    "stack": "stack",
+    "naive_calibrated": "calibrate",
+    "boxed_calibrated": "calibrate",
+    "calibrated": "calibrate",
     "submission": "submit",
 }
 DEFAULTS = {"inputs": dict.fromkeys(STAGES, "")}
@@ -32,8 +34,10 @@ DEFAULTS = {"inputs": dict.fromkeys(STAGES, "")}
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "runs": ("runs", str),
     "log_loss": ("log loss", "{:.3f}".format),
+    "calibrated": ("calibrated", "{:.3f}".format),
     "top1": ("top-1", "{:.1%}".format),
     "top5": ("top-5", "{:.1%}".format),
+    "ece": ("calibration error", "{:.1%}".format),
     "iou": ("mean IoU", "{:.3f}".format),
     "iou>0.5": ("IoU > 0.5", "{:.1%}".format),
     "point_error_median": ("median error", "{:.3f}".format),
@@ -51,6 +55,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "images_per_second": ("images/s", "{:,.0f}".format),
 }
 NAMING, BOXES = ("log_loss", "top1", "top5"), ("iou", "iou>0.5")
+SOURCES = {"network": "softmax", "stack": "logistic regression on features"}
 POINTS = ("point_error_median", "point_error", "pck@0.05", "pck@0.1")
 
 
@@ -81,7 +86,7 @@ def gather(inputs: Mapping[str, str]) -> dict[str, Stage]:
             raise errors.unknown("input of report", name, STAGES)
     found = {name: finished.read(inputs[name]) for name in STAGES if inputs.get(name)}
     if not found:
-        raise errors.InputError("nothing to report: set an input to the folder of a stage, such as inputs.stack")
+        raise errors.InputError("nothing to report: set an input to the folder of a stage, such as inputs.calibrated")
     for name, one in found.items():
         if one.result["program"] != STAGES[name]:
             made = f"{one.folder} was made by the program {one.result['program']!r}"
@@ -117,16 +122,20 @@ def guess(found: Mapping[str, Stage]) -> list[dict]:
 
 
 def outcome(found: Mapping[str, Stage]) -> list[dict]:
-    """Rows of the stack and the submission."""
+    """Rows of each network's own answer and of the regression on its features, and of the submission.
+
+    All but the first column are after calibration, which is measured on photos that it was not fitted on.
+    """
     rows = []
-    if "stack" in found:
-        names = {"network": "softmax, mean of networks", "stack": "logistic regression on features"}
-        both = finished.measured(found["stack"], names)
-        rows += [{"name": label, **{key: both[name][key] for key in NAMING}} for name, label in names.items()]
+    for name, approach in (("naive_calibrated", "naive"), ("boxed_calibrated", "boxed"), ("calibrated", "aligned")):
+        both = finished.measured(found[name], SOURCES) if name in found else {}
+        for source, how in both.items():
+            after = {key: how["after"][key] for key in ("top1", "top5", "ece")}
+            losses = {"log_loss": how["before"]["log_loss"], "calibrated": how["after"]["log_loss"]}
+            rows.append({"name": f"{approach}: {SOURCES[source]}", **losses, **after})
     if "submission" in found:
         one = found["submission"]
-        name = f"submission.csv ({one.result['source']}, {one.result['rows']:,} photos)"
-        rows.append({"name": name, **finished.measured(one, NAMING)})
+        rows.append({"name": f"in submission.csv, {one.result['rows']:,} photos: {SOURCES[one.result['source']]}"})
     return rows
 
 

@@ -9,7 +9,7 @@ import importlib
 import json
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     wanted = json.loads(config.to_json_best_effort())
     inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
     digests = {name: result["digest"] for name, result in inputs.items()}
-    _claim(workdir, {"config": wanted, "inputs": digests})
-    if done := read(workdir / "result.json"):
-        return done
+    program = module(config.program)
+    if not getattr(program, "GROWS", False):
+        _check_claim(workdir, {"config": wanted, "inputs": digests}, program.DEFAULTS)
+        if done := read(workdir / "result.json"):
+            return done
+    workdir.mkdir(parents=True, exist_ok=True)
+    write(workdir / "config.json", wanted)
+    write(workdir / "inputs.json", digests)
     splits = {result["split"] for result in inputs.values() if result.get("split")}
     if len(splits) > 1:
         raise errors.InputError(f"the inputs of {workdir} belong to {len(splits)} different splits: make them from one")
     began = time.perf_counter()
-    found = module(config.program).run(config, workdir)
+    found = program.run(config, workdir)
     result = {
         "program": config.program,
         "seed": wanted.get("seed"),
@@ -129,16 +134,20 @@ def hash_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _claim(workdir: Path, wanted: dict[str, dict]) -> None:
-    """Writes config.json and inputs.json (the inputs' digests), or checks that those there are the same."""
+def _check_claim(workdir: Path, wanted: dict[str, dict], defaults: Mapping[str, Any]) -> None:
+    """Raises InputError where a folder's config.json or inputs.json (the inputs' digests) says something else.
+
+    A key that a program did not have yet when the folder was made counts as its default.
+    """
+    later = {"config": json.loads(json.dumps(dict(defaults))), "inputs": {}}
     for name, own in wanted.items():
         there = read(workdir / f"{name}.json")
-        if there is not None and there != own:
+        if there is None:
+            continue
+        own, there = {**later[name], **own}, {**later[name], **there}
+        if there != own:
             differ = ", ".join(sorted(key for key in {*there, *own} if there.get(key) != own.get(key)))
             raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
-    workdir.mkdir(parents=True, exist_ok=True)
-    for name, own in wanted.items():
-        write(workdir / f"{name}.json", own)
 
 
 def _result(path: str) -> dict:
