@@ -25,6 +25,15 @@ def test_a_grid_has_every_combination_about_the_middle():
     assert_allclose(sorted(area), [-1] * 4 + [-0.81] * 4 + [0.81] * 4 + [1] * 4, rtol=1e-4)
 
 
+def test_warps_do_what_their_names_say():
+    one = {"shift_x": (0.25,), "shift_y": (-0.1,), "shear": (30,)}
+    points = np.array([[29.5, 19.5], [29.5, 29.5]])
+    moved = {name: geometry.move_points(tta.grid({name: v}, SIZE, SIZE)[0], points) for name, v in one.items()}
+    assert_allclose(moved["shift_x"], [[44.5, 19.5], [44.5, 29.5]], atol=1e-4)  # a quarter of 60 pixels
+    assert_allclose(moved["shift_y"], [[29.5, 15.5], [29.5, 25.5]], atol=1e-4)
+    assert_allclose(moved["shear"], [[29.5, 19.5], [29.5 + 10 * np.tan(np.pi / 6), 29.5]], atol=1e-4)
+
+
 def test_an_empty_grid_is_the_plain_resize():
     assert_allclose(tta.grid({}, VIEW, SIZE), geometry.resize(VIEW, SIZE)[None], atol=1e-6)
 

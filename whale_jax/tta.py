@@ -15,10 +15,14 @@ from whale_jax import errors, geometry, registry
 
 AVERAGES = {"mean": np.mean, "median": np.median}
 
+# Name -> (value, size of the network's input) -> matrix about the input's middle. Angles in degrees, shifts in shares.
 OPERATIONS = {
-    "rotate": lambda degrees: geometry.rotation(jnp.deg2rad(degrees)),
-    "scale": lambda factor: geometry.scaling(factor, factor),
-    "flip_ud": lambda yes: geometry.scaling(1, 1 - 2 * yes),
+    "rotate": lambda degrees, size: geometry.rotation(jnp.deg2rad(degrees)),
+    "scale": lambda factor, size: geometry.scaling(factor, factor),
+    "shear": lambda degrees, size: geometry.shear(jnp.deg2rad(degrees)),
+    "shift_x": lambda share, size: geometry.translation(share * size[1], 0),
+    "shift_y": lambda share, size: geometry.translation(0, share * size[0]),
+    "flip_ud": lambda yes, size: geometry.scaling(1, 1 - 2 * yes),
 }
 
 
@@ -31,7 +35,7 @@ def grid(warps: Mapping[str, Sequence[float]], source: geometry.Size, size: geom
         source: (height, width) of the pictures.
         size: (height, width) of the network's input.
     """
-    choices = [[registry.lookup("warp", OPERATIONS, name)(v) for v in values] for name, values in warps.items()]
+    choices = [[registry.lookup("warp", OPERATIONS, name)(v, size) for v in values] for name, values in warps.items()]
     centred = [geometry.compose(jnp.eye(3), *chosen) for chosen in itertools.product(*choices)]
     resize = geometry.resize(source, size)
     return np.stack([geometry.compose(resize, geometry.about(m, geometry.middle(size))) for m in centred])

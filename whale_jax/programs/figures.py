@@ -188,6 +188,24 @@ def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[floa
     return figure
 
 
+def warp_curve(rows: Sequence[Mapping[str, float]]) -> Figure:
+    """Point error against the number of warps, and what they cost; rows of {warps, metrics, photos_per_second}."""
+    figure = figure_of(8.2, 3.6, "Test-time augmentation of the aligner")
+    error, cost = figure.subplots(1, 2)
+    warps = [row["warps"] for row in rows]
+    for key, name, colour in (("point_error", "mean", RED), ("point_error_median", "median", BLUE)):
+        error.plot(warps, [row[key] for row in rows], "o-", color=colour, label=name)
+    error.set(title="Error (head lengths)", ylim=(0, None))
+    error.legend()
+    cost.plot(warps, [row["photos_per_second"] for row in rows], "o-", color=GREY)
+    cost.set(title="Photos a second", yscale="log")
+    for ax in (error, cost):
+        ax.set(xscale="log", xlabel="warps a photo")
+        ax.set_xticks(warps, map(str, warps), minor=False)
+        ax.minorticks_off()
+    return figure
+
+
 def reliability_diagram(found: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
     """Accuracy against confidence, a panel a source: (bins,) confidence, accuracy and share of photos of each."""
     figure = figure_of(0.4 + 3.2 * len(found), 3.6, "Does confidence mean what it says?")

@@ -48,6 +48,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "gradients_inside": ("gradients in it", "{:.1%}".format),
     "box_area": ("its area", "{:.1%}".format),
     "validated_on": ("photos", "{:,}".format),
+    "photos_per_second": ("photos/s", "{:,.0f}".format),
     "pixels": ("input", str),
     "steps": ("steps", "{:,}".format),
     "seconds": ("time", lambda seconds: duration(seconds)),

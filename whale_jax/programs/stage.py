@@ -34,6 +34,7 @@ PROGRAMS = (
     "calibrate",
     "submit",
     "saliency",
+    "warps",
     "report",
     "compare",
     "pipeline",

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from tests.programs.test_stages import photos
+from whale_jax import errors
+from whale_jax.data import images, splits
+from whale_jax.programs import crossfit, stage, train, warps
+
+
+def test_grids_are_called_by_their_number_of_warps():
+    warps.check(stage.config("warps"))
+    with pytest.raises(errors.InputError, match="the grid '9' has 8 warps"):
+        warps.check(stage.config("warps", grids={"9": {"rotate": warps.TURNS}}))
+
+
+def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
+    data = photos()
+    lost = data.points.copy()
+    data.points[0] = np.nan  # not annotated
+    fold = np.array([0, 0, 1, 0, -1, -1], np.int32)
+    split = splits.Split(fold, np.zeros(6, bool), fold, "h", 2, 0)
+    view = images.View(np.zeros((6, 8, 8, 3), np.uint8), np.tile(np.eye(3), (6, 1, 1)))
+    monkeypatch.setattr(train, "load_data", lambda config: train.Data(data, split, view, None))
+    monkeypatch.setattr(train, "restore", lambda *_, **__: None)
+    length = np.linalg.norm(lost[:, 0] - lost[:, 1], axis=-1)
+
+    def predict(network, data, rows, *, config):
+        """The more warps, the nearer."""
+        shift = 0.5 / len(config.warps.get("rotate", "1")) * length[rows, None]
+        return {"points": lost[rows] + np.stack([shift, 0 * shift], axis=-1)}
+
+    monkeypatch.setattr(crossfit, "predict", predict)
+    stage.write(tmp_path / "config.json", {**stage.config("crossfit", task={"name": "keypoints"}).to_dict()})
+    config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
+    found = warps.run(config, tmp_path)
+    assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)
+    assert found["metrics"]["8"]["point_error"] == pytest.approx(0.0625, rel=1e-4)
+    assert "2 photos" in found["table"].splitlines()[0]
+    assert (tmp_path / "warps.png").exists()
+
+
+def test_a_network_that_finds_no_points_is_refused(tmp_path):
+    stage.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
+    with pytest.raises(errors.InputError, match="finds no points"):
+        warps.run(stage.config("warps", inputs={"network": str(tmp_path)}), tmp_path)

@@ -1,0 +1,66 @@
+"""What test-time augmentation gains the aligner, and what it costs: the error over the number of warps."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import errors, tta
+from whale_jax.data import splits
+from whale_jax.programs import crossfit, figures, report, stage, train
+
+TURNS = tuple(range(0, 360, 45))
+DEFAULTS = {
+    "inputs": {"network": ""},  # a finished crossfit of points
+    "part": 0,
+    "batch": 64,
+    "average": "mean",
+    "grids": {
+        "1": {},
+        "8": {"rotate": TURNS},
+        "32": {"rotate": TURNS, "scale": (0.9, 1.1), "flip_ud": (0, 1)},
+        "243": {
+            "rotate": (-30, 0, 30),
+            "scale": (0.9, 1.0, 1.1),
+            "shift_x": (-0.05, 0, 0.05),
+            "shift_y": (-0.05, 0, 0.05),
+            "shear": (-5, 0, 5),
+        },
+    },
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes table.md and warps.png into workdir: point error of photos out of fold, and photos/s, for each grid."""
+    folder = Path(config.inputs.network)
+    trained = crossfit.part_config(ConfigDict(stage.read(folder / "config.json")), config.part)
+    if trained.task.name != "keypoints":
+        raise errors.InputError(f"{folder} finds no points: warps wants a crossfit with the task 'keypoints'")
+    trained.batch = config.batch
+    data = train.load_data(trained)
+    network = train.restore(trained, folder / f"part{config.part}", classes=len(data.photos.whales))
+    rows = splits.inside_rows(data.split, config.part, trained.parts)
+    rows = rows[np.isfinite(data.view.matrices[rows]).all((1, 2)) & np.isfinite(data.photos.points[rows]).all((1, 2))]
+    known = data.photos._replace(points=data.photos.points[rows])
+    table = []
+    for name, warps in sorted(config.grids.items(), key=lambda item: int(item[0])):
+        own = ConfigDict({"warps": warps, "average": config.average, "batch": config.batch, "size": trained.size})
+        crossfit.predict(network, data, rows[: config.batch], config=own)  # compiles
+        began = time.perf_counter()
+        found = crossfit.predict(network, data, rows, config=own)
+        rate = len(rows) / (time.perf_counter() - began)
+        table.append({"name": name, "warps": int(name), **crossfit.score(found, known), "photos_per_second": rate})
+    text = report.markdown(f"warps a photo, {len(rows):,} photos", table)
+    (workdir / "table.md").write_text(text + "\n")
+    figures.save(workdir / "warps.png", figures.warp_curve, table)
+    print(f"\n{text}\n", flush=True)
+    return {"split": data.split.hash, "table": text, "metrics": {row["name"]: row for row in table}}
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError where a grid has another number of warps than its name says."""
+    for name, warps in config.grids.items():
+        if str(count := len(tta.grid(warps, (2, 2), (2, 2)))) != name:
+            raise errors.InputError(f"config.grids: the grid {name!r} has {count} warps")
