@@ -217,6 +217,14 @@ def test_a_mask_is_cut_at_the_rim_and_zero_outside():
     assert_array_equal(move_box_by_mask(geo.translation(200, 0), BOX, (48, 70), (48, 70)), np.zeros(4))
 
 
+def test_giou_says_how_far_apart_boxes_are():
+    one = np.float32([0, 0, 1, 1])
+    others = np.float32([[0, 0, 1, 1], [2, 0, 1, 1], [9, 0, 1, 1], [0.5, 0, 1, 1]])
+    # (area of both - area around both) / area around both where they are apart; else IoU, here of 1.5 a third
+    assert_allclose(geo.giou(one, others), [1, -1 / 3, -8 / 10, 1 / 3], rtol=1e-5)
+    assert_allclose(geo.giou(others, one), geo.giou(one, others))
+
+
 def test_iou_is_a_count_of_pixels():
     rng = np.random.default_rng(7)
     for a, b in rng.integers(0, 20, (30, 2, 4)):
@@ -244,6 +252,7 @@ pictures = np.stack([smooth((20, 30), seed=s) for s in range(3)])
         (geo.move_points, (m32, p32)),
         (geo.move_box, (m32, boxes)),
         (geo.iou, (boxes, boxes[::-1])),
+        (geo.giou, (boxes, boxes[::-1])),
         (lambda m, box: geo.move_box_by_mask(m, box, (60, 90), (50, 40)), (m32, boxes)),
         (lambda image, m: geo.warp(image, m, (18, 33)), (pictures, m32)),
         (lambda image, m: geo.warp(image, m, (18, 33), fill=0.5), (pictures, m32)),

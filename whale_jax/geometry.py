@@ -159,6 +159,18 @@ def iou(a: jax.Array, b: jax.Array) -> jax.Array:
     return shared / jnp.maximum(total, 1e-9)
 
 
+def giou(a: jax.Array, b: jax.Array) -> jax.Array:
+    """(...,) IoU less the empty share of the box around both, -1..1 (Rezatofighi et al., arXiv:1902.09630).
+
+    Boxes that are apart have an IoU of 0 however far that is; here it shows.
+    """
+    low, high = jnp.minimum(a[..., :2], b[..., :2]), jnp.maximum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    around = jnp.prod(high - low, axis=-1)
+    overlap = iou(a, b)
+    union = (jnp.prod(a[..., 2:], axis=-1) + jnp.prod(b[..., 2:], axis=-1)) / (1 + overlap)
+    return overlap - (around - union) / jnp.maximum(around, 1e-9)
+
+
 def warp(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None = None) -> jax.Array:
     """Moves the pixels of an image by a matrix: what was at p is found at matrix @ p.
 

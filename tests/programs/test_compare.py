@@ -4,7 +4,7 @@ import pytest
 
 from configs import ablations
 from configs import compare as compare_config
-from configs.ablations import dropout, mirror
+from configs.ablations import dropout, localizer, mirror
 from whale_jax import errors
 from whale_jax.programs import compare, pipeline, stage
 
@@ -71,7 +71,7 @@ def test_recipes_go_by_what_sets_them_apart():
     assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}
 
 
-@pytest.mark.parametrize("module", [dropout, mirror])
+@pytest.mark.parametrize("module", [dropout, localizer, mirror])
 def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(module):
     config = module.get_config("runs/some")
     pipeline.check(config)

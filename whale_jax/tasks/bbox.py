@@ -3,12 +3,22 @@
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, errors, geometry, losses, metrics
+from whale_jax import augment, errors, geometry, losses, metrics, registry
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 from whale_jax.tasks import bins as binned
 
+OVERLAPS = {"iou": geometry.iou, "giou": geometry.giou}
 
-def bbox(*, size, augmentation: str = "", move: str = "corners", bins: int = 0, bell: float = 1.0) -> Task:
+
+def bbox(
+    *,
+    size,
+    augmentation: str = "",
+    move: str = "corners",
+    objective: str = "squared",
+    bins: int = 0,
+    bell: float = 1.0,
+) -> Task:
     """The task of finding the head's box: x, y, width and height in 0..1, IoU as metric.
 
     Args:
@@ -16,11 +26,13 @@ def bbox(*, size, augmentation: str = "", move: str = "corners", bins: int = 0, 
         augmentation: specification for `augment.parse`.
         move: how the true box follows the augmentation: "corners" (the box around its moved corners) or "mask"
             (the extent of its warped mask, as the post did).
-        bins: 0 for squared error, as the post; else softmax over that many bins for each coordinate of two corners.
+        objective: "squared" error, as the post, or 1 - "iou" or "giou" of the boxes.
+        bins: 0 for the objective; else softmax over that many bins for each coordinate of two corners.
         bell: standard deviation of the soft target, in bins.
     """
     if move not in ("corners", "mask"):
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
+    registry.lookup("objective", {"squared": None, **OVERLAPS}, objective)
     parsed = augment.parse(augmentation)
     extent = jnp.array([size[1], size[0], size[1], size[0]], jnp.float32)
     shift = jnp.array([0.5, 0.5, 0, 0])  # from pixel centres at integers to a picture that begins at 0
@@ -38,18 +50,25 @@ def bbox(*, size, augmentation: str = "", move: str = "corners", bins: int = 0, 
             moved = geometry.move_box(batch["matrix"], box)
         return {**batch, "target": (moved + shift) / extent, "weight": batch["mask"] * known}
 
+    def answer(y: jax.Array) -> jax.Array:
+        """What the network says without bins; where boxes are compared, one always has width and height."""
+        return y if objective == "squared" else jnp.concatenate([y[:, :2], jax.nn.softplus(y[:, 2:])], axis=-1)
+
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
-        if not bins:
+        if not bins and objective == "squared":
             return losses.squared_error(outputs[0], batch["target"])
+        if not bins:
+            return 1 - OVERLAPS[objective](answer(outputs[0]), batch["target"])
         low, extent = jnp.split(batch["target"], 2, axis=-1)
         corners = jnp.clip(jnp.stack([low, low + extent], axis=1), 0, 1)
         return binned.loss(outputs[0].reshape(-1, 2, 2, bins), corners, width=bell)
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
-        box = outputs[0]
         if bins:
             # The box around both corners: an unsure network may put them the wrong way round.
-            box = geometry.bounding_box(binned.decode(box.reshape(-1, 2, 2, bins), reach=3 * bell))
+            box = geometry.bounding_box(binned.decode(outputs[0].reshape(-1, 2, 2, bins), reach=3 * bell))
+        else:
+            box = answer(outputs[0])
         box = box * extent - shift
         box = box.at[:, 2:].set(jnp.maximum(box[:, 2:], 1))
         return {"box": geometry.move_box(geometry.invert(batch["matrix"]), box)}

@@ -1,0 +1,15 @@
+"""How fast does the head localizer learn by squared error, by (G)IoU, and by softmax over bins (post, section 4.2.1)?
+
+python -m whale_jax.main --config=configs/ablations/localizer.py:runs/small --workdir=runs/ablations/localizer
+"""
+
+from configs import ablations, localizer
+
+
+def get_config(root="runs/small"):
+    """The small localizer on whole photos; bins have the score map, coordinates a dense layer."""
+    inputs = {"photos": f"{root}/photos", "split": f"{root}/split", "view": f"{root}/whole"}
+    base = localizer.get_config("small", inputs=inputs, evaluations=8)
+    coordinates = {"task.bins": 0, "model.head": "dense"}
+    changes = [{**coordinates, "task.objective": objective} for objective in ("squared", "iou", "giou")]
+    return ablations.ablate(base, [{}, *changes])
