@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from whale_jax import errors, geometry
-from whale_jax.data import right_whale, splits
+from whale_jax.data import frames, right_whale, splits
 from whale_jax.programs import align, calibrate, stack, stage, submit
 
 
@@ -49,6 +49,20 @@ def test_a_squashed_frame_shows_the_same_part_of_the_photo():
         sides = np.linalg.norm(np.diff(seen[:, :3], axis=1), axis=-1)
         length = np.linalg.norm(data.points[:, 0] - data.points[:, 1], axis=-1)
         np.testing.assert_allclose(sides / length[:, None], np.tile([2.0, 1.0], (6, 1)), rtol=1e-3)
+
+
+def test_steady_points_keep_their_middle_and_heading_and_a_likely_length():
+    turn = np.exp(1j * np.linspace(0, 6, 7))
+    arm = np.array([20, 22, 18, 20, 60, 5, np.nan]) * turn / 2
+    middle = np.array([300.0, 250])
+    points = np.stack([middle + np.stack([s * arm.real, s * arm.imag], -1) for s in (1, -1)], axis=1).astype(np.float32)
+    found = np.asarray(frames.steady(points, np.tile([[600, 800]], (7, 1)), within=1.5))
+    length = np.linalg.norm(found[:, 0] - found[:, 1], axis=-1)
+    np.testing.assert_allclose(length[:6], [20, 22, 18, 20, 30, 20 / 1.5], rtol=1e-5)
+    np.testing.assert_allclose(found[:6].mean(1), points[:6].mean(1), rtol=1e-5)
+    heading = np.arctan2(*(found[:, 0] - found[:, 1]).T) - np.arctan2(*(points[:, 0] - points[:, 1]).T)
+    np.testing.assert_allclose(heading[:6], 0, atol=1e-5)
+    assert np.isnan(found[6]).all()
 
 
 def test_the_box_frame_fills_the_view_with_the_padded_box():

@@ -41,3 +41,21 @@ def head(
     true = (across * length / aspect, across * length)
     target = geometry.middle(true) + length * jnp.array([[ahead + 0.5, 0], [ahead - 0.5, 0]])
     return geometry.compose(geometry.fit_similarity(points, target), geometry.resize(true, size))
+
+
+def steady(points: jax.Array, photos: jax.Array, *, within: float) -> jax.Array:
+    """Predicted points moved along their line until they are neither too near nor too far for a head.
+
+    Heads are of about one size in all photos of a survey, so the median length of those predicted tells more of a head
+    whose points were not found than its own points do.
+
+    Args:
+        points: (N, 2, 2) bonnet and blowhead, in photo pixels.
+        photos: (N, 2) their (height, width).
+        within: the largest factor between a length and the median, both in widths of the photo.
+    """
+    arm = (points[:, :1] - points[:, 1:]) / 2
+    length = jnp.linalg.norm(arm, axis=-1, keepdims=True) / photos.max(1)[:, None, None]
+    median = jnp.nanmedian(length)
+    arm = arm * jnp.clip(length, median / within, median * within) / length
+    return points.mean(1, keepdims=True) + jnp.concatenate([arm, -arm], axis=1)

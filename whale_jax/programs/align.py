@@ -18,6 +18,7 @@ DEFAULTS = {
     "padding": 0.0,  # box: share of its sides added on each side
     "across": frames.ACROSS,  # head: head lengths from the left to the right rim
     "aspect": frames.ASPECT,  # head: width over height of what is cut out; `size` may squash it, as the post did
+    "steady": 0.0,  # head: the largest factor between a head's length and the median one's; 0 for any
     "ahead": frames.AHEAD,  # head: how far the points' middle lies right of the frame's, in head lengths
 }
 
@@ -66,8 +67,11 @@ def box(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
 
 def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
     """(N, 3, 3) from photo pixels to the aligned head. Equal points give NaN."""
+    points = find(config, photos, "points")
+    if config.steady:
+        points = frames.steady(points, photos.size, within=config.steady)
     frame = {name: config[name] for name in ("across", "aspect", "ahead")}
-    return frames.head(find(config, photos, "points"), tuple(config.size), **frame)
+    return frames.head(points, tuple(config.size), **frame)
 
 
 def write_points(path: Path, names: np.ndarray, points: np.ndarray) -> None:
