@@ -7,8 +7,8 @@ from configs import classifier, pipeline
 from whale_jax import registry
 from whale_jax.programs import stage
 
-CPU = {"view": (96, 192), "size": (80, 160), "preset": "small"}
-GPU = {"view": (144, 288), "size": (128, 256), "preset": "resnet67"}
+CPU = {"view": (96, 192), "size": (80, 160), "preset": "small", "weights": "last"}
+GPU = {"view": (144, 288), "size": (128, 256), "preset": "resnet67", "weights": "best"}
 PRESETS = {"cpu": CPU, "gpu": GPU}
 
 
@@ -21,7 +21,7 @@ def get_config(preset="cpu"):
         "split": stage.config("split", inputs={"photos": "photos"}),
         "heads": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
         "classifier": classifier.get_config(choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]),
-        **pipeline.calibrated(data, ["classifier"]),
+        **pipeline.calibrated(data, ["classifier"], choice["weights"]),
         "submission": pipeline.submission(data),
     }
     stages["report"] = pipeline.report(stages, aligned="heads", aligned_classifier="classifier")

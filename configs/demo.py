@@ -19,6 +19,7 @@ DEMO = {
     "window": (128, 128),
     "aligned": (80, 160),
     "networks": {"naive": (96, 96), "boxed": (96, 96), "aligned": (68, 136)},
+    "weights": "last",
     "presets": {"localizer": "demo", "aligner": "demo", "window": "demo_window", "classifier": "demo"},
 }
 

@@ -20,6 +20,7 @@ POST = {
     "boxed": (288, 288),
     "aligned": (288, 288),  # squashed, as the post did; (288, 576) would be the true aspect
     "networks": {"naive": (256, 256), "boxed": (256, 256), "aligned": (256, 256)},
+    "weights": "best",
     "presets": {"localizer": "post", "aligner": "post", "classifier": "vgg19_128"},
 }
 SMALL = {
@@ -28,6 +29,7 @@ SMALL = {
     "window": (144, 144),
     "aligned": (96, 192),
     "networks": {"naive": (112, 112), "boxed": (112, 112), "aligned": (80, 160)},
+    "weights": "last",
     "presets": {"localizer": "small", "aligner": "small", "window": "window", "classifier": "small"},
 }
 PRESETS = {"small": SMALL, "post": POST}
@@ -40,12 +42,13 @@ def get_config(preset="small") -> ConfigDict:
     return config
 
 
-def stages(*, whole, boxed, aligned, networks, presets, window=None) -> dict[str, ConfigDict]:
+def stages(*, whole, boxed, aligned, networks, weights, presets, window=None) -> dict[str, ConfigDict]:
     """Every stage by name; what a stage's inputs name are other stages.
 
     Args:
         whole, boxed, window, aligned: (height, width) of the views; without a window the aligner looks once.
         networks: (height, width) of the naive, boxed and aligned classifiers' inputs.
+        weights: of the classifiers, "best" on validation or "last", that are calibrated and make the submission.
         presets: of the config files beside this one.
     """
     photos, data = {"photos": "photos"}, {"photos": "photos", "split": "split"}
@@ -73,17 +76,20 @@ def stages(*, whole, boxed, aligned, networks, presets, window=None) -> dict[str
     for name in ("naive", "boxed"):  # heavy augmentation, as the post; light where heads are aligned
         found[f"{name}_classifier"].task.augmentation = classifier.HEAVY
     for name, prefix in (("naive", "naive_"), ("boxed", "boxed_"), ("aligned", "")):
-        found |= calibrated(data, [f"{name}_classifier"], prefix)
+        found |= calibrated(data, [f"{name}_classifier"], weights, prefix)
     found["submission"] = submission(data)
     return found | {"report": report(found)}
 
 
-def calibrated(data: dict[str, str], classifiers: list[str], prefix: str = "") -> dict[str, ConfigDict]:
+def calibrated(data: dict[str, str], classifiers: list[str], weights: str, prefix: str = "") -> dict[str, ConfigDict]:
     """From trained classifiers to probabilities: features, logistic regression on them, calibration."""
     features = {f"{prefix}features{i or ''}": name for i, name in enumerate(classifiers)}
     own = {f"features{i or ''}": name for i, name in enumerate(features)}
     return {
-        **{name: stage.config("extract", inputs={"network": trained}) for name, trained in features.items()},
+        **{
+            name: stage.config("extract", inputs={"network": trained}, weights=weights)
+            for name, trained in features.items()
+        },
         f"{prefix}stack": stage.config("stack", inputs={**data, **own}),
         f"{prefix}calibrated": stage.config("calibrate", inputs={**data, "probabilities": f"{prefix}stack"}),
     }

@@ -6,9 +6,16 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from whale_jax import registry
 from whale_jax.programs import stage, train
 
-DEFAULTS = {"inputs": {"network": ""}, "batch": 64}
+DEFAULTS = {
+    "inputs": {"network": ""},
+    "weights": "best",  # on validation, or "last": where the learning rate falls to 0, and calibration follows
+    "batch": 64,
+}
+
+WEIGHTS = {"best": True, "last": False}
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -20,7 +27,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     trained = ConfigDict(stage.read(folder / "config.json"))
     trained.batch = config.batch
     data = train.load_data(trained)
-    network = train.restore(trained, folder, classes=len(data.photos.whales))
+    best = registry.lookup("weights", WEIGHTS, config.weights)
+    network = train.restore(trained, folder, classes=len(data.photos.whales), best=best)
     rows = np.flatnonzero(np.isfinite(data.view.matrices).all((1, 2)))
     _, found = train.predict(network, data, rows, batch=config.batch)
     full = {name: np.full((len(data.photos.name), value.shape[1]), np.nan, np.float32) for name, value in found.items()}
@@ -28,3 +36,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         full[name][rows] = value
     np.savez(workdir / "features.npz", **full)
     return {"features": int(found["features"].shape[1]), "photos": len(rows)}
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for weights that there are not."""
+    registry.lookup("weights", WEIGHTS, config.weights)

@@ -184,11 +184,11 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     )
 
 
-def restore(config: ConfigDict, workdir: Path, *, classes: int) -> Network:
-    """A trained network: the best state in workdir/checkpoints."""
+def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
+    """A trained network: the best state in workdir/checkpoints, or the last one."""
     network = build(config, classes=classes)
     checkpoints = Checkpoints(workdir / "checkpoints", metric=network.task.best, maximise=network.task.maximise)
-    state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=True)
+    state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
     checkpoints.close()
     return network._replace(state=state)
 
