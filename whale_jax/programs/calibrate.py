@@ -13,7 +13,7 @@ from whale_jax.programs import figures, stack
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
-    "parts": 5,  # the photos validated on are cut into, for the cross-fit
+    "parts": 5,  # that the photos validated on are cut into, for the cross-fit, if there are as many groups
 }
 
 
@@ -28,15 +28,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     valid = splits.valid_rows(split, config.fold)
     label = photos.label[valid]
     prior = splits.prior(photos, split, config.fold)
-    if len(np.unique(split.group[valid])) < config.parts:
-        raise errors.InputError(f"too few photos are validated on to be cut into config.parts = {config.parts}")
-    part = np.unique(split.group[valid], return_inverse=True)[1] % config.parts
+    parts = min(config.parts, len(np.unique(split.group[valid])))
+    if parts < 2:
+        raise errors.InputError(
+            f"{len(valid)} photos are validated on: too few to calibrate on some and look at others"
+        )
+    part = np.unique(split.group[valid], return_inverse=True)[1] % parts
     written, found, drawn = {}, {}, {}
     with np.load(Path(config.inputs.probabilities) / "probabilities.npz") as given:
         for name in given:
             p = stack.finish(given[name], 0.0)
             after = np.zeros_like(p[valid])
-            for i in range(config.parts):
+            for i in range(parts):
                 own = calibration.fit(p[valid][part != i], label[part != i], prior)
                 after[part == i] = own(p[valid][part == i])
             whole = calibration.fit(p[valid], label, prior)
