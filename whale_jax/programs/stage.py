@@ -49,12 +49,8 @@ def module(name: str) -> Any:
 
 def config(program: str, **changes: Any) -> ConfigDict:
     """The config of a program: its defaults and what an experiment changes. An unknown key raises InputError."""
-    defaults = {"program": program, **module(program).DEFAULTS}
-    _check_keys(changes, program, defaults)
-    full = {**defaults, **changes}
-    for what, table in getattr(module(program), "SPECS", {}).items():
-        full[what] = registry.complete(what, table, full[what])
-    return ConfigDict(full)
+    _check_keys(changes, program, module(program).DEFAULTS)
+    return ConfigDict(_complete(module(program), {"program": program, **changes}))
 
 
 def check(config: ConfigDict) -> None:
@@ -85,7 +81,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     digests = {name: result["digest"] for name, result in inputs.items()}
     program = module(config.program)
     if not getattr(program, "GROWS", False):
-        _check_claim(workdir, {"config": wanted, "inputs": digests}, program.DEFAULTS)
+        _check_claim(workdir, {"config": wanted, "inputs": digests}, program)
         if done := read(workdir / "result.json"):
             return done
     workdir.mkdir(parents=True, exist_ok=True)
@@ -112,6 +108,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return result
 
 
+def _complete(program: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with the program's defaults for what it leaves open, and those of the parts that it names."""
+    full = {**program.DEFAULTS, **config}
+    for what, table in getattr(program, "SPECS", {}).items():
+        full[what] = registry.complete(what, table, full[what])
+    return full
+
+
 def _check_keys(keys: Iterable[str], program: str, known: Iterable[str]) -> None:
     for key in keys:
         if key not in known:
@@ -135,17 +139,17 @@ def hash_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _check_claim(workdir: Path, wanted: dict[str, dict], defaults: Mapping[str, Any]) -> None:
+def _check_claim(workdir: Path, wanted: dict[str, dict], program: Any) -> None:
     """Raises InputError where a folder's config.json or inputs.json (the inputs' digests) says something else.
 
     A key that a program did not have yet when the folder was made counts as its default.
     """
-    later = {"config": json.loads(json.dumps(dict(defaults))), "inputs": {}}
     for name, own in wanted.items():
         there = read(workdir / f"{name}.json")
         if there is None:
             continue
-        own, there = {**later[name], **own}, {**later[name], **there}
+        if name == "config" and there.get("program") == own.get("program"):
+            own, there = (json.loads(json.dumps(_complete(program, one))) for one in (own, there))
         if there != own:
             differ = ", ".join(sorted(key for key in {*there, *own} if there.get(key) != own.get(key)))
             raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
