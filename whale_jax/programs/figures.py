@@ -216,7 +216,8 @@ def reliability_diagram(found: Mapping[str, tuple[np.ndarray, np.ndarray, np.nda
         ax.plot(confidence, accuracy, "o-", color=BLUE, ms=4)
         ax.set(title=name, xlabel="confidence", xlim=(0, top), ylim=(0, top))
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(PercentFormatter(1))
+            axis.set_major_locator(MaxNLocator(4))
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[0].set_ylabel("accuracy")
     return figure
 
