@@ -194,7 +194,9 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
         work = functools.partial(check.decode, self._catalogue.read_bytes)
         photos = self._catalogue.photos
         with progress.bar(len(photos), what="import", unit="photos") as bar:
-            for row in threads.ahead(work, photos):
+            # One thread more than cores: those that wait while the writer holds the interpreter leave a core idle.
+            workers = (os.cpu_count() or 1) + 1
+            for row in threads.ahead(work, photos, workers=workers, depth=4 * workers):
                 bar.update()
                 if row.problem and self._skip_unreadable:
                     self.skipped.append(row.problem)
