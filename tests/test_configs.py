@@ -132,7 +132,12 @@ def test_every_program_has_defaults_and_runs(name):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_every_entry_of_networks_can_be_trained(name):
-    train.check(stage.config("train", model=SPECS[name], size=(299, 299)))
+    config = stage.config("train", model=SPECS[name], size=(299, 299))
+    train.check(config)
+    model = train.assemble(config, classes=CLASSES).model
+    image = jax.ShapeDtypeStruct((2, 299, 299, 3), np.float32)
+    (y, _), _ = jax.eval_shape(lambda key, x: model.init_with_output(key, x, train=False), jax.random.key(0), image)
+    assert y.shape == (2, CLASSES)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -14,10 +14,14 @@ from whale_jax.programs import stage
 SEEDS = (0, 1, 2)
 
 
-def small(root: str, view: str = "aligned") -> ConfigDict:
-    """The small classifier with fewer pixels and epochs: the least that still tells recipes apart."""
-    inputs = {"photos": f"{root}/photos", "split": f"{root}/split", "view": f"{root}/{view}"}
-    return classifier.get_config("small", inputs=inputs, size=(64, 128), epochs=20.0, evaluations=5)
+def inputs(root: str, view: str) -> dict[str, str]:
+    """Photos, split and a view of the finished pipeline in `root`."""
+    return {"photos": f"{root}/photos", "split": f"{root}/split", "view": f"{root}/{view}"}
+
+
+def small(root: str) -> ConfigDict:
+    """The small classifier on aligned heads with fewer pixels and epochs: the least that still tells recipes apart."""
+    return classifier.get_config("small", inputs=inputs(root, "aligned"), size=(64, 128), epochs=20.0, evaluations=5)
 
 
 def ablate(base: ConfigDict, changes: Sequence[Mapping[str, Any]], *, seeds: Sequence[int] = SEEDS) -> ConfigDict:

@@ -8,8 +8,7 @@ from configs import ablations, localizer
 
 def get_config(root="runs/small"):
     """The small localizer on whole photos; bins have the score map, coordinates a dense layer."""
-    inputs = {"photos": f"{root}/photos", "split": f"{root}/split", "view": f"{root}/whole"}
-    base = localizer.get_config("small", inputs=inputs, evaluations=8)
+    base = localizer.get_config("small", inputs=ablations.inputs(root, "whole"), evaluations=8)
     coordinates = {"task.bins": 0, "model.head": "dense"}
     changes = [{**coordinates, "task.objective": objective} for objective in ("squared", "iou", "giou")]
     return ablations.ablate(base, [{}, *changes])

@@ -30,7 +30,10 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
         return {"points": lost[rows] + np.stack([shift, 0 * shift], axis=-1)}
 
     monkeypatch.setattr(crossfit, "predict", predict)
-    stage.write(tmp_path / "config.json", {**stage.config("crossfit", task={"name": "keypoints"}).to_dict()})
+    trained = stage.config("crossfit", task={"name": "keypoints"})
+    stage.write(tmp_path / "config.json", trained.to_dict())
+    (tmp_path / "part0").mkdir()
+    stage.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
     config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
     found = warps.run(config, tmp_path)
     assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)

@@ -35,8 +35,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
     stage.write(workdir / "table.json", rows)
-    (workdir / "table.md").write_text(text + "\n")
-    print(f"\n{text}\n", flush=True)
+    report.publish(workdir, text)
     return {"table": text}
 
 

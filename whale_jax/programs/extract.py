@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import registry
-from whale_jax.programs import stage, train
+from whale_jax.programs import train
 
 DEFAULTS = {
     "inputs": {"network": ""},
@@ -23,12 +23,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
-    folder = Path(config.inputs.network)
-    trained = ConfigDict(stage.read(folder / "config.json"))
-    trained.batch = config.batch
-    data = train.load_data(trained)
     best = registry.lookup("weights", WEIGHTS, config.weights)
-    network = train.restore(trained, folder, classes=len(data.photos.whales), best=best)
+    _, data, network = train.reopen(Path(config.inputs.network), batch=config.batch, best=best)
     rows = np.flatnonzero(np.isfinite(data.view.matrices).all((1, 2)))
     _, found = train.predict(network, data, rows, batch=config.batch)
     full = {name: np.full((len(data.photos.name), value.shape[1]), np.nan, np.float32) for name, value in found.items()}

@@ -75,9 +75,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         figures.save(workdir / f"{name}.png", draw, *arguments)
         drawn.append(f"{name}.png")
     stage.write(workdir / "table.json", tables)
+    publish(workdir, text)
+    return {"table": text, "pictures": drawn}
+
+
+def publish(workdir: Path, text: str) -> None:
+    """Writes tables to workdir/table.md, and prints them."""
     (workdir / "table.md").write_text(text + "\n")
     print(f"\n{text}\n", flush=True)
-    return {"table": text, "pictures": drawn}
 
 
 def gather(inputs: Mapping[str, str]) -> dict[str, Stage]:

@@ -29,13 +29,10 @@ SHOWN = 6  # photos in the picture
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes saliency.png into workdir; returns the shares of saliency, and of the picture, inside the head box."""
     folder = Path(config.inputs.network)
-    trained = ConfigDict(stage.read(folder / "config.json"))
-    trained.batch = config.batch
-    if trained.task.name != "classify":
+    if stage.read(folder / "config.json")["task"]["name"] != "classify":
         raise errors.InputError(f"{folder} names no whales: saliency wants a network with the task 'classify'")
-    data = train.load_data(trained)
+    trained, data, network = train.reopen(folder, batch=config.batch)
     rows = choose(config, data, trained.fold)
-    network = train.restore(trained, folder, classes=len(data.photos.whales))
     gradients = gradient_map(trained, network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
     looked = []

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from whale_jax import errors, registry
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
+from whale_jax.programs import stage
 from whale_jax.tasks import Task
 from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify
@@ -191,6 +192,14 @@ def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = Tru
     state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
     checkpoints.close()
     return network._replace(state=state)
+
+
+def reopen(folder: Path, *, batch: int, best: bool = True) -> tuple[ConfigDict, Data, Network]:
+    """A trained network with its config and its data, for batches of another size."""
+    config = ConfigDict(stage.read(folder / "config.json"))
+    config.batch = batch
+    data = load_data(config)
+    return config, data, restore(config, folder, classes=len(data.photos.whales), best=best)
 
 
 def predict(network: Network, data: Data, rows: np.ndarray, *, batch: int) -> tuple[dict, dict[str, np.ndarray]]:

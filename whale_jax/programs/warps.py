@@ -35,12 +35,9 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md and warps.png into workdir: point error of photos out of fold, and photos/s, for each grid."""
     folder = Path(config.inputs.network)
-    trained = crossfit.part_config(ConfigDict(stage.read(folder / "config.json")), config.part)
-    if trained.task.name != "keypoints":
+    if stage.read(folder / "config.json")["task"]["name"] != "keypoints":
         raise errors.InputError(f"{folder} finds no points: warps wants a crossfit with the task 'keypoints'")
-    trained.batch = config.batch
-    data = train.load_data(trained)
-    network = train.restore(trained, folder / f"part{config.part}", classes=len(data.photos.whales))
+    trained, data, network = train.reopen(folder / f"part{config.part}", batch=config.batch)
     rows = splits.inside_rows(data.split, config.part, trained.parts)
     rows = rows[np.isfinite(data.view.matrices[rows]).all((1, 2)) & np.isfinite(data.photos.points[rows]).all((1, 2))]
     known = data.photos._replace(points=data.photos.points[rows])
@@ -53,9 +50,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         rate = len(rows) / (time.perf_counter() - began)
         table.append({"name": name, "warps": int(name), **crossfit.score(found, known), "photos_per_second": rate})
     text = report.markdown(f"warps a photo, {len(rows):,} photos", table)
-    (workdir / "table.md").write_text(text + "\n")
+    report.publish(workdir, text)
     figures.save(workdir / "warps.png", figures.warp_curve, table)
-    print(f"\n{text}\n", flush=True)
     return {"split": data.split.hash, "table": text, "metrics": {row["name"]: row for row in table}}
 
 
