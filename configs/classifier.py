@@ -66,10 +66,11 @@ SMALL = {
 }
 DEMO = {
     **SMALL,
-    "task": {"name": "classify", "augmentation": MINIMAL.removeprefix("flip_ud|")},
+    "task": {**SMALL["task"], "augmentation": MINIMAL.removeprefix("flip_ud|")},
     "model": {**networks.THIN, "dropout": 0.5},
     "batch": 32,
-    "evaluations": 9,
+    "epochs": 60.0,
+    "evaluations": 12,
     "optimizer": {**SMALL["optimizer"], "lr": 3e-3, "warmup": 0.1},
 }
 
