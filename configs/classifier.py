@@ -21,6 +21,9 @@ MINIMAL = "flip_ud|rotate(15)|scale(0.85,1.2)|translate(0.06)|shear(6)|gamma(0.7
 RELEASED = "flip_lr|flip_ud|scale(0.5,1.5)|translate(0.25)|shear(5.73)|rotate(30)|gamma(0.8,1.2,p=0.5)"
 RELEASED_DEEP = "flip_lr|flip_ud|scale(0.5,1.5)|translate(0.125)|shear(14.3)|rotate(45)|gamma(0.8,1.2,p=0.5)"
 
+# What suits heads whose points are exact.
+LIGHT = "flip_ud|rotate(6)|scale(0.93,1.08)|translate(0.03)|shear(4)|gamma(0.7,1.4)"
+
 # What a network needs that sees whales at any heading, in whole photos and in boxes.
 HEAVY = "flip_ud|rotate(180)|scale(0.75,1.33)|translate(0.1)|shear(6)|gamma(0.7,1.4)"
 
@@ -64,6 +67,13 @@ SMALL = {
     "optimizer": {"name": "adam", "lr": 1e-3, "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.02},
     **CPU,
 }
+CROPS = {**SMALL, "task": {**SMALL["task"], "augmentation": LIGHT, "colour": True}, "epochs": 90.0, "evaluations": 18}
+CROPS_LONG = {
+    **CROPS,
+    "model": {**SMALL["model"], "stages": ((48, 3), (96, 3), (192, 3)), "dropout": 0.6},
+    "epochs": 160.0,
+    "evaluations": 80,
+}
 DEMO = {
     **SMALL,
     "task": {**SMALL["task"], "augmentation": MINIMAL.removeprefix("flip_ud|")},
@@ -77,7 +87,7 @@ DEMO = {
 
 def presets() -> dict[str, dict[str, Any]]:
     """Every recipe three times: as the post, as the released code, and for two CPU cores."""
-    found = {"small": SMALL, "demo": DEMO}
+    found = {"small": SMALL, "demo": DEMO, "crops": CROPS, "crops_long": CROPS_LONG}
     for name, (model, optimizer, batch) in RECIPES.items():
         size = {"size": (299, 299)} if "inception" in name else {}
         task = {"name": "classify", "augmentation": MINIMAL}

@@ -1,30 +1,47 @@
-"""A classifier straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
+"""Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-python -m whale_jax.main --config=configs/crops.py --config.data.root=DIR --workdir=runs/crops
+    --config=configs/crops.py:cpu       one small network, for two CPU cores
+    --config=configs/crops.py:cpu_long  three larger ones for a night on two CPU cores, stacked; goes on where it was cut off
+    --config=configs/crops.py:gpu       the post's ResNet-67
+
+    python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
+
+The competition dealt photos out, not sightings: its test photos are of the days of its training photos. So these validate on
+photos of the same days as well (`group="none"`), or nothing here would say what a submission is worth, and the
+networks see colour. For whales on days to come, set stages.split.group to "head".
 """
 
 from configs import classifier, pipeline
 from whale_jax import registry
 from whale_jax.programs import stage
 
-CPU = {"view": (96, 192), "size": (80, 160), "preset": "small", "weights": "last"}
-GPU = {"view": (144, 288), "size": (128, 256), "preset": "resnet67", "weights": "best"}
-PRESETS = {"cpu": CPU, "gpu": GPU}
+CPU = {"view": (96, 192), "networks": {"classifier": ("crops", (80, 160))}, "weights": "last"}
+LONG = {
+    "view": (120, 240),
+    "networks": {f"classifier{i}": ("crops_long", size) for i, size in enumerate([(112, 224), (96, 192), (80, 160)])},
+    "weights": "last",
+}
+GPU = {"view": (144, 288), "networks": {"classifier": ("resnet67", (128, 256))}, "weights": "best"}
+PRESETS = {"cpu": CPU, "cpu_long": LONG, "gpu": GPU}
 
 
 def get_config(preset="cpu"):
     """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
     choice = registry.lookup("preset", PRESETS, preset)
     data = {"photos": "photos", "split": "split"}
+    networks = {
+        name: classifier.get_config(own, inputs={**data, "view": "heads"}, size=size, seed=seed)
+        for seed, (name, (own, size)) in enumerate(choice["networks"].items())
+    }
     stages = {
         "photos": stage.config("import_photos"),
-        "split": stage.config("split", inputs={"photos": "photos"}),
+        "split": stage.config("split", inputs={"photos": "photos"}, group="none", folds=10),
         "heads": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
-        "classifier": classifier.get_config(choice["preset"], inputs={**data, "view": "heads"}, size=choice["size"]),
-        **pipeline.calibrated(data, ["classifier"], choice["weights"]),
+        **networks,
+        **pipeline.calibrated(data, list(networks), choice["weights"]),
         "submission": pipeline.submission(data),
     }
-    stages["report"] = pipeline.report(stages, aligned="heads", aligned_classifier="classifier")
+    stages["report"] = pipeline.report(stages, aligned="heads", aligned_classifier=next(iter(networks)))
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config
