@@ -1,14 +1,14 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
     --config=configs/crops.py:cpu       one small network, for two CPU cores
-    --config=configs/crops.py:cpu_long  three larger ones for a night on two CPU cores, stacked; goes on where it was cut off
+    --config=configs/crops.py:cpu_long  three larger ones, stacked, for a night on two CPU cores
     --config=configs/crops.py:gpu       the post's ResNet-67
 
     python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
 
-The competition dealt photos out, not sightings: its test photos are of the days of its training photos. So these validate on
-photos of the same days as well (`group="none"`), or nothing here would say what a submission is worth, and the
-networks see colour. For whales on days to come, set stages.split.group to "head".
+The competition dealt photos out, not sightings: its test photos are of the days of its training photos. So these
+validate on photos of the same days as well (`group="none"`), or nothing here would say what a submission is worth, and
+the networks see colour. For whales on days to come, set stages.split.group to "head".
 """
 
 from configs import classifier, pipeline

@@ -1,7 +1,10 @@
 """The one exception that is for the person at the keyboard, not for the programmer."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SHOWN = 20  # lines of a list of differences
 
 
 class InputError(Exception):
@@ -17,3 +20,13 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> InputError:
     close = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     return InputError(f"unknown {what} {name!r}: {hint}the choices are {', '.join(choices)}")
+
+
+def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Lines "- name value" of what is there and "+ name value" of what is wanted, where they are not the same."""
+    differ = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    lines = [
+        f"{sign} {name} {side[name]}" for name in differ for sign, side in (("-", there), ("+", wanted)) if name in side
+    ]
+    more = [f"... and {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
+    return lines[:SHOWN] + more

@@ -21,7 +21,7 @@ DEFAULTS = {
     "average": "mean",
 }
 
-SPECS = train.SPECS
+SPECS, ELSEWHERE = train.SPECS, train.ELSEWHERE
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -60,9 +60,17 @@ def check(config: ConfigDict) -> None:
 
 
 def part_config(config: ConfigDict, part: int) -> ConfigDict:
-    """The config of the network that is trained on all parts but `part`."""
+    """The config of the network that is trained on all parts but `part`; it begins as that part of a cross-fit did."""
     own = {key: config[key] for key in train.DEFAULTS if key in config}
+    weights = config.inputs.weights
+    if weights and (there := networks(Path(weights))):
+        own["inputs"] = {**config.inputs, "weights": str(there[part % len(there)])}
     return stage.config("train", **{**own, "part": part})
+
+
+def networks(folder: Path) -> list[Path]:
+    """The folders of a cross-fit's networks, in order of part; none where it is no cross-fit."""
+    return sorted(folder.glob("part*"))
 
 
 def predict(network: train.Network, data: train.Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:

@@ -29,6 +29,7 @@ PROGRAMS = (
     "align",
     "train",
     "crossfit",
+    "predict",
     "extract",
     "stack",
     "calibrate",
@@ -87,7 +88,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     workdir.mkdir(parents=True, exist_ok=True)
     write(workdir / "config.json", wanted)
     write(workdir / "inputs.json", digests)
-    splits = {result["split"] for result in inputs.values() if result.get("split")}
+    elsewhere = getattr(program, "ELSEWHERE", ())
+    splits = {result["split"] for name, result in inputs.items() if result.get("split") and name not in elsewhere}
     if len(splits) > 1:
         raise errors.InputError(f"the inputs of {workdir} belong to {len(splits)} different splits: make them from one")
     began = time.perf_counter()
@@ -111,6 +113,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def _complete(program: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     """A config with the program's defaults for what it leaves open, and those of the parts that it names."""
     full = {**program.DEFAULTS, **config}
+    if "inputs" in full:
+        full["inputs"] = {**program.DEFAULTS["inputs"], **full["inputs"]}
     for what, table in getattr(program, "SPECS", {}).items():
         full[what] = registry.complete(what, table, full[what])
     return full

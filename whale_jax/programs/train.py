@@ -27,7 +27,7 @@ from whale_jax.train.parallel import Parallel, parallel
 from whale_jax.train.step import make_eval_step, make_train_step
 
 DEFAULTS = {
-    "inputs": {"photos": "", "split": "", "view": ""},
+    "inputs": {"photos": "", "split": "", "view": "", "weights": ""},  # weights: of a training to begin with
     "seed": 0,
     "fold": 0,  # validated on, the others trained on; -1 trains on all
     "part": 0,  # of `parts`, where the photos are cut into parts for predictions out of fold
@@ -50,14 +50,15 @@ DEFAULTS = {
 TASKS = {"classify": classify, "bbox": bbox, "keypoints": keypoints}
 OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
 SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
+ELSEWHERE = ("weights",)  # inputs that may be of other photos, and so of another split
 ANNOTATION = {"classify": "label", "bbox": "box", "keypoints": "points"}
 
 
 class Data(NamedTuple):
-    """What a network is trained on and applied to: photos, their split, and a view of them."""
+    """What a network is trained on and applied to: photos, their split (None where it is only applied), and a view."""
 
     photos: right_whale.Photos
-    split: splits.Split
+    split: splits.Split | None
     view: images.View
     examples: loader.Examples
 
@@ -85,6 +86,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows, validation = choose_rows(config, data)
     steps = max(1, round(config.epochs * len(rows) / config.batch))
     network = build(config, classes=len(data.photos.whales), steps=steps)
+    if config.task.name == "classify":
+        stage.write(workdir / "whales.json", data.photos.whales)
+    if config.inputs.weights:
+        network = begin(network, Path(config.inputs.weights), config, data)
     plan = loop.Plan(
         steps=steps,
         batch=config.batch,
@@ -185,12 +190,33 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     )
 
 
+def begin(network: Network, folder: Path, config: ConfigDict, data: Data) -> Network:
+    """A network that begins with the best weights of the training in `folder`.
+
+    Another architecture or other whales raise InputError, as do photos of this training under another split: some that
+    are validated on here would have been trained on there.
+    """
+    there, photos = stage.read(folder / "result.json"), stage.read(Path(config.inputs.photos) / "result.json")
+    if there["inputs"].get("photos") == photos["digest"] and there["split"] != data.split.hash:
+        raise errors.InputError(f"{folder} was trained on these photos by another split: train it again by this one")
+    whales = stage.read(folder / "whales.json")
+    if whales and config.task.name == "classify":
+        sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
+        if lines := errors.differences(*sides):
+            what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
+            raise errors.InputError("\n".join([what, *lines]))
+    return network._replace(state=checkpoints(network, folder).variables(network.state))
+
+
+def checkpoints(network: Network, workdir: Path) -> Checkpoints:
+    """Those of a training."""
+    return Checkpoints(workdir / "checkpoints", metric=network.task.best, maximise=network.task.maximise)
+
+
 def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
     """A trained network: the best state in workdir/checkpoints, or the last one."""
     network = build(config, classes=classes)
-    checkpoints = Checkpoints(workdir / "checkpoints", metric=network.task.best, maximise=network.task.maximise)
-    state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
-    checkpoints.close()
+    state, _ = checkpoints(network, workdir).restore(network.parallel.put_state(network.state), best=best)
     return network._replace(state=state)
 
 

@@ -7,6 +7,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
+from whale_jax import errors
 from whale_jax.train.state import TrainState
 
 
@@ -33,7 +34,9 @@ class Checkpoints:
             best_mode="max" if maximise else "min",
             cleanup_tmp_directories=True,
         )
-        self._manager = ocp.CheckpointManager(Path(folder).resolve(), options=options, item_names=("state", "progress"))
+        self._folder = Path(folder).resolve()
+        handlers = {"state": ocp.StandardCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
+        self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
 
     def save(self, state: TrainState, rating: float, progress: dict[str, Any]) -> None:
         """Starts writing the state, the metric that rates it and what the loop must know to go on."""
@@ -47,19 +50,55 @@ class Checkpoints:
         """The last (or best) state and its progress, or None where there is none.
 
         Args:
-            like: a state of the same shapes, on the devices where the restored one should be.
+            like: a state of the same shapes, on the devices where the restored one should be; where its names or
+                shapes are others, InputError tells which.
             best: take the best step instead of the last.
         """
-        self._manager.wait_until_finished()
-        step = self._manager.best_step() if best else self._manager.latest_step()
-        if step is None:
+        if (step := self._step(best)) is None:
             return None
+        self._compare(step, like._asdict())
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore())
         restored = self._manager.restore(step, args=args)
         return TrainState(*restored["state"]), restored["progress"]
 
+    def variables(self, like: TrainState) -> TrainState:
+        """`like` with the parameters and running averages of the best step: where a new training begins.
+
+        Other names or shapes raise InputError, as does a folder without a checkpoint.
+        """
+        if (step := self._step(best=True)) is None:
+            raise errors.InputError(f"{self._folder} holds no checkpoint to begin with: train that network first")
+        wanted = {"params": like.params, "batch_stats": like.batch_stats}
+        self._compare(step, wanted)
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, wanted)
+        args = ocp.args.PyTreeRestore(
+            abstract, restore_args=ocp.checkpoint_utils.construct_restore_args(abstract), partial_restore=True
+        )
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            return like._replace(**reader.restore(self._folder / str(step) / "state", args=args))
+
+    def _step(self, best: bool) -> int | None:
+        self._manager.wait_until_finished()
+        return self._manager.best_step() if best else self._manager.latest_step()
+
+    def _compare(self, step: int, wanted: dict[str, Any]) -> None:
+        """Raises InputError where the parts `wanted` of a state are not as in the checkpoint, a line a difference."""
+        there = self._manager.item_metadata(step)["state"].tree
+        parts = sorted(wanted, key=lambda part: part != "params")  # what others follow from comes first
+        if lines := errors.differences(_shapes(there, parts), _shapes(wanted, parts)):
+            what = f"{self._folder / str(step)} is of another network (- what it holds, + what this one has):"
+            raise errors.InputError("\n".join([what, *lines]))
+
     def close(self) -> None:
         """Waits for what is being written."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+def _shapes(state: dict[str, Any], parts: list[str]) -> dict[str, tuple[int, ...]]:
+    """{"params/Dense_0/kernel": shape} of parts of a state."""
+    leaves = [(part, *leaf) for part in parts for leaf in jax.tree_util.tree_leaves_with_path(state[part])]
+    return {
+        f"{part}/{jax.tree_util.keystr(path, simple=True, separator='/')}": leaf.shape for part, path, leaf in leaves
+    }

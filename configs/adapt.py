@@ -1,0 +1,30 @@
+"""Adapts the aligner of a finished pipeline to other photos, of which a few are annotated.
+
+    python -m whale_jax.main --config=configs/adapt.py:runs/small --config.data.root=DIR --workdir=runs/adapted
+
+Both looks begin with the weights found there and go on with the photos here, in four parts by encounter:
+`first/result.json` and `second/result.json` have the errors on photos, and sightings, that the networks did not see.
+"""
+
+from configs import locate
+from whale_jax.programs import finished, stage
+
+RECIPE = {"parts": 4, "batch": 16, "epochs": 200.0, "evaluations": 1}
+RATE = {"name": "adam", "lr": 3e-4, "schedule": "cosine", "warmup": 0.1}
+
+
+def get_config(run="runs/small"):
+    """The stages of `locate`, but for networks that learn on."""
+    config = locate.get_config(run)
+    stages = config.stages
+    stages.split = stage.config("split", inputs={"photos": "photos"}, group="encounter", folds=RECIPE["parts"])
+    for name, there in {"first": "aligner", "second": "refined"}.items():
+        if name in stages:
+            stages[name] = learn(f"{run}/{there}", stages[name].inputs.view)
+    return config
+
+
+def learn(folder: str, view: str):
+    """A cross-fit as in `folder`, begun with its weights."""
+    inputs = {"photos": "photos", "split": "split", "view": view, "weights": folder}
+    return stage.config(**finished.read(folder).config | {"inputs": inputs, "optimizer": RATE, **RECIPE})

@@ -1,0 +1,34 @@
+"""Finds the heads in other photos with the networks of a finished pipeline; points.csv and aligned heads come out.
+
+    python -m whale_jax.main --config=configs/locate.py:runs/small --config.data.root=DIR --workdir=runs/elsewhere
+
+Where the photos are annotated, `first/result.json` and `second/result.json` have the errors of both looks.
+"""
+
+from pathlib import Path
+
+from whale_jax.programs import finished, stage
+
+
+def get_config(run="runs/small"):
+    """The pipeline's config: stages as in the folder `run`, but for networks, which are only applied."""
+    stages = {"photos": stage.config("import_photos"), "whole": cut(run, "whole", "")}
+    stages["first"] = apply(run, "aligner", "whole")
+    if (Path(run) / "refined").exists():
+        stages["window"] = cut(run, "window", "first")
+        stages["second"] = apply(run, "refined", "window")
+    stages["aligned"] = cut(run, "aligned", list(stages)[-1])
+    config = stage.config("pipeline", stages=stages)
+    config.stages.photos.root = config.data.get_ref("root")
+    return config
+
+
+def cut(run: str, name: str, predictions: str):
+    """A view cut as in `run`, around predictions made here."""
+    there = finished.read(Path(run) / name).config
+    return stage.config(**there | {"inputs": {"photos": "photos", "predictions": predictions}})
+
+
+def apply(run: str, name: str, view: str):
+    """A cross-fit of `run`, applied to a view made here."""
+    return stage.config("predict", inputs={"network": f"{run}/{name}", "photos": "photos", "view": view})

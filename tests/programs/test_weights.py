@@ -1,0 +1,130 @@
+"""Trained weights elsewhere: where a training begins, and networks applied to other photos."""
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from tests.programs.test_stages import photos
+from whale_jax import errors
+from whale_jax.data import images, loader, right_whale, splits
+from whale_jax.programs import stage, train
+
+MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
+KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
+
+
+class World:
+    """A folder in which stages find their inputs done, with photos of noise."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.photos = folder, photos()
+        rng = np.random.default_rng(0)
+        pictures = rng.integers(0, 256, (6, 8, 8, 3), np.uint8)
+        self.view = images.View(pictures, np.array([np.diag([0.01, 0.01, 1])] * 6, np.float32))
+        self.split = splits.Split(np.array([0, 1, 0, 1, -1, -1]), np.zeros(6, bool), np.arange(6), "h", 2, 0)
+        for name, result in {"photos": {"digest": "p"}, "split": {"split": "h", "digest": "h"}}.items():
+            self.finish(name, result)
+        self.finish("view", {"digest": "v"})
+        monkeypatch.setattr(train, "load_data", lambda config: self.data())
+        monkeypatch.setattr(right_whale, "load", lambda folder: self.photos)
+        monkeypatch.setattr(images, "load", lambda folder: self.view)
+
+    def finish(self, name, result):
+        (self.folder / name).mkdir(exist_ok=True)
+        stage.write(self.folder / name / "result.json", result)
+
+    def data(self):
+        return train.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
+
+    def inputs(self, **more):
+        return {name: str(self.folder / name) for name in ("photos", "split", "view")} | more
+
+    def train(self, name, *, weights="", program="train", **changes):
+        given = {"task": {"name": "classify"}, "model": MODEL, "size": (8, 8), "batch": 2, "epochs": 4.0}
+        weights = str(self.folder / weights) if weights else ""
+        config = stage.config(program, inputs=self.inputs(weights=weights), **given | {"evaluations": 1} | changes)
+        stage.run(config, self.folder / name)
+
+    def parameters(self, name):
+        config = ConfigDict(stage.read(self.folder / name / "config.json"))
+        return train.restore(config, self.folder / name, classes=3).state.params
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    return World(tmp_path, monkeypatch)
+
+
+def test_a_training_begins_with_the_weights_it_is_given(world):
+    world.train("first")
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}  # whose parameters stay as they began
+    world.train("second", weights="first", **still)
+    world.train("alone", **still)
+    learned = world.parameters("first")
+    assert jax.tree.all(jax.tree.map(np.array_equal, world.parameters("second"), learned))
+    assert not jax.tree.all(jax.tree.map(np.array_equal, world.parameters("alone"), learned))
+
+
+def test_weights_of_another_network_are_refused_line_by_line(world):
+    world.train("first")
+    with pytest.raises(errors.InputError) as caught:
+        world.train("second", weights="first", model={**MODEL, "stages": ((4, 1), (6, 1))})
+    lines = str(caught.value).splitlines()
+    assert "is of another network (- what it holds, + what this one has)" in lines[0]
+    assert "- params/AverageHead_0/Dense_0/kernel (4, 3)" in lines
+    assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
+    assert any(line.startswith("+ params/ConvNorm") for line in lines), lines
+    assert not any("bias (3,)" in line for line in lines)  # what is alike
+
+
+def test_weights_of_other_whales_or_another_split_are_refused(world):
+    world.train("first")
+    world.photos = world.photos._replace(whales=("w_b", "w_x", "w_c"))
+    with pytest.raises(errors.InputError, match=r"names other whales.*:\n- w_a 1\n\+ w_x 1$"):
+        world.train("second", weights="first")
+    world.split = world.split._replace(hash="other")
+    world.finish("split", {"split": "other", "digest": "other"})
+    with pytest.raises(errors.InputError, match="trained on these photos by another split"):
+        world.train("third", weights="first")
+
+
+def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
+    world.train("first", program="crossfit", **KEYPOINTS)
+    world.finish("photos", {"digest": "others"})
+    world.finish("split", {"split": "other", "digest": "other"})
+    world.split = world.split._replace(hash="other")
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}}
+    world.train("second", program="crossfit", weights="first", **KEYPOINTS, **still)
+    for part in ("part0", "part1"):
+        own, there = (world.parameters(f"{name}/{part}") for name in ("second", "first"))
+        assert jax.tree.all(jax.tree.map(np.array_equal, own, there))
+
+
+def test_networks_of_a_cross_fit_answer_together_for_other_photos(world):
+    """On its own photos, those that none of the networks saw have the same answer."""
+    world.train("first", program="crossfit", warps={"flip_ud": (0, 1)}, **KEYPOINTS)
+    result = stage.run(apply(world, "first"), world.folder / "other")
+    own, other = (np.load(world.folder / name / "predictions.npz")["points"] for name in ("first", "other"))
+    assert np.allclose(own[4:], other[4:], rtol=1e-5)
+    assert not np.allclose(own[:4], other[:4], rtol=1e-5)
+    error = np.linalg.norm(other - world.photos.points, axis=-1).mean(1)
+    length = np.linalg.norm(world.photos.points[:, 0] - world.photos.points[:, 1], axis=-1)
+    assert result["metrics"]["point_error"] == pytest.approx((error / length).mean(), rel=1e-4)
+
+
+def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
+    world.train("first")
+    stage.run(apply(world, "first"), world.folder / "same")
+    world.photos = world.photos._replace(whales=("w_c", "w_b"))
+    stage.run(apply(world, "first"), world.folder / "other")
+    same, other = (np.load(world.folder / name / "predictions.npz")["logits"] for name in ("same", "other"))
+    assert np.array_equal(other, same[:, [2, 0]])
+    world.photos = world.photos._replace(whales=("w_c", "w_new"))
+    with pytest.raises(errors.InputError, match="was not trained on 1 of the whales asked for, such as w_new"):
+        stage.run(apply(world, "first"), world.folder / "more")
+
+
+def apply(world, network):
+    inputs = {name: path for name, path in world.inputs().items() if name != "split"}
+    return stage.config("predict", inputs={**inputs, "network": str(world.folder / network)}, batch=4)
