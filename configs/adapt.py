@@ -2,8 +2,8 @@
 
     python -m whale_jax.main --config=configs/adapt.py:runs/small --config.data.root=DIR --workdir=runs/adapted
 
-Both looks begin with the weights found there and go on with the photos here, in four parts by encounter:
-`first/result.json` and `second/result.json` have the errors on photos, and sightings, that the networks did not see.
+The first and the second look begin with the weights found there and go on with the photos here, in four parts by
+encounter: `first/result.json` and so on have the errors on photos, and sightings, that the networks did not see.
 """
 
 from configs import locate
@@ -21,6 +21,8 @@ def get_config(run="runs/small"):
     for name, there in {"first": "aligner", "second": "refined"}.items():
         if name in stages:
             stages[name] = learn(f"{run}/{there}", stages[name].inputs.view)
+    if "third" in stages:
+        stages.third.inputs.network = "second"
     return config
 
 

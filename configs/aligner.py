@@ -1,7 +1,7 @@
 """The aligner (post, section 4.3.1): bonnet and blowhead in the whole photo, or in a window around a first answer.
 
     --config=configs/aligner.py:post    the post's network and recipe: squared error on 256 x 256 pixels, for a GPU
-    --config=configs/aligner.py:small   softmax over 64 bins a coordinate from a score map, 128 x 128 pixels
+    --config=configs/aligner.py:small   softmax over 80 bins a coordinate from a score map, 160 x 160 pixels
     --config=configs/aligner.py:window  the same for the second look, in a window turned by the first answer
 
 `crossfit` trains one network a part of the photos, so that every photo's points come from a network that has not seen
@@ -27,11 +27,11 @@ SMALL = {
     **POST,
     "task": {
         "name": "keypoints",
-        "bins": 64,
+        "bins": 80,
         "augmentation": "rotate(180)|scale(0.8,1.25)|translate(0.15)|flip_lr|gamma(0.7,1.4)",
     },
     "model": {**networks.THIN, "head": "heatmap"},
-    "size": (128, 128),
+    "size": (160, 160),
     "batch": 32,
     "epochs": 16.0,
     "evaluations": 4,
@@ -55,7 +55,7 @@ PRESETS = {
     "post": POST,
     "small": SMALL,
     "window": WINDOW,
-    "demo": {**SMALL, "epochs": 40.0},
+    "demo": {**SMALL, "task": {**SMALL["task"], "bins": 64}, "size": (128, 128), "epochs": 40.0},
     "demo_window": {**WINDOW, "epochs": 60.0},
 }
 

@@ -2,6 +2,7 @@
 
     --config=configs/localizer.py:post   the post's: an OxfordNet on 256 x 256 pixels, squared error, for a GPU
     --config=configs/localizer.py:small  softmax over 64 bins a coordinate from a score map, 128 x 128 pixels
+    --config=configs/localizer.py:window  the same for the second look, in a window around the first box
 
 `crossfit` trains one network a part of the photos, so that every photo's box comes from a network that has not seen it.
 Set inputs.photos, inputs.split and inputs.view (the whole photos) to the folders of those stages.
@@ -39,7 +40,16 @@ SMALL = {
     "patience": 0,
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
 }
-PRESETS = {"post": POST, "small": SMALL, "demo": {**SMALL, "epochs": 24.0}}
+WINDOW = {
+    **SMALL,
+    "task": {
+        **SMALL["task"],
+        "bins": 96,
+        "augmentation": "scale(0.7,1.4)|translate(0.15)|flip_lr|flip_ud|gamma(0.7,1.4)",
+    },
+    "size": (96, 96),
+}
+PRESETS = {"post": POST, "small": SMALL, "window": WINDOW, "demo": {**SMALL, "epochs": 24.0}}
 
 
 def get_config(preset="small", **changes):

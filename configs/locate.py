@@ -2,7 +2,7 @@
 
     python -m whale_jax.main --config=configs/locate.py:runs/small --config.data.root=DIR --workdir=runs/elsewhere
 
-Where the photos are annotated, `first/result.json` and `second/result.json` have the errors of both looks.
+Where the photos are annotated, `first/result.json`, `second/result.json` and `third/result.json` have the errors.
 """
 
 from pathlib import Path
@@ -17,6 +17,9 @@ def get_config(run="runs/small"):
     if (Path(run) / "refined").exists():
         stages["window"] = cut(run, "window", "first")
         stages["second"] = apply(run, "refined", "window")
+    if (Path(run) / "third").exists():
+        stages["third_window"] = cut(run, "third_window", "second")
+        stages["third"] = apply(run, "refined", "third_window")
     stages["aligned"] = cut(run, "aligned", list(stages)[-1])
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")

@@ -26,11 +26,18 @@ POST = {
 SMALL = {
     "whole": (192, 192),
     "boxed": (128, 128),
+    "box_window": (112, 112),
     "window": (144, 144),
     "aligned": (96, 192),
     "networks": {"naive": (112, 112), "boxed": (112, 112), "aligned": (80, 160)},
     "weights": "last",
-    "presets": {"localizer": "small", "aligner": "small", "window": "window", "classifier": "small"},
+    "presets": {
+        "localizer": "small",
+        "box_window": "window",
+        "aligner": "small",
+        "window": "window",
+        "classifier": "small",
+    },
 }
 PRESETS = {"small": SMALL, "post": POST}
 
@@ -42,11 +49,12 @@ def get_config(preset="small") -> ConfigDict:
     return config
 
 
-def stages(*, whole, boxed, aligned, networks, weights, presets, window=None) -> dict[str, ConfigDict]:
+def stages(*, whole, boxed, aligned, networks, weights, presets, box_window=None, window=None) -> dict[str, ConfigDict]:
     """Every stage by name; what a stage's inputs name are other stages.
 
     Args:
-        whole, boxed, window, aligned: (height, width) of the views; without a window the aligner looks once.
+        whole, boxed, aligned: (height, width) of the views.
+        box_window, window: of those around a first answer; without them localizer and aligner look once.
         networks: (height, width) of the naive, boxed and aligned classifiers' inputs.
         weights: of the classifiers, "best" on validation or "last", that are calibrated and make the submission.
         presets: of the config files beside this one.
@@ -64,13 +72,19 @@ def stages(*, whole, boxed, aligned, networks, weights, presets, window=None) ->
         "split": stage.config("split", inputs=photos),
         "whole": view("whole", whole),
         "localizer": network(localizer, presets["localizer"], "whole"),
-        "boxed": view("box", boxed, "localizer", padding=0.1),
+        "boxed": view("box", boxed, "localizer_refined" if box_window else "localizer", padding=0.1),
         "aligner": network(aligner, presets["aligner"], "whole"),
-        "aligned": view("head", aligned, "refined" if window else "aligner"),
+        "aligned": view("head", aligned, "third" if window else "aligner"),
     }
-    if window:  # the second look: a square 3 head lengths wide, turned by the first answer
-        found["window"] = view("head", window, "aligner", across=3.0, aspect=1.0, ahead=0.0)
+    if box_window:
+        found["box_window"] = view("box", box_window, "localizer", padding=0.6)
+        found["localizer_refined"] = network(localizer, presets["box_window"], "box_window")
+    if window:  # the second look: a square 3 head lengths wide, turned by the first answer; the third by the second's
+        around = {"across": 3.0, "aspect": 1.0, "ahead": 0.0, "steady": 1.33}
+        found["window"] = view("head", window, "aligner", **around)
         found["refined"] = network(aligner, presets["window"], "window")
+        found["third_window"] = view("head", window, "refined", **around)
+        found["third"] = stage.config("predict", inputs={**photos, "network": "refined", "view": "third_window"})
     for name, seen in {"naive": "whole", "boxed": "boxed", "aligned": "aligned"}.items():
         found[f"{name}_classifier"] = network(classifier, presets["classifier"], seen, size=networks[name])
     for name in ("naive", "boxed"):  # heavy augmentation, as the post; light where heads are aligned

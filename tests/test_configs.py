@@ -108,13 +108,33 @@ def test_every_config_builds(name, preset):
     config = get(name, preset)
     assert json.loads(config.to_json_best_effort())["program"] in stage.PROGRAMS
     assert get(name, preset).to_dict() == config.to_dict()
-    stages = config.get("stages", {})
+    assert_ordered(config.get("stages", {}))
+
+
+def assert_ordered(stages, elsewhere="nowhere"):
+    """Every stage has the keys of its program, and waits for stages that are there, or in the folder `elsewhere`."""
     order = pipeline.order(stages)
     for later, own in stages.items():
         assert set(own) == {"program", *stage.module(own.program).DEFAULTS}
-        for earlier in filter(None, own.get("inputs", {}).values()):
-            assert earlier in stages, f"{later} waits for {earlier}"
-            assert order.index(earlier) < order.index(later)
+        for earlier in own.get("inputs", {}).values():
+            if earlier and not earlier.startswith(elsewhere):
+                assert earlier in stages, f"{later} waits for {earlier}"
+                assert order.index(earlier) < order.index(later)
+
+
+@pytest.mark.parametrize("name", ["locate", "adapt"])
+def test_configs_that_go_on_from_a_finished_run(name, tmp_path):
+    finished = MODULES["pipeline"].get_config("small").stages
+    for own in finished:
+        (tmp_path / own).mkdir()
+        stage.write(tmp_path / own / "config.json", json.loads(finished[own].to_json_best_effort()))
+        stage.write(tmp_path / own / "result.json", {})
+    config = MODULES[name].get_config(str(tmp_path))
+    assert_ordered(config.stages, elsewhere=str(tmp_path))
+    assert pipeline.order(config.stages)[-1] == "aligned"
+    for own in ("whole", "window", "third_window", "aligned"):  # cut as there
+        assert tuple(config.stages[own].size) == finished[own].size
+    pipeline.check(config)
 
 
 @pytest.mark.parametrize(("name", "preset"), CHOICES)

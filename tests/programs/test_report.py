@@ -76,13 +76,17 @@ def run_folder(tmp_path_factory):
 
     box = photos.box + np.array([0, 0, 0, 40])  # half of it is the annotated one
     box[0] = np.nan
-    put_crossfit(run / "localizer", photos, {"box": box}, iou=10, loss=3)
+    for name in pictures.BOXES:
+        put_crossfit(run / name, photos, {"box": box}, iou=10, loss=3)
     shift = np.linspace(0, 19, len(photos.name))[::-1, None, None] * [
         1.0,
         0,
     ]  # in pixels, the first photo's the largest
     put_crossfit(run / "aligner", photos, {"points": photos.points + shift}, point_error=9, loss=3)
     put_crossfit(run / "refined", photos, {"points": photos.points + shift / 10}, point_error=5, loss=3)
+    third = {"points": photos.points + shift / 20}
+    put(run / "third", "predict", ["photos", "refined"], metrics=crossfit.score(third, photos))
+    np.savez(run / "third" / "predictions.npz", **third)
     for name, frame, scale in (("boxed", "box", (0.5, 1.0)), ("aligned", "head", (1.0, 0.5))):
         matrices = np.tile(np.diag([*scale, 1]), (len(photos.name), 1, 1))
         images.save(run / name, photos, matrices, (24, 24))
@@ -136,8 +140,11 @@ def test_table_says_what_was_measured(whole, run_folder):
         "| naive: whole photo        |    1.250 | 60.0% |  90.0% |     16 | 48x96 |    40 |     20 s |       64 |"
         in (result["table"].splitlines())
     )
-    first, second = table["points, out of fold (head lengths)"]
+    first, second, third = table["points, out of fold (head lengths)"]
     assert second["point_error"] == pytest.approx(first["point_error"] / 10, rel=1e-4)
+    assert third["point_error"] == pytest.approx(first["point_error"] / 20, rel=1e-4)
+    assert "train_seconds" in second
+    assert "train_seconds" not in third
     *outcome, submission = table["probabilities, on validation"]
     assert [row["name"].partition(":")[0] for row in outcome] == ["naive"] * 2 + ["boxed"] * 2 + ["aligned"] * 2
     assert [(row["log_loss"], row["calibrated"], row["top1"]) for row in outcome[-2:]] == [
@@ -162,8 +169,9 @@ def test_pictures_are_whole_and_do_not_change(whole, run_folder, tmp_path):
     result, _, workdir = whole
     again, _ = make(run_folder, tmp_path)
     assert dict(matplotlib.rcParams) == SETTINGS
-    names = ["curves_classifiers", "curves_finders", "iou", "point_error", "points_aligner", "points_refined"]
-    assert result["pictures"] == [f"{name}.png" for name in [*names, "aligned_heads", "boxed_heads"]]
+    names = ["curves_classifiers", "curves_localizer", "curves_aligner", "iou", "point_error"]
+    names += ["points_aligner", "points_refined"]
+    assert result["pictures"] == [f"{name}.png" for name in [*names, "points_third", "aligned_heads", "boxed_heads"]]
     for name in again["pictures"]:
         with Image.open(workdir / name) as picture:
             assert 600 < picture.width < 2200
@@ -180,8 +188,9 @@ def test_curves(run_folder):
     assert training.y == (5, 2.5, 50 / 30, 1.25)
     assert (validation.x, validation.y, validation.best) == ((5, 10), (3, 1.5), 5)
     assert [line.name for line in top1.lines] == ["naive: whole photo", "boxed head", "aligned head"]
-    columns, _ = drawn(run_folder)["curves_finders"]
-    assert [len(panel.lines) for column in columns for panel in column] == [4, 2] * 3  # two parts each
+    for name in ("curves_localizer", "curves_aligner"):  # two looks of two parts; the third look is not trained
+        columns, _ = drawn(run_folder)[name]
+        assert [len(panel.lines) for column in columns for panel in column] == [4, 2] * 2
 
 
 def test_overlaps(run_folder):

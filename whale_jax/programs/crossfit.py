@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import geometry, metrics, registry, tta
-from whale_jax.data import loader, right_whale, splits
+from whale_jax.data import loader, right_whale
 from whale_jax.programs import stage, train
 
 DEFAULTS = {
@@ -27,21 +27,9 @@ SPECS, ELSEWHERE = train.SPECS, train.ELSEWHERE
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
     data = train.load_data(config)
-    usable = np.isfinite(data.view.matrices).all((1, 2))
-    unlabelled = np.flatnonzero((data.split.fold < 0) & usable)
-    size = len(data.photos.name)
-    total, count, results = {}, np.zeros(size), []
-    for part in range(config.parts):
-        one, folder = part_config(config, part), workdir / f"part{part}"
-        results.append(stage.run(one, folder))
-        network = train.restore(one, folder, classes=len(data.photos.whales))
-        inside = splits.inside_rows(data.split, part, config.parts)
-        rows = np.concatenate([inside[usable[inside]], unlabelled])
-        for name, value in predict(network, data, rows, config=config).items():
-            total.setdefault(name, np.zeros((size, *value.shape[1:])))[rows] += value
-        count[rows] += 1
-    with np.errstate(invalid="ignore"):
-        found = {name: value / count.reshape(-1, *[1] * (value.ndim - 1)) for name, value in total.items()}
+    parts = [part_config(config, part) for part in range(config.parts)]
+    results = [stage.run(one, workdir / f"part{part}") for part, one in enumerate(parts)]
+    found = answer(config, workdir, data)
     np.savez(workdir / "predictions.npz", **found)
     return {
         "split": data.split.hash,
@@ -50,6 +38,35 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "training_seconds": sum(result["training"]["seconds"] for result in results),
         "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
     }
+
+
+def answer(config: ConfigDict, folder: Path, data: train.Data) -> dict[str, np.ndarray]:
+    """Predictions for all N photos, each the mean over the networks in `folder` that have not seen it.
+
+    Args:
+        config: of the cross-fit; `batch`, `warps` and `average` are those of the predictions.
+        folder: of a finished cross-fit, or of one network.
+        data: photos; where they have no split, no network has seen any of them.
+
+    Returns:
+        (N, ...) of each kind of prediction, NaN where a photo has no picture or every network has seen it.
+    """
+    usable = np.isfinite(data.view.matrices).all((1, 2))
+    size, folders = len(usable), networks(folder) or [folder]
+    total, count = {}, np.zeros(size)
+    for one in folders:
+        whales = stage.read(one / "whales.json") or ()
+        made = ConfigDict({**stage.read(one / "config.json"), "batch": config.batch})
+        network = train.restore(made, one, classes=len(whales))
+        unseen = usable.copy()
+        if data.split:
+            unseen[train.trained_rows(made, data.split)] = False
+        rows = np.flatnonzero(unseen)
+        for name, value in predict(network, data, rows, config=config).items():
+            total.setdefault(name, np.zeros((size, *value.shape[1:])))[rows] += value
+        count[rows] += 1
+    with np.errstate(invalid="ignore"):
+        return {name: value / count.reshape(-1, *[1] * (value.ndim - 1)) for name, value in total.items()}
 
 
 def check(config: ConfigDict) -> None:

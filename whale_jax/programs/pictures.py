@@ -18,8 +18,15 @@ CLASSIFIERS: dict[str, Look] = {
     "boxed_classifier": ("boxed head", GREEN),
     "aligned_classifier": ("aligned head", BLUE),
 }
-BOXES: dict[str, Look] = {"localizer": ("localizer", RED)}
-LOOKS: dict[str, Look] = {"aligner": ("aligner, first look", SKY), "refined": ("aligner, second look", BLUE)}
+BOXES: dict[str, Look] = {
+    "localizer": ("localizer, first look", ORANGE),
+    "localizer_refined": ("localizer, second look", RED),
+}
+LOOKS: dict[str, Look] = {
+    "aligner": ("aligner, first look", SKY),
+    "refined": ("aligner, second look", BLUE),
+    "third": ("aligner, third look", GREEN),  # by the networks of the second
+}
 VIEWS = {"aligned": "Aligned heads", "boxed": "Boxed heads"}
 
 SHEET = (6, 6)  # whales, and photos of each
@@ -55,13 +62,15 @@ def classifier_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
 
 
 def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
-    """Loss and metric of localizer and aligner during training, every part of the cross-fit."""
-    columns = []
-    for name, (label, colour) in (BOXES | LOOKS).items():
-        if name in found:
-            key, unit = (
-                ("valid/iou", "mean IoU") if name in BOXES else ("valid/point_error", "mean error (head lengths)")
-            )
+    """Loss and metric of localizer and aligner during training, every part of the cross-fit; a column for each look."""
+    kinds = {"localizer": (BOXES, "valid/iou", "mean IoU")}
+    kinds["aligner"] = (LOOKS, "valid/point_error", "mean error (head lengths)")
+    for kind, (looks, key, unit) in kinds.items():
+        columns = []
+        for name in looks:
+            if name not in found or "parts" not in found[name].config:
+                continue
+            label, colour = looks[name]
             folders = [found[name].folder / f"part{part}" for part in range(found[name].config["parts"])]
             parts = [finished.read(folder) for folder in folders]
             loss = [line for part in parts for line in lines(part, (label, colour), "train/loss", "valid/loss")]
@@ -70,9 +79,8 @@ def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
             values = [y for line in loss for y in line.y]
             wide = bool(values) and max(values) > 30 * min(values)  # squared errors of 0..1 fall by orders of magnitude
             columns.append([Panel(f"{label}: loss", loss, log=wide), Panel(f"{label}: {unit}", metric)])
-    if columns:
-        title = "Training of localizer and aligner: a curve for each part of the cross-fit"
-        yield "curves_finders", figures.curves, columns, title
+        if columns:
+            yield f"curves_{kind}", figures.curves, columns, f"Training of the {kind}: a curve a part of the cross-fit"
 
 
 def lines(one: Stage, look: Look, *keys: str) -> list[Line]:
@@ -87,10 +95,10 @@ def lines(one: Stage, look: Look, *keys: str) -> list[Line]:
 
 
 def box_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
-    """Histogram of the localizer's IoU over all photos with an annotated box; no prediction is no overlap."""
-    known = np.isfinite(photos.box).all(1)
-    if "localizer" in found and known.any():
-        box = finished.predictions(found["localizer"], "box", count=len(photos.name))
+    """Histogram of the localizer's IoU, of its last look, over all photos with an annotated box; no answer is 0."""
+    known, looks = np.isfinite(photos.box).all(1), [found[name] for name in BOXES if name in found]
+    if looks and known.any():
+        box = finished.predictions(looks[-1], "box", count=len(photos.name))
         yield "iou", figures.iou_histogram, np.nan_to_num(geometry.iou(box[known], photos.box[known]))
 
 

@@ -1,4 +1,7 @@
-"""Applies a finished network, or those of a cross-fit together, to photos that it was not made from."""
+"""Applies the networks of a finished stage to another view, of the same photos or of others.
+
+Photos that the stage was made from are predicted by the networks that have not seen them, as there.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.data import images, loader, right_whale
+from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.programs import crossfit, finished, stage, train
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
@@ -20,29 +23,22 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Points and boxes are in pixels of the photos. Columns of logits are the photos' whales, or the network's where the
     photos name none; a whale that the network does not know raises InputError.
     """
-    folder = Path(config.inputs.network)
+    made = finished.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
-    data = train.Data(photos, None, view, loader.Examples(photos, view))
-    rows = np.flatnonzero(np.isfinite(view.matrices).all((1, 2)))
-    folders = crossfit.networks(folder) or [folder]
-    whales = stage.read(folders[0] / "whales.json") or ()
-    chosen = columns(whales, photos.whales, folder)
-    own = ConfigDict({"warps": {}, "average": "mean", **finished.read(folder).config, "batch": config.batch})
-    answers = []
-    for one in folders:
-        made = ConfigDict({**finished.read(one).config, "batch": config.batch})
-        network = train.restore(made, one, classes=len(whales))
-        answers.append(crossfit.predict(network, data, rows, config=own))
-    found = {}
-    for name in answers[0]:
-        mean = np.mean([answer[name] for answer in answers], axis=0)
-        found[name] = np.full((len(photos.name), *mean.shape[1:]), np.nan, np.float32)
-        found[name][rows] = mean
-    if "logits" in found:
+    same = made.result["inputs"]["photos"] == finished.read(config.inputs.photos).result["digest"]
+    split = splits.load(Path(made.config["inputs"]["split"]), photos) if same else None
+    whales = stage.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
+    chosen = columns(whales, photos.whales, made.folder)
+    own = ConfigDict({"warps": {}, "average": "mean", **made.config, "batch": config.batch})
+    found = crossfit.answer(own, made.folder, train.Data(photos, split, view, loader.Examples(photos, view)))
+    if whales:
         found["logits"] = found["logits"][:, chosen]
     np.savez(workdir / "predictions.npz", **found)
-    annotated = np.isfinite(getattr(photos, "box" if "box" in found else "points")).all()
-    return {"predicted": len(rows), "metrics": crossfit.score(found, photos) if annotated and not whales else {}}
+    annotated = np.isfinite(getattr(photos, "box" if "box" in found else "points")).any()
+    return {
+        "predicted": int(np.isfinite(view.matrices).all((1, 2)).sum()),
+        "metrics": crossfit.score(found, photos) if annotated and not whales else {},
+    }
 
 
 def columns(known: Sequence[str], wanted: Sequence[str], folder: Path) -> list[int]:

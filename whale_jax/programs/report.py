@@ -16,8 +16,10 @@ STAGES = {
     "photos": "import_photos",
     "split": "split",
     "localizer": "crossfit",
+    "localizer_refined": "crossfit",
     "aligner": "crossfit",
     "refined": "crossfit",
+    "third": "predict",
     "boxed": "align",
     "aligned": "align",
     "naive_classifier": "train",
@@ -114,9 +116,12 @@ def tabulate(found: Mapping[str, Stage]) -> dict[str, list[dict[str, Any]]]:
 
 
 def networks(found: Mapping[str, Stage], names: Mapping[str, pictures.Look], metrics: tuple[str, ...]) -> list[dict]:
-    """A row for each of the trained networks `names` that is there."""
+    """A row for each of the networks `names` that is there, with what it took to train those that were."""
     there = {label: found[name] for name, (label, _) in names.items() if name in found}
-    return [{"name": label, **finished.measured(one, metrics), **finished.effort(one)} for label, one in there.items()]
+    return [
+        {"name": label, **finished.measured(one, metrics), **(finished.effort(one) if "size" in one.config else {})}
+        for label, one in there.items()
+    ]
 
 
 def guess(found: Mapping[str, Stage]) -> list[dict]:

@@ -135,11 +135,11 @@ def load_data(config: ConfigDict) -> Data:
 
 def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows to validate on: those of the split that have the annotation and a picture."""
+    train = trained_rows(config, data.split)
     if config.parts:
-        train = splits.outside_rows(data.split, config.part, config.parts)
         valid = splits.inside_rows(data.split, config.part, config.parts)
     else:
-        train, valid = splits.train_rows(data.split, config.fold), splits.valid_rows(data.split, config.fold)
+        valid = splits.valid_rows(data.split, config.fold)
     annotation = getattr(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
     known = annotation >= 0 if annotation.ndim == 1 else np.isfinite(annotation.reshape(len(annotation), -1)).all(1)
     known &= np.isfinite(data.view.matrices).all((1, 2))
@@ -147,6 +147,13 @@ def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]
     if not len(train):
         raise errors.InputError(f"no photo to train on has a {ANNOTATION[config.task.name]}: import annotations first")
     return train, valid
+
+
+def trained_rows(config: ConfigDict, split: splits.Split) -> np.ndarray:
+    """Rows that the split gives a network to train on, annotated or not."""
+    if config.parts:
+        return splits.outside_rows(split, config.part, config.parts)
+    return splits.train_rows(split, config.fold)
 
 
 def check(config: ConfigDict) -> None:
