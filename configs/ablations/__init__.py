@@ -19,18 +19,39 @@ def inputs(root: str, view: str) -> dict[str, str]:
     return {"photos": f"{root}/photos", "split": f"{root}/split", "view": f"{root}/{view}"}
 
 
-def small(root: str) -> ConfigDict:
-    """The small classifier on aligned heads with fewer pixels and epochs: the least that still tells recipes apart."""
-    return classifier.get_config("small", inputs=inputs(root, "aligned"), size=(64, 128), epochs=20.0, evaluations=5)
+def small(root: str, *, view: str = "aligned", size: tuple[int, int] = (64, 128), **changes: Any) -> ConfigDict:
+    """The small classifier with fewer pixels and epochs: the least that still tells recipes apart."""
+    plan = {"epochs": 20.0, "evaluations": 5}
+    return classifier.get_config("small", inputs=inputs(root, view), size=size, **plan | changes)
 
 
-def ablate(base: ConfigDict, changes: Sequence[Mapping[str, Any]], *, seeds: Sequence[int] = SEEDS) -> ConfigDict:
-    """The pipeline that trains `base` with each of `changes` ({"model.dropout": 0.5}) and each seed, and compares."""
-    stages = {}
+def view(root: str, frame: str, size: tuple[int, int], predictions: str = "", **changes: Any) -> ConfigDict:
+    """A view cut around what a stage of the finished pipeline predicted, or around the annotations."""
+    there = {"photos": f"{root}/photos", "predictions": predictions and f"{root}/{predictions}"}
+    return stage.config("align", inputs=there, frame=frame, size=size, **changes)
+
+
+def ablate(
+    base: ConfigDict,
+    changes: Sequence[Mapping[str, Any]],
+    *,
+    seeds: Sequence[int] = SEEDS,
+    views: Mapping[str, ConfigDict] | None = None,
+) -> ConfigDict:
+    """The pipeline that trains `base` with each of `changes` and each seed, and compares.
+
+    Args:
+        base: config of a training.
+        changes: such as {"model.dropout": 0.5}; {"inputs.view": name} takes one of `views`.
+        seeds: every change is trained with each.
+        views: stages that cut the views which the finished pipeline lacks.
+    """
+    stages = dict(views or {})
     for number, change in enumerate(changes):
         for seed in seeds:
             own = base.copy_and_resolve_references()
             own.update_from_flattened_dict({**change, "seed": seed})
             stages[f"recipe{number}_seed{seed}"] = own
-    stages["compare"] = stage.config("compare", inputs={name: name for name in stages})
+    trained = [name for name in stages if name not in (views or {})]
+    stages["compare"] = stage.config("compare", inputs={name: name for name in trained})
     return stage.config("pipeline", stages=stages)

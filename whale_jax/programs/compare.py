@@ -1,5 +1,6 @@
 """Runs side by side: what differs between their configs, and what they measured, over seeds."""
 
+import itertools
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -9,14 +10,14 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.programs import figures, finished, report, stage
+from whale_jax.programs import figures, finished, pictures, report, stage
 from whale_jax.programs.finished import Stage
 
 DEFAULTS = {"inputs": {}}  # any name -> folder of a run: of one program and, as everywhere, of one split
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes table.md, table.json and table.png into workdir, and prints the table.
+    """Writes table.md, table.json, table.png and curves.png into workdir, and prints the table.
 
     A row is a recipe: the runs whose configs differ in nothing but the seed. It is called by what sets it apart, in
     the words of the command line. Metrics are mean ± standard deviation (of the sample) over the seeds.
@@ -34,9 +35,28 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for key in metrics
     }
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
+    if panels := curves(recipes, metrics):
+        figures.save(workdir / "curves.png", figures.curves, panels, "Validation while training: a curve a run")
     stage.write(workdir / "table.json", rows)
     report.publish(workdir, text)
     return {"table": text}
+
+
+def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> list[list[figures.Panel]]:
+    """A panel for each metric that was measured while training, with a curve for each run, coloured by recipe."""
+    looks = dict(zip(recipes, itertools.cycle(figures.PALETTE), strict=False))
+    if not any("training" in one.result or "parts" in one.config for group in recipes.values() for one in group):
+        return []
+    drawn = {
+        key: [
+            line
+            for look, group in recipes.items()
+            for one in group
+            for line in pictures.lines(one, (look, looks[look]), f"valid/{key}")
+        ]
+        for key in metrics
+    }
+    return [[figures.Panel(report.COLUMNS[key][0], lines)] for key, lines in drawn.items() if lines]
 
 
 def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
@@ -58,6 +78,8 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in config.items():
         if isinstance(value, Mapping):
             found |= flatten(value, f"{prefix}{key}.")
+        elif prefix == "inputs.":
+            found[prefix + key] = Path(value).name
         else:
             found[prefix + key] = value if isinstance(value, str) else json.dumps(value)
     return found

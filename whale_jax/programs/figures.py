@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 # Okabe and Ito's palette, which the colour-blind can tell apart: a thing has one colour in all pictures.
 ORANGE, GREEN, BLUE, SKY, RED = "#E69F00", "#009E73", "#0072B2", "#56B4E9", "#D55E00"
 GREY = "#5F6368"
+PALETTE = (BLUE, RED, GREEN, ORANGE, SKY, GREY)
 STYLE = {
     "figure.dpi": 150,
     "figure.titlesize": 12,
@@ -97,11 +98,13 @@ def curves(columns: Sequence[Sequence[Panel]], title: str) -> Figure:
     looks = {"training, on augmented photos": TRAINING, "validation": VALIDATION, "weights that are kept": KEPT}
     handles = [Line2D([], [], color=GREY, label=label, **look) for label, look in looks.items()]
     names = max(({line.name: line.colour for line in panel.lines} for column in columns for panel in column), key=len)
-    if len(names) > 1:  # a row of its own above; a legend is filled column by column
-        named = [Line2D([], [], color=colour, lw=4, label=name) for name, colour in names.items()]
+    named = [Line2D([], [], color=colour, lw=4, label=name) for name, colour in names.items()]
+    if 1 < len(names) <= len(looks):  # a row of its own above; a legend is filled column by column
         named += [Line2D([], [], ls="", label=" ")] * (len(looks) - len(names))
         handles = [handle for pair in zip(named, handles, strict=True) for handle in pair]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(looks))
+    elif len(names) > 1:
+        handles = named
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(looks) if len(names) <= len(looks) else 1)
     return figure
 
 

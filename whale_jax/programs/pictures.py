@@ -70,12 +70,9 @@ def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
         for name in looks:
             if name not in found or "parts" not in found[name].config:
                 continue
-            label, colour = looks[name]
-            folders = [found[name].folder / f"part{part}" for part in range(found[name].config["parts"])]
-            parts = [finished.read(folder) for folder in folders]
-            loss = [line for part in parts for line in lines(part, (label, colour), "train/loss", "valid/loss")]
-            metric = [line for part in parts for line in lines(part, (label, colour), key)]
-            label = label.capitalize()
+            loss = lines(found[name], looks[name], "train/loss", "valid/loss")
+            metric = lines(found[name], looks[name], key)
+            label = looks[name][0].capitalize()
             values = [y for line in loss for y in line.y]
             wide = bool(values) and max(values) > 30 * min(values)  # squared errors of 0..1 fall by orders of magnitude
             columns.append([Panel(f"{label}: loss", loss, log=wide), Panel(f"{label}: {unit}", metric)])
@@ -84,7 +81,10 @@ def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
 
 
 def lines(one: Stage, look: Look, *keys: str) -> list[Line]:
-    """A curve for each of the columns `keys` of a training run's metrics.jsonl."""
+    """A curve for each of the columns `keys` of a training's metrics.jsonl, or of each part's of a cross-fit."""
+    if one.result["program"] == "crossfit":
+        parts = [finished.read(one.folder / f"part{part}") for part in range(one.config["parts"])]
+        return [line for part in parts for line in lines(part, look, *keys)]
     epoch = one.result["trained_on"] / one.config["batch"]  # in steps
     rows, best = log.read(one.folder), one.result["training"]["best_step"] / epoch
     pairs = {key: [(row["step"] / epoch, row[key]) for row in rows if key in row] for key in keys}

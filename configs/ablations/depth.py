@@ -1,0 +1,16 @@
+"""Is deeper better (post, section 5.1): 31, 37 or 67 layers, by one recipe?
+
+python -m whale_jax.main --config=configs/ablations/depth.py:runs/small --workdir=runs/ablations/depth
+"""
+
+from configs import ablations, networks
+
+
+def get_config(root="runs/small"):
+    """The post's residual networks on aligned heads of 64 x 128 pixels."""
+    base = ablations.small(root, model={**networks.RESNET31, "dropout": 0.5})
+    changes = [
+        {"model.stages": network["stages"], "model.stem_pool": network.get("stem_pool", 0)}
+        for network in (networks.RESNET31, networks.RESNET37, networks.RESNET67)
+    ]
+    return ablations.ablate(base, changes)
