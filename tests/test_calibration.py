@@ -53,3 +53,17 @@ def test_bins_hold_equally_many_photos_and_their_mean_is_the_accuracy():
     assert (np.diff(confidence) > 0).all()
     assert abs(accuracy - confidence).max() < 0.1  # they were drawn so
     assert calibration.expected_error(np.eye(WHALES)[label], (label + 1) % WHALES) == 1
+
+
+def test_dirichlets_matrix_undoes_a_confusion_that_no_temperature_can():
+    """Two whales whose names the network has exchanged; a heavy penalty leaves the temperature alone."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 4, 800)
+    p = rng.dirichlet(np.ones(4) / 2, 800) * 0.3 + 0.7 * np.eye(4)[np.array([1, 0, 2, 3])[label]]
+    prior = np.full(4, 0.25)
+    new, plain = calibration.fit_dirichlet(p, label, prior, penalty=1e-3), calibration.fit(p, label, prior)
+    stiff = calibration.fit_dirichlet(p, label, prior, penalty=1e6)
+    assert (new(p).argmax(1) == label).mean() > 0.95
+    assert (plain(p).argmax(1) == label).mean() < 0.6
+    np.testing.assert_allclose(new(p).sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(stiff(p), plain(p), atol=1e-4)

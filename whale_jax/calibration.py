@@ -40,6 +40,53 @@ def fit(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Calibration:
     return Calibration(float(np.exp(found.x[0])), float(special.expit(found.x[1])), prior)
 
 
+class Dirichlet(NamedTuple):
+    """What is done to probabilities after a temperature and a prior: p -> softmax(log p weights + bias).
+
+    Kull et al., arXiv:1910.12656; every whale may borrow from every other.
+    """
+
+    base: Calibration
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def __call__(self, p: np.ndarray) -> np.ndarray:
+        """(n, whales) probabilities, calibrated."""
+        return special.softmax(np.log(self.base(p)) @ self.weights + self.bias, axis=1)
+
+
+def fit_dirichlet(
+    p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, penalty: float = 1.0, iterations: int = 50
+) -> Dirichlet:
+    """The Dirichlet calibration of least log loss and penalty.
+
+    There are more weights than photos, so they are drawn to the identity, where the temperature alone is left.
+
+    Args:
+        p, label, prior: as for `fit`.
+        penalty: times the sum of squared differences of weights and bias from none, a photo.
+        iterations: of L-BFGS, at most.
+    """
+    base = fit(p, label, prior)
+    known, count = np.log(base(p)), p.shape[1]
+    target = np.eye(count)[label]
+
+    def loss(free: np.ndarray) -> tuple[float, np.ndarray]:
+        change, bias = free[:-count].reshape(count, count), free[-count:]
+        logits = known + known @ change + bias
+        error = (special.softmax(logits, axis=1) - target) / len(label)
+        slope = np.concatenate([(known.T @ error).ravel(), error.sum(0)]) + 2 * penalty * free
+        return -(special.log_softmax(logits, axis=1) * target).sum() / len(label) + penalty * (free**2).sum(), slope
+
+    free = optimize.minimize(
+        loss, np.zeros(count * (count + 1)), jac=True, method="L-BFGS-B", options={"maxiter": iterations}
+    ).x
+    return Dirichlet(base, np.eye(count) + free[:-count].reshape(count, count), free[-count:])
+
+
+METHODS = {"temperature": fit, "dirichlet": fit_dirichlet}
+
+
 def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 15) -> float:
     """How far confidence is from accuracy, the mean over bins of equally many photos (Naeini et al., AAAI 2015).
 

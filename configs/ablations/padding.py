@@ -5,7 +5,7 @@ python -m whale_jax.main --config=configs/ablations/padding.py:runs/small --work
 
 from configs import ablations, classifier
 
-PADDINGS = (0.0, 0.1, 0.25, 0.5)
+PERCENT = (0, 10, 25, 50)  # of the box's sides, on each side
 
 
 def get_config(root="runs/small"):
@@ -13,7 +13,9 @@ def get_config(root="runs/small"):
     base = ablations.small(root, view="boxed", size=(90, 90))
     base.task.augmentation = classifier.HEAVY
     views = {
-        f"padding_{round(100 * padding)}_percent": ablations.view(root, "box", (112, 112), "localizer_refined", padding=padding)
-        for padding in PADDINGS
+        f"padding_{percent}_percent": ablations.view(
+            root, "box", (112, 112), "localizer_refined", padding=percent / 100
+        )
+        for percent in PERCENT
     }
     return ablations.ablate(base, [{"inputs.view": name} for name in views], views=views)

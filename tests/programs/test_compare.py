@@ -67,6 +67,25 @@ def test_a_run_that_is_missing_is_named(folders, tmp_path):
         compared([*folders, str(tmp_path / "nowhere")], tmp_path / "out")
 
 
+def test_a_calibration_has_a_row_for_each_source(tmp_path):
+    for i, method in enumerate(("temperature", "dirichlet")):
+        folder = tmp_path / method
+        folder.mkdir()
+        both = {"before": {"log_loss": 5.0, "top1": 0.1}, "after": {"log_loss": 4.0 - i, "top1": 0.1}}
+        config = {"program": "calibrate", "method": method, "inputs": {"probabilities": "a/stack"}}
+        result = {"program": "calibrate", "split": "s", "digest": method, "seconds": 1.0}
+        learned = {"stack": {"log_loss": 0.01}, "network": {"log_loss": 0.5}}
+        result |= {"metrics": {"stack": both, "network": both}, "train_metrics": learned}
+        stage.write(folder / "config.json", config)
+        stage.write(folder / "result.json", result)
+    folders = [str(tmp_path / "temperature"), str(tmp_path / "dirichlet")]
+    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    heads = [cell.strip() for cell in table[0].strip("|").split("|")]
+    assert heads[2:5] == ["log loss", "calibrated", "on training photos"]
+    [row] = [line for line in table if "method=dirichlet source=stack" in line]
+    assert [cell.strip() for cell in row.split("|")[3:6]] == ["5.000", "3.000", "0.010"]
+
+
 def test_recipes_go_by_what_sets_them_apart():
     flat = compare.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
     assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from whale_jax import errors, geometry
-from whale_jax.data import frames, right_whale, splits
+from whale_jax.data import frames, predictions, right_whale, splits
 from whale_jax.programs import align, calibrate, stack, stage, submit
 
 
@@ -120,7 +120,7 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     rng = np.random.default_rng(0)
     features = rng.normal(size=(130, 80)).astype(np.float32)
     features[np.arange(120), data.label[:120]] += 1.3  # little to see, much noise
-    np.savez(tmp_path / "features.npz", features=features, logits=np.zeros((130, 3), np.float32))
+    predictions.save(tmp_path, data, {"features": features, "logits": np.zeros((130, 3), np.float32)})
     fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
     split = splits.Split(fold, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
     for program in (stack, calibrate):
@@ -134,6 +134,29 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     assert losses["0.02"] < losses["100.0"] < np.log(3) + 0.01  # calibrated, what knows nothing is a guess
     with np.load(tmp_path / "probabilities.npz") as found:
         np.testing.assert_allclose(found["stack"].sum(1), 1, rtol=1e-5)
+
+
+def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch, tmp_path):
+    """On logits that a network has right, and on some that say nothing; the regression finds out which."""
+    data = photos(count=130, test=10)
+    fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
+    split = splits.Split(fold, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
+    monkeypatch.setattr(stack.right_whale, "load", lambda folder: data)
+    monkeypatch.setattr(stack.splits, "load", lambda folder, photos: split)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(2, 130, 3)).astype(np.float32)
+    for name, logits in (("good", noise[0] + 3 * np.eye(3, dtype=np.float32)[data.label]), ("bad", noise[1])):
+        (tmp_path / name).mkdir()
+        predictions.save(tmp_path / name, data, {"logits": logits})
+    inputs = {"photos": "", "split": "", "features_good": str(tmp_path / "good"), "features_bad": str(tmp_path / "bad")}
+    for pca in (0, 4):
+        found = stack.run(stage.config("stack", inputs=inputs, on="logits", pca=pca, C=(1.0,)), tmp_path)["metrics"]
+        assert found["stack"]["top1"] >= found["features_good"]["top1"] - 0.05 > found["features_bad"]["top1"] + 0.2
+    with np.load(tmp_path / "probabilities.npz") as written:
+        mean = (written["features_good"] + written["features_bad"]) / 2
+        np.testing.assert_allclose(written["network"], mean, rtol=1e-6)
+    with pytest.raises(errors.InputError, match="did you mean features"):
+        stage.check(stage.config("stack", on="feature"))
 
 
 def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp_path):

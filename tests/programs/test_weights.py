@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 
 from tests.programs.test_stages import photos
 from whale_jax import errors
-from whale_jax.data import images, loader, right_whale, splits
-from whale_jax.programs import stage, train
+from whale_jax.data import images, loader, predictions, right_whale, splits
+from whale_jax.programs import crossfit, stage, train
 
 MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
@@ -29,10 +29,12 @@ class World:
         monkeypatch.setattr(train, "load_data", lambda config: self.data())
         monkeypatch.setattr(right_whale, "load", lambda folder: self.photos)
         monkeypatch.setattr(images, "load", lambda folder: self.view)
+        monkeypatch.setattr(splits, "load", lambda folder, photos: self.split)
 
     def finish(self, name, result):
         (self.folder / name).mkdir(exist_ok=True)
         stage.write(self.folder / name / "result.json", result)
+        stage.write(self.folder / name / "config.json", {})
 
     def data(self):
         return train.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
@@ -101,20 +103,34 @@ def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
         assert jax.tree.all(jax.tree.map(np.array_equal, own, there))
 
 
-def test_networks_of_a_cross_fit_answer_together_for_other_photos(world):
-    """On its own photos, those that none of the networks saw have the same answer."""
+def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
+    """On photos of its own a cross-fit answers as it did out of fold; for others, all of its networks together."""
     world.train("first", program="crossfit", warps={"flip_ud": (0, 1)}, **KEYPOINTS)
-    result = stage.run(apply(world, "first"), world.folder / "other")
-    own, other = (np.load(world.folder / name / "predictions.npz")["points"] for name in ("first", "other"))
-    assert np.allclose(own[4:], other[4:], rtol=1e-5)
-    assert not np.allclose(own[:4], other[:4], rtol=1e-5)
-    error = np.linalg.norm(other - world.photos.points, axis=-1).mean(1)
-    length = np.linalg.norm(world.photos.points[:, 0] - world.photos.points[:, 1], axis=-1)
-    assert result["metrics"]["point_error"] == pytest.approx((error / length).mean(), rel=1e-4)
+    same = stage.run(apply(world, "first"), world.folder / "same")
+    world.finish("photos", {"digest": "others"})
+    other = stage.run(apply(world, "first"), world.folder / "other")
+    points = {
+        name: predictions.load(world.folder / name, "points", world.photos) for name in ("first", "same", "other")
+    }
+    np.testing.assert_array_equal(points["same"], points["first"])
+    np.testing.assert_allclose(points["other"][4:], points["first"][4:], rtol=1e-6)  # unlabelled: none had seen them
+    assert not np.allclose(points["other"][:4], points["first"][:4], rtol=1e-5)
+    for name, result in (("same", same), ("other", other)):
+        error = np.linalg.norm(points[name] - world.photos.points, axis=-1).mean(1)
+        length = np.linalg.norm(world.photos.points[:, 0] - world.photos.points[:, 1], axis=-1)
+        assert result["metrics"]["point_error"] == pytest.approx((error / length).mean(), rel=1e-4)
+
+
+def test_a_fold_can_be_held_out_from_all_parts():
+    split = splits.Split(np.array([0, 1, 2, 3, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0)
+    config = stage.config("crossfit", parts=2, fold=1)
+    parts = [train.trained_rows(crossfit.part_config(config, part), split) for part in range(2)]
+    assert [rows.tolist() for rows in parts] == [[3], [0, 2]]
 
 
 def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
     world.train("first")
+    world.finish("photos", {"digest": "others"})
     stage.run(apply(world, "first"), world.folder / "same")
     world.photos = world.photos._replace(whales=("w_c", "w_b"))
     stage.run(apply(world, "first"), world.folder / "other")

@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.data import frames, images, right_whale
+from whale_jax.data import frames, images, predictions, right_whale
 
 DEFAULTS = {
     "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken
@@ -47,12 +47,7 @@ def find(config: ConfigDict, photos: right_whale.Photos, name: str) -> np.ndarra
     """(N, ...) predicted "points" or "box" of every photo, or the annotated ones; NaN where there is none."""
     if not config.inputs.predictions:
         return getattr(photos, name)
-    with np.load(Path(config.inputs.predictions) / "predictions.npz") as found:
-        if name not in found:
-            raise errors.InputError(
-                f"{config.inputs.predictions} predicts {', '.join(found)}, not the {name} needed here"
-            )
-        return found[name]
+    return predictions.load(config.inputs.predictions, name, photos)
 
 
 def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors
+from whale_jax import calibration, errors, registry
 from whale_jax.data import right_whale, splits
-from whale_jax.programs import figures, stack
+from whale_jax.programs import figures, stack, stage
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
+    "method": "temperature",  # and a share of the prior; or "dirichlet" after those
     "parts": 5,  # that the photos validated on are cut into, for the cross-fit, if there are as many groups
 }
 
@@ -23,6 +24,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     What a source would gain on new photos is measured on each part by a calibration fitted on the others; bursts stay
     in one part. What is written is fitted on all.
     """
+    fit = registry.lookup("way to calibrate", calibration.METHODS, config.method)
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     valid = splits.valid_rows(split, config.fold)
@@ -40,14 +42,21 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             p = stack.finish(given[name], 0.0)
             after = np.zeros_like(p[valid])
             for i in range(parts):
-                own = calibration.fit(p[valid][part != i], label[part != i], prior)
+                own = fit(p[valid][part != i], label[part != i], prior)
                 after[part == i] = own(p[valid][part == i])
-            whole = calibration.fit(p[valid], label, prior)
+            whole = fit(p[valid], label, prior)
             written[name] = whole(p)
-            found[name] = {"temperature": whole.temperature, "prior": whole.weight}
+            base = getattr(whole, "base", whole)
+            found[name] = {"temperature": base.temperature, "prior": base.weight}
             for kind, own in (("before", p[valid]), ("after", after)):
                 found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}
                 drawn[f"{name}, {kind}"] = calibration.reliability(own, label)
     np.savez(workdir / "probabilities.npz", **written)
     figures.save(workdir / "reliability.png", figures.reliability_diagram, drawn)
-    return {"split": split.hash, "metrics": found}
+    made = stage.read(Path(config.inputs.probabilities) / "result.json") or {}
+    return {"split": split.hash, "metrics": found, "train_metrics": made.get("train_metrics", {})}
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a way to calibrate that there is not."""
+    registry.lookup("way to calibrate", calibration.METHODS, config.method)

@@ -22,7 +22,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     A row is a recipe: the runs whose configs differ in nothing but the seed. It is called by what sets it apart, in
     the words of the command line. Metrics are mean ± standard deviation (of the sample) over the seeds.
     """
-    runs = [finished.read(folder) for folder in config.inputs.values()]
+    runs = [one for folder in config.inputs.values() for one in sources(finished.read(folder))]
     programs = sorted({one.result["program"] for one in runs})
     if len(programs) != 1:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
@@ -40,6 +40,20 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     stage.write(workdir / "table.json", rows)
     report.publish(workdir, text)
     return {"table": text}
+
+
+def sources(one: Stage) -> list[Stage]:
+    """A run itself, or, of a calibration, what it made of each source of probabilities, as if each were a run."""
+    if one.result["program"] != "calibrate":
+        return [one]
+    learned = one.result.get("train_metrics", {})
+    found = []
+    for name, how in one.result["metrics"].items():
+        values = {**how["after"], "calibrated": how["after"]["log_loss"], "log_loss": how["before"]["log_loss"]}
+        if name in learned:
+            values["train_log_loss"] = learned[name]["log_loss"]
+        found.append(one._replace(config={**one.config, "source": name}, result={**one.result, "metrics": values}))
+    return found
 
 
 def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> list[list[figures.Panel]]:

@@ -11,11 +11,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import geometry, metrics, registry, tta
-from whale_jax.data import loader, right_whale
+from whale_jax.data import loader, predictions, right_whale
 from whale_jax.programs import stage, train
 
 DEFAULTS = {
-    **{key: value for key, value in train.DEFAULTS.items() if key not in ("fold", "part")},
+    **{key: value for key, value in train.DEFAULTS.items() if key != "part"},
+    "fold": -1,  # held out from all parts; -1 is none
     "parts": 2,
     "warps": {},  # of test-time augmentation, see tta.grid
     "average": "mean",
@@ -30,7 +31,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     parts = [part_config(config, part) for part in range(config.parts)]
     results = [stage.run(one, workdir / f"part{part}") for part, one in enumerate(parts)]
     found = answer(config, workdir, data)
-    np.savez(workdir / "predictions.npz", **found)
+    predictions.save(workdir, data.photos, found)
     return {
         "split": data.split.hash,
         "metrics": score(found, data.photos),

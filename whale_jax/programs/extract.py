@@ -7,6 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import registry
+from whale_jax.data import predictions
 from whale_jax.programs import train
 
 DEFAULTS = {
@@ -19,7 +20,7 @@ WEIGHTS = {"best": True, "last": False}
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/features.npz: features (N, F) and logits (N, whales) of every photo; NaN where it has no picture.
+    """Writes workdir/predictions.npz: features (N, F) and logits (N, whales) of all photos; NaN where there is no view.
 
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
@@ -30,7 +31,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     full = {name: np.full((len(data.photos.name), value.shape[1]), np.nan, np.float32) for name, value in found.items()}
     for name, value in found.items():
         full[name][rows] = value
-    np.savez(workdir / "features.npz", **full)
+    predictions.save(workdir, data.photos, full)
     return {"features": int(found["features"].shape[1]), "photos": len(rows)}
 
 

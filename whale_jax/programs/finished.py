@@ -1,11 +1,8 @@
 """Reading stages that are done: what a report is made from."""
 
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from whale_jax import errors
 from whale_jax.programs import stage
@@ -53,23 +50,6 @@ def measured(one: Stage, names: Iterable[str]) -> dict[str, float]:
     if missing := [name for name in names if name not in there]:
         raise errors.InputError(f"{one.folder} has not measured {', '.join(missing)}: is it of the task wanted here?")
     return {name: there[name] for name in names}
-
-
-def predictions(one: Stage, name: str, *, count: int) -> np.ndarray:
-    """(N, ...) "points" or "box" that a stage predicted for N photos; NaN where there is none."""
-    path = one.folder / "predictions.npz"
-    try:
-        with np.load(path) as file:
-            found = file[name]
-    except KeyError as e:
-        raise errors.InputError(f"{path} has no {name}: is it of the task wanted here?") from e
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        raise errors.InputError(f"{path} cannot be read ({e}): delete {one.folder} and run its stage again") from e
-    if len(found) != count:
-        raise errors.InputError(
-            f"{path} is of {len(found)} photos, and {count} were imported: make both from one import"
-        )
-    return found
 
 
 def spent(one: Stage) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from whale_jax import errors, geometry, metrics
-from whale_jax.data import images, right_whale, splits
+from whale_jax.data import images, predictions, right_whale, splits
 from whale_jax.programs import figures, finished, sheets
 from whale_jax.programs.figures import BLUE, GREEN, ORANGE, RED, SKY, Line, Panel
 from whale_jax.programs.finished import Stage
@@ -98,16 +98,14 @@ def box_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iter
     """Histogram of the localizer's IoU, of its last look, over all photos with an annotated box; no answer is 0."""
     known, looks = np.isfinite(photos.box).all(1), [found[name] for name in BOXES if name in found]
     if looks and known.any():
-        box = finished.predictions(looks[-1], "box", count=len(photos.name))
+        box = predictions.load(looks[-1].folder, "box", photos)
         yield "iou", figures.iou_histogram, np.nan_to_num(geometry.iou(box[known], photos.box[known]))
 
 
 def point_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
     """Errors of the aligner's looks, and a sheet of photos with points for each."""
     known = np.flatnonzero(np.isfinite(photos.points).all((1, 2)))
-    looks = {
-        name: finished.predictions(found[name], "points", count=len(photos.name)) for name in LOOKS if name in found
-    }
+    looks = {name: predictions.load(found[name].folder, "points", photos) for name in LOOKS if name in found}
     error = {name: np.asarray(metrics.point_error(p[known], photos.points[known])) for name, p in looks.items()}
     if looks and len(known):
         yield "point_error", figures.error_curves, [(*LOOKS[name], error[name]) for name in looks]

@@ -40,7 +40,7 @@ def check(config: ConfigDict) -> None:
 
 def order(stages: ConfigDict) -> list[str]:
     """Names of the stages, each after those whose names are its inputs."""
-    graph = {name: {v for v in own.get("inputs", {}).values() if v in stages} for name, own in stages.items()}
+    graph = {name: [v for v in own.get("inputs", {}).values() if v in stages] for name, own in stages.items()}
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError as e:

@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.data import images, loader, right_whale, splits
+from whale_jax.data import images, loader, predictions, right_whale, splits
 from whale_jax.programs import crossfit, finished, stage, train
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
@@ -33,7 +33,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     found = crossfit.answer(own, made.folder, train.Data(photos, split, view, loader.Examples(photos, view)))
     if whales:
         found["logits"] = found["logits"][:, chosen]
-    np.savez(workdir / "predictions.npz", **found)
+    predictions.save(workdir, photos, found)
     annotated = np.isfinite(getattr(photos, "box" if "box" in found else "points")).any()
     return {
         "predicted": int(np.isfinite(view.matrices).all((1, 2)).sum()),

@@ -37,6 +37,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "runs": ("runs", str),
     "log_loss": ("log loss", "{:.3f}".format),
     "calibrated": ("calibrated", "{:.3f}".format),
+    "train_log_loss": ("on training photos", "{:.3f}".format),
     "top1": ("top-1", "{:.1%}".format),
     "top5": ("top-5", "{:.1%}".format),
     "ece": ("calibration error", "{:.1%}".format),
@@ -145,8 +146,9 @@ def outcome(found: Mapping[str, Stage]) -> list[dict]:
             losses = {"log_loss": how["before"]["log_loss"], "calibrated": how["after"]["log_loss"]}
             rows.append({"name": f"{approach}: {SOURCES[source]}", **losses, **after})
     if "submission" in found:
-        one = found["submission"]
-        rows.append({"name": f"in submission.csv, {one.result['rows']:,} photos: {SOURCES[one.result['source']]}"})
+        one = found["submission"].result
+        how = SOURCES.get(one["source"], one["source"])
+        rows.append({"name": f"in submission.csv, {one['rows']:,} photos: {how}"})
     return rows
 
 

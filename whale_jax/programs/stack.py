@@ -1,7 +1,9 @@
 """The post's last step: features of all networks, standardised, into multinomial logistic regression.
 
 Networks know their training photos by heart, so a regression on features of those trusts them too much. Hence C is
-chosen by the log loss that its answers have on the photos validated on once they are calibrated.
+chosen by the log loss that its answers have on the photos validated on once they are calibrated. The other way out is
+to fit it on what networks said of photos that they had not seen, from a `crossfit`: on logits, since each part of the
+photos has another network's features, which have nothing to do with one another, while logits are of the same whales.
 """
 
 from pathlib import Path
@@ -10,38 +12,46 @@ from typing import Any
 import jax
 import numpy as np
 from ml_collections import ConfigDict
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from whale_jax import calibration, metrics, progress
-from whale_jax.data import right_whale, splits
+from whale_jax import calibration, metrics, progress, registry
+from whale_jax.data import predictions, right_whale, splits
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "features": ""},  # more networks: features2, features3 ...
     "fold": 0,
+    "on": "features",  # or "logits"
+    "pca": 0,  # principal components to keep; 0 keeps all there is
     "C": (0.01, 0.1, 1.0, 10.0),  # inverses of the penalty to choose from; 10 is the post's
     "iterations": 200,
 }
+KINDS = {"features": lambda found: found, "logits": lambda found: np.asarray(jax.nn.log_softmax(found))}
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/probabilities.npz: of the regression (stack) and of the networks' own average (network)."""
+    """Writes workdir/probabilities.npz: of the regression (stack), of the networks' average (network), and of each."""
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    folders = [Path(path) for name, path in sorted(config.inputs.items()) if name.startswith("features") and path]
-    features, network = _load(folders)
-    usable = np.isfinite(features).all(1)
+    given = {name: path for name, path in sorted(config.inputs.items()) if name.startswith("features") and path}
+    kind = registry.lookup("kind of input to the stack", KINDS, config.on)
+    known = np.concatenate([kind(predictions.load(path, config.on, photos)) for path in given.values()], axis=1)
+    alone = {name: jax.nn.softmax(predictions.load(path, "logits", photos)) for name, path in given.items()}
+    network = np.mean(list(alone.values()), axis=0)
+    usable = np.isfinite(known).all(1)
     fit, valid = splits.train_rows(split, config.fold), splits.valid_rows(split, config.fold)
     fit = fit[usable[fit]]
     stacks = {}
     with progress.bar(len(config.C), what=workdir.name, unit="fits") as bar:
         for c in config.C:
-            model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=config.iterations))
-            model.fit(features[fit], photos.label[fit])
+            steps = [PCA(config.pca, random_state=0)] if config.pca else []
+            model = make_pipeline(*steps, StandardScaler(), LogisticRegression(C=c, max_iter=config.iterations))
+            model.fit(known[fit], photos.label[fit])
             stacks[c] = np.full_like(network, np.nan)
             stacks[c][usable] = 0  # a whale without a photo to train on
-            stacks[c][np.ix_(usable, model.classes_)] = model.predict_proba(features[usable])
+            stacks[c][np.ix_(usable, model.classes_)] = model.predict_proba(known[usable])
             bar.update()
     label, prior = photos.label[valid], splits.prior(photos, split, config.fold)
     losses = {}
@@ -49,7 +59,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         p = finish(p[valid], 0)
         losses[c] = score(calibration.fit(p, label, prior)(p), label)["log_loss"]
     best = min(losses, key=losses.get)
-    found = {"stack": stacks[best], "network": network}
+    found = {"stack": stacks[best], "network": network, **(alone if len(alone) > 1 else {})}
     np.savez(workdir / "probabilities.npz", **found)
     return {
         "split": split.hash,
@@ -60,14 +70,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def _load(folders: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, sum of F) features and the (N, whales) average of the networks' probabilities."""
-    features, probabilities = [], []
-    for folder in folders:
-        with np.load(folder / "features.npz") as found:
-            features.append(found["features"])
-            probabilities.append(np.asarray(jax.nn.softmax(found["logits"])))
-    return np.concatenate(features, axis=1), np.mean(probabilities, axis=0)
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a kind of input that there is not."""
+    registry.lookup("kind of input to the stack", KINDS, config.on)
 
 
 def score(probabilities: np.ndarray, label: np.ndarray, *, floor: float = metrics.KAGGLE_CLIP) -> dict[str, float]:

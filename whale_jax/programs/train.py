@@ -30,7 +30,7 @@ DEFAULTS = {
     "inputs": {"photos": "", "split": "", "view": "", "weights": ""},  # weights: of a training to begin with
     "seed": 0,
     "fold": 0,  # validated on, the others trained on; -1 trains on all
-    "part": 0,  # of `parts`, where the photos are cut into parts for predictions out of fold
+    "part": 0,  # of `parts`, where the photos are cut into parts for predictions out of fold: validated on then
     "parts": 0,
     "task": {"name": "classify"},
     "model": {"name": "vgg"},
@@ -151,9 +151,10 @@ def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]
 
 def trained_rows(config: ConfigDict, split: splits.Split) -> np.ndarray:
     """Rows that the split gives a network to train on, annotated or not."""
-    if config.parts:
-        return splits.outside_rows(split, config.part, config.parts)
-    return splits.train_rows(split, config.fold)
+    if not config.parts:
+        return splits.train_rows(split, config.fold)
+    rows = splits.outside_rows(split, config.part, config.parts)
+    return rows[split.fold[rows] != config.fold]
 
 
 def check(config: ConfigDict) -> None:

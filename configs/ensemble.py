@@ -1,0 +1,50 @@
+"""The post's last step (section 6): six networks, and three ways to make one answer of them.
+
+    python -m whale_jax.main --config=configs/ensemble.py:runs/small --workdir=runs/ensemble
+
+The part after the colon is the folder of a finished pipeline, whose aligned heads are used. In the table at the end,
+`own_stack` is a logistic regression on features of the networks' own training photos, as the post did; `unseen_stack`
+is one on logits of photos that each network had not seen; and the source `network` is the plain average of
+probabilities. All are calibrated on the fold held out, by a temperature, or by Dirichlet's matrix after it.
+"""
+
+from configs import ablations, classifier
+from whale_jax.programs import stage
+
+# The six of section 6 with half their filters, by one recipe, on small pictures: what two CPU cores can train.
+MEMBERS = ("vgg19_128", "vgg19_192a", "vgg19_192b", "resnet31", "resnet37", "resnet67")
+
+
+def get_config(root="runs/small"):
+    """Networks trained on all but fold 0, and in two parts; stacks, calibrations, and their comparison."""
+    data = {name: path for name, path in ablations.inputs(root, "aligned").items() if name != "view"}
+    stages = {}
+    for name in MEMBERS:
+        own = member(root, name)
+        stages[name] = own
+        stages[f"{name}_features"] = stage.config("extract", inputs={"network": name}, weights="last")
+        parts = {key: own[key] for key in own if key not in ("program", "fold", "part", "parts")}
+        stages[f"{name}_unseen"] = stage.config("crossfit", **parts, fold=0)
+    for way, last, on in (("own", "features", "features"), ("unseen", "unseen", "logits")):
+        features = {f"features_{name}": f"{name}_{last}" for name in MEMBERS}
+        stages[f"{way}_stack"] = stage.config("stack", inputs={**data, **features}, on=on)
+        for method in ("temperature", "dirichlet"):
+            inputs = {**data, "probabilities": f"{way}_stack"}
+            stages[f"{way}_{method}"] = stage.config("calibrate", inputs=inputs, method=method)
+    calibrated = [f"{way}_{method}" for way in ("own", "unseen") for method in ("temperature", "dirichlet")]
+    stages["compare"] = stage.config("compare", inputs={name: name for name in calibrated})
+    stages["submission"] = stage.config("submit", inputs={**data, "probabilities": "unseen_temperature"})
+    return stage.config("pipeline", stages=stages)
+
+
+def member(root, name):
+    """A network of the post, thin and small enough for two CPU cores."""
+    config = classifier.get_config("small", inputs=ablations.inputs(root, "aligned"), size=(64, 128), epochs=20.0)
+    model = classifier.RECIPES[name][0]
+    config.model = stage.config("train", model={**model, "stages": thinner(model["stages"]), "dropout": 0.5}).model
+    return config
+
+
+def thinner(stages):
+    """Stages with half the filters."""
+    return tuple((filters // 2, *rest) for filters, *rest in stages)
