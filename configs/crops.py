@@ -1,10 +1,12 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    --config=configs/crops.py:cpu       one small network, for two CPU cores
-    --config=configs/crops.py:cpu_long  three larger ones, stacked, for a night on two CPU cores
-    --config=configs/crops.py:gpu       the post's ResNet-67
+    --config=configs/crops.py:cpu       one small network; two CPU cores: 41 min
+    --config=configs/crops.py:cpu_long  three larger ones, stacked, for a night on two CPU cores (not run)
+    --config=configs/crops.py:gpu       the post's ResNet-67 (not run: needs a GPU)
 
     python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
+
+`cpu` on 3,882 crops of 447 whales, one seed, on the 386 photos held out: top-1 40.4 %, top-5 60.6 %, log loss 3.02.
 
 The competition dealt photos out, not sightings: its test photos are of the days of its training photos. So these
 validate on photos of the same days as well (`group="none"`), or nothing here would say what a submission is worth, and
