@@ -41,34 +41,33 @@ def fit(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Calibration:
 
 
 class Dirichlet(NamedTuple):
-    """What is done to probabilities after a temperature and a prior: p -> softmax(log p weights + bias).
+    """What is done to probabilities after a temperature and a prior: p -> softmax(log p + log p change + bias).
 
-    Kull et al., arXiv:1910.12656; every whale may borrow from every other.
+    Kull et al., arXiv:1910.12656; every whale may borrow from every other. log p has its mean over whales removed.
     """
 
     base: Calibration
-    weights: np.ndarray
+    change: np.ndarray
     bias: np.ndarray
 
     def __call__(self, p: np.ndarray) -> np.ndarray:
         """(n, whales) probabilities, calibrated."""
-        return special.softmax(np.log(self.base(p)) @ self.weights + self.bias, axis=1)
+        known = _centred(self.base(p))
+        return special.softmax(known + known @ self.change + self.bias, axis=1)
 
 
-def fit_dirichlet(
-    p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, penalty: float = 1.0, iterations: int = 50
-) -> Dirichlet:
-    """The Dirichlet calibration of least log loss and penalty.
+def fit_dirichlet(p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, penalty: float = 10.0) -> Dirichlet:
+    """The Dirichlet calibration of least log loss and penalty on its change and bias.
 
-    There are more weights than photos, so they are drawn to the identity, where the temperature alone is left.
+    There are more weights than photos: a heavy penalty leaves the temperature alone, a light one learns the photos by
+    heart. On right whales, with two photos a whale to fit it on, it never paid (log loss 5.11 at 10, 5.09 at infinity).
 
     Args:
         p, label, prior: as for `fit`.
-        penalty: times the sum of squared differences of weights and bias from none, a photo.
-        iterations: of L-BFGS, at most.
+        penalty: times the sum of squares.
     """
     base = fit(p, label, prior)
-    known, count = np.log(base(p)), p.shape[1]
+    known, count = _centred(base(p)), p.shape[1]
     target = np.eye(count)[label]
 
     def loss(free: np.ndarray) -> tuple[float, np.ndarray]:
@@ -78,10 +77,14 @@ def fit_dirichlet(
         slope = np.concatenate([(known.T @ error).ravel(), error.sum(0)]) + 2 * penalty * free
         return -(special.log_softmax(logits, axis=1) * target).sum() / len(label) + penalty * (free**2).sum(), slope
 
-    free = optimize.minimize(
-        loss, np.zeros(count * (count + 1)), jac=True, method="L-BFGS-B", options={"maxiter": iterations}
-    ).x
-    return Dirichlet(base, np.eye(count) + free[:-count].reshape(count, count), free[-count:])
+    start = np.zeros(count * (count + 1))
+    free = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 50}).x
+    return Dirichlet(base, free[:-count].reshape(count, count), free[-count:])
+
+
+def _centred(p: np.ndarray) -> np.ndarray:
+    known = np.log(p)
+    return known - known.mean(1, keepdims=True)
 
 
 METHODS = {"temperature": fit, "dirichlet": fit_dirichlet}

@@ -59,7 +59,7 @@ def sources(one: Stage) -> list[Stage]:
 def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> list[list[figures.Panel]]:
     """A panel for each metric that was measured while training, with a curve for each run, coloured by recipe."""
     looks = dict(zip(recipes, itertools.cycle(figures.PALETTE), strict=False))
-    if not any("training" in one.result or "parts" in one.config for group in recipes.values() for one in group):
+    if any(one.result["program"] not in ("train", "crossfit") for group in recipes.values() for one in group):
         return []
     drawn = {
         key: [

@@ -34,11 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if whales:
         found["logits"] = found["logits"][:, chosen]
     predictions.save(workdir, photos, found)
-    annotated = np.isfinite(getattr(photos, "box" if "box" in found else "points")).any()
-    return {
-        "predicted": int(np.isfinite(view.matrices).all((1, 2)).sum()),
-        "metrics": crossfit.score(found, photos) if annotated and not whales else {},
-    }
+    return {"predicted": int(np.isfinite(view.matrices).all((1, 2)).sum()), "metrics": crossfit.score(found, photos)}
 
 
 def columns(known: Sequence[str], wanted: Sequence[str], folder: Path) -> list[int]:

@@ -42,8 +42,8 @@ def head(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
     """(N,) groups of bursts by the look of the head, and of given encounters."""
     matrices = groups.head_matrices(photos)
     matrices[photos.label < 0] = np.nan  # not looked at, so not rendered either
-    with tempfile.TemporaryDirectory(dir=workdir, prefix="heads-") as folder:
-        heads = images.save(Path(folder), photos, matrices, groups.HEAD_SIZE).images
+    with tempfile.TemporaryDirectory(dir=workdir) as folder:
+        heads = images.save(Path(folder) / "heads", photos, matrices, groups.HEAD_SIZE).images
         return groups.join(groups.near_duplicates(heads, photos.label), groups.by_encounter(photos))
 
 
