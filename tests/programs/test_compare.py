@@ -7,18 +7,22 @@ import pytest
 from configs import ablations
 from configs import compare as compare_config
 from whale_jax import errors
-from whale_jax.programs import compare, pipeline, stage
+from whale_jax.programs import compare, finished, pipeline, stage
 
 
 def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):
     config = {
         "program": program,
         "seed": seed,
+        "batch": 32,
         "model": {"name": "resnet", "dropout": dropout},
         "inputs": {"view": "v"},
     }
-    result = {"program": program, "split": split, "digest": folder.name, "seconds": 60.0}
+    result = {"program": program, "split": split, "digest": folder.name, "seconds": 60.0, "trained_on": 64}
+    result["training"] = {"seconds": 60.0, "images_per_second": 9.0, "best_step": 4}
     folder.mkdir(parents=True)
+    rows = [{"step": step, "valid/log_loss": loss + 4 / step} for step in (2, 4)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     stage.write(folder / "config.json", config)
     stage.write(folder / "result.json", result | {"metrics": {"log_loss": loss, "top1": 0.25, "loss": 1.0}})
     return str(folder)
@@ -46,6 +50,15 @@ def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_p
     assert (tmp_path / "out" / "table.md").read_text().splitlines() == table
     assert json.loads((tmp_path / "out" / "table.json").read_text())[0]["log_loss"][0] == pytest.approx(5.1)
     assert (tmp_path / "out" / "table.png").stat().st_size > 5000
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
+
+
+def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
+    recipes = compare.by_recipe([finished.read(folder) for folder in folders])
+    [[panel]] = compare.curves(recipes, ["log_loss", "top1"])  # top-1 was not measured while training
+    assert [line.x for line in panel.lines] == [(1, 2)] * 4  # epochs
+    assert [line.y for line in panel.lines] == [(7, 6), (7.2, 6.2), (6, 5), (6.4, 5.4)]
+    assert len({line.colour for line in panel.lines}) == 2
 
 
 def test_one_run_has_no_deviation(folders, tmp_path):
