@@ -12,11 +12,11 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import numpy as np
 
+from benchmarks import noise
 from configs import classifier
 from whale_jax.data import loader
 from whale_jax.programs import train
@@ -37,7 +37,8 @@ def main() -> None:
 
     config = classifier.get_config("demo", size=(flags.size, flags.size), batch=flags.batch)
     network = train.build(config, classes=WHALES, steps=flags.steps)
-    batches = loader.training(examples(flags.size * 9 // 8), np.arange(PHOTOS), batch=flags.batch, seed=0)
+    examples = noise.photos(PHOTOS, (flags.size * 9 // 8,) * 2, whales=WHALES).examples
+    batches = loader.training(examples, np.arange(PHOTOS), batch=flags.batch, seed=0)
     state = jax.device_get(network.state)  # every round begins with it: a step uses up the state that it is given
     bare(network, state, batches, 2)  # compiles
 
@@ -52,7 +53,7 @@ def main() -> None:
     best = percent(*(min(times) for times in reversed(tuple(zip(*rounds, strict=True)))))
     print(f"the loop costs {median} by the median round, {best} by the best of each (the bar is +3 %)")
     for _ in range(2):
-        rows = loader.evaluation(examples(flags.size * 9 // 8), np.arange(flags.batch + 1), batch=flags.batch)
+        rows = loader.evaluation(examples, np.arange(flags.batch + 1), batch=flags.batch)
         loop.evaluate(network.evaluate, network.parallel.put_state(state), rows, parallel=network.parallel)
     counts = {name: getattr(network, name)._cache_size() for name in ("train", "evaluate")}
     print("compilations: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
@@ -61,19 +62,6 @@ def main() -> None:
 def percent(looped: float, alone: float) -> str:
     """How much more one is than the other."""
     return f"{100 * (looped / alone - 1):+.1f} %"
-
-
-def examples(side: int) -> loader.Examples:
-    """Photos of noise, as a stage would load them."""
-    rng = np.random.default_rng(0)
-    photos = SimpleNamespace(
-        name=np.arange(PHOTOS).astype(str),
-        label=rng.integers(0, WHALES, PHOTOS),
-        points=np.zeros((PHOTOS, 2, 2)),
-        box=np.ones((PHOTOS, 4)),
-    )
-    images = rng.integers(0, 256, (PHOTOS, side, side, 3), np.uint8)
-    return loader.Examples(photos, SimpleNamespace(images=images, matrices=np.tile(np.eye(3), (PHOTOS, 1, 1))))
 
 
 def bare(network: train.Network, state, batches, steps: int) -> float:

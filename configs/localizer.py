@@ -48,6 +48,7 @@ WINDOW = {
         "augmentation": "scale(0.7,1.4)|translate(0.15)|flip_lr|flip_ud|gamma(0.7,1.4)",
     },
     "size": (96, 96),
+    "epochs": 20.0,
 }
 PRESETS = {"post": POST, "small": SMALL, "window": WINDOW, "demo": {**SMALL, "epochs": 24.0}}
 

@@ -1,0 +1,23 @@
+"""Photos of noise, as a stage would load them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from whale_jax.data import loader
+from whale_jax.geometry import Size
+from whale_jax.programs import train
+
+
+def photos(count: int, size: Size, *, whales: int) -> train.Data:
+    """`count` views of `size` (height, width), of `whales` whales, each with a head box."""
+    rng = np.random.default_rng(0)
+    known = SimpleNamespace(
+        name=np.arange(count).astype(str),
+        label=rng.integers(0, whales, count),
+        points=np.zeros((count, 2, 2)),
+        box=np.tile([size[1] / 4, size[0] / 4, size[1] / 2, size[0] / 2], (count, 1)),
+    )
+    images = rng.integers(0, 256, (count, *size, 3), np.uint8)
+    view = SimpleNamespace(images=images, matrices=np.tile(np.eye(3), (count, 1, 1)))
+    return train.Data(known, None, view, loader.Examples(known, view))
