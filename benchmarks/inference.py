@@ -5,7 +5,7 @@
 The bar is 80 % of the rate of the compiled step on a batch that lies on the devices already, and 60 s for the
 regression of 4,543 photos of 447 whales on 896 features.
 
-Two idle cores: plain 649 images/s of 80 x 160 pixels, features 94 % of it, saliency 81 %, warps 94 %; the regression 1 s.
+Two idle cores: plain 649 images/s of 80 x 160 pixels, features 94 % of it, saliency 81 %, warps 94 %; regression 1 s.
 """
 
 import argparse
