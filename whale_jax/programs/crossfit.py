@@ -114,8 +114,9 @@ def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str,
         right = {f"top{k}": metrics.top_k(logits, label, k) for k in (1, 5)}
         return {name: float(values.mean()) for name, values in (losses | right).items()} if known.any() else {}
     name = "box" if "box" in found else "points"
-    known = np.isfinite(getattr(photos, name)).reshape(len(photos.name), -1).all(1)
-    answer, true = found[name][known], getattr(photos, name)[known]
+    true = getattr(photos, name)
+    known = np.isfinite(true).all(tuple(range(1, true.ndim)))
+    answer, true = found[name][known], true[known]
     if not known.any():
         return {}
     if name == "box":
