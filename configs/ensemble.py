@@ -2,7 +2,7 @@
 
     python -m whale_jax.main --config=configs/ensemble.py:runs/small --workdir=runs/ensemble
 
-Not run yet with all six: eighteen trainings, two of which are of half the photos.
+Not run yet with all six: eighteen trainings, twelve of them on half of the photos.
 
 The part after the colon is the folder of a finished pipeline, whose aligned heads are used. In the table at the end,
 `own_stack` is a logistic regression on features of the networks' own training photos, as the post did; `unseen_stack`

@@ -50,6 +50,16 @@ class Dirichlet(NamedTuple):
     change: np.ndarray
     bias: np.ndarray
 
+    @property
+    def temperature(self) -> float:
+        """Of the base."""
+        return self.base.temperature
+
+    @property
+    def weight(self) -> float:
+        """Of the prior, in the base."""
+        return self.base.weight
+
     def __call__(self, p: np.ndarray) -> np.ndarray:
         """(n, whales) probabilities, calibrated."""
         known = _centred(self.base(p))

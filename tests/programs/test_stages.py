@@ -170,9 +170,12 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     monkeypatch.setattr(calibrate.right_whale, "load", lambda folder: data)
     monkeypatch.setattr(calibrate.splits, "load", lambda folder, photos: split)
     np.savez(tmp_path / "probabilities.npz", network=sure)
+    stage.write(tmp_path / "result.json", {"train_metrics": {"network": {"log_loss": 0.5}}})
     inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
     (tmp_path / "out").mkdir()
-    found = calibrate.run(stage.config("calibrate", inputs=inputs), tmp_path / "out")["metrics"]["network"]
+    result = calibrate.run(stage.config("calibrate", inputs=inputs), tmp_path / "out")
+    assert result["train_metrics"] == {"network": {"log_loss": 0.5}}
+    found = result["metrics"]["network"]
     best = -np.log(true[np.arange(400), data.label[:400]]).mean()
     assert found["before"]["log_loss"] > best + 0.2
     assert found["after"]["log_loss"] == pytest.approx(best, abs=0.03)

@@ -117,6 +117,12 @@ def load(folder: str | Path) -> Photos:
     )
 
 
+def annotated(photos: Photos, name: str) -> np.ndarray:
+    """(N,) bool, of which photos the "label", the "points" or the "box" is known."""
+    values = getattr(photos, name)
+    return values >= 0 if name == "label" else np.isfinite(values).all(tuple(range(1, values.ndim)))
+
+
 def _path(folder: str | Path) -> Path:
     return Path(folder) / RightWhale.name / str(RightWhale.VERSION)
 

@@ -46,15 +46,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 after[part == i] = own(p[valid][part == i])
             whole = fit(p[valid], label, prior)
             written[name] = whole(p)
-            base = getattr(whole, "base", whole)
-            found[name] = {"temperature": base.temperature, "prior": base.weight}
+            found[name] = {"temperature": whole.temperature, "prior": whole.weight}
             for kind, own in (("before", p[valid]), ("after", after)):
                 found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}
                 drawn[f"{name}, {kind}"] = calibration.reliability(own, label)
     np.savez(workdir / "probabilities.npz", **written)
     figures.save(workdir / "reliability.png", figures.reliability_diagram, drawn)
-    made = stage.read(Path(config.inputs.probabilities) / "result.json") or {}
-    return {"split": split.hash, "metrics": found, "train_metrics": made.get("train_metrics", {})}
+    made = stage.read(Path(config.inputs.probabilities) / "result.json")
+    return {"split": split.hash, "metrics": found, "train_metrics": made["train_metrics"]}
 
 
 def check(config: ConfigDict) -> None:

@@ -13,6 +13,7 @@ from whale_jax import errors
 from whale_jax.programs import figures, finished, pictures, report, stage
 from whale_jax.programs.finished import Stage
 
+TRAINED = ("train", "crossfit")  # programs that leave curves
 DEFAULTS = {"inputs": {}}  # any name -> folder of a run: of one program and, as everywhere, of one split
 
 
@@ -35,7 +36,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for key in metrics
     }
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
-    if panels := curves(recipes, metrics):
+    if programs[0] in TRAINED and (panels := curves(recipes, metrics)):
         figures.save(workdir / "curves.png", figures.curves, panels, "Validation while training: a curve a run")
     stage.write(workdir / "table.json", rows)
     report.publish(workdir, text)
@@ -58,18 +59,9 @@ def sources(one: Stage) -> list[Stage]:
 
 def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> list[list[figures.Panel]]:
     """A panel for each metric that was measured while training, with a curve for each run, coloured by recipe."""
-    looks = dict(zip(recipes, itertools.cycle(figures.PALETTE), strict=False))
-    if any(one.result["program"] not in ("train", "crossfit") for group in recipes.values() for one in group):
-        return []
-    drawn = {
-        key: [
-            line
-            for look, group in recipes.items()
-            for one in group
-            for line in pictures.lines(one, (look, looks[look]), f"valid/{key}")
-        ]
-        for key in metrics
-    }
+    looks = zip(recipes, itertools.cycle(figures.PALETTE), strict=False)
+    runs = [(look, one) for look in looks for one in recipes[look[0]]]
+    drawn = {key: [line for look, one in runs for line in pictures.lines(one, look, f"valid/{key}")] for key in metrics}
     return [[figures.Panel(report.COLUMNS[key][0], lines)] for key, lines in drawn.items() if lines]
 
 

@@ -108,20 +108,19 @@ def predict(network: train.Network, data: train.Data, rows: np.ndarray, *, confi
 def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str, float]:
     """Metrics of predictions, over every photo that is annotated: what has no prediction is an error. {} if none is."""
     if "logits" in found:
-        known = (photos.label >= 0) & np.isfinite(found["logits"]).all(1)
+        known = right_whale.annotated(photos, "label") & np.isfinite(found["logits"]).all(1)
         logits, label = found["logits"][known].astype(np.float32), photos.label[known]
         losses = {"log_loss": metrics.log_loss(logits, label, clip=metrics.KAGGLE_CLIP)}
         right = {f"top{k}": metrics.top_k(logits, label, k) for k in (1, 5)}
         return {name: float(values.mean()) for name, values in (losses | right).items()} if known.any() else {}
     name = "box" if "box" in found else "points"
-    true = getattr(photos, name)
-    known = np.isfinite(true).all(tuple(range(1, true.ndim)))
-    answer, true = found[name][known], true[known]
+    known = right_whale.annotated(photos, name)
     if not known.any():
         return {}
+    said, true = found[name][known], getattr(photos, name)[known]
     if name == "box":
-        overlap = np.nan_to_num(geometry.iou(answer, true))
+        overlap = np.nan_to_num(geometry.iou(said, true))
         return {"iou": float(overlap.mean()), "iou>0.5": float((overlap > 0.5).mean())}
-    error = np.asarray(metrics.point_error(answer, true))
+    error = np.asarray(metrics.point_error(said, true))
     near = {f"pck@{within}": float((error <= within).mean()) for within in (0.05, 0.1, 0.25)}
     return {"point_error": float(np.nanmean(error)), "point_error_median": float(np.nanmedian(error)), **near}

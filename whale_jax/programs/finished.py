@@ -28,6 +28,11 @@ def read(folder: str | Path) -> Stage:
     return Stage(folder, config, result)
 
 
+def made_from(one: Stage, photos: str | Path) -> bool:
+    """Whether a stage was made from the very photos that were imported into the folder `photos`."""
+    return one.result["inputs"].get("photos") == read(photos).result["digest"]
+
+
 def ancestors(stages: Iterable[Stage]) -> list[Stage]:
     """These stages and all that they were made from, each after those."""
     found: dict[Path, Stage] = {}

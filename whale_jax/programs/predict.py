@@ -25,8 +25,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     made = finished.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
-    same = made.result["inputs"]["photos"] == finished.read(config.inputs.photos).result["digest"]
-    split = splits.load(Path(made.config["inputs"]["split"]), photos) if same else None
+    seen = finished.made_from(made, config.inputs.photos)
+    split = splits.load(Path(made.config["inputs"]["split"]), photos) if seen else None
     whales = stage.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
     chosen = columns(whales, photos.whales, made.folder)
     own = ConfigDict({"warps": {}, "average": "mean", **made.config, "batch": config.batch})

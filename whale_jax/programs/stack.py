@@ -28,7 +28,7 @@ DEFAULTS = {
     "C": (0.01, 0.1, 1.0, 10.0),  # inverses of the penalty to choose from; 10 is the post's
     "iterations": 200,
 }
-KINDS = {"features": lambda found: found, "logits": lambda found: np.asarray(jax.nn.log_softmax(found))}
+KINDS = ("features", "logits")
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -36,10 +36,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     given = {name: path for name, path in sorted(config.inputs.items()) if name.startswith("features") and path}
-    kind = registry.lookup("kind of input to the stack", KINDS, config.on)
-    known = np.concatenate([kind(predictions.load(path, config.on, photos)) for path in given.values()], axis=1)
-    alone = {name: jax.nn.softmax(predictions.load(path, "logits", photos)) for name, path in given.items()}
+    logits = {name: predictions.load(path, "logits", photos) for name, path in given.items()}
+    alone = {name: np.asarray(jax.nn.softmax(own)) for name, own in logits.items()}
     network = np.mean(list(alone.values()), axis=0)
+    if config.on == "logits":
+        parts = [np.asarray(jax.nn.log_softmax(own)) for own in logits.values()]
+    else:
+        parts = [predictions.load(path, config.on, photos) for path in given.values()]
+    known = np.concatenate(parts, axis=1)
     usable = np.isfinite(known).all(1)
     fit, valid = splits.train_rows(split, config.fold), splits.valid_rows(split, config.fold)
     fit = fit[usable[fit]]
@@ -72,7 +76,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for a kind of input that there is not."""
-    registry.lookup("kind of input to the stack", KINDS, config.on)
+    registry.lookup("kind of input to the stack", dict.fromkeys(KINDS), config.on)
 
 
 def score(probabilities: np.ndarray, label: np.ndarray, *, floor: float = metrics.KAGGLE_CLIP) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Trains one network on one view of the photos, for any task."""
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from ml_collections import ConfigDict
 from whale_jax import errors, registry
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
-from whale_jax.programs import stage
+from whale_jax.programs import finished, stage
 from whale_jax.tasks import Task
 from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify
@@ -140,8 +141,7 @@ def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]
         valid = splits.inside_rows(data.split, config.part, config.parts)
     else:
         valid = splits.valid_rows(data.split, config.fold)
-    annotation = getattr(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
-    known = annotation >= 0 if annotation.ndim == 1 else np.isfinite(annotation.reshape(len(annotation), -1)).all(1)
+    known = right_whale.annotated(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
     known &= np.isfinite(data.view.matrices).all((1, 2))
     train, valid = train[known[train]], valid[known[valid]]
     if not len(train):
@@ -204,8 +204,8 @@ def begin(network: Network, folder: Path, config: ConfigDict, data: Data) -> Net
     Another architecture or other whales raise InputError, as do photos of this training under another split: some that
     are validated on here would have been trained on there.
     """
-    there, photos = stage.read(folder / "result.json"), stage.read(Path(config.inputs.photos) / "result.json")
-    if there["inputs"].get("photos") == photos["digest"] and there["split"] != data.split.hash:
+    there = finished.read(folder)
+    if finished.made_from(there, config.inputs.photos) and there.result["split"] != data.split.hash:
         raise errors.InputError(f"{folder} was trained on these photos by another split: train it again by this one")
     whales = stage.read(folder / "whales.json")
     if whales and config.task.name == "classify":
@@ -213,18 +213,21 @@ def begin(network: Network, folder: Path, config: ConfigDict, data: Data) -> Net
         if lines := errors.differences(*sides):
             what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
             raise errors.InputError("\n".join([what, *lines]))
-    return network._replace(state=checkpoints(network, folder).variables(network.state))
+    with opened(network, folder) as checkpoints:
+        return network._replace(state=checkpoints.variables(network.state))
 
 
-def checkpoints(network: Network, workdir: Path) -> Checkpoints:
-    """Those of a training."""
-    return Checkpoints(workdir / "checkpoints", metric=network.task.best, maximise=network.task.maximise)
+def opened(network: Network, workdir: Path) -> contextlib.closing[Checkpoints]:
+    """The checkpoints of a training, which are closed at the end of the block."""
+    task = network.task
+    return contextlib.closing(Checkpoints(workdir / "checkpoints", metric=task.best, maximise=task.maximise))
 
 
 def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
     """A trained network: the best state in workdir/checkpoints, or the last one."""
     network = build(config, classes=classes)
-    state, _ = checkpoints(network, workdir).restore(network.parallel.put_state(network.state), best=best)
+    with opened(network, workdir) as checkpoints:
+        state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
     return network._replace(state=state)
 
 
