@@ -3,7 +3,7 @@
     python -m whale_jax.main --config=configs/pipeline.py:small --config.data.root=DIR --workdir=runs/small
 
 2 CPU cores, `small`, 4,543 composed photos, one seed. From photos to aligned heads 25 min: mean IoU 0.76, median point
-error 3.2 % of a head length. Classifiers and all that follows 56 min, measured on the heads of an earlier aligner:
+error 3.2 % of a head length. Classifiers and all that follows 55 min, measured on the heads of an earlier aligner:
 validation log loss, calibrated: naive 5.93, boxed 5.83, aligned 5.08 (top-1 7.8 %, top-5 18.6 % of 447 whales).
 
 `small` is for two CPU cores, `post` is the post's size for a GPU. One network, with one number of steps and of pixels,
