@@ -3,7 +3,7 @@
     python -m whale_jax.main --config=configs/adapt.py:runs/small --config.data.root=DIR --workdir=runs/adapted
 
 The first and the second look begin with the weights found there and go on with the photos here, in four parts by
-encounter: `first/result.json` and so on have the errors on photos, and sightings, that the networks did not see.
+encounter: `report/` has the errors on photos, and sightings, that the networks did not see.
 
 2 CPU cores, 23 whole aerial photos of 11 whales, each whale an encounter: 3.5 min; median error 0.047 of a head length
 (0.32 before), 74 % of photos within a tenth.
@@ -26,6 +26,7 @@ def get_config(run="runs/small"):
             stages[name] = learn(f"{run}/{there}", stages[name].inputs.view)
     if "third" in stages:
         stages.third.inputs.network = "second"
+    stages.report.inputs.split = "split"
     return config
 
 

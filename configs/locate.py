@@ -2,12 +2,15 @@
 
     python -m whale_jax.main --config=configs/locate.py:runs/small --config.data.root=DIR --workdir=runs/elsewhere
 
-Where the photos are annotated, `first/result.json`, `second/result.json` and `third/result.json` have the errors.
+`report/` has the points drawn on photos, the aligned heads and, where photos are annotated, the errors.
 """
 
 from pathlib import Path
 
+from configs import pipeline
 from whale_jax.programs import finished, stage
+
+LOOKS = {"aligner": "first", "refined": "second", "third": "third"}  # name in a pipeline -> name here
 
 
 def get_config(run="runs/small"):
@@ -21,6 +24,8 @@ def get_config(run="runs/small"):
         stages["third_window"] = cut(run, "third_window", "second")
         stages["third"] = apply(run, "refined", "third_window")
     stages["aligned"] = cut(run, "aligned", list(stages)[-1])
+    looks = {there: here for there, here in LOOKS.items() if here in stages}
+    stages["report"] = pipeline.report(stages, **looks)
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config

@@ -131,7 +131,11 @@ def test_configs_that_go_on_from_a_finished_run(name, tmp_path):
         stage.write(tmp_path / own / "result.json", {})
     config = MODULES[name].get_config(str(tmp_path))
     assert_ordered(config.stages, elsewhere=str(tmp_path))
-    assert pipeline.order(config.stages)[-1] == "aligned"
+    assert pipeline.order(config.stages)[-1] == "report"
+    shown = config.stages.report.inputs
+    assert [shown[there] for there in ("photos", "aligner", "refined", "third", "aligned")] == (
+        ["photos", "first", "second", "third", "aligned"]
+    )
     for own in ("whole", "window", "third_window", "aligned"):  # cut as there
         assert tuple(config.stages[own].size) == finished[own].size
     pipeline.check(config)

@@ -217,6 +217,22 @@ def test_spots_show_the_points(run_folder):
         assert ((points > (left, top)) & (points < (right, bottom))).all()
 
 
+def test_photos_that_nobody_named_or_annotated_are_shown_with_what_was_found(run_folder, monkeypatch):
+    known = right_whale.load(run_folder / "photos")
+    strangers = known._replace(
+        label=np.full_like(known.label, -1), whales=(), points=np.full_like(known.points, np.nan)
+    )
+    monkeypatch.setattr(right_whale, "load", lambda folder: strangers)
+    found = drawn(run_folder, "photos", "third", "aligned")
+    assert list(found) == ["points_third", "aligned_heads"]
+    rows, title = found["points_third"]
+    assert {kind: len(spots) for kind, spots in rows.items()} == {"not annotated": 4}
+    assert "error" not in title
+    assert all(np.isnan(spot.true).all() and np.isfinite(spot.found).all() for spot in rows["not annotated"])
+    assert [len(heads) for heads in found["aligned_heads"][0].values()] == [4, 4, 4, 4, 4, 4]
+    assert report.networks({"third": finished.Stage(None, {}, {"metrics": {}})}, pictures.LOOKS, report.POINTS) == []
+
+
 def test_sheets_show_the_same_photos_in_both_views(run_folder):
     found = drawn(run_folder)
     aligned, boxed = found["aligned_heads"][0], found["boxed_heads"][0]
@@ -272,7 +288,7 @@ def test_one_look_and_few_photos():
         ({}, "nothing to report"),
         ({"alligner": "aligner"}, "unknown input of report 'alligner': did you mean aligner"),
         ({"aligner": "localiser"}, "localiser holds no finished stage"),
-        ({"calibrated": "stack"}, "stack was made by the program 'stack', and this wants one made by 'calibrate'"),
+        ({"calibrated": "stack"}, "stack was made by the program 'stack', and this wants one made by calibrate"),
         ({"photos": "photos", "aligner": "localizer"}, "localizer has not measured point_error_median, .* task"),
         ({"aligner": "aligner"}, "inputs.photos is empty, and the pictures of aligner need"),
     ],

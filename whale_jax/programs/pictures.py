@@ -110,47 +110,58 @@ def point_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> It
     if looks and len(known):
         yield "point_error", figures.error_curves, [(*LOOKS[name], error[name]) for name in looks]
     for name, points in looks.items():
-        if np.isfinite(error[name]).any():
-            title = (
-                f"{LOOKS[name][0].capitalize()}, out of fold: error in head lengths (mean distance of the two points)"
-            )
-            yield f"points_{name}", sheets.point_sheet, spots(photos, points, known, error[name]), title
+        if rows := spots(photos, points, known, error[name]):
+            title = f"{LOOKS[name][0].capitalize()}, on photos that it was not trained on"
+            measure = ": error in head lengths (mean distance of the two points)" if len(known) else ""
+            yield f"points_{name}", sheets.point_sheet, rows, title + measure
 
 
 def spots(
     photos: right_whale.Photos, points: np.ndarray, known: np.ndarray, error: np.ndarray
 ) -> dict[str, list[Spot]]:
-    """Photos with the best, median and worst of the (n,) errors of the (n,) rows `known`."""
-    order = np.argsort(error)[: np.isfinite(error).sum()]
+    """Photos with the best, median and worst of the (n,) errors of the (n,) rows `known`, and some not annotated."""
+    order = known[np.argsort(error)[: np.isfinite(error).sum()]]
     count = min(SPOTS, max(1, len(order) // 3))
     middle = (len(order) - count) // 2
     chosen = {"best": order[:count], "median": order[middle : middle + count], "worst": order[-count:]}
-    return {kind: [spot(photos, known[i], points[known[i]], error[i]) for i in some] for kind, some in chosen.items()}
+    found = np.flatnonzero(np.isfinite(points).all((1, 2)))
+    chosen["not annotated"] = _evenly(np.setdiff1d(found, known), SPOTS)
+    titles = dict(zip(known, (f": {value:.3f}" for value in error), strict=True))
+    rows = {
+        kind: [spot(photos, i, points[i], f"{photos.name[i]}{titles.get(i, '')}") for i in some]
+        for kind, some in chosen.items()
+    }
+    return {kind: some for kind, some in rows.items() if some}
 
 
-def spot(photos: right_whale.Photos, row: int, points: np.ndarray, error: float) -> Spot:
+def spot(photos: right_whale.Photos, row: int, points: np.ndarray, title: str) -> Spot:
     """The part of a photo around its annotated and predicted points."""
     size, true = photos.size[row][::-1], photos.points[row]  # x, y
-    both = np.concatenate([true, points])
+    own = true if np.isfinite(true).all() else points
+    both = np.concatenate([own, points])
     low, high = both.min(0), both.max(0)
-    width = max(AROUND * np.linalg.norm(true[0] - true[1]), 1.3 * max(high - low) * SPOT_ASPECT)
+    width = max(AROUND * np.linalg.norm(own[0] - own[1]), 1.3 * max(high - low) * SPOT_ASPECT, SPOT_WIDTH / 10)
     extent = np.array([1, 1 / SPOT_ASPECT]) * min(width, size[0], size[1] * SPOT_ASPECT)
     scale = min(1.0, SPOT_WIDTH / extent[0])
     start = np.floor(np.clip((low + high - extent) / 2, 0, size - extent) * scale)
     end = np.minimum(start + np.floor(extent * scale), np.rint(size * scale))
     picture = images.decode(photos.jpeg(row), (scale, scale), window=(*start, *end))
     (left, top), (right, bottom) = start / scale - 0.5, end / scale - 0.5
-    return Spot(picture, (left, right, bottom, top), true, points, f"{photos.name[row]}: {error:.3f}")
+    return Spot(picture, (left, right, bottom, top), true, points, title)
 
 
 def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
-    """The same photos of the same whales, as aligned and as boxed heads."""
+    """The same photos of the same whales, as aligned and as boxed heads; where no whale is named, photos in order."""
     views = {name: images.load(found[name].folder) for name in VIEWS if name in found}
-    usable = photos.label >= 0
+    label, names = photos.label, photos.whales
+    if not names:
+        part = np.arange(len(label)) // max(1, len(label) // SHEET[0])
+        label, names = np.where(part < SHEET[0], part, -1), [f"part {i + 1}" for i in range(SHEET[0])]
+    usable = label >= 0
     for view in views.values():
         usable = usable & np.isfinite(view.matrices).all((1, 2))
     group = splits.load(found["split"].folder, photos).group if "split" in found else np.arange(len(photos.name))
-    chosen = choose(photos.label, group, usable)
+    chosen = choose(label, group, usable)
     for name, view in views.items():
         if chosen:
             frame = found[name].config
@@ -158,11 +169,17 @@ def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Itera
             if frame["frame"] != "whole":  # a network may see it squashed, a person should not
                 aspect = true_aspect(view).clip(0.2, 5)  # even of a box that is next to nothing
             rows = {
-                photos.whales[whale]: [Head(view.images[row], float(aspect[row]), photos.name[row]) for row in some]
+                names[whale]: [Head(view.images[row], float(aspect[row]), photos.name[row]) for row in some]
                 for whale, some in chosen.items()
             }
             cell = np.median([head.aspect for heads in rows.values() for head in heads]).clip(0.5, 3)
-            yield f"{name}_heads", sheets.head_sheet, rows, f"{VIEWS[name]}, a whale a row", cell
+            yield (
+                f"{name}_heads",
+                sheets.head_sheet,
+                rows,
+                VIEWS[name] + (", a whale a row" if photos.whales else ""),
+                cell,
+            )
 
 
 def choose(label: np.ndarray, group: np.ndarray, usable: np.ndarray) -> dict[int, np.ndarray]:

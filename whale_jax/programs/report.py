@@ -11,24 +11,25 @@ from whale_jax import errors
 from whale_jax.programs import figures, finished, pictures, stage
 from whale_jax.programs.finished import Stage
 
-# What the report reads, and the program that makes it; each may be left empty.
+# What the report reads, and the programs that make it; each may be left empty.
+FINDERS = ("crossfit", "predict")
 STAGES = {
-    "photos": "import_photos",
-    "split": "split",
-    "localizer": "crossfit",
-    "localizer_refined": "crossfit",
-    "aligner": "crossfit",
-    "refined": "crossfit",
-    "third": "predict",
-    "boxed": "align",
-    "aligned": "align",
-    "naive_classifier": "train",
-    "boxed_classifier": "train",
-    "aligned_classifier": "train",
-    "naive_calibrated": "calibrate",
-    "boxed_calibrated": "calibrate",
-    "calibrated": "calibrate",
-    "submission": "submit",
+    "photos": ("import_photos",),
+    "split": ("split",),
+    "localizer": FINDERS,
+    "localizer_refined": FINDERS,
+    "aligner": FINDERS,
+    "refined": FINDERS,
+    "third": FINDERS,
+    "boxed": ("align",),
+    "aligned": ("align",),
+    "naive_classifier": ("train",),
+    "boxed_classifier": ("train",),
+    "aligned_classifier": ("train",),
+    "naive_calibrated": ("calibrate",),
+    "boxed_calibrated": ("calibrate",),
+    "calibrated": ("calibrate",),
+    "submission": ("submit",),
 }
 DEFAULTS = {"inputs": dict.fromkeys(STAGES, "")}
 
@@ -97,9 +98,9 @@ def gather(inputs: Mapping[str, str]) -> dict[str, Stage]:
     if not found:
         raise errors.InputError("nothing to report: set an input to the folder of a stage, such as inputs.calibrated")
     for name, one in found.items():
-        if one.result["program"] != STAGES[name]:
+        if one.result["program"] not in STAGES[name]:
             made = f"{one.folder} was made by the program {one.result['program']!r}"
-            raise errors.InputError(f"inputs.{name}: {made}, and this wants one made by {STAGES[name]!r}")
+            raise errors.InputError(f"inputs.{name}: {made}, and this wants one made by {' or '.join(STAGES[name])}")
     return found
 
 
@@ -117,8 +118,10 @@ def tabulate(found: Mapping[str, Stage]) -> dict[str, list[dict[str, Any]]]:
 
 
 def networks(found: Mapping[str, Stage], names: Mapping[str, pictures.Look], metrics: tuple[str, ...]) -> list[dict]:
-    """A row for each of the networks `names` that is there, with what it took to train those that were."""
-    there = {label: found[name] for name, (label, _) in names.items() if name in found}
+    """A row for each of the networks `names` that measured something, with what it took to train those that were."""
+    there = {
+        label: found[name] for name, (label, _) in names.items() if name in found and found[name].result["metrics"]
+    }
     return [
         {"name": label, **finished.measured(one, metrics), **(finished.effort(one) if "size" in one.config else {})}
         for label, one in there.items()

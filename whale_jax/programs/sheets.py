@@ -18,7 +18,7 @@ class Spot(NamedTuple):
     Attributes:
         image: (height, width, 3) uint8.
         extent: (left, right, bottom, top) its edges, in photo pixels.
-        true, found: (2, 2) bonnet and blowhead as (x, y), in photo pixels.
+        true, found: (2, 2) bonnet and blowhead as (x, y), in photo pixels; true is NaN where nobody annotated them.
         title: above it.
     """
 
@@ -56,7 +56,7 @@ class Looked(NamedTuple):
 
 
 def point_sheet(rows: Mapping[str, Sequence[Spot]], title: str) -> Figure:
-    """Annotated and predicted points on parts of photos, a row a kind (best, median, worst)."""
+    """Annotated and predicted points on parts of photos, a row a kind (best, median, worst, not annotated)."""
     columns = max(map(len, rows.values()))
     figure = figure_of(0.4 + 3.1 * columns, 0.8 + 2.28 * len(rows), title)
     for axes, (kind, spots) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
