@@ -104,6 +104,25 @@ def test_parts_predict_every_labelled_photo_once_by_what_saw_nothing_like_it(par
         assert len(outside) + len(inside[part]) == (label >= 0).sum()
 
 
+def test_a_photo_without_a_name_teaches_where_the_head_is_and_nothing_else():
+    label = long_tail()
+    points = np.full((len(label), 2, 2), np.nan)
+    points[np.flatnonzero(label < 0)[::2]] = 1  # half of the nameless are annotated, and none of the others
+    photos = as_photos(label, points=points)
+    split = splits.make(photos, folds=5, seed=0, groups=np.arange(len(label)))
+    nameless = np.flatnonzero(label < 0)
+    np.testing.assert_array_equal(split.fold[nameless] >= 0, np.isfinite(points[nameless]).all((1, 2)))
+    assert np.ptp(np.bincount(split.fold[nameless][::2], minlength=5)) == 0  # dealt out evenly: 20 over 5 folds
+    assert not split.single[nameless].any()
+    for fold in range(5):
+        assert (label[splits.train_rows(split, fold)] >= 0).all()
+        assert (label[splits.valid_rows(split, fold)] >= 0).all()
+    parts = [splits.inside_rows(split, part, 2) for part in range(2)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.flatnonzero(split.fold >= 0))
+    nobody = as_photos(np.full(6, -1), points=np.ones((6, 2, 2)))
+    assert (splits.make(nobody, folds=2, seed=0, groups=np.arange(6)).fold >= 0).all()
+
+
 def test_the_seed_decides_and_the_hash_tells():
     photos, groups = as_photos(long_tail()), np.arange(len(long_tail()))
     first, again, other = (splits.make(photos, folds=5, seed=seed, groups=groups) for seed in (0, 0, 1))

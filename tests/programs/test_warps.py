@@ -18,7 +18,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     lost = data.points.copy()
     data.points[0] = np.nan  # not annotated
     fold = np.array([0, 0, 1, 0, -1, -1], np.int32)
-    split = splits.Split(fold, np.zeros(6, bool), fold, "h", 2, 0)
+    split = splits.Split(fold, fold >= 0, np.zeros(6, bool), fold, "h", 2, 0)
     view = images.View(np.zeros((6, 8, 8, 3), np.uint8), np.tile(np.eye(3), (6, 1, 1)))
     monkeypatch.setattr(train, "load_data", lambda config: train.Data(data, split, view, None))
     monkeypatch.setattr(train, "restore", lambda *_, **__: None)

@@ -22,7 +22,9 @@ class World:
         rng = np.random.default_rng(0)
         pictures = rng.integers(0, 256, (6, 8, 8, 3), np.uint8)
         self.view = images.View(pictures, np.array([np.diag([0.01, 0.01, 1])] * 6, np.float32))
-        self.split = splits.Split(np.array([0, 1, 0, 1, -1, -1]), np.zeros(6, bool), np.arange(6), "h", 2, 0)
+        self.split = splits.Split(
+            np.array([0, 1, 0, 1, -1, -1]), self.photos.label >= 0, np.zeros(6, bool), np.arange(6), "h", 2, 0
+        )
         for name, result in {"photos": {"digest": "p"}, "split": {"split": "h", "digest": "h"}}.items():
             self.finish(name, result)
         self.finish("view", {"digest": "v"})
@@ -122,7 +124,7 @@ def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
 
 
 def test_a_fold_can_be_held_out_from_all_parts():
-    split = splits.Split(np.array([0, 1, 2, 3, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0)
+    split = splits.Split(np.array([0, 1, 2, 3, -1]), np.arange(5) < 4, np.zeros(5, bool), np.arange(5), "h", 4, 0)
     config = stage.config("crossfit", parts=2, fold=1)
     parts = [train.trained_rows(crossfit.part_config(config, part), split) for part in range(2)]
     assert [rows.tolist() for rows in parts] == [[3], [0, 2]]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whale_jax.data.right_whale import Photos
+from whale_jax.data.right_whale import Photos, annotated
 from whale_jax.errors import InputError
 
 
@@ -20,15 +20,17 @@ class Split(NamedTuple):
     """Which photo is held out when. N is the number of photos, labelled or not.
 
     Attributes:
-        fold: (N,) int32 0..folds-1, -1 where unlabelled.
+        fold: (N,) int32 0..folds-1, -1 of photos that nothing can be learned from: neither labelled nor annotated.
+        named: (N,) bool, whether labelled; the others that have a fold teach only where the head is.
         single: (N,) bool, photos of whales that only one fold has: they always train, or no one would know them.
-        group: (N,) int32, equal for photos that are kept on one side; -1 where unlabelled.
+        group: (N,) int32, equal for photos that are kept on one side; -1 where there is no fold.
         hash: of all that the file says.
         folds: their number.
         seed: what the ties were drawn with.
     """
 
     fold: np.ndarray
+    named: np.ndarray
     single: np.ndarray
     group: np.ndarray
     hash: str
@@ -37,13 +39,13 @@ class Split(NamedTuple):
 
 
 def train_rows(split: Split, fold: int) -> np.ndarray:
-    """Rows to train on when `fold` is held out."""
-    return np.flatnonzero((split.fold >= 0) & ((split.fold != fold) | split.single))
+    """Labelled rows to train on when `fold` is held out."""
+    return np.flatnonzero(split.named & ((split.fold != fold) | split.single))
 
 
 def valid_rows(split: Split, fold: int) -> np.ndarray:
-    """Rows that are held out with `fold`."""
-    return np.flatnonzero((split.fold == fold) & ~split.single)
+    """Labelled rows that are held out with `fold`."""
+    return np.flatnonzero(split.named & (split.fold == fold) & ~split.single)
 
 
 def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
@@ -58,7 +60,7 @@ def outside_rows(split: Split, part: int, parts: int) -> np.ndarray:
 
 
 def inside_rows(split: Split, part: int, parts: int) -> np.ndarray:
-    """Labelled rows that the one of `parts` (2 to folds) networks predicts that did not see them."""
+    """Rows that the one of `parts` (2 to folds) networks predicts that did not see them."""
     return np.flatnonzero((split.fold >= 0) & (split.fold % parts == part))
 
 
@@ -69,25 +71,27 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
         photos: N photos.
         folds: 2 or more.
         seed: for the order of groups of one size.
-        groups: (N,) int, equal for labelled photos that belong together; unlabelled rows are not looked at.
+        groups: (N,) int, equal for photos that belong together; rows without label and annotation are not looked at.
 
     Returns:
         The split. Too few groups for `folds` raise InputError.
     """
-    known = np.flatnonzero(photos.label >= 0)
+    named = annotated(photos, "label")
+    known = np.flatnonzero(named | annotated(photos, "points") | annotated(photos, "box"))
     number = np.unique(groups[known], return_inverse=True)[1]
     count = number.max(initial=-1) + 1
     if not 2 <= folds <= count:
-        raise InputError(f"{folds} folds: it takes 2 or more, and no more than the {count} groups of labelled photos")
-    counts = np.zeros((count, len(photos.whales)), int)
+        what = f"the {count} groups of labelled or annotated photos"
+        raise InputError(f"{folds} folds: it takes 2 or more, and no more than {what}")
+    counts = np.zeros((count, len(photos.whales) + 1), int)  # the last column is of photos without a name
     np.add.at(counts, (number, photos.label[known]), 1)
 
     fold, group = np.full((2, len(photos.name)), -1, np.int32)
     group[known], fold[known] = number, _deal(counts, folds=folds, seed=seed)[number]
-    folds_of = np.zeros((len(photos.whales), folds), bool)
+    folds_of = np.zeros((len(photos.whales) + 1, folds), bool)
     folds_of[photos.label[known], fold[known]] = True
-    single = (photos.label >= 0) & (folds_of.sum(1) == 1)[photos.label]
-    split = Split(fold, single, group, "", folds, seed)
+    single = named & (folds_of.sum(1) == 1)[photos.label]
+    split = Split(fold, named, single, group, "", folds, seed)
     return split._replace(hash=_hash(_facts(split, photos)))
 
 
@@ -137,7 +141,7 @@ def load(folder: Path, photos: Photos) -> Split:
         raise InputError(f"{path} is a split file of other photos: {len(strangers)} are not in both, such as {few}")
     if facts["photos"] != photos.digest:
         raise InputError(f"{path} is a split file of other photos: of these names, with other labels, marks or pixels")
-    columns["single"] = columns["single"].astype(bool)
+    columns |= {"single": columns["single"].astype(bool), "named": annotated(photos, "label")}
     return Split(**columns, hash=written, folds=facts["folds"], seed=facts["seed"])
 
 

@@ -1,4 +1,4 @@
-"""Deals the labelled photos out to folds and writes splits.json, once, before anything trains."""
+"""Deals the labelled and the annotated photos out to folds and writes splits.json, once, before anything trains."""
 
 import tempfile
 from pathlib import Path
@@ -26,8 +26,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     splits.save(workdir, photos, split)
     sizes = np.bincount(split.group[split.group >= 0])
     return {
-        "labelled": int(sizes.sum()),
-        "unlabelled": int((split.fold < 0).sum()),
+        "labelled": int(split.named.sum()),
+        "annotated_without_a_name": int((~split.named & (split.fold >= 0)).sum()),
+        "neither": int((split.fold < 0).sum()),
         "groups": len(sizes),
         "photos_in_groups_of_two_or_more": int(sizes[sizes > 1].sum()),
         "largest_group": int(sizes.max()),
