@@ -3,6 +3,7 @@
     --config=configs/aligner.py:post    the post's network and recipe: squared error on 256 x 256 pixels, for a GPU
     --config=configs/aligner.py:small   softmax over 80 bins a coordinate from a score map, 160 x 160 pixels
     --config=configs/aligner.py:window  the same for the second look, in a window turned by the first answer
+    --config=configs/aligner.py:night, :window_night  three times as many epochs of both
 
 `crossfit` trains one network a part of the photos, so that every photo's points come from a network that has not seen
 it. Set inputs.photos, inputs.split and inputs.view to the folders of those stages.
@@ -55,6 +56,8 @@ PRESETS = {
     "post": POST,
     "small": SMALL,
     "window": WINDOW,
+    "night": {**SMALL, "epochs": 48.0},
+    "window_night": {**WINDOW, "epochs": 60.0},
     "demo": {**SMALL, "task": {**SMALL["task"], "bins": 64}, "size": (128, 128), "epochs": 40.0},
     "demo_window": {**WINDOW, "epochs": 60.0},
 }
