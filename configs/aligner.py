@@ -21,6 +21,7 @@ POST = {
     "epochs": 500.0,
     "evaluations": 100,
     "patience": 20,
+    "weights": "best",
     "optimizer": {"name": "adam", "lr": 1e-4, "l2": 1e-7},
     "warps": {"rotate": (0, 45, 90, 135, 180, 225, 270, 315), "scale": (0.9, 1.0, 1.1)},
 }
@@ -37,6 +38,7 @@ SMALL = {
     "epochs": 16.0,
     "evaluations": 4,
     "patience": 0,
+    "weights": "last",
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
     "warps": {"rotate": (0, 90, 180, 270), "flip_ud": (0, 1)},
     "average": "median",

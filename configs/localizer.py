@@ -24,6 +24,7 @@ POST = {
     "epochs": 300.0,
     "evaluations": 100,
     "patience": 20,
+    "weights": "best",
     "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5},
 }
 SMALL = {
@@ -38,6 +39,7 @@ SMALL = {
     "epochs": 8.0,
     "evaluations": 4,
     "patience": 0,
+    "weights": "last",
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
 }
 WINDOW = {

@@ -1,8 +1,10 @@
 """Imports go one way, files are touched where they may be, and TensorFlow stays out."""
 
 import ast
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,24 @@ def test_only_data_checkpoints_logs_and_programs_touch_files(path):
 
 def test_every_folder_of_modules_is_a_package():
     assert not [str(path.parent) for path in MODULES if not (ROOT / path.parent / "__init__.py").exists()]
+
+
+def test_no_tensorflow_or_torch_is_installed_with_the_requirements():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    waiting, needed = {name_of(line) for line in lines if line.strip() and not line.startswith(("#", "-"))}, set()
+    while waiting:
+        needed.add(one := waiting.pop())
+        try:
+            wanted = metadata.requires(one) or []
+        except metadata.PackageNotFoundError:  # of another platform
+            continue
+        waiting |= {name_of(line) for line in wanted if "extra ==" not in line} - needed
+    assert {"jax", "numpy", "scipy"} <= needed  # named there, and needed by those
+    assert not needed & (FOREIGN | {"tensorflow-cpu", "tf-nightly"})
+
+
+def name_of(requirement):
+    return re.match(r"[\w.-]+", requirement.strip())[0].lower().replace("_", "-")
 
 
 def test_no_tensorflow_or_torch_comes_in_with_any_module():

@@ -234,6 +234,13 @@ def test_other_failures_leave_nothing_either(tmp_path, files):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_nobody_drew_boxes_they_are_around_the_points(tmp_path, files):
+    right_whale.build(catalogue(tmp_path, files, points=[[20, 12], [10, 12]]), tmp_path)
+    box = right_whale.load(tmp_path).box
+    np.testing.assert_allclose(box[0], [7, 7.4, 15.6, 9.2], rtol=1e-5)  # 0.3 of a head behind, 0.26 ahead, 0.46 aside
+    assert np.isnan(box[1:]).all()
+
+
 def test_neither_tensorflow_nor_jax_is_imported(tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.jpg").write_bytes(jpeg(i))

@@ -1,12 +1,15 @@
 """The stage counts what it packaged."""
 
+import contextlib
 import csv
+import logging
 
 import pytest
+from ml_collections import ConfigDict
 from PIL import Image
 
 from whale_jax import errors
-from whale_jax.programs import stage
+from whale_jax.programs import pipeline, stage
 
 
 def test_counts(tmp_path):
@@ -20,11 +23,71 @@ def test_counts(tmp_path):
     with open(root / "whales.csv", "w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     with pytest.raises(errors.InputError, match=r"4.jpg cannot be decoded \(not a JPEG\)"):
-        stage.run(stage.config("import_photos", root=str(root)), tmp_path / "refused")
-    result = stage.run(stage.config("import_photos", root=str(root), skip_unreadable=True), tmp_path / "run")
+        stage.run(stage.config("import_photos", root=str(root)), tmp_path / "run")
+    config = stage.config("import_photos", root=str(root), skip_unreadable=True)
+    result = stage.run(config, tmp_path / "run")  # what was refused has left the folder to it
     expected = {"photos": 4, "whales": 2, "labelled": 3, "with_points": 1, "with_box": 1, "unused_annotations": 0}
     assert {key: result[key] for key in expected} == expected
     assert result["skipped"] == ["4.jpg cannot be decoded (not a JPEG)"]
+    with warned() as warnings:
+        assert stage.run(config, tmp_path / "run") == result
+        assert not warnings
+        (root / "4.jpg").write_bytes((root / "3.jpg").read_bytes())
+        assert stage.run(config, tmp_path / "run") == result
+    assert [text.partition(str(root))[2] for text in warnings] == [
+        " has changed since it was imported: choose another --workdir to use it as it is now"
+    ]
+
+
+@contextlib.contextmanager
+def warned():
+    """The warnings that are logged meanwhile."""
+    found, handler = [], logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())
+    absl = logging.getLogger("absl")
+    absl.addHandler(handler)
+    try:
+        yield found
+    finally:
+        absl.removeHandler(handler)
+
+
+def test_photos_that_viewers_turn_are_named(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, how in (("a.jpg", {}), ("b.jpg", {"exif": exif})):
+        Image.new("RGB", (40, 30)).save(tmp_path / name, **how)
+    with warned() as warnings:
+        stage.run(stage.config("import_photos", root=str(tmp_path)), tmp_path / "run")
+    assert [text for text in warnings if text.startswith("1 photos are turned") and text.endswith("look at b.jpg")]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("Image,whaleID\na.jpg,x\nb.jpg,y\n", "stage find learns from photos with points"),
+        ("Image,bonnet_x,bonnet_y,blowhead_x,blowhead_y\na.jpg,9,9,20,20\n", "stage name .* photos of two whales"),
+        ("Image,whaleID,bonnet_x,bonnet_y,blowhead_x,blowhead_y\na.jpg,x,9,9,20,20\n", "stage name .* of two whales"),
+    ],
+)
+def test_a_pipeline_says_at_once_which_annotations_it_lacks(tmp_path, table, message):
+    (tmp_path / "photos").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (40, 30)).save(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "table.csv").write_text(table)
+    stages = {"photos": stage.config("import_photos", root=str(tmp_path / "photos"))}
+    for name, task in (("find", "keypoints"), ("box", "bbox"), ("name", "classify")):
+        parts = {"task": {"name": task}, "model": {"name": "vgg", "stages": ((4, 1),)}}
+        stages[name] = stage.config("train", inputs={"photos": "photos"}, **parts)
+    with pytest.raises(errors.InputError, match=message):
+        stage.run(stage.config("pipeline", stages=stages), tmp_path / "run")
+
+
+def test_what_a_split_must_hold_out_for_a_calibration():
+    stages = ConfigDict({"calibrated": stage.config("calibrate")})
+    pipeline.enough(stages, "split", {"held_out_groups": [2, 0]})
+    with pytest.raises(errors.InputError, match="stage calibrated needs photos of two sightings"):
+        pipeline.enough(stages, "split", {"held_out_groups": [1, 2]})
 
 
 def test_no_root(tmp_path):

@@ -269,17 +269,18 @@ def test_few_stages(run_folder, tmp_path):
 def test_one_look_and_few_photos():
     """Figures do not need all rows and columns to be full."""
     spot = sheets.Spot(np.zeros((2, 3, 3), np.uint8), (0, 3, 2, 0), np.ones((2, 2)), np.ones((2, 2)), "one")
-    head = sheets.Head(np.zeros((2, 3, 3), np.uint8), 1.5, "one")
+    head = sheets.Head(np.zeros((2, 3, 3), np.uint8), 1.5, "$a_$")  # no formula
     line = figures.Line([1.0], [0.0], "network", "black")
-    for figure in (
-        sheets.point_sheet({"best": [spot], "worst": [spot, spot]}, "points"),
-        sheets.head_sheet({"a": [head], "b": [head, head]}, "heads", 1.5),
-        figures.curves([[figures.Panel("loss", [])], [figures.Panel("top-1", [line], share=True)]], "curves"),
-        figures.iou_histogram(np.zeros(1)),
-        figures.error_curves([("look", "black", np.array([np.nan]))]),
-    ):
-        figure.savefig(picture := io.BytesIO(), format="png")
-        assert np.asarray(Image.open(picture).convert("L")).std() > 1  # something is drawn
+    with matplotlib.rc_context(figures.STYLE):
+        for figure in (
+            sheets.point_sheet({"best": [spot], "worst": [spot, spot]}, "points"),
+            sheets.head_sheet({"a": [head], "b": [head, head]}, "heads", 1.5),
+            figures.curves([[figures.Panel("loss", [])], [figures.Panel("top-1", [line], share=True)]], "curves"),
+            figures.iou_histogram(np.zeros(1)),
+            figures.error_curves([("look", "black", np.array([np.nan]))]),
+        ):
+            figure.savefig(picture := io.BytesIO(), format="png")
+            assert np.asarray(Image.open(picture).convert("L")).std() > 1  # something is drawn
 
 
 @pytest.mark.parametrize(

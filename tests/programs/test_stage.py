@@ -21,7 +21,9 @@ class Program:
         self.runs += 1
         if config.value < 0:
             raise RuntimeError("cut off")
-        return {"digest": config.value, **({"split": config.split} if "split" in config else {})}
+        if config.value > 8:
+            raise errors.InputError("too much")
+        return {"digest": config.value, **{key: config[key] for key in ("split", "fold") if key in config}}
 
 
 @pytest.fixture
@@ -72,6 +74,33 @@ def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path, mo
     assert program.runs == 2
     with pytest.raises(errors.InputError, match=r"a belongs to other config \(value differ"):
         stage.run(other, tmp_path)
+    assert stage.read(tmp_path / "config.json")["stages"].keys() == {"a", "b"}  # not overwritten by the refused one
+    with pytest.raises(errors.InputError, match=r"belongs to other config \(program differ"):
+        stage.run(first, tmp_path / "a")
+    with pytest.raises(errors.InputError, match=r"belongs to other config"):
+        stage.run(config(), tmp_path)
+
+
+def test_all_stages_are_looked_at_before_the_first_one_runs(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
+    stage.run(config(), tmp_path / "b")
+    with pytest.raises(errors.InputError, match=r"b belongs to other config \(value differ"):
+        stage.run(ConfigDict({"program": "pipeline", "stages": {"a": config(), "b": config(value=2)}}), tmp_path)
+    assert program.runs == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_refused_stage_has_no_claim_on_its_folder(program, tmp_path):
+    with pytest.raises(errors.InputError, match="too much"):
+        stage.run(config(value=9), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    stage.run(config(), tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "begun").touch()
+    with pytest.raises(errors.InputError, match="too much"):
+        stage.run(config(value=9), tmp_path / "b")
+    with pytest.raises(errors.InputError, match=r"other config \(value differ"):  # there is something to lose
+        stage.run(config(), tmp_path / "b")
 
 
 def test_an_input_that_changed_since_is_refused(program, tmp_path):
@@ -95,6 +124,15 @@ def test_inputs_of_different_splits_are_refused(program, tmp_path):
     both = ConfigDict({"program": "stub", "inputs": {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, "value": 1})
     with pytest.raises(errors.InputError, match="2 different splits"):
         stage.run(both, tmp_path / "c")
+
+
+def test_what_was_learned_from_is_not_validated_on(program, tmp_path):
+    program.DEFAULTS = {**program.DEFAULTS, "fold": 0}
+    stage.run(config(fold=1), tmp_path / "network")
+    with pytest.raises(errors.InputError, match=r"b and what it is made from hold out folds 0 and 1"):
+        stage.run(config(tmp_path / "network", fold=0), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    assert stage.run(config(tmp_path / "network", fold=1), tmp_path / "b")["fold"] == 1
 
 
 def test_unknown_keys_and_programs_come_with_close_matches():

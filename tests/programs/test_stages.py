@@ -111,8 +111,24 @@ def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monk
     assert [row[0] for row in rows[1:]] == ["4.jpg", "5.jpg"]
     np.testing.assert_allclose(np.array(rows[1][1:], float), [0.2, 0.7, 0.1], rtol=1e-3)
     assert result["source"] == "stack"
-    with pytest.raises(errors.InputError, match="source of probabilities"):
-        submit.run(stage.config("submit", inputs=inputs, source="stak"), tmp_path)
+    wrong = stage.config("submit", inputs=inputs, source="stak")
+    for refuse in (stage.check, lambda config: submit.run(config, tmp_path)):
+        with pytest.raises(errors.InputError, match="source of probabilities 'stak': did you mean stack"):
+            refuse(wrong)
+
+
+def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, tmp_path):
+    """A photo that nobody asks about is left out; one that could not be read may be any whale."""
+    data = photos()._replace(asked=("5.jpg", "unreadable.jpg"))
+    p = np.full((6, 3), 1 / 3)
+    p[5] = [0.2, 0.7, 0.1]
+    fake_inputs(monkeypatch, tmp_path, data, {"network": p})
+    inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
+    result = submit.run(stage.config("submit", inputs=inputs), tmp_path)
+    _, first, second = csv.reader((tmp_path / "submission.csv").open())
+    assert (first[0], second[0]) == ("5.jpg", "unreadable.jpg")
+    np.testing.assert_allclose(np.array([first[1:], second[1:]], float), [[0.2, 0.7, 0.1], [1 / 3] * 3], rtol=1e-3)
+    assert (result["rows"], result["unseen"]) == (2, ["unreadable.jpg"])
 
 
 def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypatch, tmp_path):

@@ -1,5 +1,7 @@
 """Trained weights elsewhere: where a training begins, and networks applied to other photos."""
 
+import shutil
+
 import jax
 import numpy as np
 import pytest
@@ -93,9 +95,27 @@ def test_weights_of_other_whales_or_another_split_are_refused(world):
         world.train("third", weights="first")
 
 
+def test_weights_that_saw_what_is_validated_on_are_refused(world):
+    world.train("first", fold=1)
+    with pytest.raises(errors.InputError, match="with another fold held out"):
+        world.train("second", fold=0, weights="first")
+    shutil.rmtree(world.folder / "first" / "checkpoints")
+    with pytest.raises(errors.InputError, match="first holds no checkpoints"):
+        world.train("third", fold=1, weights="first")
+    assert not (world.folder / "first" / "checkpoints").exists()
+
+
+def test_folds_and_parts_that_a_split_does_not_have_are_refused(world):
+    for changes in ({"fold": 2}, {"fold": -2}, {"parts": 1}, {"parts": 3}):
+        program = "crossfit" if "parts" in changes else "train"
+        with pytest.raises(errors.InputError, match="the split has folds 0 to 1"):
+            world.train("network", program=program, **changes)
+        assert not (world.folder / "network").exists()
+
+
 def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
     world.train("first", program="crossfit", **KEYPOINTS)
-    world.finish("photos", {"digest": "others"})
+    world.photos = world.photos._replace(digest="others")
     world.finish("split", {"split": "other", "digest": "other"})
     world.split = world.split._replace(hash="other")
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}}
@@ -109,7 +129,7 @@ def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
     """On photos of its own a cross-fit answers as it did out of fold; for others, all of its networks together."""
     world.train("first", program="crossfit", warps={"flip_ud": (0, 1)}, **KEYPOINTS)
     same = stage.run(apply(world, "first"), world.folder / "same")
-    world.finish("photos", {"digest": "others"})
+    world.photos = world.photos._replace(digest="others")
     other = stage.run(apply(world, "first"), world.folder / "other")
     points = {
         name: predictions.load(world.folder / name, "points", world.photos) for name in ("first", "same", "other")
@@ -130,9 +150,22 @@ def test_a_fold_can_be_held_out_from_all_parts():
     assert [rows.tolist() for rows in parts] == [[3], [0, 2]]
 
 
+def test_a_whale_of_one_group_is_known_to_all_networks_and_judged_by_none(world):
+    world.split = world.split._replace(single=np.array([True, *[False] * 5]))
+    world.train("first", program="crossfit", fold=-1)
+    networks = [
+        train.choose_rows(ConfigDict(stage.read(world.folder / "first" / part / "config.json")), world.data())
+        for part in ("part0", "part1")
+    ]
+    assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([0, 1, 3], [2]), ([0, 2], [1, 3])]
+    logits = predictions.load(world.folder / "first", "logits", world.photos)
+    assert np.isnan(logits[0]).all()
+    assert np.isfinite(logits[1:]).all()
+
+
 def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
     world.train("first")
-    world.finish("photos", {"digest": "others"})
+    world.photos = world.photos._replace(digest="others")
     stage.run(apply(world, "first"), world.folder / "same")
     world.photos = world.photos._replace(whales=("w_c", "w_b"))
     stage.run(apply(world, "first"), world.folder / "other")

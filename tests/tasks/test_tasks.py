@@ -102,6 +102,12 @@ def test_a_point_moved_out_of_the_picture_is_not_learned_but_counts_as_an_error(
     assert task.metrics((0 * answer(ready["target"])[0], {}), ready)["point_error"][1] == COUNT
 
 
+def test_a_box_whose_mask_was_moved_out_of_the_picture_is_not_learned():
+    batch = make_batch(TURNED)
+    batch["box"][0, 0] = 5000
+    assert_array_equal(prepare(bbox(size=SIZE, move="mask"), batch)["weight"], [0, 1, 1, 1, 1, 1])
+
+
 @pytest.mark.parametrize("move", ["corners", "mask"])
 @pytest.mark.parametrize("augmentation", ["", UPRIGHT])
 def test_an_oracles_box_comes_back_in_photo_pixels(augmentation, move):

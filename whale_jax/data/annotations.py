@@ -26,6 +26,7 @@ from whale_jax.errors import InputError
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
 _NOTHING = Row("", {}, "")
+_CORNERS = np.array([(-0.30, -0.46), (-0.30, 0.46), (1.26, 0.46), (1.26, -0.46)])  # of a head, from blowhead to bonnet
 
 
 class Photo(NamedTuple):
@@ -59,6 +60,7 @@ class Catalogue(NamedTuple):
         whales: columns of the sample submission in their order, else the labels of the photos, sorted.
         read_bytes: name -> content of the photo's file. May be called from several threads.
         unused: number of annotations that speak of photos which are not there.
+        asked: names of the photos in the sample submission, in its order.
     """
 
     root: Path
@@ -66,6 +68,7 @@ class Catalogue(NamedTuple):
     whales: tuple[str, ...]
     read_bytes: Callable[[str], bytes]
     unused: int
+    asked: tuple[str, ...] = ()
 
 
 def read(root: str | Path) -> Catalogue:
@@ -97,7 +100,18 @@ def read(root: str | Path) -> Catalogue:
     photos = tuple(_merge(name, size, sources, labels is not None, problems) for name, size in sorted(sizes.items()))
     tables.report(problems)
     whales = whales or tuple(sorted({photo.whale for photo in photos} - {""}))
-    return Catalogue(root, photos, whales, read_bytes, sum(len(rows.keys() - sizes.keys()) for rows in drawn))
+    unused = sum(len(rows.keys() - sizes.keys()) for rows in drawn)
+    return Catalogue(root, photos, whales, read_bytes, unused, tuple(asked))
+
+
+def around(points: np.ndarray) -> np.ndarray:
+    """(N, 4) boxes x, y, width, height around heads of which (N, 2, 2) bonnet and blowhead are known."""
+    bonnet, blowhead = points[:, 0], points[:, 1]
+    ahead = bonnet - blowhead
+    aside = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
+    corners = blowhead[:, None] + _CORNERS @ np.stack([ahead, aside], axis=1)
+    low, high = corners.min(1), corners.max(1)
+    return np.concatenate([low, high - low], axis=1)
 
 
 def _mismatches(listed: Mapping[str, Row], whales: tuple[str, ...], asked: Mapping[str, Row]) -> Iterator[str]:

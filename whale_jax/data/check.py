@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from whale_jax.data.annotations import Photo
 from whale_jax.errors import InputError
@@ -23,6 +23,7 @@ class Checked(NamedTuple):
         size: (height, width) in pixels.
         digest: SHA-256 of the file.
         problem: which photo it is and why it cannot be read, "" where it can.
+        turned: whether viewers turn it (EXIF), while its pixels are counted as they are stored.
     """
 
     photo: Photo
@@ -30,6 +31,7 @@ class Checked(NamedTuple):
     size: tuple[int, int] = (0, 0)
     digest: bytes = b""
     problem: str = ""
+    turned: bool = False
 
 
 def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
@@ -45,7 +47,14 @@ def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
         reason = "not a JPEG" if isinstance(error, UnidentifiedImageError) else error
         where = f"{photo.where['whale']}: " if "whale" in photo.where else ""
         return Checked(photo, problem=f"{where}{photo.name} cannot be decoded ({reason})")
-    return Checked(photo, jpeg, (height, width), hashlib.sha256(jpeg).digest())
+    return Checked(photo, jpeg, (height, width), hashlib.sha256(jpeg).digest(), turned=_turned(image))
+
+
+def _turned(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    except Exception:  # a photo is none the worse for a broken note about it
+        return False
 
 
 def outside(row: Checked, *, margin: float) -> list[str]:

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 from array_record.python import array_record_module
 from tensorflow_datasets.core import writer
 
 from whale_jax import progress
-from whale_jax.data import check, tables, threads
+from whale_jax.data import annotations, check, tables, threads
 from whale_jax.data.annotations import Catalogue, Photo
 from whale_jax.errors import InputError
 
@@ -35,12 +36,14 @@ class Photos(NamedTuple):
         whale: (N,) whaleID, "" where unlabelled.
         label: (N,) int32 index into `whales`, -1 where unlabelled.
         points: (N, 2, 2) float32 bonnet and blowhead as (x, y), in photo pixels; NaN where unknown.
-        box: (N, 4) float32 head box (x, y, width, height), in photo pixels; NaN where unknown.
+        box: (N, 4) float32 head box (x, y, width, height), in photo pixels; NaN where unknown. Where nobody drew any,
+            those around the points.
         encounter: (N,) name of the sighting, "" where unknown.
         size: (N, 2) int32 (height, width) of the photo, in pixels.
         whales: all whaleIDs: the columns of the sample submission in their order, else sorted.
         digest: hash of names, labels, annotations and JPEG bytes.
         jpeg: row -> bytes of the photo's file.
+        asked: names of the photos in the sample submission, in its order; those left out are among them.
     """
 
     name: np.ndarray
@@ -53,6 +56,7 @@ class Photos(NamedTuple):
     whales: tuple[str, ...]
     digest: str
     jpeg: Callable[[int], bytes]
+    asked: tuple[str, ...] = ()
 
 
 def build(
@@ -73,9 +77,11 @@ def build(
         InputError: unreadable photos, points or boxes outside, another dataset in the folder, or a full disk.
     """
     folder = Path(folder)
-    source = _digest((_facts(photo) + b"%d" % photo.file_size for photo in catalogue.photos), catalogue.whales)
     if (folder / RightWhale.name).exists():
-        return _kept(folder, source)
+        if not unchanged(catalogue, folder):
+            raise InputError(f"{folder} holds a dataset of other photos: delete it, or choose another folder")
+        with np.load(_path(folder) / COLUMNS) as file:
+            return tuple(file["skipped"].tolist())
     tfds.disable_progress_bar()  # there is one of our own
     partial = folder / "incomplete"
     shutil.rmtree(partial, ignore_errors=True)
@@ -86,7 +92,9 @@ def build(
         with contextlib.redirect_stdout(None):  # TFDS talks of downloads
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
         columns = _columns(builder.rows, catalogue.whales)
-        np.savez(builder.data_path / COLUMNS, source=source, skipped=np.array(builder.skipped, dtype=str), **columns)
+        lists = {"skipped": builder.skipped, "asked": catalogue.asked}
+        columns |= {name: np.array(names, dtype=str) for name, names in lists.items()}
+        np.savez(builder.data_path / COLUMNS, source=_source(catalogue), **columns)
         os.replace(partial / RightWhale.name, folder / RightWhale.name)
     except (OSError, RuntimeError) as error:  # array_record raises RuntimeErrors
         if not any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
@@ -106,15 +114,24 @@ def load(folder: str | Path) -> Photos:
         columns = {key: file[key] for key in file.files}
     builder = tfds.builder_from_directory(path)
     records = builder.as_data_source("+".join(builder.info.splits), decoders={"image": tfds.decode.SkipDecoding()})
+    if not np.isfinite(columns["box"]).any():
+        columns["box"] = annotations.around(columns["points"])
     number = {whale: i for i, whale in enumerate(columns["whales"])}
     label = np.array([number.get(whale, -1) for whale in columns["whale"]], np.int32)
     return Photos(
         label=label,
         whales=tuple(columns["whales"].tolist()),
         digest=str(columns["digest"]),
+        asked=tuple(columns["asked"].tolist()) if "asked" in columns else (),
         jpeg=lambda row: records[int(row)]["image"],
         **{key: columns[key] for key in ("name", "whale", "points", "box", "encounter", "size")},
     )
+
+
+def unchanged(catalogue: Catalogue, folder: str | Path) -> bool:
+    """Whether the dataset in a folder is of these photos and tables, to tell by file sizes."""
+    with np.load(_path(folder) / COLUMNS) as file:
+        return str(file["source"]) == _source(catalogue)
 
 
 def annotated(photos: Photos, name: str) -> np.ndarray:
@@ -125,14 +142,6 @@ def annotated(photos: Photos, name: str) -> np.ndarray:
 
 def _path(folder: str | Path) -> Path:
     return Path(folder) / RightWhale.name / str(RightWhale.VERSION)
-
-
-def _kept(folder: Path, source: str) -> tuple[str, ...]:
-    """What a complete dataset left out, if it is of the same photos; else InputError."""
-    with np.load(_path(folder) / COLUMNS) as file:
-        if str(file["source"]) != source:
-            raise InputError(f"{folder} holds a dataset of other photos: delete it, or choose another folder")
-        return tuple(file["skipped"].tolist())
 
 
 class Uncompressed(writer.ExampleWriter):
@@ -196,7 +205,7 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
 
     def _checked(self) -> Iterator[check.Checked]:
         """All photos, the unreadable ones too. Problems raise InputError at the end; many of them do so at once."""
-        problems = []
+        problems, turned = [], []
         work = functools.partial(check.decode, self._catalogue.read_bytes)
         photos = self._catalogue.photos
         with progress.bar(len(photos), what="import", unit="photos") as bar:
@@ -204,6 +213,7 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
             workers = (os.cpu_count() or 1) + 1
             for row in threads.ahead(work, photos, workers=workers, depth=4 * workers):
                 bar.update()
+                turned += [row.photo.name] if row.turned else []
                 if row.problem and self._skip_unreadable:
                     self.skipped.append(row.problem)
                 elif row.problem:
@@ -214,6 +224,11 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
                     break
                 yield row
         tables.report(problems)
+        if turned:
+            what = (
+                "photos are turned by viewers (EXIF), but points and boxes must be of their pixels as they are stored"
+            )
+            logging.warning("%d %s: look at %s", len(turned), what, turned[0])
 
 
 def _columns(rows: list[check.Checked], whales: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -222,6 +237,12 @@ def _columns(rows: list[check.Checked], whales: tuple[str, ...]) -> dict[str, np
     size = np.array([row.size for row in rows], np.int32)
     digest = _digest((_facts(row.photo) + row.digest for row in rows), whales)
     return {**columns, "size": size, "whales": np.array(whales, dtype=str), "digest": digest}
+
+
+def _source(catalogue: Catalogue) -> str:
+    """What a catalogue is told apart by before its photos are read."""
+    facts = (_facts(photo) + b"%d" % photo.file_size for photo in catalogue.photos)
+    return _digest(facts, (*catalogue.whales, *catalogue.asked))
 
 
 def _facts(photo: Photo) -> bytes:

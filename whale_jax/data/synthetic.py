@@ -11,11 +11,10 @@ import tempfile
 import numpy as np
 
 from whale_jax import errors
-from whale_jax.data import drawing
+from whale_jax.data import annotations, drawing
 from whale_jax.data.drawing import Shot
 
 VERSION = 1  # goes up when the drawing changes, so that an older pod is not taken for a new one
-HEAD_BOX = np.array([(-0.30, -0.46), (-0.30, 0.46), (1.26, 0.46), (1.26, -0.46)])  # corners, in head lengths
 
 
 def draw(folder: pathlib.Path, *, seed: int, whales: int, photos: int, test: int, width: int) -> dict[str, int]:
@@ -95,10 +94,7 @@ def _write_tables(root, ids, train, tests, points) -> None:
     """The annotations of the train photos, the sample submission, and the truth about the test photos."""
     boxes, sloth = [], ([], [])
     for shot, places in zip(train, points, strict=False):
-        (bx, by), (hx, hy) = places
-        corners = places[1] + HEAD_BOX @ np.array([(bx - hx, by - hy), (hy - by, bx - hx)])
-        low, high = corners.min(0), corners.max(0)
-        boxes.append([shot.name, ids[shot.whale], *np.round([*low, *(high - low)], 3)])
+        boxes.append([shot.name, ids[shot.whale], *annotations.around(places[None])[0].round(3)])
         for rows, (x, y) in zip(sloth, places.round(3).tolist(), strict=True):
             annotation = {"class": "point", "x": x, "y": y}
             rows.append({"annotations": [annotation], "class": "image", "filename": shot.name})

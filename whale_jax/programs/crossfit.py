@@ -20,6 +20,7 @@ DEFAULTS = {
     "parts": 2,
     "warps": {},  # of test-time augmentation, see tta.grid
     "average": "mean",
+    "weights": "last",  # or "best": on the very photos that they then predict, if only of a few evaluations
 }
 
 SPECS, ELSEWHERE = train.SPECS, train.ELSEWHERE
@@ -34,6 +35,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     predictions.save(workdir, data.photos, found)
     return {
         "split": data.split.hash,
+        "fold": train.held_out(config),
+        "photos": data.photos.digest,
         "metrics": score(found, data.photos),
         "single_warp": [result["metrics"] for result in results],
         "training_seconds": sum(result["training"]["seconds"] for result in results),
@@ -45,7 +48,7 @@ def answer(config: ConfigDict, folder: Path, data: train.Data) -> dict[str, np.n
     """Predictions for all N photos, each the mean over the networks in `folder` that have not seen it.
 
     Args:
-        config: of the cross-fit; `batch`, `warps` and `average` are those of the predictions.
+        config: of the cross-fit; `batch`, `warps`, `average` and `weights` are those of the predictions.
         folder: of a finished cross-fit, or of one network.
         data: photos; where they have no split, no network has seen any of them.
 
@@ -58,7 +61,7 @@ def answer(config: ConfigDict, folder: Path, data: train.Data) -> dict[str, np.n
     for one in folders:
         whales = stage.read(one / "whales.json") or ()
         made = ConfigDict({**stage.read(one / "config.json"), "batch": config.batch})
-        network = train.restore(made, one, classes=len(whales))
+        network = train.restore(made, one, classes=len(whales), best=train.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:
             unseen[train.trained_rows(made, data.split)] = False
@@ -75,6 +78,7 @@ def check(config: ConfigDict) -> None:
     train.check(part_config(config, 0))
     tta.grid(config.warps, (2, 2), (2, 2))
     registry.lookup("average", tta.AVERAGES, config.average)
+    registry.lookup("weights", train.WEIGHTS, config.weights)
 
 
 def part_config(config: ConfigDict, part: int) -> ConfigDict:
@@ -88,7 +92,7 @@ def part_config(config: ConfigDict, part: int) -> ConfigDict:
 
 def networks(folder: Path) -> list[Path]:
     """The folders of a cross-fit's networks, in order of part; none where it is no cross-fit."""
-    return sorted(folder.glob("part*"))
+    return sorted(folder.glob("part*"), key=lambda path: int(path.name.removeprefix("part")))
 
 
 def predict(network: train.Network, data: train.Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:
@@ -106,7 +110,11 @@ def predict(network: train.Network, data: train.Data, rows: np.ndarray, *, confi
 
 
 def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str, float]:
-    """Metrics of predictions, over every photo that is annotated: what has no prediction is an error. {} if none is."""
+    """Metrics of predictions over the annotated photos, {} if none is.
+
+    A photo without points or a box is one that was not found; means of point errors are of those that have points, and
+    metrics of logits of those that have logits.
+    """
     if "logits" in found:
         known = right_whale.annotated(photos, "label") & np.isfinite(found["logits"]).all(1)
         logits, label = found["logits"][known].astype(np.float32), photos.label[known]

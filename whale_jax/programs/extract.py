@@ -16,15 +16,13 @@ DEFAULTS = {
     "batch": 64,
 }
 
-WEIGHTS = {"best": True, "last": False}
-
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: features (N, F) and logits (N, whales) of all photos; NaN where there is no view.
 
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
-    best = registry.lookup("weights", WEIGHTS, config.weights)
+    best = registry.lookup("weights", train.WEIGHTS, config.weights)
     _, data, network = train.reopen(Path(config.inputs.network), batch=config.batch, best=best)
     rows = np.flatnonzero(np.isfinite(data.view.matrices).all((1, 2)))
     _, found = train.predict(network, data, rows, batch=config.batch)
@@ -37,4 +35,4 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for weights that there are not."""
-    registry.lookup("weights", WEIGHTS, config.weights)
+    registry.lookup("weights", train.WEIGHTS, config.weights)

@@ -33,6 +33,7 @@ STYLE = {
     "grid.color": "#E4E6E8",
     "legend.frameon": False,
     "lines.linewidth": 1.8,
+    "text.parse_math": False,  # names of photos and whales are what they are
 }
 HALO = [patheffects.withStroke(linewidth=3, foreground="#202020")]
 TRAINING = {"lw": 1, "alpha": 0.6, "zorder": 1.9}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whale_jax import errors
+from whale_jax.data.right_whale import Photos
 from whale_jax.programs import stage
 
 
@@ -28,9 +29,9 @@ def read(folder: str | Path) -> Stage:
     return Stage(folder, config, result)
 
 
-def made_from(one: Stage, photos: str | Path) -> bool:
-    """Whether a stage was made from the very photos that were imported into the folder `photos`."""
-    return one.result["inputs"].get("photos") == read(photos).result["digest"]
+def made_from(one: Stage, photos: Photos) -> bool:
+    """Whether a network was trained on the import of these very photos, wherever they lay and lie."""
+    return one.result.get("photos") == photos.digest
 
 
 def ancestors(stages: Iterable[Stage]) -> list[Stage]:

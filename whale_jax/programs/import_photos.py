@@ -20,9 +20,7 @@ DEFAULTS = {
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the dataset into workdir; returns its counts, the photos that were left out, and its digest."""
-    root = config.root or (config.inputs.drawn and Path(config.inputs.drawn) / "pod")
-    if not root:
-        raise errors.InputError("no photos to import: set root to the folder that holds them")
+    root = find(config)
     catalogue = annotations.read(root)
     skipped = right_whale.build(catalogue, workdir, skip_unreadable=config.skip_unreadable, outside=config.outside)
     for problem in skipped:
@@ -40,3 +38,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "skipped": list(skipped),
         "digest": photos.digest,
     }
+
+
+def revisit(config: ConfigDict, workdir: Path) -> None:
+    """Warns where photos or tables are not as they were when they were imported: nothing is made from them anew."""
+    if (root := find(config)).is_dir() and not right_whale.unchanged(annotations.read(root), workdir):
+        logging.warning("%s has changed since it was imported: choose another --workdir to use it as it is now", root)
+
+
+def find(config: ConfigDict) -> Path:
+    """The folder of photos."""
+    if not config.root and not config.inputs.drawn:
+        raise errors.InputError("no photos to import: set root to the folder that holds them")
+    return Path(config.root or Path(config.inputs.drawn) / "pod")

@@ -12,7 +12,7 @@ from whale_jax import errors
 from whale_jax.programs import stage
 
 DEFAULTS = {"data": {"root": ""}, "stages": {}}
-GROWS = True  # stages may be added to a finished one; each of them refuses a folder of another config by itself
+COUNTED = {"classify": "labelled", "bbox": "with_box", "keypoints": "with_points"}  # by an import, for each task
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -21,12 +21,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for number, name in enumerate(names := order(config.stages), start=1):
         logging.info("[%d/%d] %s", number, len(names), name)
         results[name] = stage.run(resolve(config.stages[name], config.stages, workdir), workdir / name)
+        enough(config.stages, config.stages[name].program, results[name])
     keep = ("seconds", "metrics", "training", "training_seconds", "images_per_second")
     return {
         "split": next((result["split"] for result in results.values() if result["split"]), None),
         "stages": {name: {key: result[key] for key in keep if key in result} for name, result in results.items()},
         "digest": stage.hash_of({name: result["digest"] for name, result in results.items()}),
     }
+
+
+def claim(config: ConfigDict, workdir: Path) -> None:
+    """Raises InputError where the folder of a stage belongs to another config. A finished run may get more stages."""
+    for name, own in config.stages.items():
+        stage.claim(resolve(own, config.stages, workdir), workdir / name)
 
 
 def check(config: ConfigDict) -> None:
@@ -36,6 +43,21 @@ def check(config: ConfigDict) -> None:
             stage.check(config.stages[name])
         except errors.InputError as error:
             raise errors.InputError(f"stage {name}: {error}") from None
+
+
+def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
+    """Raises InputError where an import, or a split, leaves a later stage nothing to work on."""
+    for name, own in stages.items():
+        if program == "import_photos" and "task" in own:
+            what = COUNTED[own.task.name]
+            if not found[what] or (what == "labelled" and found["whales"] < 2):
+                least = "of two whales" if what == "labelled" else what.replace("_", " ")
+                raise errors.InputError(f"stage {name} learns from photos {least}, and there are none: add annotations")
+        if program == "split" and own.program == "calibrate" and found["held_out_groups"][own.fold] < 2:
+            raise errors.InputError(
+                f"stage {name} needs photos of two sightings to be held out, of whales that others show too: add photos"
+                " of such whales from other days, or set the split's group to 'none'"
+            )
 
 
 def order(stages: ConfigDict) -> list[str]:

@@ -1,6 +1,7 @@
 """Applies the networks of a finished stage to another view, of the same photos or of others.
 
-Photos that the stage was made from are predicted by the networks that have not seen them, as there.
+Photos that the stage was made from are predicted by the networks that have not seen them, as there. A folder in which
+only some photos are those counts as another: leave them out where errors are to be measured.
 """
 
 from collections.abc import Sequence
@@ -25,11 +26,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     made = finished.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
-    seen = finished.made_from(made, config.inputs.photos)
+    seen = finished.made_from(made, photos)
     split = splits.load(Path(made.config["inputs"]["split"]), photos) if seen else None
     whales = stage.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
     chosen = columns(whales, photos.whales, made.folder)
-    own = ConfigDict({"warps": {}, "average": "mean", **made.config, "batch": config.batch})
+    own = ConfigDict({"warps": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})
     found = crossfit.answer(own, made.folder, train.Data(photos, split, view, loader.Examples(photos, view)))
     if whales:
         found["logits"] = found["logits"][:, chosen]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
@@ -24,7 +25,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     together = registry.lookup("group", GROUPS, config.group)(photos, workdir)
     split = splits.make(photos, folds=config.folds, seed=config.seed, groups=together)
     splits.save(workdir, photos, split)
+    blind = split.named & (photos.encounter == "")
+    blind &= ~(right_whale.annotated(photos, "points") | right_whale.annotated(photos, "box"))
+    if config.group == "head" and blind.any():
+        logging.warning(
+            "%d labelled photos show neither head nor encounter: bursts among them are guessed", blind.sum()
+        )
     sizes = np.bincount(split.group[split.group >= 0])
+    held_out = [splits.valid_rows(split, fold) for fold in range(split.folds)]
     return {
         "labelled": int(split.named.sum()),
         "annotated_without_a_name": int((~split.named & (split.fold >= 0)).sum()),
@@ -33,10 +41,17 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "photos_in_groups_of_two_or_more": int(sizes[sizes > 1].sum()),
         "largest_group": int(sizes.max()),
         "always_in_training": int(split.single.sum()),
-        "held_out": [len(splits.valid_rows(split, fold)) for fold in range(split.folds)],
+        "held_out": [len(rows) for rows in held_out],
+        "held_out_groups": [len(np.unique(split.group[rows])) for rows in held_out],
+        "labelled_without_a_head": int(blind.sum()),
         "split": split.hash,
         "digest": split.hash,
     }
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a way to group that there is not."""
+    registry.lookup("group", GROUPS, config.group)
 
 
 def head(photos: right_whale.Photos, workdir: Path) -> np.ndarray:

@@ -1,7 +1,8 @@
 """What every stage does around its own work: a folder with config.json and result.json, and who made its inputs.
 
 A stage that is complete is skipped; one that was cut off goes on; a folder of another config, an input that has
-changed since, or inputs that belong to different splits are refused.
+changed since, or inputs that belong to different splits or hold out different folds are refused. What is refused
+before it has begun leaves no trace.
 """
 
 import hashlib
@@ -62,6 +63,18 @@ def check(config: ConfigDict) -> None:
         program.check(config)
 
 
+def claim(config: ConfigDict, workdir: Path) -> None:
+    """Raises InputError where `workdir` belongs to another config. A program that runs stages may look at theirs."""
+    program, there = module(config.program), read(workdir / "config.json")
+    wanted = json.loads(config.to_json_best_effort())
+    if hasattr(program, "claim"):
+        program.claim(config, workdir)
+        wanted, there = {"program": config.program}, there and {"program": there.get("program")}
+    elif there and there.get("program") == config.program:  # a key from after the folder was made counts as its default
+        wanted, there = (json.loads(json.dumps(_complete(program, one))) for one in (wanted, there))
+    _match(workdir, "config", wanted, there)
+
+
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs the program that `config.program` names in `workdir`, unless that has been done.
 
@@ -70,35 +83,40 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         workdir: the stage's folder.
 
     Returns:
-        What stands in result.json: what the program returned, and seconds, digest, split, inputs, versions, device.
+        What stands in result.json: what the program returned, and seconds, digest, split, fold, inputs, versions and
+        device. The fold is the one that nothing was learned from, where there is one.
 
     Raises:
-        InputError: a bad config, a folder of another one, a missing or changed input, inputs of different splits.
+        InputError: a bad config, a folder of another one, a missing or changed input, inputs of different splits or
+            folds.
     """
     check(config)
     workdir = Path(workdir)
+    claim(config, workdir)
     wanted = json.loads(config.to_json_best_effort())
     inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
     digests = {name: result["digest"] for name, result in inputs.items()}
     program = module(config.program)
-    if not getattr(program, "GROWS", False):
-        _check_claim(workdir, {"config": wanted, "inputs": digests}, program)
+    if not hasattr(program, "claim"):
+        _match(workdir, "inputs", digests, read(workdir / "inputs.json"))
         if done := read(workdir / "result.json"):
+            getattr(program, "revisit", lambda *_: None)(config, workdir)
             return done
+    apart = _apart(config, inputs, getattr(program, "ELSEWHERE", ()), workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     write(workdir / "config.json", wanted)
     write(workdir / "inputs.json", digests)
-    elsewhere = getattr(program, "ELSEWHERE", ())
-    splits = {result["split"] for name, result in inputs.items() if result.get("split") and name not in elsewhere}
-    if len(splits) > 1:
-        raise errors.InputError(f"the inputs of {workdir} belong to {len(splits)} different splits: make them from one")
     began = time.perf_counter()
-    found = program.run(config, workdir)
+    try:
+        found = program.run(config, workdir)
+    except errors.InputError:
+        _withdraw(workdir)
+        raise
     result = {
         "program": config.program,
         "seed": wanted.get("seed"),
         "seconds": round(time.perf_counter() - began, 1),
-        "split": next(iter(splits), None),
+        **apart,
         **found,
         "inputs": digests,
         "digest": hash_of([{**wanted, "inputs": digests}, found.get("digest")]),  # where the inputs lie is no matter
@@ -143,20 +161,35 @@ def hash_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _check_claim(workdir: Path, wanted: dict[str, dict], program: Any) -> None:
-    """Raises InputError where a folder's config.json or inputs.json (the inputs' digests) says something else.
+def _match(workdir: Path, name: str, own: Mapping[str, Any], there: Mapping[str, Any] | None) -> None:
+    """Raises InputError where the folder's `name`.json is there and says something else."""
+    if there not in (None, own):
+        differ = ", ".join(sorted(key for key in {*there, *own} if there.get(key) != own.get(key)))
+        raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
 
-    A key that a program did not have yet when the folder was made counts as its default.
-    """
-    for name, own in wanted.items():
-        there = read(workdir / f"{name}.json")
-        if there is None:
-            continue
-        if name == "config" and there.get("program") == own.get("program"):
-            own, there = (json.loads(json.dumps(_complete(program, one))) for one in (own, there))
-        if there != own:
-            differ = ", ".join(sorted(key for key in {*there, *own} if there.get(key) != own.get(key)))
-            raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
+
+def _apart(config: ConfigDict, inputs: Mapping[str, dict], elsewhere: Iterable[str], workdir: Path) -> dict[str, Any]:
+    """The one split, and the one fold held out, of a stage and its inputs; those `elsewhere` may have others."""
+    own = [result for name, result in inputs.items() if name not in elsewhere]
+    split, fold = ({result[key] for result in own if result.get(key) is not None} for key in ("split", "fold"))
+    if len(split) > 1:
+        raise errors.InputError(f"the inputs of {workdir} belong to {len(split)} different splits: make them from one")
+    fold |= {config.fold} if "fold" in config else set()
+    if len(fold) > 1:
+        held_out = " and ".join(map(str, sorted(fold)))
+        raise errors.InputError(
+            f"{workdir} and what it is made from hold out folds {held_out} (-1 is none): what was learned from would be"
+            " validated on; set one fold for all of them"
+        )
+    return {"split": next(iter(split), None), "fold": next(iter(fold), None)}
+
+
+def _withdraw(workdir: Path) -> None:
+    """Removes what says whose a folder is, and the folder, where nothing else is in it."""
+    if {path.name for path in workdir.iterdir()} <= {"config.json", "inputs.json"}:
+        for path in workdir.iterdir():
+            path.unlink()
+        workdir.rmdir()
 
 
 def _result(path: str) -> dict:

@@ -1,13 +1,15 @@
-"""submission.csv: a probability for every whale on every unlabelled photo, as the competition asked."""
+"""submission.csv: a probability for every whale on every photo that is asked about, as the competition had it."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, registry
 from whale_jax.data import right_whale, splits
 from whale_jax.programs import stack
 
@@ -20,21 +22,39 @@ DEFAULTS = {
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/submission.csv, columns in the sample submission's order, rows by name."""
+    """Writes workdir/submission.csv: rows and columns of the sample submission, or all unlabelled photos by name."""
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    valid, test = splits.valid_rows(split, config.fold), np.flatnonzero(photos.label < 0)
+    valid = splits.valid_rows(split, config.fold)
     with np.load(Path(config.inputs.probabilities) / "probabilities.npz") as found:
         choices = {name: found[name] for name in found}
     scores = {n: stack.score(p[valid], photos.label[valid], floor=config.floor) for n, p in choices.items()}
     source = min(scores, key=lambda n: scores[n]["log_loss"]) if config.source == "best" else config.source
     if source not in choices:
         raise errors.unknown("source of probabilities", source, ["best", *choices])
+    asked = photos.asked or tuple(photos.name[photos.label < 0].tolist())
+    answers = rows_of(asked, photos, choices[source])
+    unseen = [name for name, p in zip(asked, answers, strict=True) if not np.isfinite(p).all()]
+    if unseen:
+        logging.warning("nothing is known of %d photos, such as %s: any whale is as likely", len(unseen), unseen[0])
     path = workdir / "submission.csv"
     with path.with_suffix(".tmp").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["Image", *photos.whales])
-        for name, row in zip(photos.name[test], stack.finish(choices[source][test], config.floor), strict=True):
+        for name, row in zip(asked, stack.finish(answers, config.floor), strict=True):
             table.writerow([name, *(f"{p:.6g}" for p in row)])
     path.with_suffix(".tmp").replace(path)
-    return {"split": split.hash, "source": source, "rows": len(test), "metrics": scores[source]}
+    return {"split": split.hash, "source": source, "rows": len(asked), "unseen": unseen, "metrics": scores[source]}
+
+
+def rows_of(asked: Sequence[str], photos: right_whale.Photos, probabilities: np.ndarray) -> np.ndarray:
+    """(asked, whales) of (N, whales) probabilities; NaN for a photo that was left out when they were imported."""
+    row = {name: i for i, name in enumerate(photos.name.tolist())}
+    nothing = np.full((1, len(photos.whales)), np.nan)
+    return np.concatenate([probabilities, nothing])[[row.get(name, -1) for name in asked]]
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a source that no stack has."""
+    if not config.source.startswith("features"):
+        registry.lookup("source of probabilities", dict.fromkeys(("best", "network", "stack")), config.source)

@@ -52,6 +52,7 @@ TASKS = {"classify": classify, "bbox": bbox, "keypoints": keypoints}
 OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
 SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
 ELSEWHERE = ("weights",)  # inputs that may be of other photos, and so of another split
+WEIGHTS = {"best": True, "last": False}  # of a training that is done
 ANNOTATION = {"classify": "label", "bbox": "box", "keypoints": "points"}
 
 
@@ -117,6 +118,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     )
     return {
         "split": data.split.hash,
+        "fold": held_out(config),
+        "photos": data.photos.digest,
         "metrics": result.pop("best"),
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
@@ -136,9 +139,15 @@ def load_data(config: ConfigDict) -> Data:
 
 def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows to validate on: those of the split that have the annotation and a picture."""
+    folds = data.split.folds
+    if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= folds):
+        raise errors.InputError(
+            f"config.fold = {config.fold} and parts = {config.parts}: the split has folds 0 to {folds - 1} (-1 holds"
+            f" out none), and photos are cut into 2 to {folds} parts"
+        )
     train = trained_rows(config, data.split)
     if config.parts:
-        valid = splits.inside_rows(data.split, config.part, config.parts)
+        valid = np.setdiff1d(splits.inside_rows(data.split, config.part, config.parts), train)
     else:
         valid = splits.valid_rows(data.split, config.fold)
     known = right_whale.annotated(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
@@ -154,7 +163,14 @@ def trained_rows(config: ConfigDict, split: splits.Split) -> np.ndarray:
     if not config.parts:
         return splits.train_rows(split, config.fold)
     rows = splits.outside_rows(split, config.part, config.parts)
-    return rows[split.fold[rows] != config.fold]
+    rows = rows[split.fold[rows] != config.fold]
+    # Whales that only one fold has are named by nobody who has not seen it.
+    return np.union1d(rows, np.flatnonzero(split.single)) if config.task.name == "classify" else rows
+
+
+def held_out(config: ConfigDict) -> int | None:
+    """The fold that no whale was learned from; where heads are, may be learned from any."""
+    return config.fold if config.task.name == "classify" else None
 
 
 def check(config: ConfigDict) -> None:
@@ -201,12 +217,14 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
 def begin(network: Network, folder: Path, config: ConfigDict, data: Data) -> Network:
     """A network that begins with the best weights of the training in `folder`.
 
-    Another architecture or other whales raise InputError, as do photos of this training under another split: some that
-    are validated on here would have been trained on there.
+    Another architecture or other whales raise InputError, as do photos of this training under another split or with
+    another fold held out: some that are validated on here would have been trained on there.
     """
     there = finished.read(folder)
-    if finished.made_from(there, config.inputs.photos) and there.result["split"] != data.split.hash:
-        raise errors.InputError(f"{folder} was trained on these photos by another split: train it again by this one")
+    apart = (there.result["split"], there.result.get("fold")) != (data.split.hash, held_out(config))
+    if apart and finished.made_from(there, data.photos):
+        what = "was trained on these photos by another split, or with another fold held out"
+        raise errors.InputError(f"{folder} {what}: train it again by this one")
     whales = stage.read(folder / "whales.json")
     if whales and config.task.name == "classify":
         sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
@@ -218,8 +236,10 @@ def begin(network: Network, folder: Path, config: ConfigDict, data: Data) -> Net
 
 
 def opened(network: Network, workdir: Path) -> contextlib.closing[Checkpoints]:
-    """The checkpoints of a training, which are closed at the end of the block."""
+    """The checkpoints of a training, which are closed at the end of the block; without any, InputError."""
     task = network.task
+    if not (workdir / "checkpoints").is_dir():
+        raise errors.InputError(f"{workdir} holds no checkpoints: train it again, or copy them there")
     return contextlib.closing(Checkpoints(workdir / "checkpoints", metric=task.best, maximise=task.maximise))
 
 

@@ -48,7 +48,8 @@ def bbox(
             moved = jax.vmap(lambda m, b: geometry.move_box_by_mask(m, b, source, size))(onward, stored)
         else:
             moved = geometry.move_box(batch["matrix"], box)
-        return {**batch, "target": (moved + shift) / extent, "weight": batch["mask"] * known}
+        seen = (moved[:, 2:] > 0).all(-1)  # a mask that was moved out of the picture has no extent
+        return {**batch, "target": (moved + shift) / extent, "weight": batch["mask"] * known * seen}
 
     def answer(y: jax.Array) -> jax.Array:
         """What the network says without bins; where boxes are compared, one always has width and height."""
