@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from configs import ablations
+from configs import ablations, ensemble
 from configs import compare as compare_config
 from whale_jax import errors
 from whale_jax.programs import compare, finished, pipeline, stage
@@ -102,6 +102,21 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
 def test_recipes_go_by_what_sets_them_apart():
     flat = compare.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
     assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}
+
+
+def test_every_network_of_the_ensemble_is_asked_about_photos_it_has_seen_and_has_not():
+    config = ensemble.get_config("runs/some")
+    pipeline.check(config)
+    assert pipeline.order(config.stages)[-1] in ("compare", "submission")
+    for way, folder in (("own", "features"), ("unseen", "unseen")):
+        given = [name for key, name in config.stages[f"{way}_stack"].inputs.items() if key.startswith("features_")]
+        assert sorted(given) == sorted(f"{name}_{folder}" for name in ensemble.MEMBERS)
+    for name in ensemble.MEMBERS:
+        own, unseen = config.stages[name], config.stages[f"{name}_unseen"]
+        assert (own.model, own.task, own.optimizer, own.epochs) == (
+            unseen.model, unseen.task, unseen.optimizer, unseen.epochs
+        )  # fmt: skip
+        assert (own.fold, unseen.fold, unseen.parts, unseen.weights) == (0, 0, 2, "last")
 
 
 FILES = sorted(path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py"))

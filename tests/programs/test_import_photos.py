@@ -65,8 +65,11 @@ def test_photos_that_viewers_turn_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("Image,whaleID\na.jpg,x\nb.jpg,y\n", "stage find learns from photos with points"),
-        ("Image,bonnet_x,bonnet_y,blowhead_x,blowhead_y\na.jpg,9,9,20,20\n", "stage name .* photos of two whales"),
+        ("Image,whaleID\na.jpg,x\nb.jpg,y\n", "stage box learns from photos with box"),
+        (
+            "Image,whaleID,bonnet_x,bonnet_y,blowhead_x,blowhead_y\na.jpg,,9,9,20,20\n",
+            "stage name .* photos of two whales",
+        ),
         ("Image,whaleID,bonnet_x,bonnet_y,blowhead_x,blowhead_y\na.jpg,x,9,9,20,20\n", "stage name .* of two whales"),
     ],
 )
