@@ -1,6 +1,8 @@
 """Heads at their true aspect or squashed to a square (post, section 4.3), at one number of pixels?
 
 python -m whale_jax.main --config=configs/ablations/aspect.py:runs/small --workdir=runs/ablations/aspect
+
+Not run yet: 6 trainings.
 """
 
 from configs import ablations

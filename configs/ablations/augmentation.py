@@ -1,6 +1,8 @@
 """How heavy an augmentation do aligned heads need (post, section 4.3: "minimal")?
 
 python -m whale_jax.main --config=configs/ablations/augmentation.py:runs/small --workdir=runs/ablations/augmentation
+
+Not run yet: 15 trainings.
 """
 
 from configs import ablations, classifier

@@ -1,6 +1,8 @@
 """Is deeper better (post, section 5.1): 31, 37 or 67 layers, by one recipe?
 
 python -m whale_jax.main --config=configs/ablations/depth.py:runs/small --workdir=runs/ablations/depth
+
+Not run yet: 9 trainings.
 """
 
 from configs import ablations, networks

@@ -1,6 +1,8 @@
 """How much dropout before the last layer (post: 0.5 to 0.8)?
 
 python -m whale_jax.main --config=configs/ablations/dropout.py:runs/small --workdir=runs/ablations/dropout
+
+Not run yet: 9 trainings.
 """
 
 from configs import ablations

@@ -1,6 +1,8 @@
 """How fast does the head localizer learn by squared error, by (G)IoU, and by softmax over bins (post, section 4.2.1)?
 
 python -m whale_jax.main --config=configs/ablations/localizer.py:runs/small --workdir=runs/ablations/localizer
+
+Not run yet: 12 trainings.
 """
 
 from configs import ablations, localizer

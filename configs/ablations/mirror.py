@@ -1,6 +1,8 @@
 """Does a whale mirrored across its axis count as itself, and does the network need colour?
 
 python -m whale_jax.main --config=configs/ablations/mirror.py:runs/small --workdir=runs/ablations/mirror
+
+Not run yet: 12 trainings.
 """
 
 from configs import ablations

@@ -1,6 +1,8 @@
 """Adam or Nesterov's momentum (post, section 5), each at the better of two learning rates?
 
 python -m whale_jax.main --config=configs/ablations/optimizer.py:runs/small --workdir=runs/ablations/optimizer
+
+Not run yet: 12 trainings.
 """
 
 from configs import ablations

@@ -1,6 +1,8 @@
 """How much of the sea around the head should a boxed head show (post, section 4.2)?
 
 python -m whale_jax.main --config=configs/ablations/padding.py:runs/small --workdir=runs/ablations/padding
+
+Not run yet: 12 trainings.
 """
 
 from configs import ablations, classifier

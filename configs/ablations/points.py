@@ -1,6 +1,8 @@
 """What does it cost a classifier that its heads are aligned by predicted points, not by annotated ones?
 
 python -m whale_jax.main --config=configs/ablations/points.py:runs/small --workdir=runs/ablations/points
+
+Not run yet: 6 trainings.
 """
 
 from configs import ablations

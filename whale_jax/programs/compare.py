@@ -37,7 +37,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
     if programs[0] in TRAINED and (panels := curves(recipes, metrics)):
-        figures.save(workdir / "curves.png", figures.curves, panels, "Validation while training: a curve a run")
+        what = "Validation while training: a curve a run"
+        figures.save(workdir / "curves.png", figures.curves, panels, what, "minutes of training")
     stage.write(workdir / "table.json", rows)
     report.publish(workdir, text)
     return {"table": text}
@@ -61,7 +62,10 @@ def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> li
     """A panel for each metric that was measured while training, with a curve for each run, coloured by recipe."""
     looks = zip(recipes, itertools.cycle(figures.PALETTE), strict=False)
     runs = [(look, one) for look in looks for one in recipes[look[0]]]
-    drawn = {key: [line for look, one in runs for line in pictures.lines(one, look, f"valid/{key}")] for key in metrics}
+    drawn = {
+        key: [line for look, one in runs for line in pictures.lines(one, look, f"valid/{key}", timed=True)]
+        for key in metrics
+    }
     return [[figures.Panel(report.COLUMNS[key][0], lines)] for key, lines in drawn.items() if lines]
 
 

@@ -88,14 +88,14 @@ def save(path: Path, draw: Callable[..., Figure], *args: Any, **kwargs: Any) -> 
     partial.replace(path)
 
 
-def curves(columns: Sequence[Sequence[Panel]], title: str) -> Figure:
+def curves(columns: Sequence[Sequence[Panel]], title: str, unit: str = "epochs") -> Figure:
     """Training curves in columns of equally many panels: thin while training, with dots for validation."""
     rows = len(columns[0])
     figure = figure_of(0.4 + 4.4 * len(columns), 1.1 + 2.8 * rows, title)
     for axes, column in zip(figure.subplots(rows, len(columns), squeeze=False).T, columns, strict=True):
         for ax, panel in zip(axes, column, strict=True):
             _panel(ax, panel)
-        axes[-1].set_xlabel("epochs")
+        axes[-1].set_xlabel(unit)
     looks = {"training, on augmented photos": TRAINING, "validation": VALIDATION, "weights that are kept": KEPT}
     handles = [Line2D([], [], color=GREY, label=label, **look) for label, look in looks.items()]
     names = max(({line.name: line.colour for line in panel.lines} for column in columns for panel in column), key=len)

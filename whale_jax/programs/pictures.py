@@ -80,14 +80,19 @@ def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
             yield f"curves_{kind}", figures.curves, columns, f"Training of the {kind}: a curve a part of the cross-fit"
 
 
-def lines(one: Stage, look: Look, *keys: str) -> list[Line]:
-    """A curve for each of the columns `keys` of a training's metrics.jsonl, or of each part's of a cross-fit."""
+def lines(one: Stage, look: Look, *keys: str, timed: bool = False) -> list[Line]:
+    """A curve for each of the columns `keys` of a training's metrics.jsonl, or of each part's of a cross-fit.
+
+    It is drawn against epochs or, `timed`, against minutes, which is fair to recipes whose steps take longer.
+    """
     if one.result["program"] == "crossfit":
         parts = [finished.read(one.folder / f"part{part}") for part in range(one.config["parts"])]
-        return [line for part in parts for line in lines(part, look, *keys)]
-    epoch = one.result["trained_on"] / one.config["batch"]  # in steps
-    rows, best = log.read(one.folder), one.result["training"]["best_step"] / epoch
-    pairs = {key: [(row["step"] / epoch, row[key]) for row in rows if key in row] for key in keys}
+        return [line for part in parts for line in lines(part, look, *keys, timed=timed)]
+    training = one.result["training"]
+    examples = 60 * training["images_per_second"] if timed else one.result["trained_on"]
+    unit = examples / one.config["batch"]  # in steps
+    rows, best = log.read(one.folder), training["best_step"] / unit
+    pairs = {key: [(row["step"] / unit, row[key]) for row in rows if key in row] for key in keys}
     valid = {key: key.startswith("valid/") for key in keys}
     return [
         Line(*zip(*xy, strict=True), *look, valid[key], best if valid[key] else None) for key, xy in pairs.items() if xy
