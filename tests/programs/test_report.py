@@ -103,6 +103,9 @@ def run_folder(tmp_path_factory):
     for name in ("naive_calibrated", "boxed_calibrated", "calibrated"):
         put(run / name, "calibrate", ["stack"], metrics=both)
     put(run / "submission", "submit", ["calibrated"], source="stack", rows=661, metrics=NAMING)
+    rows = ["Image,whale_1,probability_1,whale_2,probability_2", "06.jpg,whale_2,0.5,whale_3,0.25"]
+    rows += ["05.jpg,whale_1,0.9,whale_0,0.0625", "left_out.jpg,whale_1,0.25,whale_0,0.25"]
+    (run / "submission" / "likeliest.csv").write_text("\n".join(rows) + "\n")
     return run
 
 
@@ -171,7 +174,9 @@ def test_pictures_are_whole_and_do_not_change(whole, run_folder, tmp_path):
     assert dict(matplotlib.rcParams) == SETTINGS
     names = ["curves_classifiers", "curves_localizer", "curves_aligner", "iou", "point_error"]
     names += ["points_aligner", "points_refined"]
-    assert result["pictures"] == [f"{name}.png" for name in [*names, "points_third", "aligned_heads", "boxed_heads"]]
+    assert result["pictures"] == [
+        f"{name}.png" for name in [*names, "points_third", "aligned_heads", "boxed_heads", "likeliest"]
+    ]
     for name in again["pictures"]:
         with Image.open(workdir / name) as picture:
             assert 600 < picture.width < 2200
@@ -244,6 +249,19 @@ def test_sheets_show_the_same_photos_in_both_views(run_folder):
         assert len(names) == 4  # of each burst of two, one
     assert {head.aspect for heads in boxed.values() for head in heads} == {2.0}  # unsquashed
     assert {head.aspect for heads in aligned.values() for head in heads} == {0.5}
+
+
+def test_likeliest_whales_are_shown_from_the_surest_answer_on(run_folder):
+    rows, *_ = drawn(run_folder)["likeliest"]
+    titles = {name: [head.title for head in heads] for name, heads in rows.items()}
+    assert titles == {
+        "05.jpg": ["who is it?", "whale_1: 90.0%", "whale_0: 6.2%"],
+        "06.jpg": ["who is it?", "whale_2: 50.0%", "whale_3: 25.0%"],
+    }
+    view, photos = images.load(run_folder / "aligned"), right_whale.load(run_folder / "photos")
+    asked, first, second = rows["06.jpg"]
+    for head, name in ((asked, "06.jpg"), (first, "02.jpg"), (second, "03.jpg")):  # the first photo of each whale
+        assert np.array_equal(head.image, view.images[photos.name.tolist().index(name)])
 
 
 def test_choose():

@@ -111,6 +111,9 @@ def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monk
     assert [row[0] for row in rows[1:]] == ["4.jpg", "5.jpg"]
     np.testing.assert_allclose(np.array(rows[1][1:], float), [0.2, 0.7, 0.1], rtol=1e-3)
     assert result["source"] == "stack"
+    header, first, _ = csv.reader((tmp_path / "likeliest.csv").open())
+    assert header[:3] == ["Image", "whale_1", "probability_1"]
+    assert first == ["4.jpg", "w_a", "0.7000", "w_b", "0.2000", "w_c", "0.1000"]
     wrong = stage.config("submit", inputs=inputs, source="stak")
     for refuse in (stage.check, lambda config: submit.run(config, tmp_path)):
         with pytest.raises(errors.InputError, match="source of probabilities 'stak': did you mean stack"):

@@ -1,7 +1,6 @@
 """A pod of drawn right whales, written in the layout of the Kaggle competition: the embedded default."""
 
 import concurrent.futures
-import csv
 import hashlib
 import json
 import os
@@ -11,7 +10,7 @@ import tempfile
 import numpy as np
 
 from whale_jax import errors
-from whale_jax.data import annotations, drawing
+from whale_jax.data import annotations, drawing, tables
 from whale_jax.data.drawing import Shot
 
 VERSION = 1  # goes up when the drawing changes, so that an older pod is not taken for a new one
@@ -101,16 +100,11 @@ def _write_tables(root, ids, train, tests, points) -> None:
     for file, rows in zip(("points1.json", "points2.json"), sloth, strict=True):
         (root / file).write_text(json.dumps(rows, indent=1))
     truth = [[s.name, ids[s.whale], *p.round(3).ravel()] for s, p in zip(tests, points[len(train) :], strict=True)]
-    _write_csv(root / "train.csv", ["Image", "whaleID"], [[s.name, ids[s.whale]] for s in train])
-    _write_csv(root / "train_with_annotations_vinh.csv", ["Image", "whaleID", "x", "y", "width", "height"], boxes)
+    tables.write(root / "train.csv", ["Image", "whaleID"], [[s.name, ids[s.whale]] for s in train])
+    tables.write(root / "train_with_annotations_vinh.csv", ["Image", "whaleID", "x", "y", "width", "height"], boxes)
     uniform = [f"{1 / len(ids):.6f}"] * len(ids)
-    _write_csv(root / "sample_submission.csv", ["Image", *ids], [[s.name, *uniform] for s in tests])
-    _write_csv(root / "truth.csv", ["Image", "whaleID", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], truth)
-
-
-def _write_csv(path: pathlib.Path, header: list, rows: list) -> None:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
+    tables.write(root / "sample_submission.csv", ["Image", *ids], [[s.name, *uniform] for s in tests])
+    tables.write(root / "truth.csv", ["Image", "whaleID", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], truth)
 
 
 def _reuse(folder: pathlib.Path, arguments: dict) -> dict[str, int]:

@@ -1,11 +1,14 @@
-"""The files that annotations come in: CSV tables, Sloth's JSON, sample submissions. Each row knows where it stands."""
+"""The files that annotations come in: CSV tables, Sloth's JSON, sample submissions. Each row knows where it stands.
+
+And the one writer of CSV.
+"""
 
 import csv
 import difflib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,6 +122,16 @@ def read_sample(path: Path, problems: list[str]) -> tuple[tuple[str, ...], dict[
         raise InputError(f"{path} line 1: its columns must be Image and then every whale once")
     rows = [Row(basename(cells[0]), {}, f"{path.name} line {number}") for number, cells in lines]
     return tuple(header[1:]), _unique(rows, problems)
+
+
+def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Writes a CSV by way of a temporary name, so that what bears `path`'s name is whole."""
+    partial = path.with_suffix(".tmp")
+    with partial.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows(rows)
+    partial.replace(path)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -1,6 +1,5 @@
 """Cuts a view out of every original photo by one matrix: the whole photo, the boxed head, or the aligned head."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.data import frames, images, predictions, right_whale
+from whale_jax.data import frames, images, predictions, right_whale, tables
 
 DEFAULTS = {
     "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken
@@ -71,11 +70,9 @@ def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
 
 def write_points(path: Path, names: np.ndarray, points: np.ndarray) -> None:
     """Image, bonnet_x, bonnet_y, blowhead_x, blowhead_y, in pixels of the original photo; empty where unknown."""
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"])
-        for name, pair in zip(names, points.reshape(-1, 4), strict=True):
-            table.writerow([name, *(f"{value:.2f}" if np.isfinite(value) else "" for value in pair)])
+    cells = [[f"{value:.2f}" if np.isfinite(value) else "" for value in pair] for pair in points.reshape(-1, 4)]
+    rows = ([name, *pair] for name, pair in zip(names, cells, strict=True))
+    tables.write(path, ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], rows)
 
 
 FRAMES = {"whole": whole, "box": box, "head": head}

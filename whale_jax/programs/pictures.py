@@ -1,5 +1,6 @@
 """The pictures of a report: from finished stages to what `figures` draws."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -48,6 +49,7 @@ def draw(found: Mapping[str, Stage]) -> Iterator[tuple]:
         yield from box_pictures(found, photos)
         yield from point_pictures(found, photos)
         yield from head_sheets(found, photos)
+        yield from likeliest_sheet(found, photos)
 
 
 def classifier_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
@@ -185,6 +187,31 @@ def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Itera
                 VIEWS[name] + (", a whale a row" if photos.whales else ""),
                 cell,
             )
+
+
+def likeliest_sheet(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
+    """Photos that were asked about, from the surest answer to the least sure, and a photo of each likeliest whale."""
+    table = found["submission"].folder / "likeliest.csv" if "submission" in found else None
+    if "aligned" not in found or not table or not table.exists():  # submissions were made without it once
+        return
+    with table.open(newline="") as file:
+        answers = list(csv.reader(file))[1:]
+    view = images.load(found["aligned"].folder)
+    aspect = true_aspect(view)
+    row = {name: i for i, name in enumerate(photos.name.tolist()) if np.isfinite(view.matrices[i]).all()}
+    example = {photos.whale[i]: i for i in reversed(row.values())}  # the first photo of each whale
+    answers = sorted((cells for cells in answers if cells[0] in row), key=lambda cells: -float(cells[2]))
+    rows = {}
+    for name, *cells in _evenly(answers, SHEET[0]).tolist():
+        titles = {name: "who is it?"} | {
+            photos.name[example[whale]]: f"{whale}: {float(p):.1%}"
+            for whale, p in zip(cells[::2], cells[1::2], strict=True)
+            if whale in example
+        }
+        rows[name] = [Head(view.images[row[n]], float(aspect[row[n]]), title) for n, title in titles.items()]
+    if rows:
+        cell = np.median([head.aspect for heads in rows.values() for head in heads]).clip(0.5, 3)
+        yield "likeliest", sheets.head_sheet, rows, "Who is it? The likeliest whales, each by a photo of it", cell
 
 
 def choose(label: np.ndarray, group: np.ndarray, usable: np.ndarray) -> dict[int, np.ndarray]:

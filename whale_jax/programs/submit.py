@@ -1,6 +1,5 @@
 """submission.csv: a probability for every whale on every photo that is asked about, as the competition had it."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.data import right_whale, splits
+from whale_jax.data import right_whale, splits, tables
 from whale_jax.programs import stack
 
 DEFAULTS = {
@@ -19,10 +18,14 @@ DEFAULTS = {
     "source": "best",  # "network", "stack", or whichever has the lower log loss on the photos validated on
     "floor": 1e-4,  # the least probability; a confident error costs no more than -log of it
 }
+LIKELIEST = 5  # whales named for each photo in the table for people
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/submission.csv: rows and columns of the sample submission, or all unlabelled photos by name."""
+    """Writes submission.csv and, for people, likeliest.csv into workdir.
+
+    Rows and columns are those of the sample submission; without one, all unlabelled photos and all whales by name.
+    """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     valid = splits.valid_rows(split, config.fold)
@@ -37,14 +40,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     unseen = [name for name, p in zip(asked, answers, strict=True) if not np.isfinite(p).all()]
     if unseen:
         logging.warning("nothing is known of %d photos, such as %s: any whale is as likely", len(unseen), unseen[0])
-    path = workdir / "submission.csv"
-    with path.with_suffix(".tmp").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["Image", *photos.whales])
-        for name, row in zip(asked, stack.finish(answers, config.floor), strict=True):
-            table.writerow([name, *(f"{p:.6g}" for p in row)])
-    path.with_suffix(".tmp").replace(path)
+    rows = dict(zip(asked, stack.finish(answers, config.floor), strict=True))
+    cells = ([name, *(f"{value:.6g}" for value in p)] for name, p in rows.items())
+    tables.write(workdir / "submission.csv", ["Image", *photos.whales], cells)
+    columns = [
+        f"{what}_{i + 1}" for i in range(min(LIKELIEST, len(photos.whales))) for what in ("whale", "probability")
+    ]
+    tables.write(workdir / "likeliest.csv", ["Image", *columns], ([n, *likeliest(p, photos)] for n, p in rows.items()))
     return {"split": split.hash, "source": source, "rows": len(asked), "unseen": unseen, "metrics": scores[source]}
+
+
+def likeliest(p: np.ndarray, photos: right_whale.Photos) -> list[str]:
+    """The likeliest whales by (whales,) probabilities, each followed by its own."""
+    return [cell for i in np.argsort(-p, kind="stable")[:LIKELIEST] for cell in (photos.whales[i], f"{p[i]:.4f}")]
 
 
 def rows_of(asked: Sequence[str], photos: right_whale.Photos, probabilities: np.ndarray) -> np.ndarray:
