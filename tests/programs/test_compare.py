@@ -62,6 +62,13 @@ def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
     assert len({line.colour for line in panel.lines}) == 2
 
 
+def test_runs_of_several_folds_stand_side_by_side(folders, tmp_path):
+    for fold, folder in enumerate(folders):
+        result = stage.read(Path(folder) / "result.json")
+        stage.write(Path(folder) / "result.json", {**result, "fold": fold})
+    assert compared(folders, tmp_path / "out")["fold"] is None
+
+
 def test_one_run_has_no_deviation(folders, tmp_path):
     assert "±" not in compared(folders[:2], tmp_path / "out")["table"]
 

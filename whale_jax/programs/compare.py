@@ -14,6 +14,7 @@ from whale_jax.programs import figures, finished, pictures, report, stage
 from whale_jax.programs.finished import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
+ANY_FOLD = True  # runs that hold out different folds may stand side by side
 DEFAULTS = {"inputs": {}}  # any name -> folder of a run: of one program and, as everywhere, of one split
 
 

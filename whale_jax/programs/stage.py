@@ -102,7 +102,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         if done := read(workdir / "result.json"):
             getattr(program, "revisit", lambda *_: None)(config, workdir)
             return done
-    apart = _apart(config, inputs, getattr(program, "ELSEWHERE", ()), workdir)
+    apart = _apart(config, inputs, program, workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     write(workdir / "config.json", wanted)
     write(workdir / "inputs.json", digests)
@@ -168,13 +168,15 @@ def _match(workdir: Path, name: str, own: Mapping[str, Any], there: Mapping[str,
         raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
 
 
-def _apart(config: ConfigDict, inputs: Mapping[str, dict], elsewhere: Iterable[str], workdir: Path) -> dict[str, Any]:
-    """The one split, and the one fold held out, of a stage and its inputs; those `elsewhere` may have others."""
-    own = [result for name, result in inputs.items() if name not in elsewhere]
+def _apart(config: ConfigDict, inputs: Mapping[str, dict], program: Any, workdir: Path) -> dict[str, Any]:
+    """The one split, and the one fold held out, of a stage and its inputs; those ELSEWHERE may have others."""
+    own = [result for name, result in inputs.items() if name not in getattr(program, "ELSEWHERE", ())]
     split, fold = ({result[key] for result in own if result.get(key) is not None} for key in ("split", "fold"))
     if len(split) > 1:
         raise errors.InputError(f"the inputs of {workdir} belong to {len(split)} different splits: make them from one")
     fold |= {config.fold} if "fold" in config else set()
+    if len(fold) > 1 and getattr(program, "ANY_FOLD", False):
+        fold = set()
     if len(fold) > 1:
         held_out = " and ".join(map(str, sorted(fold)))
         raise errors.InputError(
