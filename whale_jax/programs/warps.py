@@ -35,9 +35,11 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md and warps.png into workdir: point error of photos out of fold, and photos/s, for each grid."""
     folder = Path(config.inputs.network)
-    if stage.read(folder / "config.json")["task"]["name"] != "keypoints":
+    made = stage.read(folder / "config.json")
+    if made["task"]["name"] != "keypoints":
         raise errors.InputError(f"{folder} finds no points: warps wants a crossfit with the task 'keypoints'")
-    trained, data, network = train.reopen(folder / f"part{config.part}", batch=config.batch)
+    best = train.WEIGHTS[made.get("weights", "best")]  # as folders from before the key were
+    trained, data, network = train.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
     rows = splits.inside_rows(data.split, config.part, trained.parts)
     rows = rows[np.isfinite(data.view.matrices[rows]).all((1, 2)) & np.isfinite(data.photos.points[rows]).all((1, 2))]
     known = data.photos._replace(points=data.photos.points[rows])
