@@ -7,6 +7,9 @@
 
 `crossfit` trains one network a part of the photos, so that every photo's points come from a network that has not seen
 it. Set inputs.photos, inputs.split and inputs.view to the folders of those stages.
+
+`small` and `window` on 3,882 composed photos, 2 CPU cores: 9.5 and 4.7 min, median error 0.089 and 0.033 head lengths
+(0.032 where `window` looks once more). `post` was not run: it needs a GPU; nor were the configs for a night.
 """
 
 from configs import networks
