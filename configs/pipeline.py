@@ -5,7 +5,8 @@
 2 CPU cores, `small`, 4,543 composed photos, one seed: 77 min. Mean IoU 0.76, median point error 3.2 % of a head length;
 validation log loss, calibrated: naive 5.93, boxed 5.80, aligned 4.94 (top-1 8.8 %, top-5 22.6 % of 447 whales).
 
-`small` is for two CPU cores, `post` is the post's size for a GPU. One network, with one number of steps and of pixels,
+`night` is `small` with three times the epochs, but for the localizer (not run to its end yet), and `post` is the post's
+size for a GPU (not run). One network, with one number of steps and of pixels,
 names the whale from the whole photo (naive), from the predicted box (boxed) and from the predicted points (aligned).
 """
 
@@ -39,7 +40,11 @@ SMALL = {
         "classifier": "small",
     },
 }
-PRESETS = {"small": SMALL, "post": POST}
+NIGHT = {
+    **SMALL,
+    "presets": {**SMALL["presets"], "aligner": "night", "window": "window_night", "classifier": "small_night"},
+}
+PRESETS = {"small": SMALL, "night": NIGHT, "post": POST}
 
 
 def get_config(preset="small") -> ConfigDict:
