@@ -98,9 +98,12 @@ def test_stops_early_when_nothing_gets_better(tmp_path):
     assert losses.index(min(losses)) == len(losses) - 3
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, monkeypatch):
+    closed, close = [], log.Log.close
+    monkeypatch.setattr(log.Log, "close", lambda self: closed.append(close(self)))
     with pytest.raises(errors.InputError, match=r"loss at step [23] is .*learning rate"):
         fit(tmp_path, lr=float("nan"))
+    assert len(closed) == 1  # no thread is left to write events
 
 
 def test_a_second_call_finds_the_run_complete(tmp_path):

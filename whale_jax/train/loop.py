@@ -1,5 +1,6 @@
 """The one training loop."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -74,42 +75,43 @@ def fit(
         InputError: a loss is not finite; names the step.
     """
     state = parallel.put_state(state)
-    checkpoints = Checkpoints(Path(workdir) / "checkpoints", metric=plan.best, maximise=plan.maximise)
     status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0}
-    if restored := checkpoints.restore(state):
-        state, status = restored
-    first = int(state.step)
-    logger = log.Log(workdir, first)
-    bar = progress.bar(plan.steps * plan.batch, what=what, unit="images", start=first * plan.batch)
-    pending, began = [], time.perf_counter() - status["seconds"]
-    batches = threads.ahead(
-        lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2
-    )
-    for step, batch in enumerate(batches, start=first + 1):
-        if _stale(status, plan):
-            break
-        with jax.transfer_guard("disallow"):
-            state, sums = train_step(state, batch)
-        pending.append(sums)
-        bar.update(plan.batch)
-        last = step == plan.steps
-        if last or step % plan.log_every == 0 or step % plan.eval_every == 0:
-            row = _drain(pending, step)
-            logger.write(step, row)
-            bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
-        if last or step % plan.eval_every == 0:
-            found, _ = evaluate(eval_step, state, validation(), parallel=parallel)
-            rating = found.get(plan.best, float(step if plan.maximise else -step))  # without validation: the latest
-            status = _rate(status, found, rating, step, plan) | {"seconds": time.perf_counter() - began}
-            logger.write(step, {f"valid/{name}": value for name, value in found.items()})
-            if monitoring:
-                found, _ = evaluate(eval_step, state, monitoring(), parallel=parallel)
-                logger.write(step, {f"monitor/{name}": value for name, value in found.items()})
-            checkpoints.save(state, rating, status)
-    bar.close()
-    logger.close()
-    best, _ = checkpoints.restore(state, best=True)
-    checkpoints.close()
+    with contextlib.ExitStack() as stack:  # whatever happens, what was measured and saved is written to its end
+        folder = Path(workdir) / "checkpoints"
+        checkpoints = Checkpoints(folder, metric=plan.best, maximise=plan.maximise)
+        stack.enter_context(contextlib.closing(checkpoints))
+        if restored := checkpoints.restore(state):
+            state, status = restored
+        first = int(state.step)
+        logger = stack.enter_context(contextlib.closing(log.Log(workdir, first)))
+        bar = progress.bar(plan.steps * plan.batch, what=what, unit="images", start=first * plan.batch)
+        stack.enter_context(bar)
+        pending, began = [], time.perf_counter() - status["seconds"]
+        batches = threads.ahead(
+            lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2
+        )
+        for step, batch in enumerate(batches, start=first + 1):
+            if _stale(status, plan):
+                break
+            with jax.transfer_guard("disallow"):
+                state, sums = train_step(state, batch)
+            pending.append(sums)
+            bar.update(plan.batch)
+            last = step == plan.steps
+            if last or step % plan.log_every == 0 or step % plan.eval_every == 0:
+                row = _drain(pending, step)
+                logger.write(step, row)
+                bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
+            if last or step % plan.eval_every == 0:
+                found, _ = evaluate(eval_step, state, validation(), parallel=parallel)
+                rating = found.get(plan.best, float(step if plan.maximise else -step))  # without validation: the latest
+                status = _rate(status, found, rating, step, plan) | {"seconds": time.perf_counter() - began}
+                logger.write(step, {f"valid/{name}": value for name, value in found.items()})
+                if monitoring:
+                    found, _ = evaluate(eval_step, state, monitoring(), parallel=parallel)
+                    logger.write(step, {f"monitor/{name}": value for name, value in found.items()})
+                checkpoints.save(state, rating, status)
+        best, _ = checkpoints.restore(state, best=True)
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
     return best, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
 
