@@ -67,7 +67,7 @@ SMALL = {
     "optimizer": {"name": "adam", "lr": 1e-3, "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.02},
     **CPU,
 }
-SMALL_NIGHT = {**SMALL, "epochs": 135.0, "evaluations": 27}
+NIGHT = {**SMALL, "epochs": 135.0, "evaluations": 27}
 CROPS = {**SMALL, "task": {**SMALL["task"], "augmentation": LIGHT, "colour": True}, "epochs": 90.0, "evaluations": 18}
 CROPS_LONG = {
     **CROPS,
@@ -88,7 +88,7 @@ DEMO = {
 
 def presets() -> dict[str, dict[str, Any]]:
     """Every recipe three times: as the post, as the released code, and for two CPU cores."""
-    found = {"small": SMALL, "small_night": SMALL_NIGHT, "demo": DEMO, "crops": CROPS, "crops_long": CROPS_LONG}
+    found = {"small": SMALL, "night": NIGHT, "demo": DEMO, "crops": CROPS, "crops_long": CROPS_LONG}
     for name, (model, optimizer, batch) in RECIPES.items():
         size = {"size": (299, 299)} if "inception" in name else {}
         task = {"name": "classify", "augmentation": MINIMAL}

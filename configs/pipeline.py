@@ -42,7 +42,7 @@ SMALL = {
 }
 NIGHT = {
     **SMALL,
-    "presets": {**SMALL["presets"], "aligner": "night", "window": "window_night", "classifier": "small_night"},
+    "presets": {**SMALL["presets"], "aligner": "night", "window": "window_night", "classifier": "night"},
 }
 PRESETS = {"small": SMALL, "night": NIGHT, "post": POST}
 
