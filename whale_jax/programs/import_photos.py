@@ -42,7 +42,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def revisit(config: ConfigDict, workdir: Path) -> None:
     """Warns where photos or tables are not as they were when they were imported: nothing is made from them anew."""
-    if (root := find(config)).is_dir() and not right_whale.unchanged(annotations.read(root), workdir):
+    if not (root := find(config)).is_dir():
+        return
+    try:
+        same = right_whale.unchanged(annotations.read(root), workdir)
+    except errors.InputError:
+        same = False
+    if not same:
         logging.warning("%s has changed since it was imported: choose another --workdir to use it as it is now", root)
 
 
