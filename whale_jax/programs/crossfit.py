@@ -4,13 +4,15 @@ What a later stage trains on then has the errors that it will meet on new photos
 no network: for them the predictions of all are averaged.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
+from tqdm import tqdm
 
-from whale_jax import geometry, metrics, registry, tta
+from whale_jax import geometry, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
 from whale_jax.programs import stage, train
 
@@ -98,15 +100,24 @@ def networks(folder: Path) -> list[Path]:
 def predict(network: train.Network, data: train.Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:
     """Predictions for `rows`, averaged over the warps of test-time augmentation."""
     matrices = tta.grid(config.warps, data.view.images.shape[1:3], tuple(config.size))
-    return tta.predict(
-        network.evaluate,
-        network.state,
-        loader.evaluation(data.examples, rows, batch=config.batch),
-        matrices=matrices,
-        put=network.parallel.put_batch,
-        gather=network.parallel.gather,
-        average=config.average,
-    )
+    batches = loader.evaluation(data.examples, rows, batch=config.batch)
+    with progress.bar(len(rows), what=f"predict by {len(matrices)} warps", unit="photos") as bar:
+        return tta.predict(
+            network.evaluate,
+            network.state,
+            counted(batches, bar),
+            matrices=matrices,
+            put=network.parallel.put_batch,
+            gather=network.parallel.gather,
+            average=config.average,
+        )
+
+
+def counted(batches: Iterable[dict], bar: tqdm) -> Iterator[dict]:
+    """The batches, of which a bar is told when they are done."""
+    for batch in batches:
+        yield batch
+        bar.update(int(batch["mask"].sum()))
 
 
 def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str, float]:
