@@ -91,17 +91,20 @@ def test_stratifies_groups_as_well_as_scikit_learn():
     assert np.ptp(np.bincount(split.fold)) <= np.ptp(np.bincount(reference)) + 1
 
 
-@pytest.mark.parametrize("parts", [2, 3, 5])
-def test_parts_predict_every_labelled_photo_once_by_what_saw_nothing_like_it(parts):
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("fold", [-1, 0])
+def test_parts_are_of_one_size_keep_groups_together_and_share_the_whales(count, fold):
     label = long_tail()
     groups = bursts(label)
     split = splits.make(as_photos(label), folds=5, seed=0, groups=groups)
-    inside = [splits.inside_rows(split, part, parts) for part in range(parts)]
-    np.testing.assert_array_equal(np.sort(np.concatenate(inside)), np.flatnonzero(label >= 0))
-    for part in range(parts):
-        outside = splits.outside_rows(split, part, parts)
-        assert not set(groups[inside[part]]) & set(groups[outside])
-        assert len(outside) + len(inside[part]) == (label >= 0).sum()
+    part = splits.parts(split, count, fold)
+    np.testing.assert_array_equal(part >= 0, (label >= 0) & (split.fold != fold))
+    groups_of = [set(groups[part == i]) for i in range(count)]
+    assert sum(map(len, groups_of)) == len(set(groups[part >= 0]))
+    assert max(map(len, groups_of)) - min(map(len, groups_of)) <= 1
+    for whale in range(label.max() + 1):
+        own = (label == whale) & (part >= 0)
+        assert len(set(part[own])) == min(count, len(set(groups[own])))
 
 
 def test_a_photo_without_a_name_teaches_where_the_head_is_and_nothing_else():
@@ -117,8 +120,7 @@ def test_a_photo_without_a_name_teaches_where_the_head_is_and_nothing_else():
     for fold in range(5):
         assert (label[splits.train_rows(split, fold)] >= 0).all()
         assert (label[splits.valid_rows(split, fold)] >= 0).all()
-    parts = [splits.inside_rows(split, part, 2) for part in range(2)]
-    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.flatnonzero(split.fold >= 0))
+    np.testing.assert_array_equal(splits.parts(split, 2) >= 0, split.fold >= 0)
     nobody = as_photos(np.full(6, -1), points=np.ones((6, 2, 2)))
     assert (splits.make(nobody, folds=2, seed=0, groups=np.arange(6)).fold >= 0).all()
 

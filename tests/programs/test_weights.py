@@ -106,7 +106,7 @@ def test_weights_that_saw_what_is_validated_on_are_refused(world):
 
 
 def test_folds_and_parts_that_a_split_does_not_have_are_refused(world):
-    for changes in ({"fold": 2}, {"fold": -2}, {"parts": 1}, {"parts": 3}):
+    for changes in ({"fold": 2}, {"fold": -2}, {"parts": 1}, {"parts": 99}):
         program = "crossfit" if "parts" in changes else "train"
         with pytest.raises(errors.InputError, match="the split has folds 0 to 1"):
             world.train("network", program=program, **changes)
@@ -147,7 +147,7 @@ def test_a_fold_can_be_held_out_from_all_parts():
     split = splits.Split(np.array([0, 1, 2, 3, -1]), np.arange(5) < 4, np.zeros(5, bool), np.arange(5), "h", 4, 0)
     config = stage.config("crossfit", parts=2, fold=1)
     parts = [train.trained_rows(crossfit.part_config(config, part), split) for part in range(2)]
-    assert [rows.tolist() for rows in parts] == [[3], [0, 2]]
+    assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
 
 
 def test_a_whale_of_one_group_is_known_to_all_networks_and_judged_by_none(world):

@@ -23,7 +23,7 @@ class Split(NamedTuple):
         fold: (N,) int32 0..folds-1, -1 of photos that nothing can be learned from: neither labelled nor annotated.
         named: (N,) bool, whether labelled; the others that have a fold teach only where the head is.
         single: (N,) bool, photos of whales that only one fold has: they always train, or no one would know them.
-        group: (N,) int32, equal for photos that are kept on one side; -1 where there is no fold.
+        group: (N,) int32, equal for photos that are kept on one side, in the whales' order; -1 where there is no fold.
         hash: of all that the file says.
         folds: their number.
         seed: what the ties were drawn with.
@@ -54,14 +54,16 @@ def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
     return count / count.sum()
 
 
-def outside_rows(split: Split, part: int, parts: int) -> np.ndarray:
-    """Rows to train on for predicting `inside_rows`: cross-fitting, where identity does not matter."""
-    return np.flatnonzero((split.fold >= 0) & (split.fold % parts != part))
+def parts(split: Split, count: int, fold: int = -1) -> np.ndarray:
+    """(N,) the part, 0 to `count` - 1, that each photo is in for cross-fitting, -1 of photos with no fold or in `fold`.
 
-
-def inside_rows(split: Split, part: int, parts: int) -> np.ndarray:
-    """Rows that the one of `parts` (2 to folds) networks predicts that did not see them."""
-    return np.flatnonzero((split.fold >= 0) & (split.fold % parts == part))
+    Groups of one whale follow each other in number: dealt out in turn, they make parts of one size, and a whale of
+    several groups is in several parts.
+    """
+    part = np.full(len(split.fold), -1)
+    dealt = (split.fold >= 0) & (split.fold != fold)
+    part[dealt] = np.unique(split.group[dealt], return_inverse=True)[1] % count
+    return part
 
 
 def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
@@ -78,8 +80,9 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
     """
     named = annotated(photos, "label")
     known = np.flatnonzero(named | annotated(photos, "points") | annotated(photos, "box"))
-    number = np.unique(groups[known], return_inverse=True)[1]
-    count = number.max(initial=-1) + 1
+    _, first, number = np.unique(groups[known], return_index=True, return_inverse=True)
+    number = np.argsort(np.argsort(photos.label[known][first], kind="stable"))[number]  # in the whales' order
+    count = len(first)
     if not 2 <= folds <= count:
         what = f"the {count} groups of labelled or annotated photos"
         raise InputError(f"{folds} folds: it takes 2 or more, and no more than {what}")

@@ -140,14 +140,16 @@ def load_data(config: ConfigDict) -> Data:
 def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows to validate on: those of the split that have the annotation and a picture."""
     folds = data.split.folds
-    if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= folds):
+    groups = data.split.group.max() + 1
+    if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= groups):
         raise errors.InputError(
             f"config.fold = {config.fold} and parts = {config.parts}: the split has folds 0 to {folds - 1} (-1 holds"
-            f" out none), and photos are cut into 2 to {folds} parts"
+            f" out none), and {groups:,} groups of photos to cut into 2 or more parts"
         )
     train = trained_rows(config, data.split)
     if config.parts:
-        valid = np.setdiff1d(splits.inside_rows(data.split, config.part, config.parts), train)
+        inside = splits.parts(data.split, config.parts, config.fold) == config.part
+        valid = np.setdiff1d(np.flatnonzero(inside), train)
     else:
         valid = splits.valid_rows(data.split, config.fold)
     known = right_whale.annotated(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
@@ -162,8 +164,8 @@ def trained_rows(config: ConfigDict, split: splits.Split) -> np.ndarray:
     """Rows that the split gives a network to train on, annotated or not."""
     if not config.parts:
         return splits.train_rows(split, config.fold)
-    rows = splits.outside_rows(split, config.part, config.parts)
-    rows = rows[split.fold[rows] != config.fold]
+    part = splits.parts(split, config.parts, config.fold)
+    rows = np.flatnonzero((part >= 0) & (part != config.part))
     # Whales that only one fold has are named by nobody who has not seen it.
     return np.union1d(rows, np.flatnonzero(split.single)) if config.task.name == "classify" else rows
 

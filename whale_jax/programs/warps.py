@@ -40,7 +40,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError(f"{folder} finds no points: warps wants a crossfit with the task 'keypoints'")
     best = train.WEIGHTS[made.get("weights", "best")]  # as folders from before the key were
     trained, data, network = train.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
-    rows = splits.inside_rows(data.split, config.part, trained.parts)
+    rows = np.flatnonzero(splits.parts(data.split, trained.parts, trained.fold) == config.part)
     rows = rows[np.isfinite(data.view.matrices[rows]).all((1, 2)) & np.isfinite(data.photos.points[rows]).all((1, 2))]
     known = data.photos._replace(points=data.photos.points[rows])
     table = []
