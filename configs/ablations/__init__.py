@@ -3,6 +3,7 @@
 The part after a config's colon is the folder of a finished pipeline; its photos, split and views are used.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ def inputs(root: str, view: str) -> dict[str, str]:
     return {"photos": f"{root}/photos", "split": f"{root}/split", "view": f"{root}/{view}"}
 
 
-def small(root: str, *, view: str = "aligned", size: tuple[int, int] = (64, 128), **changes: Any) -> ConfigDict:
+def small(root: str, *, view: str = "aligned", size: tuple[int, int] = (48, 96), **changes: Any) -> ConfigDict:
     """The small classifier with fewer pixels and epochs: the least that still tells recipes apart."""
     plan = {"epochs": 20.0, "evaluations": 5}
     return classifier.get_config("small", inputs=inputs(root, view), size=size, **plan | changes)
@@ -33,7 +34,7 @@ def view(root: str, frame: str, size: tuple[int, int], predictions: str = "", **
 
 def ablate(
     base: ConfigDict,
-    changes: Sequence[Mapping[str, Any]],
+    changes: Mapping[str, Mapping[str, Any]],
     *,
     seeds: Sequence[int] = SEEDS,
     views: Mapping[str, ConfigDict] | None = None,
@@ -42,16 +43,17 @@ def ablate(
 
     Args:
         base: config of a training.
-        changes: such as {"model.dropout": 0.5}; {"inputs.view": name} takes one of `views`.
-        seeds: every change is trained with each.
+        changes: by what the table calls them, such as {"no dropout": {"model.dropout": 0.0}}; {"inputs.view": name}
+            takes one of `views`.
+        seeds: every change is trained with each, and all changes with the first before any with the next.
         views: stages that cut the views which the finished pipeline lacks.
     """
-    stages = dict(views or {})
-    for number, change in enumerate(changes):
-        for seed in seeds:
-            own = base.copy_and_resolve_references()
-            own.update_from_flattened_dict({**change, "seed": seed})
-            stages[f"recipe{number}_seed{seed}"] = own
-    trained = [name for name in stages if name not in (views or {})]
-    stages["compare"] = stage.config("compare", inputs={name: name for name in trained})
-    return stage.config("pipeline", stages=stages)
+    trained, labels = {}, {}
+    for seed in seeds:
+        for label, change in changes.items():
+            name = f"{re.sub(r'[^a-z0-9]+', '_', label.lower())}_seed{seed}"
+            trained[name] = base.copy_and_resolve_references()
+            trained[name].update_from_flattened_dict({**change, "seed": seed})
+            labels[name] = label
+    compare = stage.config("compare", inputs={name: name for name in trained}, labels=labels)
+    return stage.config("pipeline", stages={**(views or {}), **trained, "compare": compare})

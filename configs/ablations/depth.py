@@ -9,10 +9,9 @@ from configs import ablations, networks
 
 
 def get_config(root="runs/small"):
-    """The post's residual networks on aligned heads of 64 x 128 pixels."""
-    base = ablations.small(root, model={**networks.RESNET31, "dropout": 0.5})
-    changes = [
-        {"model.stages": network["stages"], "model.stem_pool": network.get("stem_pool", 0)}
-        for network in (networks.RESNET31, networks.RESNET37, networks.RESNET67)
-    ]
-    return ablations.ablate(base, changes)
+    """The post's residual networks on aligned heads."""
+    changes = {
+        f"{layers} layers": {"model.stages": network["stages"], "model.stem_pool": network.get("stem_pool", 0)}
+        for layers, network in {31: networks.RESNET31, 37: networks.RESNET37, 67: networks.RESNET67}.items()
+    }
+    return ablations.ablate(ablations.small(root, model={**networks.RESNET31, "dropout": 0.5}), changes)

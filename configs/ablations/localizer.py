@@ -11,6 +11,11 @@ from configs import ablations, localizer
 def get_config(root="runs/small"):
     """The small localizer on whole photos; bins have the score map, coordinates a dense layer."""
     base = localizer.get_config("small", inputs=ablations.inputs(root, "whole"), evaluations=8)
-    coordinates = {"task.bins": 0, "model.head": "dense"}
-    changes = [{**coordinates, "task.objective": objective} for objective in ("squared", "iou", "giou")]
-    return ablations.ablate(base, [{}, *changes])
+    dense = {"task.bins": 0, "model.head": "dense"}
+    changes = {
+        "softmax over bins": {},
+        "squared error": {**dense, "task.objective": "squared"},
+        "IoU": {**dense, "task.objective": "iou"},
+        "GIoU": {**dense, "task.objective": "giou"},
+    }
+    return ablations.ablate(base, changes)

@@ -12,7 +12,7 @@ PERCENT = (0, 10, 25, 50)  # of the box's sides, on each side
 
 def get_config(root="runs/small"):
     """The small classifier on heads boxed by the localizer's second look."""
-    base = ablations.small(root, view="boxed", size=(90, 90))
+    base = ablations.small(root, view="boxed", size=(68, 68))
     base.task.augmentation = classifier.HEAVY
     views = {
         f"padding_{percent}_percent": ablations.view(
@@ -20,4 +20,5 @@ def get_config(root="runs/small"):
         )
         for percent in PERCENT
     }
-    return ablations.ablate(base, [{"inputs.view": name} for name in views], views=views)
+    changes = {f"{percent} %": {"inputs.view": view} for percent, view in zip(PERCENT, views, strict=True)}
+    return ablations.ablate(base, changes, views=views)

@@ -53,6 +53,13 @@ def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_p
     assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
 
 
+def test_a_recipe_goes_by_its_label(folders, tmp_path):
+    config = compare_config.get_config(",".join(folders))
+    config.labels = {"run1": "half", "run3": "half"}
+    table = stage.run(config, tmp_path / "out")["table"].splitlines()
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["model.dropout=0.0", "half"]
+
+
 def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
     recipes = compare.by_recipe([finished.read(folder) for folder in folders])
     [[panel]] = compare.curves(recipes, ["log_loss", "top1"])  # top-1 was not measured while training
@@ -137,6 +144,7 @@ def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     names = pipeline.order(config.stages)
     assert names[-1] == "compare"
     trained = [name for name in names[:-1] if config.stages[name].program != "align"]
+    assert set(config.stages.compare.labels) == set(trained)
     assert set(config.stages.compare.inputs.values()) == set(trained)
     recipes = {json.dumps(config.stages[name].to_dict() | {"seed": 0}, default=list) for name in trained}
     assert len(recipes) * len(ablations.SEEDS) == len(trained)

@@ -15,20 +15,25 @@ from whale_jax.programs.finished import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
 ANY_FOLD = True  # runs that hold out different folds may stand side by side
-DEFAULTS = {"inputs": {}}  # any name -> folder of a run: of one program and, as everywhere, of one split
+DEFAULTS = {
+    "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
+    "labels": {},  # name of an input -> what the table calls its recipe
+}
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md, table.json, table.png and curves.png into workdir, and prints the table.
 
     A row is a recipe: the runs whose configs differ in nothing but the seed. It is called by what sets it apart, in
-    the words of the command line. Metrics are mean ± standard deviation (of the sample) over the seeds.
+    the words of the command line where it has no label. Metrics are mean ± standard deviation (of the sample) over the
+    seeds.
     """
     runs = [one for folder in config.inputs.values() for one in sources(finished.read(folder))]
     programs = sorted({one.result["program"] for one in runs})
     if len(programs) != 1:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
-    recipes = by_recipe(runs)
+    label = {Path(config.inputs[name]): words for name, words in config.labels.items()}
+    recipes = {label.get(group[0].folder, name): group for name, group in by_recipe(runs).items()}
     metrics = [key for key in report.COLUMNS if all(key in one.result["metrics"] for one in runs)]
     rows = [{"name": name, **summary(group, metrics)} for name, group in recipes.items()]
     text = report.markdown(programs[0], rows)
