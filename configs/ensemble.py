@@ -41,7 +41,7 @@ def get_config(root="runs/small"):
 
 def member(root, name):
     """A network of the post, thin and small enough for two CPU cores."""
-    config = classifier.get_config("small", inputs=ablations.inputs(root, "aligned"), size=(64, 128), epochs=20.0)
+    config = classifier.get_config("small", inputs=ablations.inputs(root, "aligned"), size=(48, 96), epochs=20.0)
     model = classifier.RECIPES[name][0]
     config.model = stage.config("train", model={**model, "stages": thinner(model["stages"]), "dropout": 0.5}).model
     return config

@@ -1,8 +1,9 @@
 """Puts the tables of finished runs into README.md, in place of those there.
 
-    python docs/tables.py demo=runs/demo real=runs/small
+    python docs/tables.py demo=runs/demo real=runs/small ensemble=runs/ensemble
 
-README.md has a pair of comments for each: <!-- demo --> and <!-- end of demo -->.
+A table is what the run's last stage, `report` or `compare`, left. README.md has a pair of comments for each:
+<!-- demo --> and <!-- end of demo -->.
 """
 
 import re
@@ -18,7 +19,8 @@ def main() -> None:
     text = readme.read_text()
     for argument in sys.argv[1:]:
         name, _, run = argument.partition("=")
-        blocks = (Path(run) / "report" / "table.md").read_text().strip().split("\n\n")
+        [table] = [path for stage in ("report", "compare", ".") for path in Path(run).glob(f"{stage}/table.md")]
+        blocks = table.read_text().strip().split("\n\n")
         tables = "\n\n".join(block for block in blocks if block.startswith("|") and not block.startswith(LEFT_OUT))
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         text, found = place.subn(lambda match, tables=tables: f"{match[1]}\n{tables}\n\n{match[2]}", text)
