@@ -1,5 +1,8 @@
 """Regression of the box around the head (post, section 4.2.1)."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -33,6 +36,7 @@ def bbox(
     if move not in ("corners", "mask"):
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
     registry.lookup("objective", {"squared": None, **OVERLAPS}, objective)
+    readout = corner_bins(bins, bell) if bins else coordinates(objective)
     parsed = augment.parse(augmentation)
     extent = jnp.array([size[1], size[0], size[1], size[0]], jnp.float32)
     shift = jnp.array([0.5, 0.5, 0, 0])  # from pixel centres at integers to a picture that begins at 0
@@ -51,26 +55,11 @@ def bbox(
         seen = (moved[:, 2:] > 0).all(-1)  # a mask that was moved out of the picture has no extent
         return {**batch, "target": (moved + shift) / extent, "weight": batch["mask"] * known * seen}
 
-    def answer(y: jax.Array) -> jax.Array:
-        """What the network says without bins; where boxes are compared, one always has width and height."""
-        return y if objective == "squared" else jnp.concatenate([y[:, :2], jax.nn.softplus(y[:, 2:])], axis=-1)
-
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
-        if not bins and objective == "squared":
-            return losses.squared_error(outputs[0], batch["target"])
-        if not bins:
-            return 1 - OVERLAPS[objective](answer(outputs[0]), batch["target"])
-        low, extent = jnp.split(batch["target"], 2, axis=-1)
-        corners = jnp.clip(jnp.stack([low, low + extent], axis=1), 0, 1)
-        return binned.loss(outputs[0].reshape(-1, 2, 2, bins), corners, width=bell)
+        return readout.loss(outputs[0], batch["target"])
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
-        if bins:
-            # The box around both corners: an unsure network may put them the wrong way round.
-            box = geometry.bounding_box(binned.decode(outputs[0].reshape(-1, 2, 2, bins), reach=3 * bell))
-        else:
-            box = answer(outputs[0])
-        box = box * extent - shift
+        box = readout.box(outputs[0]) * extent - shift
         box = box.at[:, 2:].set(jnp.maximum(box[:, 2:], 1))
         return {"box": geometry.move_box(geometry.invert(batch["matrix"]), box)}
 
@@ -81,4 +70,44 @@ def bbox(
             "iou>0.5": metrics.masked((overlap > 0.5).astype(jnp.float32), batch["weight"]),
         }
 
-    return Task(4 * max(bins, 1), prepare, loss, measure, predict, best="iou", maximise=True)
+    return Task(readout.outputs, prepare, loss, measure, predict, best="iou", maximise=True)
+
+
+class Readout(NamedTuple):
+    """How a box is read from what the network says.
+
+    Attributes:
+        outputs: how many numbers it says.
+        loss: (batch, outputs) and true boxes (batch, 4), in 0..1, -> (batch,).
+        box: (batch, outputs) -> (batch, 4).
+    """
+
+    outputs: int
+    loss: Callable[[jax.Array, jax.Array], jax.Array]
+    box: Callable[[jax.Array], jax.Array]
+
+
+def coordinates(objective: str) -> Readout:
+    """The box itself; where boxes are compared, one always has width and height, or there would be no overlap."""
+    if objective == "squared":
+        return Readout(4, losses.squared_error, lambda y: y)
+
+    def box(y: jax.Array) -> jax.Array:
+        return jnp.concatenate([y[:, :2], jax.nn.softplus(y[:, 2:])], axis=-1)
+
+    return Readout(4, lambda y, true: 1 - OVERLAPS[objective](box(y), true), box)
+
+
+def corner_bins(bins: int, bell: float) -> Readout:
+    """Softmax over bins for each coordinate of two corners."""
+
+    def loss(y: jax.Array, true: jax.Array) -> jax.Array:
+        low, extent = jnp.split(true, 2, axis=-1)
+        corners = jnp.clip(jnp.stack([low, low + extent], axis=1), 0, 1)
+        return binned.loss(y.reshape(-1, 2, 2, bins), corners, width=bell)
+
+    def box(y: jax.Array) -> jax.Array:
+        """The box around both corners: an unsure network may put them the wrong way round."""
+        return geometry.bounding_box(binned.decode(y.reshape(-1, 2, 2, bins), reach=3 * bell))
+
+    return Readout(4 * bins, loss, box)
