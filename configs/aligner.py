@@ -8,8 +8,9 @@
 `crossfit` trains one network a part of the photos, so that every photo's points come from a network that has not seen
 it. Set inputs.photos, inputs.split and inputs.view to the folders of those stages.
 
-`small` and `window` on 3,882 composed photos, 2 CPU cores: 9.5 and 4.7 min, median error 0.089 and 0.033 head lengths
-(0.032 where `window` looks once more). `post` was not run: it needs a GPU; nor were the configs for a night.
+On 3,882 composed photos, 2 CPU cores: `small` and `window` 9.5 and 4.7 min, median error 0.089 and 0.033 head lengths
+(0.032 where `window` looks once more); `night` and `window_night` 25 and 12 min, 0.068 and 0.026 (0.025). `post` was
+not run: it needs a GPU.
 """
 
 from configs import networks
