@@ -60,7 +60,4 @@ INCEPTION_REDUCED = {
     "dropout": 0.8,
 }
 
-# Section 6: the six whose global averages the final submission put side by side.
-ENSEMBLE = (VGG19_128, VGG19_192A, VGG19_192B, RESNET31, RESNET37, RESNET67)
-
 THIN = {"name": "resnet", "stem": (16, 7, 2), "stem_pool": 3, "stages": ((32, 2), (64, 2), (128, 2)), "dropout": 0.0}

@@ -100,20 +100,23 @@ def _centred(p: np.ndarray) -> np.ndarray:
 METHODS = {"temperature": fit, "dirichlet": fit_dirichlet}
 
 
-def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 15) -> float:
+def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> float:
     """How far confidence is from accuracy, the mean over bins of equally many photos (Naeini et al., AAAI 2015).
+
+    Chance alone makes bins of few photos differ: a bin has a hundred at least, where there are so many.
 
     Args:
         p: (n, whales) probabilities.
         label: (n,) who is on the photos.
-        bins: their number.
+        bins: their number; 0 for one a hundred photos, up to 15.
     """
     confidence, accuracy, share = reliability(p, label, bins=bins)
     return float((share * abs(confidence - accuracy)).sum())
 
 
-def reliability(p: np.ndarray, label: np.ndarray, *, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def reliability(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(bins,) mean confidence, accuracy and share of photos of bins of (almost) equally many photos."""
     confidence, right = p.max(1), p.argmax(1) == label
+    bins = bins or int(np.clip(len(label) // 100, 1, 15))
     parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(label)))
     return tuple(np.array([[confidence[i].mean(), right[i].mean(), len(i) / len(label)] for i in parts]).T)

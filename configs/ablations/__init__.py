@@ -45,13 +45,14 @@ def ablate(
         base: config of a training.
         changes: by what the table calls them, such as {"no dropout": {"model.dropout": 0.0}}; {"inputs.view": name}
             takes one of `views`.
-        seeds: every change is trained with each, and all changes with the first before any with the next.
+        seeds: every change is trained with each, and all changes with the first before any with the next; but those
+            that take one of `views` come last.
         views: stages that cut the views which the finished pipeline lacks.
     """
     trained, labels = {}, {}
     for seed in seeds:
-        for label, change in changes.items():
-            name = f"{re.sub(r'[^a-z0-9]+', '_', label.lower())}_seed{seed}"
+        for number, (label, change) in enumerate(changes.items()):
+            name = f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
             trained[name] = base.copy_and_resolve_references()
             trained[name].update_from_flattened_dict({**change, "seed": seed})
             labels[name] = label

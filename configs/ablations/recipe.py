@@ -5,9 +5,19 @@ python -m whale_jax.main --config=configs/ablations/recipe.py:runs/small --workd
 Not run yet: 54 trainings.
 """
 
+from typing import Any
+
 from configs import ablations, classifier
 
 UPRIGHT = "|".join(step for step in classifier.MINIMAL.split("|") if not step.startswith("rotate"))
+
+
+def rate(lr: float) -> dict[str, Any]:
+    """Another learning rate; what the weights decay by a step, their product, stays."""
+    base = classifier.SMALL["optimizer"]
+    return {"optimizer.lr": lr, "optimizer.weight_decay": base["weight_decay"] * base["lr"] / lr}
+
+
 CHANGES = {
     "the recipe": {},
     "no dropout": {"model.dropout": 0.0},
@@ -18,9 +28,9 @@ CHANGES = {
     "no rotation": {"task.augmentation": UPRIGHT},
     "no mirror image": {"task.augmentation": classifier.MINIMAL.removeprefix("flip_ud|")},
     "colour": {"task.colour": True},
-    "Adam at 3e-3": {"optimizer.lr": 3e-3},
-    "Nesterov at 3e-2": {"optimizer.name": "nesterov", "optimizer.lr": 3e-2},
-    "Nesterov at 1e-1": {"optimizer.name": "nesterov", "optimizer.lr": 1e-1},
+    "Adam at 3e-3": rate(3e-3),
+    "Nesterov at 3e-2": rate(3e-2) | {"optimizer.name": "nesterov"},
+    "Nesterov at 1e-1": rate(1e-1) | {"optimizer.name": "nesterov"},
     "constant learning rate": {"optimizer.schedule": "constant"},
     "squashed to a square": {"size": (68, 68), "inputs.view": "squashed"},
     "half the pixels, twice the epochs": {"size": (34, 68), "epochs": 40.0},

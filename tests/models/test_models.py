@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
-from configs import networks
+from configs import classifier, ensemble, networks
 from tests.models.shapes import CLASSES, TINY, abstract, convolutions, count, drawn, make, sides
 from whale_jax import errors
 from whale_jax.models import layers
@@ -80,7 +80,8 @@ def test_aligner():
 
 
 def test_the_ensembles_features_side_by_side():
-    widths = [abstract(make(config, outputs=CLASSES))[1]["features"].shape[1] for config in networks.ENSEMBLE]
+    six = [classifier.RECIPES[name][0] for name in ensemble.MEMBERS]
+    widths = [abstract(make(config, outputs=CLASSES))[1]["features"].shape[1] for config in six]
     assert widths == [128, 192, 192, 128, 128, 128]  # 896 in all
 
 

@@ -60,6 +60,19 @@ def test_a_recipe_goes_by_its_label(folders, tmp_path):
     assert [line.split("|")[1].strip() for line in table[2:]] == ["model.dropout=0.0", "half"]
 
 
+def test_labels_and_seeds_that_would_hide_a_run_are_refused(folders, tmp_path):
+    config = compare_config.get_config(",".join(folders))
+    config.labels = {f"run{i}": "alike" for i in range(4)}
+    with pytest.raises(errors.InputError, match="two recipes are labelled 'alike'"):
+        stage.run(config, tmp_path / "out")
+    config.labels = {"rum0": "alike"}
+    with pytest.raises(errors.InputError, match="did you mean run0"):
+        stage.check(config)
+    again = finished_run(tmp_path / "again", dropout=0.5, seed=0, loss=3.0)
+    with pytest.raises(errors.InputError, match="runs of one recipe and one seed"):
+        compared([*folders, again], tmp_path / "other")
+
+
 def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
     recipes = compare.by_recipe([finished.read(folder) for folder in folders])
     [[panel]] = compare.curves(recipes, ["log_loss", "top1"])  # top-1 was not measured while training

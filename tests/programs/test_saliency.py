@@ -21,7 +21,7 @@ def data():
     view = images.View(np.random.default_rng(0).integers(0, 100, (6, *VIEW, 3), np.uint8), matrices)
     view.images[:, *SPOT] = 255
     fold = np.array([0, 0, 0, 1, -1, -1], np.int32)
-    split = splits.Split(fold, fold >= 0, np.zeros(6, bool), fold, "h", 2, 0)
+    split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     some = some._replace(box=box)
     return train.Data(some, split, view, loader.Examples(some, view))
 

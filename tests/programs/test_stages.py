@@ -141,7 +141,7 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     features[np.arange(120), data.label[:120]] += 1.3  # little to see, much noise
     predictions.save(tmp_path, data, {"features": features, "logits": np.zeros((130, 3), np.float32)})
     fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
-    split = splits.Split(fold, fold >= 0, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
+    split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
     for program in (stack, calibrate):
         monkeypatch.setattr(program.right_whale, "load", lambda folder: data)
         monkeypatch.setattr(program.splits, "load", lambda folder, photos: split)
@@ -159,7 +159,7 @@ def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch,
     """On logits that a network has right, and on some that say nothing; the regression finds out which."""
     data = photos(count=130, test=10)
     fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
-    split = splits.Split(fold, fold >= 0, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
+    split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
     monkeypatch.setattr(stack.right_whale, "load", lambda folder: data)
     monkeypatch.setattr(stack.splits, "load", lambda folder, photos: split)
     rng = np.random.default_rng(0)
@@ -185,7 +185,7 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     data = data._replace(label=np.append([rng.choice(3, p=p) for p in true[:400]], [-1] * 10).astype(np.int32))
     sure = true**3 / (true**3).sum(1, keepdims=True)
     fold = np.where(data.label < 0, -1, 0).astype(np.int32)
-    split = splits.Split(fold, fold >= 0, np.zeros(410, bool), np.where(fold < 0, -1, np.arange(410) // 2), "h", 2, 0)
+    split = splits.Split(fold, data.label, np.zeros(410, bool), np.where(fold < 0, -1, np.arange(410) // 2), "h", 2, 0)
     monkeypatch.setattr(calibrate.right_whale, "load", lambda folder: data)
     monkeypatch.setattr(calibrate.splits, "load", lambda folder, photos: split)
     np.savez(tmp_path / "probabilities.npz", network=sure)

@@ -18,7 +18,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     lost = data.points.copy()
     data.points[0] = np.nan  # not annotated
     fold = np.array([0, 0, 1, 0, -1, -1], np.int32)
-    split = splits.Split(fold, fold >= 0, np.zeros(6, bool), fold, "h", 2, 0)
+    split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     view = images.View(np.zeros((6, 8, 8, 3), np.uint8), np.tile(np.eye(3), (6, 1, 1)))
     monkeypatch.setattr(train, "load_data", lambda config: train.Data(data, split, view, None))
     monkeypatch.setattr(train, "restore", lambda *_, **__: None)
@@ -34,6 +34,9 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     stage.write(tmp_path / "config.json", trained.to_dict())
     (tmp_path / "part0").mkdir()
     stage.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
+    stage.write(tmp_path / "result.json", {})
+    rows = {"rows": stage.hash_of(train.trained_rows(crossfit.part_config(trained, 0), split).tolist())}
+    stage.write(tmp_path / "part0" / "result.json", rows)
     config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
     found = warps.run(config, tmp_path)
     assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)
@@ -44,5 +47,6 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
 
 def test_a_network_that_finds_no_points_is_refused(tmp_path):
     stage.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
+    stage.write(tmp_path / "result.json", {})
     with pytest.raises(errors.InputError, match="finds no points"):
         warps.run(stage.config("warps", inputs={"network": str(tmp_path)}), tmp_path)

@@ -25,7 +25,7 @@ class World:
         pictures = rng.integers(0, 256, (6, 8, 8, 3), np.uint8)
         self.view = images.View(pictures, np.array([np.diag([0.01, 0.01, 1])] * 6, np.float32))
         self.split = splits.Split(
-            np.array([0, 1, 0, 1, -1, -1]), self.photos.label >= 0, np.zeros(6, bool), np.arange(6), "h", 2, 0
+            np.array([0, 1, 0, 1, -1, -1]), self.photos.label, np.zeros(6, bool), np.arange(6), "h", 2, 0
         )
         for name, result in {"photos": {"digest": "p"}, "split": {"split": "h", "digest": "h"}}.items():
             self.finish(name, result)
@@ -97,7 +97,7 @@ def test_weights_of_other_whales_or_another_split_are_refused(world):
 
 def test_weights_that_saw_what_is_validated_on_are_refused(world):
     world.train("first", fold=1)
-    with pytest.raises(errors.InputError, match="with another fold held out"):
+    with pytest.raises(errors.InputError, match="first was trained on 2 of the 2 photos that are validated on here"):
         world.train("second", fold=0, weights="first")
     shutil.rmtree(world.folder / "first" / "checkpoints")
     with pytest.raises(errors.InputError, match="first holds no checkpoints"):
@@ -144,23 +144,23 @@ def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
 
 
 def test_a_fold_can_be_held_out_from_all_parts():
-    split = splits.Split(np.array([0, 1, 2, 3, -1]), np.arange(5) < 4, np.zeros(5, bool), np.arange(5), "h", 4, 0)
+    split = splits.Split(np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 0, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0)
     config = stage.config("crossfit", parts=2, fold=1)
     parts = [train.trained_rows(crossfit.part_config(config, part), split) for part in range(2)]
     assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
 
 
-def test_a_whale_of_one_group_is_known_to_all_networks_and_judged_by_none(world):
-    world.split = world.split._replace(single=np.array([True, *[False] * 5]))
+def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
+    """Of photos 0 to 3, in parts 0, 1, 0 and 1, the first and the last are of one whale."""
     world.train("first", program="crossfit", fold=-1)
     networks = [
         train.choose_rows(ConfigDict(stage.read(world.folder / "first" / part / "config.json")), world.data())
         for part in ("part0", "part1")
     ]
-    assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([0, 1, 3], [2]), ([0, 2], [1, 3])]
+    assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([1, 2, 3], [0]), ([0, 1, 2], [3])]
     logits = predictions.load(world.folder / "first", "logits", world.photos)
-    assert np.isnan(logits[0]).all()
-    assert np.isfinite(logits[1:]).all()
+    assert np.isnan(logits[[1, 2]]).all()
+    assert np.isfinite(logits[[0, 3, 4, 5]]).all()
 
 
 def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
@@ -179,3 +179,18 @@ def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
 def apply(world, network):
     inputs = {name: path for name, path in world.inputs().items() if name != "split"}
     return stage.config("predict", inputs={**inputs, "network": str(world.folder / network)}, batch=4)
+
+
+def test_what_a_network_has_seen_must_be_known(world):
+    """As it would not be, were photos dealt to parts in another way since."""
+    world.train("first", program="crossfit", **KEYPOINTS)
+    path = world.folder / "first" / "part0" / "result.json"
+    stage.write(path, {**stage.read(path), "rows": "dealt otherwise"})
+    with pytest.raises(errors.InputError, match="part0 was trained when photos were dealt to parts otherwise"):
+        stage.run(apply(world, "first"), world.folder / "same")
+
+
+def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
+    world.train("first", program="crossfit", **KEYPOINTS)
+    with pytest.raises(errors.InputError, match="first/part0 was trained on 2 of the 2 photos"):
+        world.train("second", program="crossfit", weights="first/part0", **KEYPOINTS)

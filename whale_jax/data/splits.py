@@ -21,7 +21,7 @@ class Split(NamedTuple):
 
     Attributes:
         fold: (N,) int32 0..folds-1, -1 of photos that nothing can be learned from: neither labelled nor annotated.
-        named: (N,) bool, whether labelled; the others that have a fold teach only where the head is.
+        label: (N,) int32 whale, -1 where unlabelled; of those, the ones that have a fold teach only where the head is.
         single: (N,) bool, photos of whales that only one fold has: they always train, or no one would know them.
         group: (N,) int32, equal for photos that are kept on one side, in the whales' order; -1 where there is no fold.
         hash: of all that the file says.
@@ -30,12 +30,17 @@ class Split(NamedTuple):
     """
 
     fold: np.ndarray
-    named: np.ndarray
+    label: np.ndarray
     single: np.ndarray
     group: np.ndarray
     hash: str
     folds: int
     seed: int
+
+    @property
+    def named(self) -> np.ndarray:
+        """(N,) bool, whether labelled."""
+        return self.label >= 0
 
 
 def train_rows(split: Split, fold: int) -> np.ndarray:
@@ -57,13 +62,21 @@ def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
 def parts(split: Split, count: int, fold: int = -1) -> np.ndarray:
     """(N,) the part, 0 to `count` - 1, that each photo is in for cross-fitting, -1 of photos with no fold or in `fold`.
 
-    Groups of one whale follow each other in number: dealt out in turn, they make parts of one size, and a whale of
-    several groups is in several parts.
+    Groups of one whale follow each other in number: dealt out in turn, they make parts of one size, and spread a whale
+    of several groups over several parts.
     """
     part = np.full(len(split.fold), -1)
     dealt = (split.fold >= 0) & (split.fold != fold)
     part[dealt] = np.unique(split.group[dealt], return_inverse=True)[1] % count
     return part
+
+
+def in_one_part(split: Split, part: np.ndarray) -> np.ndarray:
+    """Rows of the whales that only one of the `parts` has: who trains on the others would not know them."""
+    dealt = np.flatnonzero(split.named & (part >= 0))
+    there = np.zeros((split.label.max(initial=0) + 1, part.max(initial=0) + 1), bool)
+    there[split.label[dealt], part[dealt]] = True
+    return dealt[there[split.label[dealt]].sum(1) == 1]
 
 
 def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
@@ -94,7 +107,7 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
     folds_of = np.zeros((len(photos.whales) + 1, folds), bool)
     folds_of[photos.label[known], fold[known]] = True
     single = named & (folds_of.sum(1) == 1)[photos.label]
-    split = Split(fold, named, single, group, "", folds, seed)
+    split = Split(fold, photos.label, single, group, "", folds, seed)
     return split._replace(hash=_hash(_facts(split, photos)))
 
 
@@ -144,7 +157,7 @@ def load(folder: Path, photos: Photos) -> Split:
         raise InputError(f"{path} is a split file of other photos: {len(strangers)} are not in both, such as {few}")
     if facts["photos"] != photos.digest:
         raise InputError(f"{path} is a split file of other photos: of these names, with other labels, marks or pixels")
-    columns |= {"single": columns["single"].astype(bool), "named": annotated(photos, "label")}
+    columns |= {"single": columns["single"].astype(bool), "label": photos.label}
     return Split(**columns, hash=written, folds=facts["folds"], seed=facts["seed"])
 
 

@@ -45,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 own = fit(p[valid][part != i], label[part != i], prior)
                 after[part == i] = own(p[valid][part == i])
             whole = fit(p[valid], label, prior)
-            written[name] = whole(p)
+            written[name] = np.where(np.isfinite(given[name]), whole(p), np.nan)
             found[name] = {"temperature": whole.temperature, "prior": whole.weight}
             for kind, own in (("before", p[valid]), ("after", after)):
                 found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}

@@ -32,8 +32,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     programs = sorted({one.result["program"] for one in runs})
     if len(programs) != 1:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
-    label = {Path(config.inputs[name]): words for name, words in config.labels.items()}
-    recipes = {label.get(group[0].folder, name): group for name, group in by_recipe(runs).items()}
+    recipes = labelled(by_recipe(runs), {Path(config.inputs[name]): words for name, words in config.labels.items()})
     metrics = [key for key in report.COLUMNS if all(key in one.result["metrics"] for one in runs)]
     rows = [{"name": name, **summary(group, metrics)} for name, group in recipes.items()]
     text = report.markdown(programs[0], rows)
@@ -48,6 +47,28 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     stage.write(workdir / "table.json", rows)
     report.publish(workdir, text)
     return {"table": text}
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a label of nothing."""
+    for name in config.labels:
+        if name not in config.inputs:
+            raise errors.unknown("input with a label", name, config.inputs)
+
+
+def labelled(recipes: Mapping[str, list[Stage]], labels: Mapping[Path, str]) -> dict[str, list[Stage]]:
+    """Recipes by the labels of their folders; two of one label, or one run twice in a recipe, raise InputError."""
+    found: dict[str, list[Stage]] = {}
+    for name, group in recipes.items():
+        label = labels.get(group[0].folder, name)
+        if label in found:
+            raise errors.InputError(f"two recipes are labelled {label!r}: {found[label][0].folder}, {group[0].folder}")
+        seeds = [one.config.get("seed") for one in group]
+        if len(set(seeds)) < len(seeds):
+            folders = ", ".join(str(one.folder) for one in group)
+            raise errors.InputError(f"{folders}: runs of one recipe and one seed, whose deviation would mean nothing")
+        found[label] = group
+    return found
 
 
 def sources(one: Stage) -> list[Stage]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from whale_jax import geometry, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
-from whale_jax.programs import stage, train
+from whale_jax.programs import finished, stage, train
 
 DEFAULTS = {
     **{key: value for key, value in train.DEFAULTS.items() if key != "part"},
@@ -66,11 +66,12 @@ def answer(config: ConfigDict, folder: Path, data: train.Data) -> dict[str, np.n
         network = train.restore(made, one, classes=len(whales), best=train.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:
-            unseen[train.trained_rows(made, data.split)] = False
+            unseen[train.seen_rows(finished.read(one), data.split)] = False
         rows = np.flatnonzero(unseen)
         for name, value in predict(network, data, rows, config=config).items():
             total.setdefault(name, np.zeros((size, *value.shape[1:])))[rows] += value
         count[rows] += 1
+    total.pop("features", None)  # every network has features of its own, and their mean is of nothing
     with np.errstate(invalid="ignore"):
         return {name: value / count.reshape(-1, *[1] * (value.ndim - 1)) for name, value in total.items()}
 

@@ -8,15 +8,16 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import attribution, errors, geometry, progress
+from whale_jax import attribution, errors, geometry, progress, registry
 from whale_jax.data import loader, splits
-from whale_jax.programs import figures, sheets, stage, train
+from whale_jax.programs import figures, finished, sheets, train
 from whale_jax.programs.sheets import Looked
 from whale_jax.train import loop
 
 DEFAULTS = {
     "inputs": {"network": ""},
     "seed": 0,
+    "weights": "last",  # or "best", which are those of the first epochs where over-confidence hides what is learned
     "photos": 32,  # drawn from those validated on that have a head box
     "side": 0.2,  # of the box that is slid over the picture, as a share of its sides
     "step": 0.1,  # from one place to the next, likewise
@@ -29,9 +30,10 @@ SHOWN = 6  # photos in the picture
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes saliency.png into workdir; returns the shares of saliency, and of the picture, inside the head box."""
     folder = Path(config.inputs.network)
-    if stage.read(folder / "config.json")["task"]["name"] != "classify":
+    made = finished.read(folder).config
+    if made["program"] != "train" or made["task"]["name"] != "classify":
         raise errors.InputError(f"{folder} names no whales: saliency wants a network with the task 'classify'")
-    trained, data, network = train.reopen(folder, batch=config.batch)
+    trained, data, network = train.reopen(folder, batch=config.batch, best=train.WEIGHTS[config.weights])
     rows = choose(config, data, trained.fold)
     gradients = gradient_map(trained, network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
@@ -53,6 +55,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "names": data.photos.name[rows].tolist(),
         "metrics": {name: float(np.nanmean(values)) for name, values in inside.items()},
     }
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for weights that there are not."""
+    registry.lookup("weights", train.WEIGHTS, config.weights)
 
 
 def choose(config: ConfigDict, data: train.Data, fold: int) -> np.ndarray:

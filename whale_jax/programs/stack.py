@@ -53,9 +53,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             steps = [PCA(config.pca, random_state=0)] if config.pca else []
             model = make_pipeline(*steps, StandardScaler(), LogisticRegression(C=c, max_iter=config.iterations))
             model.fit(known[fit], photos.label[fit])
-            stacks[c] = np.full_like(network, np.nan)
-            stacks[c][usable] = 0  # a whale without a photo to train on
-            stacks[c][np.ix_(usable, model.classes_)] = model.predict_proba(known[usable])
+            stacks[c] = network.copy()  # of whales without a photo to fit on
+            left = 1 - np.delete(network[usable], model.classes_, axis=1).sum(1, keepdims=True)
+            stacks[c][np.ix_(usable, model.classes_)] = left * model.predict_proba(known[usable])
+            stacks[c][~usable] = np.nan
             bar.update()
     label, prior = photos.label[valid], splits.prior(photos, split, config.fold)
     losses = {}
@@ -65,12 +66,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     best = min(losses, key=losses.get)
     found = {"stack": stacks[best], "network": network, **(alone if len(alone) > 1 else {})}
     np.savez(workdir / "probabilities.npz", **found)
+    fitted = found if config.on == "features" else {"stack": found["stack"]}  # the others had not seen these photos
     return {
         "split": split.hash,
         "C": best,
         "calibrated_log_loss_by_C": {str(c): loss for c, loss in losses.items()},
         "metrics": {name: score(p[valid], photos.label[valid]) for name, p in found.items()},
-        "train_metrics": {name: score(p[fit], photos.label[fit]) for name, p in found.items()},
+        "train_metrics": {name: score(p[fit], photos.label[fit]) for name, p in fitted.items()},
     }
 
 

@@ -91,7 +91,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if config.task.name == "classify":
         stage.write(workdir / "whales.json", data.photos.whales)
     if config.inputs.weights:
-        network = begin(network, Path(config.inputs.weights), config, data)
+        network = begin(network, Path(config.inputs.weights), config, data, unseen=validation)
     plan = loop.Plan(
         steps=steps,
         batch=config.batch,
@@ -120,6 +120,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "split": data.split.hash,
         "fold": held_out(config),
         "photos": data.photos.digest,
+        "rows": stage.hash_of(trained_rows(config, data.split).tolist()),
         "metrics": result.pop("best"),
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
@@ -166,8 +167,15 @@ def trained_rows(config: ConfigDict, split: splits.Split) -> np.ndarray:
         return splits.train_rows(split, config.fold)
     part = splits.parts(split, config.parts, config.fold)
     rows = np.flatnonzero((part >= 0) & (part != config.part))
-    # Whales that only one fold has are named by nobody who has not seen it.
-    return np.union1d(rows, np.flatnonzero(split.single)) if config.task.name == "classify" else rows
+    return np.union1d(rows, splits.in_one_part(split, part)) if config.task.name == "classify" else rows
+
+
+def seen_rows(one: finished.Stage, split: splits.Split) -> np.ndarray:
+    """Rows that a finished training was given by this split. If the rule was another then, InputError."""
+    rows = trained_rows(ConfigDict(one.config), split)
+    if one.result.get("rows") != stage.hash_of(rows.tolist()):
+        raise errors.InputError(f"{one.folder} was trained when photos were dealt to parts otherwise: train it again")
+    return rows
 
 
 def held_out(config: ConfigDict) -> int | None:
@@ -216,24 +224,27 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     )
 
 
-def begin(network: Network, folder: Path, config: ConfigDict, data: Data) -> Network:
+def begin(network: Network, folder: Path, config: ConfigDict, data: Data, *, unseen: np.ndarray) -> Network:
     """A network that begins with the best weights of the training in `folder`.
 
-    Another architecture or other whales raise InputError, as do photos of this training under another split or with
-    another fold held out: some that are validated on here would have been trained on there.
+    Another architecture or other whales raise InputError, as does a training that has seen photos of the rows `unseen`,
+    which are validated on here.
     """
     there = finished.read(folder)
-    apart = (there.result["split"], there.result.get("fold")) != (data.split.hash, held_out(config))
-    if apart and finished.made_from(there, data.photos):
-        what = "was trained on these photos by another split, or with another fold held out"
-        raise errors.InputError(f"{folder} {what}: train it again by this one")
-    whales = stage.read(folder / "whales.json")
-    if whales and config.task.name == "classify":
-        sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
-        if lines := errors.differences(*sides):
-            what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
-            raise errors.InputError("\n".join([what, *lines]))
     with opened(network, folder) as checkpoints:
+        if finished.made_from(there, data.photos):
+            if there.result["split"] != data.split.hash:
+                what = "was trained on these photos by another split: train it again by this one"
+                raise errors.InputError(f"{folder} {what}")
+            if both := len(np.intersect1d(seen_rows(there, data.split), unseen)):
+                what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
+                raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
+        whales = stage.read(folder / "whales.json")
+        if whales and config.task.name == "classify":
+            sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
+            if lines := errors.differences(*sides):
+                what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
+                raise errors.InputError("\n".join([what, *lines]))
         return network._replace(state=checkpoints.variables(network.state))
 
 
