@@ -4,6 +4,7 @@ A temperature above 1 undoes over-confidence (Guo et al., arXiv:1706.04599); a s
 is photographed - is what an answer that knows nothing should be.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +99,25 @@ def _centred(p: np.ndarray) -> np.ndarray:
 
 
 METHODS = {"temperature": fit, "dirichlet": fit_dirichlet}
+
+
+def cross_fit(
+    method: Callable, p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, group: np.ndarray, parts: int = 5
+) -> np.ndarray:
+    """(n, whales) probabilities, each calibrated by a fit on photos of other groups.
+
+    Args:
+        method: one of METHODS.
+        p, label, prior: as for `fit`.
+        group: (n,) int, equal for photos that belong together; two or more.
+        parts: that the groups are cut into, if there are as many.
+    """
+    number = np.unique(group, return_inverse=True)[1]
+    part = number % min(parts, number.max() + 1)
+    found = np.zeros(p.shape)
+    for i in np.unique(part):
+        found[part == i] = method(p[part != i], label[part != i], prior)(p[part == i])
+    return found
 
 
 def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> float:

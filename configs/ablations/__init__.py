@@ -56,5 +56,5 @@ def ablate(
             trained[name] = base.copy_and_resolve_references()
             trained[name].update_from_flattened_dict({**change, "seed": seed})
             labels[name] = label
-    compare = stage.config("compare", inputs={name: name for name in trained}, labels=labels)
+    compare = stage.config("compare", inputs={name: name for name in trained}, labels=labels, weights="last")
     return stage.config("pipeline", stages={**(views or {}), **trained, "compare": compare})

@@ -53,6 +53,23 @@ def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_p
     assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
 
 
+def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_path):
+    for folder in map(Path, folders):
+        last = {"log_loss": 6.0, "calibrated": 3.5, "top1": 0.5}
+        stage.write(folder / "result.json", {**stage.read(folder / "result.json"), "last": last})
+    config = compare_config.get_config(",".join(folders))
+    config.weights = "last"
+    table = stage.run(config, tmp_path / "out")["table"].splitlines()
+    assert [cell.strip() for cell in table[0].strip("|").split("|")][2:5] == ["log loss", "calibrated", "top-1"]
+    assert [cell.strip() for cell in table[2].split("|")][3:6] == ["6.000 ± 0.000", "3.500 ± 0.000", "50.0% ± 0.0%"]
+
+
+def test_a_pipeline_has_nothing_to_compare(folders, tmp_path):
+    stage.write(Path(folders[0]) / "result.json", {"program": "pipeline", "split": "s", "digest": "d", "seconds": 1.0})
+    with pytest.raises(errors.InputError, match="run0 has measured nothing that could be compared"):
+        compared(folders, tmp_path / "out")
+
+
 def test_a_recipe_goes_by_its_label(folders, tmp_path):
     config = compare_config.get_config(",".join(folders))
     config.labels = {"run1": "half", "run3": "half"}

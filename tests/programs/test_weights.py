@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from tests.programs.test_stages import photos
-from whale_jax import errors
+from whale_jax import calibration, errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
 from whale_jax.programs import crossfit, stage, train
 
@@ -144,7 +144,9 @@ def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
 
 
 def test_a_fold_can_be_held_out_from_all_parts():
-    split = splits.Split(np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 0, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0)
+    split = splits.Split(
+        np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 0, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0
+    )
     config = stage.config("crossfit", parts=2, fold=1)
     parts = [train.trained_rows(crossfit.part_config(config, part), split) for part in range(2)]
     assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
@@ -194,3 +196,17 @@ def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
     world.train("first", program="crossfit", **KEYPOINTS)
     with pytest.raises(errors.InputError, match="first/part0 was trained on 2 of the 2 photos"):
         world.train("second", program="crossfit", weights="first/part0", **KEYPOINTS)
+
+
+def test_the_last_weights_are_measured_too(world):
+    world.train("first", fold=0, evaluations=2)
+    made = stage.read(world.folder / "first" / "result.json")
+    config = ConfigDict(stage.read(world.folder / "first" / "config.json"))
+    last = train.restore(config, world.folder / "first", classes=3, best=False)
+    found, said = train.predict(last, world.data(), np.array([0, 2]), batch=2)
+    assert {name: made["last"][name] for name in found} == pytest.approx(found)
+    p = np.asarray(jax.nn.softmax(said["logits"]))
+    prior = splits.prior(world.photos, world.split, 0)
+    alone = [calibration.fit(p[[i]], world.photos.label[[j]], prior)(p[[1 - i]])[0] for i, j in ((1, 2), (0, 0))]
+    expected = -np.log([alone[0][world.photos.label[0]], alone[1][world.photos.label[2]]]).mean()
+    assert made["last"]["calibrated"] == pytest.approx(expected, rel=1e-3)

@@ -30,20 +30,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     valid = splits.valid_rows(split, config.fold)
     label = photos.label[valid]
     prior = splits.prior(photos, split, config.fold)
-    parts = min(config.parts, len(np.unique(split.group[valid])))
-    if parts < 2:
+    group = split.group[valid]
+    if len(np.unique(group)) < 2:
         raise errors.InputError(
             f"{len(valid)} photos are validated on: too few to calibrate on some and look at others"
         )
-    part = np.unique(split.group[valid], return_inverse=True)[1] % parts
     written, found, drawn = {}, {}, {}
     with np.load(Path(config.inputs.probabilities) / "probabilities.npz") as given:
         for name in given:
             p = stack.finish(given[name], 0.0)
-            after = np.zeros_like(p[valid])
-            for i in range(parts):
-                own = fit(p[valid][part != i], label[part != i], prior)
-                after[part == i] = own(p[valid][part == i])
+            after = calibration.cross_fit(fit, p[valid], label, prior, group=group, parts=config.parts)
             whole = fit(p[valid], label, prior)
             written[name] = np.where(np.isfinite(given[name]), whole(p), np.nan)
             found[name] = {"temperature": whole.temperature, "prior": whole.weight}

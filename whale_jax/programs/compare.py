@@ -9,8 +9,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors
-from whale_jax.programs import figures, finished, pictures, report, stage
+from whale_jax import errors, registry
+from whale_jax.programs import figures, finished, pictures, report, stage, train
 from whale_jax.programs.finished import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
@@ -18,6 +18,7 @@ ANY_FOLD = True  # runs that hold out different folds may stand side by side
 DEFAULTS = {
     "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
     "labels": {},  # name of an input -> what the table calls its recipe
+    "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
 }
 
 
@@ -28,7 +29,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     the words of the command line where it has no label. Metrics are mean ± standard deviation (of the sample) over the
     seeds.
     """
-    runs = [one for folder in config.inputs.values() for one in sources(finished.read(folder))]
+    runs = [one for folder in config.inputs.values() for one in sources(finished.read(folder), config.weights)]
     programs = sorted({one.result["program"] for one in runs})
     if len(programs) != 1:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
@@ -50,7 +51,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for a label of nothing."""
+    """Raises InputError for a label of nothing, and for weights that there are not."""
+    registry.lookup("weights", train.WEIGHTS, config.weights)
     for name in config.labels:
         if name not in config.inputs:
             raise errors.unknown("input with a label", name, config.inputs)
@@ -71,13 +73,19 @@ def labelled(recipes: Mapping[str, list[Stage]], labels: Mapping[Path, str]) -> 
     return found
 
 
-def sources(one: Stage) -> list[Stage]:
-    """A run itself, or, of a calibration, what it made of each source of probabilities, as if each were a run."""
+def sources(one: Stage, weights: str) -> list[Stage]:
+    """A run itself, or, of a calibration, what it made of each source of probabilities, as if each were a run.
+
+    A run that has measured nothing raises InputError.
+    """
+    measured = one.result.get("last") if weights == "last" else None
+    if not (metrics := measured or one.result.get("metrics")):
+        raise errors.InputError(f"{one.folder} has measured nothing that could be compared: name stages, not pipelines")
     if one.result["program"] != "calibrate":
-        return [one]
+        return [one._replace(result={**one.result, "metrics": metrics})]
     learned = one.result.get("train_metrics", {})
     found = []
-    for name, how in one.result["metrics"].items():
+    for name, how in metrics.items():
         values = {**how["after"], "calibrated": how["after"]["log_loss"], "log_loss": how["before"]["log_loss"]}
         if name in learned:
             values["train_log_loss"] = learned[name]["log_loss"]

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
+from whale_jax import calibration, errors, registry
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
 from whale_jax.programs import finished, stage
@@ -102,7 +102,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         maximise=network.task.maximise,
     )
     monitored = np.random.default_rng(config.seed).permutation(rows)[: config.monitor]
-    _, result = loop.fit(
+    state, result = loop.fit(
         network.state,
         network.train,
         network.evaluate,
@@ -116,18 +116,33 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         else None,
         what=workdir.name,
     )
+    with opened(network, workdir) as checkpoints:
+        network = network._replace(state=checkpoints.restore(state)[0])
     return {
         "split": data.split.hash,
         "fold": held_out(config),
         "photos": data.photos.digest,
         "rows": stage.hash_of(trained_rows(config, data.split).tolist()),
         "metrics": result.pop("best"),
+        "last": final_metrics(network, data, validation, config) if len(validation) else {},
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
         "validated_on": len(validation),
         "steps": steps,
         "training": result,
     }
+
+
+def final_metrics(network: Network, data: Data, rows: np.ndarray, config: ConfigDict) -> dict[str, float]:
+    """Metrics of the last weights over `rows`; of whales also the log loss calibrated, each photo by other groups'."""
+    found, said = predict(network, data, rows, batch=config.batch)
+    group, label = data.split.group[rows], data.photos.label[rows]
+    if config.task.name == "classify" and config.parts == 0 and len(np.unique(group)) > 1:
+        prior = splits.prior(data.photos, data.split, config.fold)
+        p = np.asarray(jax.nn.softmax(said["logits"]), np.float64)
+        p = calibration.cross_fit(calibration.fit, p, label, prior, group=group)
+        found["calibrated"] = float(-np.log(p[np.arange(len(rows)), label]).mean())
+    return found
 
 
 def load_data(config: ConfigDict) -> Data:
