@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from tests.programs.test_stages import photos
 from whale_jax import calibration, errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import crossfit, stage, train
+from whale_jax.programs import crossfit, predict, stage, train
 
 MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
@@ -210,3 +210,16 @@ def test_the_last_weights_are_measured_too(world):
     alone = [calibration.fit(p[[i]], world.photos.label[[j]], prior)(p[[1 - i]])[0] for i, j in ((1, 2), (0, 0))]
     expected = -np.log([alone[0][world.photos.label[0]], alone[1][world.photos.label[2]]]).mean()
     assert made["last"]["calibrated"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkeypatch):
+    world.train("first", program="crossfit", **KEYPOINTS)
+    stage.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})
+    said = []
+    monkeypatch.setattr(predict.logging, "warning", lambda text, *values: said.append(text % values))
+    stage.run(apply(world, "first"), world.folder / "same")
+    assert not said
+    world.photos = world.photos._replace(digest="others")
+    stage.run(apply(world, "first"), world.folder / "other")
+    assert len(said) == 1
+    assert said[0].startswith("1 photos, such as 3.jpg, have names of photos that")

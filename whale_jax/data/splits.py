@@ -161,6 +161,14 @@ def load(folder: Path, photos: Photos) -> Split:
     return Split(**columns, hash=written, folds=facts["folds"], seed=facts["seed"])
 
 
+def names(folder: Path) -> list[str]:
+    """Names of the photos that the split in `folder` is of; none where its file is gone or damaged."""
+    try:
+        return json.loads((Path(folder) / "splits.json").read_text())["name"]
+    except (OSError, ValueError, KeyError):
+        return []
+
+
 def _facts(split: Split, photos: Photos) -> dict:
     columns = {"name": photos.name, "fold": split.fold, "single": split.single, "group": split.group}
     columns = {key: column.tolist() for key, column in columns.items()}

@@ -131,9 +131,10 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def summary(group: Sequence[Stage], metrics: Sequence[str]) -> dict[str, Any]:
-    """Number of runs, (mean, deviation) of each metric, and seconds of training; one run has no deviation."""
+    """Number of runs, (mean, deviation) of each metric, and seconds of trainings; one run has no deviation."""
     found: dict[str, Any] = {"runs": len(group)}
     for key in metrics:
         values = [one.result["metrics"][key] for one in group]
         found[key] = (statistics.mean(values), statistics.stdev(values)) if len(values) > 1 else values[0]
-    return found | {"seconds": statistics.mean(finished.spent(one) for one in group)}
+    trained = all(one.result["program"] in TRAINED for one in group)  # of others, the seconds say nothing
+    return found | ({"seconds": statistics.mean(finished.spent(one) for one in group)} if trained else {})

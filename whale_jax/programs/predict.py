@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors
@@ -27,7 +28,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     made = finished.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
     seen = finished.made_from(made, photos)
-    split = splits.load(Path(made.config["inputs"]["split"]), photos) if seen else None
+    folder = Path(made.config["inputs"]["split"])
+    split = splits.load(folder, photos) if seen else None
+    known = [] if seen else np.intersect1d(splits.names(folder), photos.name)
+    if len(known):
+        what = f"{len(known):,} photos, such as {known[0]}, have names of photos that {made.folder} was made from"
+        logging.warning("%s: if they are the same, errors measured on them flatter", what)
     whales = stage.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
     chosen = columns(whales, photos.whales, made.folder)
     own = ConfigDict({"warps": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})

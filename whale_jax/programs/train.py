@@ -172,7 +172,8 @@ def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]
     known &= np.isfinite(data.view.matrices).all((1, 2))
     train, valid = train[known[train]], valid[known[valid]]
     if not len(train):
-        raise errors.InputError(f"no photo to train on has a {ANNOTATION[config.task.name]}: import annotations first")
+        what = f"no photo to train on has a picture and the annotation {ANNOTATION[config.task.name]!r}"
+        raise errors.InputError(f"{what}: import annotations first, of several sightings")
     return train, valid
 
 
