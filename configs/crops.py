@@ -32,18 +32,18 @@ def get_config(preset="cpu"):
     choice = registry.lookup("preset", PRESETS, preset)
     data = {"photos": "photos", "split": "split"}
     networks = {
-        name: classifier.get_config(own, inputs={**data, "view": "heads"}, size=size, seed=seed)
+        name: classifier.get_config(own, inputs={**data, "view": "aligned"}, size=size, seed=seed)
         for seed, (name, (own, size)) in enumerate(choice["networks"].items())
     }
     stages = {
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="none", folds=10),
-        "heads": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
+        "aligned": stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=choice["view"]),
         **networks,
         **pipeline.calibrated(data, list(networks), choice["weights"]),
         "submission": pipeline.submission(data),
     }
-    stages["report"] = pipeline.report(stages, aligned="heads", aligned_classifier=next(iter(networks)))
+    stages["report"] = pipeline.report(stages, aligned_classifier=next(iter(networks)))
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config

@@ -1,10 +1,10 @@
 """The post's last step (section 6): six networks, and three ways to make one answer of them.
 
-    python -m whale_jax.main --config=configs/ensemble.py:runs/small --workdir=runs/ensemble
+    python -m whale_jax.main --config=configs/ensemble.py:runs/crops --workdir=runs/ensemble
 
 Not run yet with all six: eighteen trainings, twelve of them on half of the photos.
 
-The part after the colon is the folder of a finished pipeline, whose aligned heads are used. In the table at the end,
+The part after the colon is the folder of a finished pipeline, whose annotated heads are used. In the table at the end,
 `own_stack` is a logistic regression on features of the networks' own training photos, as the post did; `unseen_stack`
 is one on logits of photos that each network had not seen; and the source `network` is the plain average of
 probabilities. All are calibrated on the fold held out, by a temperature, or by Dirichlet's matrix after it.
@@ -17,10 +17,10 @@ from whale_jax.programs import stage
 MEMBERS = ("vgg19_128", "vgg19_192a", "vgg19_192b", "resnet31", "resnet37", "resnet67")
 
 
-def get_config(root="runs/small"):
+def get_config(root="runs/crops"):
     """Networks trained on all but fold 0, and in two parts; stacks, calibrations, and their comparison."""
-    data = {name: path for name, path in ablations.inputs(root, "aligned").items() if name != "view"}
-    stages = {}
+    data = {"photos": f"{root}/photos", "split": f"{root}/split"}
+    stages = {"heads": ablations.view(root, "head", (48, 96))}
     for name in MEMBERS:
         own = member(root, name)
         stages[name] = own
@@ -40,8 +40,8 @@ def get_config(root="runs/small"):
 
 
 def member(root, name):
-    """A network of the post, thin and small enough for two CPU cores."""
-    config = classifier.get_config("small", inputs=ablations.inputs(root, "aligned"), size=(48, 96), epochs=20.0)
+    """A network of the post with half its filters, by the recipe of the ablations."""
+    config = ablations.small(root)
     model = classifier.RECIPES[name][0]
     config.model = stage.config("train", model={**model, "stages": thinner(model["stages"]), "dropout": 0.5}).model
     return config

@@ -1,17 +1,19 @@
 """Is deeper better (post, section 5.1): 31, 37 or 67 layers, by one recipe?
 
-python -m whale_jax.main --config=configs/ablations/depth.py:runs/small --workdir=runs/ablations/depth
+python -m whale_jax.main --config=configs/ablations/depth.py:runs/crops --workdir=runs/ablations/depth
 
-Not run yet: 9 trainings.
+Not run yet: 6 trainings.
 """
 
-from configs import ablations, networks
+from configs import ablations, ensemble
 
 
-def get_config(root="runs/small"):
-    """The post's residual networks on aligned heads."""
+def get_config(root="runs/crops"):
+    """The post's residual networks with half their filters, on aligned heads."""
+    base = ensemble.member(root, "resnet31")
     changes = {
-        f"{layers} layers": {"model.stages": network["stages"], "model.stem_pool": network.get("stem_pool", 0)}
-        for layers, network in {31: networks.RESNET31, 37: networks.RESNET37, 67: networks.RESNET67}.items()
+        f"{layers} layers": {f"model.{key}": network[key] for key in ("stages", "stem_pool")}
+        for layers in (31, 37, 67)
+        for network in [ensemble.member(root, f"resnet{layers}").model]
     }
-    return ablations.ablate(ablations.small(root, model={**networks.RESNET31, "dropout": 0.5}), changes)
+    return ablations.ablate(base, changes, views={"heads": ablations.view(root, "head", (48, 96))})

@@ -10,7 +10,7 @@ from configs import ablations, localizer
 
 def get_config(root="runs/small"):
     """The small localizer on whole photos; bins have the score map, coordinates a dense layer."""
-    base = localizer.get_config("small", inputs=ablations.inputs(root, "whole"), evaluations=8)
+    base = localizer.get_config("small", inputs=ablations.inputs(root, f"{root}/whole"), evaluations=8)
     dense = {"task.bins": 0, "model.head": "dense"}
     changes = {
         "softmax over bins": {},

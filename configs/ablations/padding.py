@@ -12,12 +12,10 @@ PERCENT = (0, 10, 25, 50)  # of the box's sides, on each side
 
 def get_config(root="runs/small"):
     """The small classifier on heads boxed by the localizer's second look."""
-    base = ablations.small(root, view="boxed", size=(68, 68))
+    base = ablations.small(root, "small", size=(56, 56))
     base.task.augmentation = classifier.HEAVY
     views = {
-        f"padding_{percent}_percent": ablations.view(
-            root, "box", (112, 112), "localizer_refined", padding=percent / 100
-        )
+        f"padding_{percent}_percent": ablations.view(root, "box", (68, 68), "localizer_refined", padding=percent / 100)
         for percent in PERCENT
     }
     changes = {f"{percent} %": {"inputs.view": view} for percent, view in zip(PERCENT, views, strict=True)}
