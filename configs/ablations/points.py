@@ -1,0 +1,16 @@
+"""What do the aligner's errors cost the classifier: heads turned by predicted points, and by annotated ones?
+
+python -m whale_jax.main --config=configs/ablations/points.py:runs/small --workdir=runs/ablations/points
+
+Not run yet: 4 trainings.
+"""
+
+from configs import ablations
+
+
+def get_config(root="runs/small"):
+    """The small classifier on heads aligned by the third look, and on those of the annotations."""
+    found = {"predicted": "third", "annotated": ""}
+    views = {name: ablations.view(root, "head", (48, 96), predictions) for name, predictions in found.items()}
+    changes = {f"{name} points": {"inputs.view": name} for name in views}
+    return ablations.ablate(ablations.small(root, "small"), changes, views=views)
