@@ -4,7 +4,7 @@
 
 Not run yet with all six: eighteen trainings, twelve of them on half of the photos.
 
-The part after the colon is the folder of a finished pipeline, whose annotated heads are used. In the table at the end,
+The part after the colon is the folder of a finished pipeline, on ready crops. In the table at the end,
 `own_stack` is a logistic regression on features of the networks' own training photos, as the post did; `unseen_stack`
 is one on logits of photos that each network had not seen; and the source `network` is the plain average of
 probabilities. All are calibrated on the fold held out, by a temperature, or by Dirichlet's matrix after it.
@@ -20,7 +20,7 @@ MEMBERS = ("vgg19_128", "vgg19_192a", "vgg19_192b", "resnet31", "resnet37", "res
 def get_config(root="runs/crops"):
     """Networks trained on all but fold 0, and in two parts; stacks, calibrations, and their comparison."""
     data = {"photos": f"{root}/photos", "split": f"{root}/split"}
-    stages = {"heads": ablations.view(root, "head", (48, 96))}
+    stages = {"heads": ablations.view(root, "whole", (48, 96))}
     for name in MEMBERS:
         own = member(root, name)
         stages[name] = own

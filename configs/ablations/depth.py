@@ -9,11 +9,11 @@ from configs import ablations, ensemble
 
 
 def get_config(root="runs/crops"):
-    """The post's residual networks with half their filters, on aligned heads."""
+    """The post's residual networks with half their filters, on ready crops."""
     base = ensemble.member(root, "resnet31")
     changes = {
         f"{layers} layers": {f"model.{key}": network[key] for key in ("stages", "stem_pool")}
         for layers in (31, 37, 67)
         for network in [ensemble.member(root, f"resnet{layers}").model]
     }
-    return ablations.ablate(base, changes, views={"heads": ablations.view(root, "head", (48, 96))})
+    return ablations.ablate(base, changes, views={"heads": ablations.view(root, "whole", (48, 96))})

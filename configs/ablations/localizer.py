@@ -2,15 +2,17 @@
 
 python -m whale_jax.main --config=configs/ablations/localizer.py:runs/small --workdir=runs/ablations/localizer
 
-Not run yet: 12 trainings.
+Not run yet: 8 trainings.
 """
 
 from configs import ablations, localizer
+from whale_jax.programs import crossfit
 
 
 def get_config(root="runs/small"):
-    """The small localizer on whole photos; bins have the score map, coordinates a dense layer."""
-    base = localizer.get_config("small", inputs=ablations.inputs(root, f"{root}/whole"), evaluations=8)
+    """One part of the small localizer's, on whole photos; bins have the score map, coordinates a dense layer."""
+    both = localizer.get_config("small", inputs=ablations.inputs(root, f"{root}/whole"), evaluations=8)
+    base = crossfit.part_config(both, 0)
     dense = {"task.bins": 0, "model.head": "dense"}
     changes = {
         "softmax over bins": {},

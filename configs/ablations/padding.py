@@ -2,7 +2,7 @@
 
 python -m whale_jax.main --config=configs/ablations/padding.py:runs/small --workdir=runs/ablations/padding
 
-Not run yet: 12 trainings.
+Not run yet: 8 trainings.
 """
 
 from configs import ablations, classifier

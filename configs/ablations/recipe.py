@@ -44,6 +44,6 @@ VIEWS = {"heads": (48, 96), "smaller": (34, 68), "larger": (68, 136), "squashed"
 
 
 def get_config(root="runs/crops"):
-    """The small classifier of ready crops; a view of another shape has as many pixels."""
-    views = {name: ablations.view(root, "head", size) for name, size in VIEWS.items()}
+    """The small classifier of ready crops, which are whole pictures; another shape has as many pixels."""
+    views = {name: ablations.view(root, "whole", size) for name, size in VIEWS.items()}
     return ablations.ablate(ablations.small(root), CHANGES, views=views)
