@@ -82,11 +82,10 @@ def fit(network: train.Network, state, batches, steps: int, batch: int) -> float
         _, result = loop.fit(
             state,
             network.train,
-            network.evaluate,
             plan=plan,
             parallel=network.parallel,
             training=batches,
-            validation=tuple,
+            measures={"valid": lambda state: {}},
             workdir=Path(folder),
         )
     return result["seconds"] / steps

@@ -16,9 +16,9 @@ MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "whale_jax").rglob("
 ORDER = [
     {"errors"},
     {"geometry", "registry", "progress"},
-    {"losses", "metrics", "augment", "models", "data"},
+    {"losses", "pairs", "metrics", "augment", "models", "data"},
     {"tasks"},
-    {"train", "tta", "attribution", "calibration"},
+    {"train", "tta", "attribution", "calibration", "retrieval"},
     {"programs"},
     {"main"},
 ]

@@ -43,14 +43,18 @@ def make_steps(mode):
 
 def fit(steps, workdir, *, until):
     many, step, evaluate, state = steps
+
+    def measure(state):
+        batches = loader.evaluation(Rows(), np.arange(ROWS), batch=4)
+        return loop.evaluate(evaluate, state, batches, parallel=many)[0]
+
     return loop.fit(
         state,
         step,
-        evaluate,
         plan=loop.Plan(until, 4, eval_every=2, log_every=3, patience=0, best="log_loss", maximise=False),
         parallel=many,
         training=loader.training(Rows(), np.arange(ROWS), batch=4, seed=0),
-        validation=lambda: loader.evaluation(Rows(), np.arange(ROWS), batch=4),
+        measures={"valid": measure},
         workdir=workdir,
     )
 

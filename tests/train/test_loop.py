@@ -34,12 +34,16 @@ def make_batch(step):
     }
 
 
-def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS, monitoring=None):
+def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS, monitored=False):
     """Trains a small network with dropout and augmentation; kills its own process before step `die_at`."""
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
     model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
     optimizer = optim.optimizer(name="adam", lr=lr, steps=steps)
     many = parallel("jit", 2)
+    evaluate = many.evaluate(make_eval_step(model, task))
+
+    def measure(state):
+        return loop.evaluate(evaluate, state, [make_batch(1000), make_batch(1001)], parallel=many)[0]
 
     def training(step):
         if step == die_at:
@@ -49,13 +53,11 @@ def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS, monitoring=No
     return loop.fit(
         states.create(model, optimizer, 5, SIZE),
         many.train(make_train_step(model, task, optimizer)),
-        many.evaluate(make_eval_step(model, task)),
         plan=loop.Plan(steps, 8, eval_every=3, log_every=2, patience=patience, best="log_loss", maximise=False),
         parallel=many,
         training=training,
-        validation=lambda: [make_batch(1000), make_batch(1001)],
+        measures=dict.fromkeys(("valid", "monitor") if monitored else ("valid",), measure),
         workdir=Path(workdir),
-        monitoring=monitoring,
     )
 
 
@@ -83,7 +85,7 @@ def test_the_best_weights_come_back_not_the_last(tmp_path):
 
 def test_what_is_monitored_is_measured_as_validation_is_and_changes_nothing(tmp_path):
     plain, _ = fit(tmp_path / "plain")
-    seen, _ = fit(tmp_path / "seen", monitoring=lambda: [make_batch(1000), make_batch(1001)])
+    seen, _ = fit(tmp_path / "seen", monitored=True)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(plain), jax.device_get(seen))
     rows = log.read(tmp_path / "seen")
     valid, monitored = ([row[f"{kind}/loss"] for row in rows if f"{kind}/loss" in row] for kind in ("valid", "monitor"))

@@ -9,6 +9,7 @@ import pytest
 
 from whale_jax.models import MODELS
 from whale_jax.tasks.classify import classify
+from whale_jax.tasks.embed import embed
 from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
@@ -30,10 +31,10 @@ def make_batch(seed, count=8):
     }
 
 
-def train(name, mode, devices, *, steps=5, shuffle=False):
+def train(name, mode, devices, *, steps=5, shuffle=False, task=None):
     """Parameters and metrics after some steps of a network with batch norm and dropout on augmented pictures."""
-    task = classify(size=SIZE, classes=3, augmentation=WARPS)
-    model = MODELS[name](outputs=3, stages=STAGES, stem=(4, 3, 1), dropout=0.0 if shuffle else 0.5)
+    task = task or classify(size=SIZE, classes=3, augmentation=WARPS)
+    model = MODELS[name](outputs=task.outputs, stages=STAGES, stem=(4, 3, 1), dropout=0.0 if shuffle else 0.5)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     many = parallel(mode, devices)
     step, state = many.train(make_train_step(model, task, optimizer)), states.create(model, optimizer, 3, SIZE)
@@ -57,6 +58,17 @@ def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
     for mode, devices in [("jit", 4), ("pmap", 4)]:
         other, other_metrics = train(name, mode, devices)
         assert_same((one.params, one.batch_stats), (other.params, other.batch_stats))
+        assert_same(metrics, other_metrics, atol=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["semi_hard", "multi_similarity"])
+def test_pairs_are_mined_in_the_global_batch(objective):
+    task = embed(size=SIZE, dimensions=5, objective=objective, margin=0.3, augmentation=WARPS)
+    one, metrics = train("vgg", "jit", 1, task=task)
+    assert metrics["distance"][1] > 8  # pairs of the whole batch, of which a quarter would have 2 at most
+    for mode, devices in [("jit", 4), ("pmap", 4)]:
+        other, other_metrics = train("vgg", mode, devices, task=task)
+        assert_same((one.params, one.batch_stats), (other.params, other.batch_stats), atol=1e-4)
         assert_same(metrics, other_metrics, atol=1e-4)
 
 

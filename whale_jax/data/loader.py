@@ -3,6 +3,7 @@
 A training batch is a function of the step alone, so a run that is resumed at step s goes on with batch s.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 
 import grain
@@ -17,17 +18,21 @@ Example = dict[str, np.ndarray]
 class Examples:
     """Row -> example: a random-access source of image, view, index, label, points, box and mask.
 
+    `photos` is the number of labelled photos of the whale, 0 of one without a name.
+
     Args:
         photos: N photos.
         view: their pictures and the matrices that made them.
     """
 
     def __init__(self, photos: Photos, view: View):
+        count = np.append(np.bincount(photos.label[photos.label >= 0], minlength=len(photos.whales)), 0)
         self._images = view.images
         self._columns = {
             "view": np.asarray(view.matrices, np.float32),
             "index": np.arange(len(photos.name), dtype=np.int32),
             "label": np.asarray(photos.label, np.int32),
+            "photos": count[photos.label].astype(np.float32),
             "points": np.asarray(photos.points, np.float32),
             "box": np.asarray(photos.box, np.float32),
             "mask": np.ones(len(photos.name), np.float32),
@@ -41,10 +46,47 @@ class Examples:
         return len(self._images)
 
 
-def training(examples: Examples, rows: np.ndarray, *, batch: int, seed: int) -> Callable[[int], Example]:
-    """step -> batch of `batch` rows, in an order that is drawn anew each epoch; batches run across epochs."""
-    order = grain.MapDataset.source(rows).seed(seed).shuffle().repeat(None)
+def training(
+    examples: Examples, rows: np.ndarray, *, batch: int, seed: int, label: np.ndarray | None = None, together: int = 1
+) -> Callable[[int], Example]:
+    """step -> batch of `batch` rows, in an order that is drawn anew each epoch; batches run across epochs.
+
+    Args:
+        examples: all of them.
+        rows: that are trained on, each once an epoch.
+        batch: rows a step.
+        seed: of the order.
+        label: (N,) whale of each example, for `together`.
+        together: photos of one whale that follow each other, if it has as many: K of the P x K sampling of triplets.
+            What is left of a whale, or all of one with a single photo, follows alone: negatives for others.
+    """
+    if together > 1:
+        order = Grouped(rows, label[rows], together=together, seed=seed)
+    else:
+        order = grain.MapDataset.source(rows).seed(seed).shuffle().repeat(None)
     return lambda step: examples[np.array([order[i] for i in range(step * batch, (step + 1) * batch)])]
+
+
+class Grouped:
+    """Rows in an order without end, an epoch after the other, in which `together` rows of one whale are neighbours."""
+
+    def __init__(self, rows: np.ndarray, label: np.ndarray, *, together: int, seed: int):
+        self._rows, self._label, self._together, self._seed = rows, label, together, seed
+        self._epoch = functools.lru_cache(maxsize=2)(self._draw)
+
+    def __getitem__(self, i: int) -> int:
+        """The i-th row."""
+        epoch, place = divmod(i, len(self._rows))
+        return self._epoch(epoch)[place]
+
+    def _draw(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng([self._seed, epoch])
+        order = rng.permutation(len(self._rows))
+        order = order[np.argsort(self._label[order], kind="stable")]  # whale after whale, each in a new order
+        _, first, whale = np.unique(self._label[order], return_index=True, return_inverse=True)
+        clump = np.stack([whale, (np.arange(len(order)) - first[whale]) // self._together])
+        number = np.unique(clump, axis=1, return_inverse=True)[1]
+        return self._rows[order[np.argsort(rng.permutation(number.max() + 1)[number], kind="stable")]]
 
 
 def evaluation(examples: Examples, rows: np.ndarray, *, batch: int) -> Iterator[Example]:

@@ -132,6 +132,26 @@ class DenseHead(nn.Module):
         return nn.Dense(self.outputs)(x), {"features": features}
 
 
+class CosineHead(nn.Module):
+    """Cosines between the global average, with dropout, and a vector for each output."""
+
+    outputs: int
+    dropout: float
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
+        """(batch, height, width, channels) -> (batch, outputs) float32 in -1..1 and the averages."""
+        features = x.mean((1, 2), dtype=jnp.float32)
+        x = Dropout(self.dropout, self.axis_name)(features, train)
+        kernel = self.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], self.outputs))
+        return _unit(x, -1) @ _unit(kernel, 0), {"features": features}
+
+
+def _unit(x: jax.Array, axis: int) -> jax.Array:
+    return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(axis, keepdims=True), 1e-12))
+
+
 class HeatmapHead(nn.Module):
     """One map of scores a point, and of each map the log marginals over columns and rows.
 
@@ -163,4 +183,4 @@ class HeatmapHead(nn.Module):
         return jnp.stack(marginals, axis=2).reshape(batch, -1), {"features": x.mean((1, 2)), "heatmap": scores}
 
 
-HEADS = {"average": AverageHead, "dense": DenseHead, "heatmap": HeatmapHead}
+HEADS = {"average": AverageHead, "dense": DenseHead, "cosine": CosineHead, "heatmap": HeatmapHead}

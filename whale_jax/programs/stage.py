@@ -32,6 +32,7 @@ PROGRAMS = (
     "crossfit",
     "predict",
     "extract",
+    "retrieve",
     "stack",
     "calibrate",
     "submit",

@@ -11,15 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, registry
+from whale_jax import calibration, errors, registry, retrieval
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
 from whale_jax.programs import finished, stage
 from whale_jax.tasks import Task
+from whale_jax.tasks.arcface import arcface
 from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify
+from whale_jax.tasks.embed import embed
 from whale_jax.tasks.keypoints import keypoints
 from whale_jax.train import loop, optim
 from whale_jax.train import state as states
@@ -43,17 +46,20 @@ DEFAULTS = {
     "evaluations": 10,
     "patience": 0,
     "log_every": 20,
+    "together": 1,  # photos of one whale that follow each other in training: K of the P x K sampling of triplets
     "monitor": 0,  # training photos that are measured at every evaluation too, with dropout and augmentation off
     "parallel": "jit",
     "devices": 0,
 }
 
-TASKS = {"classify": classify, "bbox": bbox, "keypoints": keypoints}
+TASKS = {"classify": classify, "arcface": arcface, "embed": embed, "bbox": bbox, "keypoints": keypoints}
 OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
 SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
 ELSEWHERE = ("weights",)  # inputs that may be of other photos, and so of another split
 WEIGHTS = {"best": True, "last": False}  # of a training that is done
-ANNOTATION = {"classify": "label", "bbox": "box", "keypoints": "points"}
+ANNOTATION = {"classify": "label", "arcface": "label", "embed": "label", "bbox": "box", "keypoints": "points"}
+NAMING = ("classify", "arcface")  # tasks whose outputs are whales
+COLLAPSED = 0.1  # of embeddings: a mean distance below, of 1.4 if they were spread evenly
 
 
 class Data(NamedTuple):
@@ -88,7 +94,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows, validation = choose_rows(config, data)
     steps = max(1, round(config.epochs * len(rows) / config.batch))
     network = build(config, classes=len(data.photos.whales), steps=steps)
-    if config.task.name == "classify":
+    if network.task.compared:
+        comparable(config, data.photos.label[rows])
+    if config.task.name in NAMING:
         stage.write(workdir / "whales.json", data.photos.whales)
     if config.inputs.weights:
         network = begin(network, Path(config.inputs.weights), config, data, unseen=validation)
@@ -101,19 +109,28 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         best=network.task.best,
         maximise=network.task.maximise,
     )
+    # Training photos with dropout and augmentation off: how far they are learned by heart (post, section 6).
     monitored = np.random.default_rng(config.seed).permutation(rows)[: config.monitor]
+    looked_at = {"valid": validation} | ({"monitor": monitored} if config.monitor else {})
+
+    def measure(state: states.TrainState, asked: np.ndarray) -> dict[str, float]:
+        return measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
+
     state, result = loop.fit(
         network.state,
         network.train,
-        network.evaluate,
         plan=plan,
         parallel=network.parallel,
-        training=loader.training(data.examples, rows, batch=config.batch, seed=config.seed),
-        validation=lambda: loader.evaluation(data.examples, validation, batch=config.batch),
+        training=loader.training(
+            data.examples,
+            rows,
+            batch=config.batch,
+            seed=config.seed,
+            label=data.photos.label,
+            together=config.together,
+        ),
+        measures={name: partial(measure, asked=asked) for name, asked in looked_at.items()},
         workdir=workdir,
-        monitoring=(lambda: loader.evaluation(data.examples, monitored, batch=config.batch))
-        if config.monitor
-        else None,
         what=workdir.name,
     )
     with opened(network, workdir) as checkpoints:
@@ -124,7 +141,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "photos": data.photos.digest,
         "rows": stage.hash_of(trained_rows(config, data.split).tolist()),
         "metrics": result.pop("best"),
-        "last": final_metrics(network, data, validation, config) if len(validation) else {},
+        "last": final_metrics(network, data, validation, config, gallery=rows) if len(validation) else {},
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
         "validated_on": len(validation),
@@ -133,11 +150,39 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def final_metrics(network: Network, data: Data, rows: np.ndarray, config: ConfigDict) -> dict[str, float]:
+def measured(
+    network: Network, data: Data, rows: np.ndarray, *, gallery: np.ndarray, batch: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Metrics over `rows`, and predictions for each; of embeddings, by the nearest of the other rows of `gallery`."""
+    found, said = predict(network, data, rows, batch=batch)
+    if network.task.compared and len(rows):
+        others, label = np.setdiff1d(gallery, rows), data.photos.label
+        known = predict(network, data, others, batch=batch)[1]["features"]
+        found |= retrieval.score(said["features"], known, label[rows], label[others], whales=len(data.photos.whales))
+    return found, said
+
+
+def comparable(config: ConfigDict, label: np.ndarray) -> None:
+    """Raises InputError where no batch of photos of these whales would hold two of one whale and one of another."""
+    most = np.bincount(label).max()
+    if config.together < 2 or config.batch <= config.together or most < 2 or len(np.unique(label)) < 2:
+        raise errors.InputError(
+            f"the task {config.task.name!r} compares two photos of a whale with one of another, and batches of"
+            f" {config.batch} with together = {config.together}, of {len(np.unique(label)):,} whales with at most"
+            f" {most:,} photos each, hold no such three: set together to 2 or more and batch above it"
+        )
+
+
+def final_metrics(
+    network: Network, data: Data, rows: np.ndarray, config: ConfigDict, *, gallery: np.ndarray
+) -> dict[str, float]:
     """Metrics of the last weights over `rows`; of whales also the log loss calibrated, each photo by other groups'."""
-    found, said = predict(network, data, rows, batch=config.batch)
+    found, said = measured(network, data, rows, gallery=gallery, batch=config.batch)
     group, label = data.split.group[rows], data.photos.label[rows]
-    if config.task.name == "classify" and config.parts == 0 and len(np.unique(group)) > 1:
+    if found.get("spread", 2) < COLLAPSED:
+        what = "all embeddings lie within %.3f of each other: the network has collapsed (see the README on triplets)"
+        logging.warning(what, found["spread"])
+    if config.task.name in NAMING and config.parts == 0 and len(np.unique(group)) > 1:
         prior = splits.prior(data.photos, data.split, config.fold)
         p = np.asarray(jax.nn.softmax(said["logits"]), np.float64)
         p = calibration.cross_fit(calibration.fit, p, label, prior, group=group)
@@ -183,7 +228,7 @@ def trained_rows(config: ConfigDict, split: splits.Split) -> np.ndarray:
         return splits.train_rows(split, config.fold)
     part = splits.parts(split, config.parts, config.fold)
     rows = np.flatnonzero((part >= 0) & (part != config.part))
-    return np.union1d(rows, splits.in_one_part(split, part)) if config.task.name == "classify" else rows
+    return np.union1d(rows, splits.in_one_part(split, part)) if ANNOTATION[config.task.name] == "label" else rows
 
 
 def seen_rows(one: finished.Stage, split: splits.Split) -> np.ndarray:
@@ -196,7 +241,7 @@ def seen_rows(one: finished.Stage, split: splits.Split) -> np.ndarray:
 
 def held_out(config: ConfigDict) -> int | None:
     """The fold that no whale was learned from; where heads are, may be learned from any."""
-    return config.fold if config.task.name == "classify" else None
+    return config.fold if ANNOTATION[config.task.name] == "label" else None
 
 
 def check(config: ConfigDict) -> None:
@@ -220,7 +265,7 @@ def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
     if config.batch < 1 or config.epochs <= 0 or config.evaluations < 1 or config.log_every < 1:
         raise errors.InputError("config.batch, epochs, evaluations and log_every must be above 0")
     size = tuple(config.size)
-    more = {"size": size} | ({"classes": classes} if config.task.name == "classify" else {})
+    more = {"size": size} | ({"classes": classes} if config.task.name in NAMING else {})
     task = registry.build("task", TASKS, config.task, **more)
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
@@ -256,7 +301,7 @@ def begin(network: Network, folder: Path, config: ConfigDict, data: Data, *, uns
                 what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
                 raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
         whales = stage.read(folder / "whales.json")
-        if whales and config.task.name == "classify":
+        if whales and config.task.name in NAMING:
             sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
             if lines := errors.differences(*sides):
                 what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"

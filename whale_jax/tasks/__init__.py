@@ -25,6 +25,9 @@ class Task(NamedTuple):
         prepare, loss, metrics, predict: see the module.
         best: the metric that chooses the best checkpoint.
         maximise: whether more of it is better.
+        compared: whether loss and metrics compare the pictures of the whole batch: batch["everybody"] has embedding,
+            label, index and weight of all of them. They are of a training batch, then; an evaluation compares all
+            photos, by other means.
     """
 
     outputs: int
@@ -34,3 +37,4 @@ class Task(NamedTuple):
     predict: Callable[[Outputs, Batch], dict[str, jax.Array]]
     best: str
     maximise: bool = False
+    compared: bool = False

@@ -1,7 +1,8 @@
 """Naming the whale (post, sections 4.1 to 4.3)."""
 
+from functools import partial
+
 import jax
-import jax.numpy as jnp
 
 from whale_jax import augment, losses, metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
@@ -17,27 +18,23 @@ def classify(*, size, classes: int, augmentation: str = "", smoothing: float = 0
         smoothing: label smoothing, 0..1.
         colour: whether the network sees it.
     """
-    parsed = augment.parse(augmentation)
-
-    def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
-        batch = inputs.prepare(key, batch, train, augmentation=parsed, size=size)
-        image = batch["image"] if colour else inputs.grey(batch["image"])
-        known = batch["label"] >= 0
-        return {**batch, "image": image, "label": jnp.where(known, batch["label"], 0), "weight": batch["mask"] * known}
+    prepare = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         return losses.cross_entropy(outputs[0], batch["label"], smoothing=smoothing)
-
-    def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
-        logits, label, weight = outputs[0], batch["label"], batch["weight"]
-        return {
-            "log_loss": metrics.masked(metrics.log_loss(logits, label, clip=metrics.KAGGLE_CLIP), weight),
-            "log_loss_unclipped": metrics.masked(metrics.log_loss(logits, label), weight),
-            "top1": metrics.masked(metrics.top_k(logits, label, 1), weight),
-            "top5": metrics.masked(metrics.top_k(logits, label, 5), weight),
-        }
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"logits": outputs[0], "features": outputs[1]["features"]}
 
     return Task(classes, prepare, loss, measure, predict, best="log_loss")
+
+
+def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
+    """Log loss and top-k of (B, whales) logits."""
+    logits, label, weight = outputs[0], batch["label"], batch["weight"]
+    return {
+        "log_loss": metrics.masked(metrics.log_loss(logits, label, clip=metrics.KAGGLE_CLIP), weight),
+        "log_loss_unclipped": metrics.masked(metrics.log_loss(logits, label), weight),
+        "top1": metrics.masked(metrics.top_k(logits, label, 1), weight),
+        "top5": metrics.masked(metrics.top_k(logits, label, 5), weight),
+    }

@@ -39,6 +39,14 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
     return {**batch, "image": standardise(images), "matrix": matrices, "weight": batch["mask"]}
 
 
+def whales(key: jax.Array, batch: Batch, train: bool, *, colour: bool, **how) -> Batch:
+    """`prepare` for tasks that learn who it is: unlabelled photos get the label 0, and no weight."""
+    batch = prepare(key, batch, train, **how)
+    image = batch["image"] if colour else grey(batch["image"])
+    known = batch["label"] >= 0
+    return {**batch, "image": image, "label": jnp.where(known, batch["label"], 0), "weight": batch["mask"] * known}
+
+
 def standardise(images: jax.Array) -> jax.Array:
     """Every (B, h, w, 3) picture to mean 0 and deviation 1: exposure differs more between flights than whales do."""
     mean = images.mean((1, 2, 3), keepdims=True)

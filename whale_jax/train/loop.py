@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,14 +43,12 @@ class Plan(NamedTuple):
 def fit(
     state: TrainState,
     train_step: Callable,
-    eval_step: Callable,
     *,
     plan: Plan,
     parallel: Parallel,
     training: Callable[[int], dict],
-    validation: Callable[[], Iterable[dict]],
+    measures: Mapping[str, Callable[[TrainState], dict[str, float]]],
     workdir: Path,
-    monitoring: Callable[[], Iterable[dict]] | None = None,
     what: str = "train",
 ) -> tuple[TrainState, dict[str, Any]]:
     """Trains until `plan` is done, going on from the last checkpoint in `workdir` if there is one.
@@ -58,14 +56,12 @@ def fit(
     Args:
         state: the first state.
         train_step: compiled (state, batch) -> (state, metrics).
-        eval_step: compiled (state, batch) -> (metrics, predictions).
         plan: see Plan.
         parallel: puts states and batches on the devices.
         training: step -> batch on the host.
-        validation: makes the padded batches of an evaluation; none means that the last state is the best.
+        measures: state -> metrics of an evaluation, by what the log calls them. "valid" says which state is the best;
+            without `plan.best` among its metrics, the last one is.
         workdir: for checkpoints and logs.
-        monitoring: batches of training photos to measure at every evaluation too, with dropout and augmentation off:
-            how far the network has learned them by heart (post, section 6).
         what: title of the progress bar.
 
     Returns:
@@ -103,13 +99,11 @@ def fit(
                 logger.write(step, row)
                 bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
             if last or step % plan.eval_every == 0:
-                found, _ = evaluate(eval_step, state, validation(), parallel=parallel)
-                rating = found.get(plan.best, float(step if plan.maximise else -step))  # without validation: the latest
-                status = _rate(status, found, rating, step, plan) | {"seconds": time.perf_counter() - began}
-                logger.write(step, {f"valid/{name}": value for name, value in found.items()})
-                if monitoring:
-                    found, _ = evaluate(eval_step, state, monitoring(), parallel=parallel)
-                    logger.write(step, {f"monitor/{name}": value for name, value in found.items()})
+                found = {name: measure(state) for name, measure in measures.items()}
+                rating = found["valid"].get(plan.best, float(step if plan.maximise else -step))
+                status = _rate(status, found["valid"], rating, step, plan) | {"seconds": time.perf_counter() - began}
+                for name, values in found.items():
+                    logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
                 checkpoints.save(state, rating, status)
         best, _ = checkpoints.restore(state, best=True)
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from whale_jax.tasks import Batch, Task
+from whale_jax.tasks import Batch, Outputs, Task
 from whale_jax.train import state as states
 from whale_jax.train.state import TrainState
 
@@ -33,14 +33,16 @@ def make_train_step(model: nn.Module, task: Task, optimizer: optax.GradientTrans
             outputs, updates = model.clone(axis_name=axis_name).apply(
                 variables, batch["image"], train=True, mutable=["batch_stats"], rngs={"dropout": dropout}
             )
-            losses = jnp.where(weight > 0, task.loss(outputs, batch), 0)
-            return (losses * weight).sum() / total, (losses, updates.get("batch_stats", {}))
+            seen = {**batch, "everybody": _everybody(outputs, batch, axis_name)} if task.compared else batch
+            losses = jnp.where(weight > 0, task.loss(outputs, seen), 0)
+            found = task.metrics(outputs, seen) if task.compared else {}
+            return (losses * weight).sum() / total, (losses, found, updates.get("batch_stats", {}))
 
-        gradients, (losses, stats) = jax.grad(loss_fn, has_aux=True)(state.params)
+        gradients, (losses, found, stats) = jax.grad(loss_fn, has_aux=True)(state.params)
         gradients = _sum(gradients, axis_name)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = _sum({"loss": ((losses * weight).sum(), weight.sum())}, axis_name)
+        metrics = _sum({"loss": ((losses * weight).sum(), weight.sum()), **found}, axis_name)
         metrics["gradient_norm"] = (optax.tree.norm(gradients), jnp.float32(1))
         return TrainState(state.step + 1, state.seed, params, stats, opt_state), metrics
 
@@ -54,12 +56,20 @@ def make_eval_step(model: nn.Module, task: Task) -> Callable:
         batch = task.prepare(states.stream(state.seed, "evaluate"), batch, False)
         variables = {"params": state.params, "batch_stats": state.batch_stats}
         outputs = model.apply(variables, batch["image"], train=False)
+        if task.compared:
+            return {}, task.predict(outputs, batch)
         weight = batch["weight"]
         losses = jnp.where(weight > 0, task.loss(outputs, batch), 0)
         metrics = {"loss": ((losses * weight).sum(), weight.sum()), **task.metrics(outputs, batch)}
         return _sum(metrics, axis_name), task.predict(outputs, batch)
 
     return eval_step
+
+
+def _everybody(outputs: Outputs, batch: Batch, axis_name: str | None) -> Batch:
+    """What losses compare, of the global batch: under pmap from all devices, under jit it is there already."""
+    own = {"embedding": outputs[0], **{name: batch[name] for name in ("label", "index", "weight")}}
+    return jax.lax.all_gather(own, axis_name, tiled=True) if axis_name else own
 
 
 def _sum(tree: Any, axis_name: str | None) -> Any:

@@ -1,0 +1,108 @@
+"""Embeddings are trained, asked about photos held out, and refused where there is nothing to compare."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from tests.programs.test_stages import photos
+from tests.programs.test_weights import MODEL, World
+from whale_jax import errors
+from whale_jax.data import predictions, right_whale, splits
+from whale_jax.programs import stage, train
+
+EMBED = {"task": {"name": "embed", "dimensions": 3}, "together": 2, "batch": 3}
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    found = World(tmp_path, monkeypatch)
+    label = np.array([0, 0, 1, 1, 0, 1], np.int32)
+    found.photos = found.photos._replace(label=label)
+    found.split = found.split._replace(fold=np.array([0, 1, 0, 1, 1, 1]), label=label, group=np.arange(6))
+    return found
+
+
+def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
+    world.train("embedding", **EMBED, monitor=2)
+    result = stage.read(world.folder / "embedding" / "result.json")
+    assert (result["trained_on"], result["validated_on"], result["fold"]) == (4, 2, 0)
+    assert {"top1", "prototype_top1", "map", "auroc", "spread"} <= result["metrics"].keys()
+    assert not (world.folder / "embedding" / "whales.json").exists()
+    extract = stage.config("extract", inputs={"network": str(world.folder / "embedding")})
+    stage.run(extract, world.folder / "features")
+    features = predictions.load(world.folder / "features", "features", world.photos)
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
+
+
+def test_a_collapsed_embedding_says_so(world, monkeypatch):
+    said = []
+    monkeypatch.setattr(train.logging, "warning", lambda text, *values: said.append(text % values))
+    world.view = world.view._replace(images=np.full_like(world.view.images, 7))  # all pictures are alike
+    world.train("embedding", **EMBED)
+    assert len(said) == 1
+    assert "the network has collapsed" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [({"together": 1}, 2), ({"batch": 2}, 2), ({"label": [0, 0, 1, 1, 2, 3]}, 1), ({"label": [0] * 6}, 4)],
+)
+def test_batches_that_hold_no_triplet_are_refused(world, changes, most):
+    label = np.array(changes.pop("label", world.photos.label), np.int32)
+    world.photos = world.photos._replace(label=label, whales=("a", "b", "c", "d"))
+    world.split = world.split._replace(label=label)
+    with pytest.raises(errors.InputError, match=f"with at most {most} photos each, hold no such three"):
+        world.train("embedding", **EMBED | changes)
+
+
+def test_a_cosine_head_learns_by_arcface(world):
+    head = {"model": {**MODEL, "head": "cosine"}, "task": {"name": "arcface"}}
+    world.train("arcface", **head)
+    result = stage.read(world.folder / "arcface" / "result.json")
+    assert {"log_loss", "top1"} <= result["metrics"].keys()
+    assert stage.read(world.folder / "arcface" / "whales.json")
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    """Asks a gallery of photos with embeddings, of which the last two have no name."""
+    known = photos(10)  # whales 0, 1, 2 in turn, two photos without a name
+    features = np.eye(3)[np.arange(10) % 3] + np.random.default_rng(0).normal(0, 0.05, (10, 3))
+    fold = np.array([0, 0, 1, 1, 1, 0, 1, 1, -1, -1])
+    split = splits.Split(fold, known.label, np.zeros(10, bool), np.arange(10), "h", 2, 0)
+    for name in ("photos", "split", "features"):
+        (tmp_path / name).mkdir()
+        stage.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
+    predictions.save(tmp_path / "features", known, {"features": features})
+
+    def run(label=known.label, fold=0):
+        asked = known._replace(label=np.asarray(label, np.int32))
+        monkeypatch.setattr(right_whale, "load", lambda folder: asked)
+        monkeypatch.setattr(splits, "load", lambda folder, photos: split._replace(label=asked.label))
+        inputs = {name: str(tmp_path / name) for name in ("photos", "split", "features")}
+        return stage.run(stage.config("retrieve", inputs=inputs, fold=fold, likeliest=2), tmp_path / f"asked{fold}")
+
+    return run, tmp_path
+
+
+def test_the_nearest_photos_are_named_and_measured(ask):
+    run, folder = ask
+    found = run()
+    assert (found["queries"], found["gallery"], found["queries_of_few"]) == (3, 5, 3)
+    assert (found["metrics"]["top1"], found["metrics"]["few_top1"], found["metrics"]["map"]) == (1, 1, 1)
+    rows = {row["Image"]: row for row in csv.DictReader((folder / "asked0" / "neighbours.csv").open())}
+    assert rows.keys() == {"0.jpg", "1.jpg", "5.jpg", "8.jpg", "9.jpg"}  # held out, and without a name
+    names = photos(10).whales
+    assert {(row["Image"], row["whale_1"]) for row in rows.values()} == {
+        (name, names[int(name[0]) % 3]) for name in rows
+    }
+    assert all(float(row["cosine_1"]) >= float(row["cosine_2"]) for row in rows.values())
+
+
+def test_a_query_whose_whale_the_gallery_lacks_is_refused(ask):
+    run, _ = ask
+    with pytest.raises(errors.InputError, match=r"1 photos, such as 5.jpg of w_c, ask for whales of which the gallery"):
+        run(label=[0, 1, 0, 0, 1, 2, 0, 1, -1, -1])
+    with pytest.raises(errors.InputError, match="fold 7 holds no photo out"):
+        run(fold=7)

@@ -1,0 +1,106 @@
+"""Losses between pictures, against sums over every pair and triplet written out, one after the other."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from whale_jax import pairs
+
+LABEL = np.array([0, 0, 0, 1, 1, 2, 3, 3, 3, 3])  # 2 has one picture
+
+
+@pytest.fixture
+def crowd():
+    """Distances of unit vectors, and who is the same whale and who another."""
+    vectors = np.random.default_rng(0).normal(size=(len(LABEL), 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    distance = np.linalg.norm(vectors[:, None] - vectors, axis=-1)
+    alike = LABEL[:, None] == LABEL
+    return distance, alike & ~np.eye(len(LABEL), dtype=bool), ~alike
+
+
+def triplets(distance, same, other, cost):
+    """For each anchor, cost(distance of the positive, of the negative) of every positive and every negative."""
+    return [
+        np.array([[cost(row[p], row[n]) for n in np.flatnonzero(others)] for p in np.flatnonzero(own)])
+        for row, own, others in zip(distance, same, other, strict=True)
+    ]
+
+
+def test_distances_are_those_of_numpy():
+    a, b = (np.random.default_rng(i).normal(size=(n, 5)) for i, n in ((0, 4), (1, 6)))
+    a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (a, b))
+    assert_allclose(pairs.distances(a, b), np.linalg.norm(a[:, None] - b, axis=-1), atol=1e-5)
+
+
+def test_batch_all_is_the_mean_of_violating_triplets(crowd):
+    costs = [c[c > 0] for c in triplets(*crowd, lambda p, n: 0.2 + p - n)]
+    expected = [c.mean() if c.size else 0 for c in costs]
+    assert_allclose(pairs.batch_all(*crowd, margin=0.2), expected, rtol=1e-5)
+    assert 0 < sum(c.size > 0 for c in costs) < len(LABEL)
+
+
+def test_batch_hard_is_the_worst_triplet(crowd):
+    costs = triplets(*crowd, lambda p, n: 0.2 + p - n)
+    assert_allclose(pairs.batch_hard(*crowd, margin=0.2), [max(c.max(initial=0), 0) for c in costs], rtol=1e-5)
+
+
+def test_semi_hard_takes_the_nearest_negative_beyond_the_positive_or_the_farthest(crowd):
+    distance, same, other = crowd
+    expected, fell_back = np.zeros(len(LABEL)), 0
+    for i, row in enumerate(distance):
+        costs = []
+        for p in row[same[i]]:
+            beyond = row[other[i]][row[other[i]] > p]
+            fell_back += not beyond.size
+            costs.append(max(0.5 + p - (beyond.min() if beyond.size else row[other[i]].max()), 0))
+        expected[i] = np.mean(costs) if costs else 0
+    assert fell_back
+    assert_allclose(pairs.semi_hard(*crowd, margin=0.5), expected, rtol=1e-5)
+
+
+def test_contrastive_pulls_pairs_and_pushes_others_within_the_margin(crowd):
+    distance, same, other = crowd
+    pull = [np.mean(row[own] ** 2) if own.any() else 0 for row, own in zip(distance, same, strict=True)]
+    push = [np.mean(np.maximum(1.2 - row[own], 0) ** 2) for row, own in zip(distance, other, strict=True)]
+    assert_allclose(pairs.contrastive(*crowd, margin=1.2), np.add(pull, push), rtol=1e-5)
+
+
+def test_multi_similarity_is_the_papers_sums(crowd):
+    distance, same, other = crowd
+    alike, expected = 1 - distance**2 / 2, np.zeros(len(LABEL))
+    for i, row in enumerate(alike):
+        if not same[i].any():
+            continue
+        negatives = [s for s in row[other[i]] if s > row[same[i]].min() - 0.1]
+        positives = [s for s in row[same[i]] if s < row[other[i]].max() + 0.1]
+        expected[i] = np.log1p(sum(np.exp(-2 * (s - 0.5)) for s in positives)) / 2
+        expected[i] += np.log1p(sum(np.exp(50 * (s - 0.5)) for s in negatives)) / 50
+    assert_allclose(pairs.multi_similarity(*crowd, margin=0.1), expected, rtol=1e-4)
+
+
+def test_active_is_the_share_of_triplets_that_violate_the_margin(crowd):
+    shares = [np.mean(c > 0) if c.size else 0 for c in triplets(*crowd, lambda p, n: 0.2 + p - n)]
+    assert_allclose(pairs.active(*crowd, margin=0.2), shares, rtol=1e-5)
+    collapsed = jnp.zeros_like(crowd[0])
+    assert_array_equal(pairs.active(collapsed, *crowd[1:], margin=0.2), pairs.usable(*crowd[1:]))
+
+
+@pytest.mark.parametrize("name", sorted(set(pairs.LOSSES) - {"contrastive"}))
+def test_an_anchor_without_a_positive_or_a_negative_costs_nothing(name, crowd):
+    distance, same, other = crowd
+    assert pairs.LOSSES[name](distance, same, other, margin=2.0)[5] == 0  # the only picture of its whale
+    assert_array_equal(pairs.LOSSES[name](distance, same, other & False, margin=2.0), 0)
+
+
+@pytest.mark.parametrize("name", pairs.LOSSES)
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_gradients_are_finite_even_where_all_pictures_coincide(name, spread, crowd):
+    def loss(vectors):
+        vectors /= jnp.linalg.norm(vectors, axis=1, keepdims=True)
+        return pairs.LOSSES[name](pairs.distances(vectors, vectors), *crowd[1:], margin=0.3).sum()
+
+    vectors = jnp.ones((len(LABEL), 3)) + spread * jax.random.normal(jax.random.key(0), (len(LABEL), 3))
+    assert jnp.isfinite(jax.grad(loss)(vectors)).all()

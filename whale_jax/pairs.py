@@ -1,0 +1,106 @@
+"""Losses between the pictures of a batch, for embeddings in which one whale's pictures lie together.
+
+Each takes anchors against everybody: (A, N) `distance`, and bool masks `same` (another picture of the anchor's whale)
+and `other` (a picture of another whale); what is in neither is padding or the anchor itself. Each returns one value an
+anchor; all but `contrastive` need a positive and a negative in the batch, and are 0 without. Embeddings have length 1,
+so a distance is at most 2 and a similarity is 1 - distance^2 / 2.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+
+def distances(anchors: jax.Array, everybody: jax.Array) -> jax.Array:
+    """(A, N) distances of (A, D) from (N, D) vectors of length 1; the gradient is finite where they coincide."""
+    squared = 2 - 2 * jnp.matmul(anchors, everybody.T, precision="highest")
+    return jnp.sqrt(jnp.maximum(squared, 1e-8))
+
+
+def contrastive(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
+    """(A,) squared distance of positives, and how far negatives come within the margin, squared.
+
+    The loss of Siamese networks (Hadsell, Chopra & LeCun, CVPR 2006) with every pair of the batch, which the post's
+    author drew one by one. Positives and negatives count alike, however many there are.
+    """
+    return _mean(distance**2, same) + _mean(jnp.maximum(margin - distance, 0) ** 2, other)
+
+
+def batch_all(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
+    """(A,) mean of all triplets that violate the margin (Hermans et al., arXiv:1703.07737, section 2)."""
+    cost = margin + distance[:, :, None] - distance[:, None, :]
+    return _mean(jnp.maximum(cost, 0), same[:, :, None] & other[:, None, :] & (cost > 0), axis=(1, 2))
+
+
+def batch_hard(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
+    """(A,) margin between the farthest positive and the nearest negative (Hermans et al., equation 5)."""
+    farthest = jnp.where(same, distance, -jnp.inf).max(1)
+    nearest = jnp.where(other, distance, jnp.inf).min(1)
+    return jnp.where(usable(same, other), jnp.maximum(margin + _finite(farthest) - _finite(nearest), 0), 0)
+
+
+def semi_hard(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
+    """(A,) mean over positives of the margin to the nearest negative that is farther than the positive.
+
+    Where all negatives are nearer, the farthest of them is taken (Schroff et al., FaceNet, arXiv:1503.03832).
+    """
+    farther = other[:, None, :] & (distance[:, None, :] > distance[:, :, None])
+    nearest = jnp.where(farther, distance[:, None, :], jnp.inf).min(2)
+    fallback = jnp.where(other, distance, -jnp.inf).max(1, keepdims=True)
+    negative = jnp.where(farther.any(2), _finite(nearest), _finite(fallback))
+    return jnp.where(usable(same, other), _mean(jnp.maximum(margin + distance - negative, 0), same), 0)
+
+
+def multi_similarity(
+    distance: jax.Array,
+    same: jax.Array,
+    other: jax.Array,
+    *,
+    margin: float,
+    alpha: float = 2.0,
+    beta: float = 50.0,
+    base: float = 0.5,
+) -> jax.Array:
+    """(A,) soft sums over the positives and the negatives that are hard for the anchor.
+
+    Wang et al., arXiv:1904.06627, equations 8 to 10: a negative is kept if it is more alike than the least alike
+    positive less the margin, a positive if it is less alike than the most alike negative plus the margin.
+
+    Args:
+        distance, same, other: see the module.
+        margin: of the mining, in similarity.
+        alpha, beta: sharpness of the sums over positives and negatives.
+        base: similarity that divides them.
+    """
+    alike = 1 - distance**2 / 2
+    least, most = jnp.where(same, alike, jnp.inf).min(1), jnp.where(other, alike, -jnp.inf).max(1)
+    near = other & (alike > least[:, None] - margin)
+    far = same & (alike < most[:, None] + margin)
+    pull = jnp.log1p(jnp.where(far, jnp.exp(-alpha * (alike - base)), 0).sum(1)) / alpha
+    push = jnp.log1p(jnp.where(near, jnp.exp(beta * (alike - base)), 0).sum(1)) / beta
+    return jnp.where(usable(same, other), pull + push, 0)
+
+
+LOSSES: dict[str, Callable] = {f.__name__: f for f in (contrastive, batch_all, batch_hard, semi_hard, multi_similarity)}
+
+
+def usable(same: jax.Array, other: jax.Array) -> jax.Array:
+    """(A,) bool, anchors with a positive and a negative."""
+    return same.any(1) & other.any(1)
+
+
+def active(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
+    """(A,) share of the anchor's triplets that violate the margin: near 1 for ever where an embedding has collapsed."""
+    violated = distance[:, :, None] + margin > distance[:, None, :]
+    return _mean(violated.astype(jnp.float32), same[:, :, None] & other[:, None, :], axis=(1, 2))
+
+
+def _mean(values: jax.Array, keep: jax.Array, axis: int | tuple[int, ...] = 1) -> jax.Array:
+    """Mean of the values to keep, 0 where there is none."""
+    return jnp.where(keep, values, 0).sum(axis) / jnp.maximum(keep.sum(axis), 1)
+
+
+def _finite(values: jax.Array) -> jax.Array:
+    # Infinity times zero is NaN in a gradient, though the value is thrown away.
+    return jnp.where(jnp.isfinite(values), values, 0)

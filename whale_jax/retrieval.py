@@ -1,0 +1,140 @@
+"""Whose is the nearest picture? Embeddings of queries against a gallery, by cosine.
+
+Embeddings are (n, D) and need not have length 1. Nothing here is of the size of queries times gallery, unless it says
+so: galleries are gone through in blocks.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from whale_jax import metrics
+
+QUERIES = 256  # compared at once, where a whole row of the gallery is needed for each
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """(n, D) float32 vectors brought to length 1; one of zeros stays."""
+    vectors = np.asarray(vectors, np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def nearest(queries: np.ndarray, gallery: np.ndarray, k: int, *, block: int = 16384) -> tuple[np.ndarray, np.ndarray]:
+    """The k most similar rows of the gallery for each query, most similar first.
+
+    Args:
+        queries: (Q, D).
+        gallery: (N, D), k or more; any number, since only `block` rows of it are looked at at once.
+        k: rows to find.
+        block: rows of the gallery compared at once.
+
+    Returns:
+        (Q, k) cosines and (Q, k) rows of the gallery.
+    """
+    queries = jnp.asarray(unit(queries))
+    best = jnp.full((len(queries), k), -jnp.inf), jnp.full((len(queries), k), -1)
+    for first in range(0, len(gallery), block):
+        part = unit(gallery[first : first + block])
+        padded = np.resize(part, (block, part.shape[1])) if len(gallery) > block else part
+        best = _better(best, queries, padded, first, len(part))
+    return tuple(map(np.asarray, best))
+
+
+@jax.jit
+def _better(best, queries, part, first, count):
+    """The k best so far, and of the first `count` rows of another part of the gallery."""
+    rows = jnp.arange(len(part))
+    cosines = jnp.where(rows < count, jnp.matmul(queries, part.T, precision="highest"), -jnp.inf)
+    found, which = jax.lax.top_k(cosines, min(best[0].shape[1], len(part)))
+    both = jnp.concatenate([best[0], found], axis=1), jnp.concatenate([best[1], which + first], axis=1)
+    cosines, place = jax.lax.top_k(both[0], best[0].shape[1])
+    return cosines, jnp.take_along_axis(both[1], place, axis=1)
+
+
+def by_photo(queries: np.ndarray, gallery: np.ndarray, label: np.ndarray, whales: int) -> np.ndarray:
+    """(Q, whales) cosine of each query and each whale's most similar photo; -1 of whales that the gallery lacks.
+
+    Args:
+        queries: (Q, D).
+        gallery: (N, D).
+        label: (N,) whales of the gallery.
+        whales: their number.
+    """
+    order = np.argsort(label, kind="stable")
+    there, first = np.unique(label[order], return_index=True)
+    sorted_gallery, scores = unit(gallery[order]), np.full((len(queries), whales), -1, np.float32)
+    for start in range(0, len(queries), QUERIES):
+        cosines = unit(queries[start : start + QUERIES]) @ sorted_gallery.T
+        scores[start : start + QUERIES, there] = np.maximum.reduceat(cosines, first, axis=1)
+    return scores
+
+
+def by_prototype(queries: np.ndarray, gallery: np.ndarray, label: np.ndarray, whales: int) -> np.ndarray:
+    """(Q, whales) cosine of each query and each whale's mean photo; -1 of whales that the gallery lacks."""
+    prototypes, vectors = np.zeros((whales, gallery.shape[1]), np.float32), unit(gallery)
+    np.add.at(prototypes, label, vectors)
+    there = np.bincount(label, minlength=whales) > 0
+    return np.where(there, unit(queries) @ unit(prototypes).T, -1)
+
+
+def average_precision(
+    queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray
+) -> np.ndarray:
+    """(Q,) mean, over the gallery's photos of a query's whale, of the precision down to each; 0 without any."""
+    vectors, found = unit(gallery), np.zeros(len(queries))
+    for start in range(0, len(queries), QUERIES):
+        part = slice(start, start + QUERIES)
+        order = np.argsort(-(unit(queries[part]) @ vectors.T), axis=1, kind="stable")
+        right = label[order] == query_label[part, None]
+        precision = np.cumsum(right, axis=1) / np.arange(1, len(label) + 1)
+        found[part] = (precision * right).sum(1) / np.maximum(right.sum(1), 1)
+    return found
+
+
+def verification(
+    queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray, *, pairs: int = 10**6
+) -> float:
+    """Area under the ROC curve of "the same whale?" over pairs of a query and a photo of the gallery.
+
+    Args:
+        queries, gallery, query_label, label: (Q, D), (N, D), (Q,) and (N,).
+        pairs: the largest number of pairs looked at; of more, so many are drawn.
+    """
+    every = len(queries) * len(gallery)
+    number = np.arange(every) if every <= pairs else np.random.default_rng(0).integers(0, every, pairs)
+    q, g = np.divmod(number, len(gallery))
+    same = query_label[q] == label[g]
+    if same.all() or not same.any():
+        return float("nan")
+    return float(roc_auc_score(same, (unit(queries)[q] * unit(gallery)[g]).sum(1)))
+
+
+def spread(vectors: np.ndarray) -> float:
+    """Root mean square distance of (n, D) embeddings of length 1 from each other; near 0 where they have collapsed."""
+    total, count = unit(vectors).sum(0, dtype=np.float64), len(vectors)
+    return float(np.sqrt(max(2 - 2 * (total @ total - count) / max(count * (count - 1), 1), 0)))
+
+
+def score(
+    queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray, *, whales: int
+) -> dict[str, float]:
+    """What a gallery says of queries: CMC at 1 and 5 by the nearest photo and by prototypes, mAP, AUROC, spread.
+
+    Args:
+        queries, gallery: (Q, D) and (N, D) embeddings.
+        query_label, label: (Q,) and (N,) their whales.
+        whales: number of all.
+    """
+    ways = {"": by_photo, "prototype_": by_prototype}
+    scores = {name: way(queries, gallery, label, whales) for name, way in ways.items()}
+    found = {
+        f"{name}top{k}": float(metrics.top_k(values, query_label, k).mean())
+        for name, values in scores.items()
+        for k in (1, 5)
+    }
+    return found | {
+        "map": float(average_precision(queries, gallery, query_label, label).mean()),
+        "auroc": verification(queries, gallery, query_label, label),
+        "spread": spread(np.concatenate([queries, gallery])),
+    }

@@ -1,0 +1,65 @@
+"""Naming the whale by the angle to its prototypes, with a margin (ArcFace)."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from whale_jax import augment, losses
+from whale_jax.tasks import Batch, Outputs, Task, classify, inputs
+
+
+def arcface(
+    *,
+    size,
+    classes: int,
+    scale: float = 16.0,
+    margin: float = 0.3,
+    rarity: float = 0.0,
+    centers: int = 1,
+    augmentation: str = "",
+    colour: bool = True,
+) -> Task:
+    """The task of naming the whale, for a network with the head "cosine".
+
+    The angle to the true whale's prototype counts as if it were larger by a margin (Deng et al., arXiv:1801.07698,
+    equation 3). Several centers a whale let odd pictures have one of their own (sub-center ArcFace, Deng et al., ECCV
+    2020). The margin may shrink with the whale's number of photos, as margin * photos^-rarity (Ha et al.,
+    arXiv:2010.05350).
+
+    Args:
+        size: (height, width) of the network's input, in pixels.
+        classes: number of whales.
+        scale: of the cosines, before the softmax.
+        margin: radians, of a whale with one photo.
+        rarity: 0 for the same margin for all, 0.25 in the paper.
+        centers: prototypes of a whale; the nearest counts.
+        augmentation: specification for `augment.parse`.
+        colour: whether the network sees it.
+    """
+
+    def logits(outputs: Outputs) -> jax.Array:
+        return scale * outputs[0].reshape(len(outputs[0]), classes, centers).max(-1)
+
+    def loss(outputs: Outputs, batch: Batch) -> jax.Array:
+        cosines, label = logits(outputs) / scale, batch["label"]
+        true = jnp.take_along_axis(cosines, label[:, None], axis=-1)[:, 0]
+        harder = farther(true, margin * jnp.maximum(batch["photos"], 1.0) ** -rarity)
+        cosines = jnp.where(jnp.arange(classes) == label[:, None], harder[:, None], cosines)
+        return losses.cross_entropy(scale * cosines, label)
+
+    def measure(outputs: Outputs, batch: Batch) -> dict:
+        return classify.measure((logits(outputs), outputs[1]), batch)
+
+    def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
+        return {"logits": logits(outputs), "features": outputs[1]["features"]}
+
+    prepare = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
+    return Task(classes * centers, prepare, loss, measure, predict, best="log_loss")
+
+
+def farther(cosine: jax.Array, margin: jax.Array) -> jax.Array:
+    """Cosine of an angle larger by `margin` radians; past half a turn it goes on falling in a straight line."""
+    sine = jnp.sqrt(jnp.maximum(1 - cosine**2, 1e-8))
+    turned = cosine * jnp.cos(margin) - sine * jnp.sin(margin)
+    return jnp.where(cosine > -jnp.cos(margin), turned, cosine - margin * jnp.sin(margin))
