@@ -97,6 +97,7 @@ def make_batch(config: ConfigDict):
         "view": np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
         "index": np.arange(count, dtype=np.int32),
         "label": rng.integers(0, 5, count).astype(np.int32),
+        "photos": np.full(count, 3, np.float32),
         "points": np.tile(np.float32([[width / 2, height / 2], [width / 2 + 4, height / 2]]), (count, 1, 1)),
         "box": np.tile(np.float32([width / 3, height / 3, width / 3, height / 3]), (count, 1)),
         "mask": np.ones(count, np.float32),

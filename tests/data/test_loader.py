@@ -1,5 +1,7 @@
 """The order of training: every photo once an epoch, and one whale's photos side by side where that is asked for."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -52,6 +54,6 @@ def test_photos_of_a_whale_follow_each_other_and_what_is_left_follows_alone(toge
 def test_clumps_are_not_always_of_the_same_photos():
     def partners(number):
         order = epoch(number, together=2)
-        return {frozenset(pair) for pair in zip(order[:-1], order[1:], strict=True) if len({*LABEL[list(pair)]}) == 1}
+        return {frozenset(pair) for pair in itertools.pairwise(order) if len({*LABEL[list(pair)]}) == 1}
 
     assert partners(0) != partners(1)

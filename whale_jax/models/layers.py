@@ -11,6 +11,8 @@ from whale_jax import errors
 
 very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
 
+EPSILON = 1e-4  # of batch normalisation, as Lasagne had it
+
 # He's initialisation with the gain of a rectifier of slope 1/3.
 kernel_init = nn.initializers.variance_scaling(2 / (1 + 1 / 9), "fan_in", "truncated_normal")
 
@@ -26,6 +28,7 @@ class ConvNorm(nn.Module):
         norm: normalise or not.
         bias: have one where nothing is normalised; a normalisation has its own.
         act: apply the rectifier or leave the sum as it is.
+        learned: the rectifier's slope is learned, from 1, where it changes nothing: for layers that a network grew.
         dtype: of activations; parameters stay float32.
         axis_name: mapped axis over which the statistics of the batch are shared, if any.
     """
@@ -37,6 +40,7 @@ class ConvNorm(nn.Module):
     norm: bool = True
     bias: bool = True
     act: bool = True
+    learned: bool = False
     dtype: Any = jnp.float32
     axis_name: str | None = None
 
@@ -54,12 +58,17 @@ class ConvNorm(nn.Module):
         )(x)
         if self.norm:
             x = batch_norm(train, self.dtype, self.axis_name)(x)
-        return very_leaky_relu(x) if self.act else x
+        return rectify(x, self.learned) if self.act else x
+
+
+def rectify(x: jax.Array, learned: bool) -> jax.Array:
+    """The very leaky rectifier, or, inside a module, one with a slope to be learned (He et al., arXiv:1502.01852)."""
+    return nn.PReLU(negative_slope_init=1.0)(x) if learned else very_leaky_relu(x)
 
 
 def batch_norm(train: bool, dtype: Any, axis_name: str | None) -> nn.BatchNorm:
     """Batch normalisation over the global batch, with running averages as Lasagne kept them."""
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-4, dtype=dtype, axis_name=axis_name)
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=EPSILON, dtype=dtype, axis_name=axis_name)
 
 
 class Dropout(nn.Module):

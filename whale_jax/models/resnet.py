@@ -21,6 +21,7 @@ class Block(nn.Module):
         bottleneck: with a 1x1 convolution before them and one after, on 1 / bottleneck of the filters; 0 for neither.
         strided: which convolution has the stride: 0, as in the paper, or 1, a bottleneck's 3x3 (known as v1.5).
         norm_sum: normalise after the sum, instead of the projection, as the released code did.
+        learned: the last rectifier's slope is learned, from 1: for blocks that a network grew.
     """
 
     features: int
@@ -30,6 +31,7 @@ class Block(nn.Module):
     bottleneck: int = 0
     strided: int = 0
     norm_sum: bool = False
+    learned: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -45,7 +47,7 @@ class Block(nn.Module):
         x = x + shortcut
         if self.norm_sum:
             x = layers.batch_norm(train, self.cell.keywords["dtype"], self.cell.keywords["axis_name"])(x)
-        return layers.very_leaky_relu(x)
+        return layers.rectify(x, self.learned)
 
     def convolutions(self) -> list[tuple[int, int]]:
         """(filters, kernel side) of each convolution, first to last."""
@@ -63,6 +65,7 @@ class ResNet(nn.Module):
         stages: (filters, blocks) of each stage, or (filters, blocks, depth) where a stage has its own.
         stem, stem_pool, head, dropout, dtype, axis_name: as in VGG.
         depth, bottleneck, strided, norm_sum: as in Block.
+        grown: how many of the last blocks of each stage have a rectifier with a learned slope (see growth.py).
     """
 
     outputs: int
@@ -74,6 +77,7 @@ class ResNet(nn.Module):
     bottleneck: int = 0
     strided: int = 0
     norm_sum: bool = False
+    grown: tuple[int, ...] = ()
     dropout: float = 0.5
     dtype: Any = jnp.float32
     axis_name: str | None = None
@@ -88,7 +92,8 @@ class ResNet(nn.Module):
         for i, (features, blocks, *own) in enumerate(self.stages):
             depth = own[0] if own else self.depth
             for j in range(blocks):
-                x = block(features, 2 if i and not j else 1, depth=depth)(x, train)
+                learned = bool(self.grown) and j >= blocks - self.grown[i]
+                x = block(features, 2 if i and not j else 1, depth=depth, learned=learned)(x, train)
             out[f"stage{i + 1}"] = x
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
         return y, {**out, **head}

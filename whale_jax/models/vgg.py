@@ -20,6 +20,7 @@ class VGG(nn.Module):
         stem: filters, kernel side and stride of the first convolution.
         stem_pool: side of a max pooling of stride 2 after it; 0 for none.
         reduce: how a stage after the first begins: "stride" 2 in its first convolution, or "maxpool" before it.
+        grown: how many of the last convolutions of each stage have a rectifier with a learned slope (see growth.py).
         head: "average", "dense" or "heatmap" (layers.HEADS).
         norm: batch normalisation on or off.
         dropout: share of features dropped before the last dense layer.
@@ -32,6 +33,7 @@ class VGG(nn.Module):
     stem: tuple[int, int, int] = (32, 7, 2)
     stem_pool: int = 0
     reduce: str = "stride"
+    grown: tuple[int, ...] = ()
     head: str = "average"
     norm: bool = True
     dropout: float = 0.5
@@ -51,7 +53,8 @@ class VGG(nn.Module):
                 x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
             for j in range(depth):
                 stride = 2 if i and not j and self.reduce == "stride" else 1
-                x = cell(features, stride=stride)(x, train)
+                learned = bool(self.grown) and j >= depth - self.grown[i]
+                x = cell(features, stride=stride, learned=learned)(x, train)
             out[f"stage{i + 1}"] = x
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
         return y, {**out, **head}

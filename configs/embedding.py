@@ -1,0 +1,49 @@
+"""Embeddings: whales named by the photos most like them (post, section 7.1), on heads that are aligned already.
+
+    --config=configs/embedding.py:multi_similarity    pairs mined in batches of 16 whales with 4 photos each
+    --config=configs/embedding.py:contrastive, :batch_all, :batch_hard, :semi_hard    other objectives, same batches
+    --config=configs/embedding.py:arcface             angles to a prototype a whale, with a margin
+    --config=configs/embedding.py:arcface_rare        two prototypes a whale, and less of a margin the more photos
+    --config=configs/embedding.py:post                the post's ResNet-67 on 256 x 256 pixels, for a GPU
+
+Not run yet, but for what the tests do. Set inputs.photos, inputs.split and inputs.view to the folders of those stages,
+and inputs.weights to a trained classifier with the same head to begin with it. `extract` and `retrieve` then ask the
+photos of other folds about those of the fold held out.
+"""
+
+from typing import Any
+
+from configs import classifier, networks
+from whale_jax import registry
+from whale_jax.programs import stage
+
+BASE = {**classifier.CROPS, "together": 4}
+
+
+def mined(objective: str, margin: float, **changes: Any) -> dict[str, Any]:
+    """The classifier of crops with 128 numbers in place of its whales, by an objective of whale_jax.pairs."""
+    task = {**BASE["task"], "name": "embed", "objective": objective, "margin": margin}
+    return {**BASE, "task": task, **changes}
+
+
+def arcface(**changes: Any) -> dict[str, Any]:
+    """The classifier of crops with angles for logits."""
+    head = {"model": {**BASE["model"], "head": "cosine"}, "together": 1}
+    return {**BASE, **head, "task": {**BASE["task"], "name": "arcface", **changes}}
+
+
+PRESETS = {
+    "multi_similarity": mined("multi_similarity", 0.1),
+    "contrastive": mined("contrastive", 1.0),
+    "batch_all": mined("batch_all", 0.2),
+    "batch_hard": mined("batch_hard", 0.2),
+    "semi_hard": mined("semi_hard", 0.2),
+    "arcface": arcface(),
+    "arcface_rare": arcface(rarity=0.25, centers=2, margin=0.5),
+    "post": mined("semi_hard", 0.2, model=networks.RESNET67, size=(256, 256), epochs=500.0, evaluations=100),
+}
+
+
+def get_config(preset="multi_similarity", **changes):
+    """The embedding's config."""
+    return stage.config("train", **{**registry.lookup("preset", PRESETS, preset), **changes})
