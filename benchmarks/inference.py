@@ -25,7 +25,7 @@ from benchmarks import noise
 from configs import classifier
 from whale_jax import attribution, tta
 from whale_jax.data import loader
-from whale_jax.programs import saliency, stack, train
+from whale_jax.programs import assembly, saliency, stack
 
 WHALES, VIEW, BATCH = 447, (96, 192), 64
 WARPS = {"rotate": (-10, 0, 10, 20), "flip_ud": (0, 1)}
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="rounds")
     flags = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
-    network = train.build(classifier.get_config("small", batch=BATCH), classes=WHALES)
+    network = assembly.build(classifier.get_config("small", batch=BATCH), classes=WHALES)
     network = network._replace(state=network.parallel.put_state(network.state))
     data = noise.photos(flags.photos, VIEW, whales=WHALES)
     work = {"plain": plain, "features": features, "occlusion": occlusion, "8 warps": warps}
@@ -55,7 +55,7 @@ def main() -> None:
     print(f"stack of 4,543 x 896: {timed(regression):.0f} s")
 
 
-def plain(network: train.Network, data: train.Data) -> int:
+def plain(network: assembly.Network, data: assembly.Data) -> int:
     """The compiled step alone, on one batch."""
     batch = network.parallel.put_batch(next(loader.evaluation(data.examples, np.arange(BATCH), batch=BATCH)))
     steps = len(data.photos.name) // BATCH
@@ -63,13 +63,13 @@ def plain(network: train.Network, data: train.Data) -> int:
     return steps * BATCH
 
 
-def features(network: train.Network, data: train.Data) -> int:
+def features(network: assembly.Network, data: assembly.Data) -> int:
     """What `extract` does."""
-    train.predict(network, data, np.arange(len(data.photos.name)), batch=BATCH)
+    assembly.predict(network, data, np.arange(len(data.photos.name)), batch=BATCH)
     return len(data.photos.name)
 
 
-def occlusion(network: train.Network, data: train.Data) -> int:
+def occlusion(network: assembly.Network, data: assembly.Data) -> int:
     """What `saliency` does but for its gradients."""
     boxes = attribution.windows(VIEW, side=saliency.DEFAULTS["side"], step=saliency.DEFAULTS["step"])
     rows = range(max(1, len(data.photos.name) // len(boxes)))
@@ -78,7 +78,7 @@ def occlusion(network: train.Network, data: train.Data) -> int:
     return len(rows) * (len(boxes) + 1)
 
 
-def warps(network: train.Network, data: train.Data) -> int:
+def warps(network: assembly.Network, data: assembly.Data) -> int:
     """What a cross-fit does to predict."""
     matrices = tta.grid(WARPS, VIEW, (80, 160))
     rows = np.arange(max(BATCH, len(data.photos.name) // len(matrices)))

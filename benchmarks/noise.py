@@ -6,10 +6,10 @@ import numpy as np
 
 from whale_jax.data import loader
 from whale_jax.geometry import Size
-from whale_jax.programs import train
+from whale_jax.programs import assembly
 
 
-def photos(count: int, size: Size, *, whales: int) -> train.Data:
+def photos(count: int, size: Size, *, whales: int) -> assembly.Data:
     """`count` views of `size` (height, width), of `whales` whales, each with a head box."""
     rng = np.random.default_rng(0)
     known = SimpleNamespace(
@@ -20,4 +20,4 @@ def photos(count: int, size: Size, *, whales: int) -> train.Data:
     )
     images = rng.integers(0, 256, (count, *size, 3), np.uint8)
     view = SimpleNamespace(images=images, matrices=np.tile(np.eye(3), (count, 1, 1)))
-    return train.Data(known, None, view, loader.Examples(known, view))
+    return assembly.Data(known, None, view, loader.Examples(known, view))

@@ -11,7 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.programs import crossfit, pipeline, stage, train
+from whale_jax.programs import assembly, crossfit, pipeline, stage, train
 from whale_jax.train import state as states
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
@@ -159,7 +159,7 @@ def test_every_program_has_defaults_and_runs(name):
 def test_every_entry_of_networks_can_be_trained(name):
     config = stage.config("train", model=SPECS[name], size=(299, 299))
     train.check(config)
-    model = train.assemble(config, classes=CLASSES).model
+    model = assembly.assemble(config, classes=CLASSES).model
     image = jax.ShapeDtypeStruct((2, 299, 299, 3), np.float32)
     (y, _), _ = jax.eval_shape(lambda key, x: model.init_with_output(key, x, train=False), jax.random.key(0), image)
     assert y.shape == (2, CLASSES)
@@ -170,7 +170,7 @@ def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
     """Without computing anything: shapes only."""
     monkeypatch.setattr(states, "create", abstract_create)
     config = NETWORKS[name]
-    network = train.build(config, classes=CLASSES, steps=10)
+    network = assembly.build(config, classes=CLASSES, steps=10)
     batch = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), make_batch(config))
     state, metrics = jax.eval_shape(network.train, network.state, batch)
     assert jax.tree.map(shape, state) == jax.tree.map(shape, network.state)
@@ -181,7 +181,7 @@ def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
 def test_every_recipe_learns_when_it_is_shrunk(name, monkeypatch):
     monkeypatch.setattr(states, "create", abstract_create)  # an initialisation takes as long to compile as a step
     config = shrunk(NETWORKS[name])
-    network = train.build(config, classes=5, steps=10)
+    network = assembly.build(config, classes=5, steps=10)
     rng = np.random.default_rng(0)
     first = jax.tree.map(
         lambda v: (v.dtype.kind == "f") * rng.uniform(0.01, 0.1, v.shape).astype(v.dtype), network.state
@@ -202,7 +202,7 @@ def tiny(**changes):
 def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
     monkeypatch.setattr(states, "create", abstract_create)
     adam, nesterov = (
-        train.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov")
+        assembly.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov")
     )
     assert len(jax.tree.leaves(adam.opt_state)) > 2 * len(jax.tree.leaves(adam.params)) - 1
     assert len(jax.tree.leaves(nesterov.opt_state)) < 2 * len(jax.tree.leaves(nesterov.params))

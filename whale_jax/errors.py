@@ -1,7 +1,7 @@
 """The one exception that is for the person at the keyboard, not for the programmer."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 SHOWN = 20  # lines of a list of differences
@@ -25,8 +25,12 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> InputError:
 def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Lines "- name value" of what is there and "+ name value" of what is wanted, where they are not the same."""
     differ = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
-    lines = [
+    return [
         f"{sign} {name} {side[name]}" for name in differ for sign, side in (("-", there), ("+", wanted)) if name in side
     ]
+
+
+def first(lines: Sequence[str]) -> list[str]:
+    """As many lines as a person reads, and how many more there are."""
     more = [f"... and {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
-    return lines[:SHOWN] + more
+    return [*lines[:SHOWN], *more]

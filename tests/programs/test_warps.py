@@ -4,7 +4,7 @@ import pytest
 from tests.programs.test_stages import photos
 from whale_jax import errors
 from whale_jax.data import images, splits
-from whale_jax.programs import crossfit, stage, train, warps
+from whale_jax.programs import assembly, crossfit, stage, train, warps
 
 
 def test_grids_are_called_by_their_number_of_warps():
@@ -20,8 +20,8 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     fold = np.array([0, 0, 1, 0, -1, -1], np.int32)
     split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     view = images.View(np.zeros((6, 8, 8, 3), np.uint8), np.tile(np.eye(3), (6, 1, 1)))
-    monkeypatch.setattr(train, "load_data", lambda config: train.Data(data, split, view, None))
-    monkeypatch.setattr(train, "restore", lambda *_, **__: None)
+    monkeypatch.setattr(assembly, "load_data", lambda config: assembly.Data(data, split, view, None))
+    monkeypatch.setattr(assembly, "restore", lambda *_, **__: None)
     length = np.linalg.norm(lost[:, 0] - lost[:, 1], axis=-1)
 
     def predict(network, data, rows, *, config):

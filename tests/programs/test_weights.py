@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from tests.programs.test_stages import photos
 from whale_jax import calibration, errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import crossfit, predict, stage, train
+from whale_jax.programs import assembly, crossfit, predict, stage, train
 
 MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
@@ -30,7 +30,7 @@ class World:
         for name, result in {"photos": {"digest": "p"}, "split": {"split": "h", "digest": "h"}}.items():
             self.finish(name, result)
         self.finish("view", {"digest": "v"})
-        monkeypatch.setattr(train, "load_data", lambda config: self.data())
+        monkeypatch.setattr(assembly, "load_data", lambda config: self.data())
         monkeypatch.setattr(right_whale, "load", lambda folder: self.photos)
         monkeypatch.setattr(images, "load", lambda folder: self.view)
         monkeypatch.setattr(splits, "load", lambda folder, photos: self.split)
@@ -41,7 +41,7 @@ class World:
         stage.write(self.folder / name / "config.json", {})
 
     def data(self):
-        return train.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
+        return assembly.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
 
     def inputs(self, **more):
         return {name: str(self.folder / name) for name in ("photos", "split", "view")} | more
@@ -54,7 +54,7 @@ class World:
 
     def parameters(self, name):
         config = ConfigDict(stage.read(self.folder / name / "config.json"))
-        return train.restore(config, self.folder / name, classes=3).state.params
+        return assembly.restore(config, self.folder / name, classes=3).state.params
 
 
 @pytest.fixture
@@ -82,6 +82,33 @@ def test_weights_of_another_network_are_refused_line_by_line(world):
     assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
     assert any(line.startswith("+ params/ConvNorm") for line in lines), lines
     assert not any("bias (3,)" in line for line in lines)  # what is alike
+
+
+def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
+    said = []
+    monkeypatch.setattr(train.logging, "warning", lambda text, *values: said.append(text % values))
+    world.train("first")
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
+    world.train("second", weights="first", begin="fitting", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
+    before, after = world.parameters("first"), world.parameters("second")
+    assert jax.tree.all(jax.tree.map(np.array_equal, before["ConvNorm_0"], after["ConvNorm_0"]))
+    [lines] = [text.splitlines() for text in said]
+    assert "- params/AverageHead_0/Dense_0/kernel (4, 3)" in lines
+    assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
+    assert not any("Stem_0" in line for line in lines)
+
+
+def test_a_training_begins_with_a_smaller_network_that_grew(world):
+    world.train("first", monitor=2)
+    larger = {**MODEL, "stages": ((6, 2),), "grown": (1,)}
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "epochs": 0.5, "monitor": 2}
+    world.train("second", weights="first", begin="grown", model=larger, **still)
+    before, after = (stage.read(world.folder / name / "result.json")["metrics"] for name in ("first", "second"))
+    assert after["log_loss"] == pytest.approx(before["log_loss"], abs=0.05)  # copies part a little
+    with pytest.raises(errors.InputError, match=r"set model.grown to \(1,\)"):
+        world.train("third", weights="first", begin="grown", model={**larger, "grown": ()})
+    with pytest.raises(errors.InputError, match="unknown way to begin"):
+        world.train("third", weights="first", begin="grow")
 
 
 def test_weights_of_other_whales_or_another_split_are_refused(world):
@@ -202,8 +229,8 @@ def test_the_last_weights_are_measured_too(world):
     world.train("first", fold=0, evaluations=2)
     made = stage.read(world.folder / "first" / "result.json")
     config = ConfigDict(stage.read(world.folder / "first" / "config.json"))
-    last = train.restore(config, world.folder / "first", classes=3, best=False)
-    found, said = train.predict(last, world.data(), np.array([0, 2]), batch=2)
+    last = assembly.restore(config, world.folder / "first", classes=3, best=False)
+    found, said = assembly.predict(last, world.data(), np.array([0, 2]), batch=2)
     assert {name: made["last"][name] for name in found} == pytest.approx(found)
     p = np.asarray(jax.nn.softmax(said["logits"]))
     prior = splits.prior(world.photos, world.split, 0)

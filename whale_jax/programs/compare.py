@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.programs import figures, finished, pictures, report, stage, train
+from whale_jax.programs import assembly, figures, finished, pictures, report, stage
 from whale_jax.programs.finished import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
@@ -52,7 +52,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for a label of nothing, and for weights that there are not."""
-    registry.lookup("weights", train.WEIGHTS, config.weights)
+    registry.lookup("weights", assembly.WEIGHTS, config.weights)
     for name in config.labels:
         if name not in config.inputs:
             raise errors.unknown("input with a label", name, config.inputs)

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from whale_jax import geometry, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
-from whale_jax.programs import finished, stage, train
+from whale_jax.programs import assembly, finished, stage, train
+from whale_jax.programs.assembly import Data, Network
 
 DEFAULTS = {
     **{key: value for key, value in train.DEFAULTS.items() if key != "part"},
@@ -25,12 +26,12 @@ DEFAULTS = {
     "weights": "last",  # or "best": on the very photos that they then predict, if only of a few evaluations
 }
 
-SPECS, ELSEWHERE = train.SPECS, train.ELSEWHERE
+SPECS, ELSEWHERE = assembly.SPECS, train.ELSEWHERE
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
-    data = train.load_data(config)
+    data = assembly.load_data(config)
     parts = [part_config(config, part) for part in range(config.parts)]
     results = [stage.run(one, workdir / f"part{part}") for part, one in enumerate(parts)]
     found = answer(config, workdir, data)
@@ -46,7 +47,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def answer(config: ConfigDict, folder: Path, data: train.Data) -> dict[str, np.ndarray]:
+def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray]:
     """Predictions for all N photos, each the mean over the networks in `folder` that have not seen it.
 
     Args:
@@ -63,7 +64,7 @@ def answer(config: ConfigDict, folder: Path, data: train.Data) -> dict[str, np.n
     for one in folders:
         whales = stage.read(one / "whales.json") or ()
         made = ConfigDict({**stage.read(one / "config.json"), "batch": config.batch})
-        network = train.restore(made, one, classes=len(whales), best=train.WEIGHTS[config.weights])
+        network = assembly.restore(made, one, classes=len(whales), best=assembly.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:
             unseen[train.seen_rows(finished.read(one), data.split)] = False
@@ -81,7 +82,7 @@ def check(config: ConfigDict) -> None:
     train.check(part_config(config, 0))
     tta.grid(config.warps, (2, 2), (2, 2))
     registry.lookup("average", tta.AVERAGES, config.average)
-    registry.lookup("weights", train.WEIGHTS, config.weights)
+    registry.lookup("weights", assembly.WEIGHTS, config.weights)
 
 
 def part_config(config: ConfigDict, part: int) -> ConfigDict:
@@ -98,7 +99,7 @@ def networks(folder: Path) -> list[Path]:
     return sorted(folder.glob("part*"), key=lambda path: int(path.name.removeprefix("part")))
 
 
-def predict(network: train.Network, data: train.Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:
+def predict(network: Network, data: Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:
     """Predictions for `rows`, averaged over the warps of test-time augmentation."""
     matrices = tta.grid(config.warps, data.view.images.shape[1:3], tuple(config.size))
     batches = loader.evaluation(data.examples, rows, batch=config.batch)

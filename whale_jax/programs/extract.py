@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import registry
 from whale_jax.data import predictions
-from whale_jax.programs import train
+from whale_jax.programs import assembly
 
 DEFAULTS = {
     "inputs": {"network": ""},
@@ -22,10 +22,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
-    best = registry.lookup("weights", train.WEIGHTS, config.weights)
-    _, data, network = train.reopen(Path(config.inputs.network), batch=config.batch, best=best)
+    best = registry.lookup("weights", assembly.WEIGHTS, config.weights)
+    _, data, network = assembly.reopen(Path(config.inputs.network), batch=config.batch, best=best)
     rows = np.flatnonzero(np.isfinite(data.view.matrices).all((1, 2)))
-    _, found = train.predict(network, data, rows, batch=config.batch)
+    _, found = assembly.predict(network, data, rows, batch=config.batch)
     full = {name: np.full((len(data.photos.name), value.shape[1]), np.nan, np.float32) for name, value in found.items()}
     for name, value in found.items():
         full[name][rows] = value
@@ -35,4 +35,4 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for weights that there are not."""
-    registry.lookup("weights", train.WEIGHTS, config.weights)
+    registry.lookup("weights", assembly.WEIGHTS, config.weights)

@@ -9,7 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.programs import stage, train
+from whale_jax.programs import assembly, stage
 
 DEFAULTS = {"data": {"root": ""}, "stages": {}}
 COUNTED = {"label": "labelled", "box": "with_box", "points": "with_points"}  # by an import, of each annotation
@@ -49,7 +49,7 @@ def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
     """Raises InputError where an import, or a split, leaves a later stage nothing to work on."""
     for name, own in stages.items():
         if program == "import_photos" and "task" in own:
-            what = COUNTED[train.ANNOTATION[own.task.name]]
+            what = COUNTED[assembly.ANNOTATION[own.task.name]]
             if not found[what] or (what == "labelled" and found["whales"] < 2):
                 least = "of two whales" if what == "labelled" else what.replace("_", " ")
                 raise errors.InputError(f"stage {name} learns from photos {least}, and there are none: add annotations")

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import crossfit, finished, stage, train
+from whale_jax.programs import assembly, crossfit, finished, stage
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 
@@ -37,7 +37,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     whales = stage.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
     chosen = columns(whales, photos.whales, made.folder)
     own = ConfigDict({"warps": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})
-    found = crossfit.answer(own, made.folder, train.Data(photos, split, view, loader.Examples(photos, view)))
+    found = crossfit.answer(own, made.folder, assembly.Data(photos, split, view, loader.Examples(photos, view)))
     if whales:
         found["logits"] = found["logits"][:, chosen]
     predictions.save(workdir, photos, found)

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import attribution, errors, geometry, progress, registry
 from whale_jax.data import loader, splits
-from whale_jax.programs import figures, finished, sheets, train
+from whale_jax.programs import assembly, figures, finished, sheets
 from whale_jax.programs.sheets import Looked
 from whale_jax.train import loop
 
@@ -33,7 +33,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     made = finished.read(folder).config
     if made["program"] != "train" or made["task"]["name"] != "classify":
         raise errors.InputError(f"{folder} names no whales: saliency wants a network with the task 'classify'")
-    trained, data, network = train.reopen(folder, batch=config.batch, best=train.WEIGHTS[config.weights])
+    trained, data, network = assembly.reopen(folder, batch=config.batch, best=assembly.WEIGHTS[config.weights])
     rows = choose(config, data, trained.fold)
     gradients = gradient_map(trained, network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
@@ -59,10 +59,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for weights that there are not."""
-    registry.lookup("weights", train.WEIGHTS, config.weights)
+    registry.lookup("weights", assembly.WEIGHTS, config.weights)
 
 
-def choose(config: ConfigDict, data: train.Data, fold: int) -> np.ndarray:
+def choose(config: ConfigDict, data: assembly.Data, fold: int) -> np.ndarray:
     """Rows of photos validated on that have a head box and a view, in an order that the seed draws."""
     rows = splits.valid_rows(data.split, fold)
     usable = np.isfinite(data.photos.box).all(1) & np.isfinite(data.view.matrices).all((1, 2))
@@ -72,7 +72,7 @@ def choose(config: ConfigDict, data: train.Data, fold: int) -> np.ndarray:
     return np.random.default_rng(config.seed).permutation(rows)[: config.photos]
 
 
-def look(network: train.Network, data: train.Data, row: int, *, boxes, gradients, batch: int) -> Looked:
+def look(network: assembly.Network, data: assembly.Data, row: int, *, boxes, gradients, batch: int) -> Looked:
     """Hides one part of a photo after the other; what is left goes through the same compiled step as any evaluation."""
     image = np.array(data.view.images[row])
     batches = hidden(data, row, np.concatenate([np.zeros((1, 4), int), boxes]), batch)
@@ -87,7 +87,7 @@ def look(network: train.Network, data: train.Data, row: int, *, boxes, gradients
     )
 
 
-def hidden(data: train.Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
+def hidden(data: assembly.Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
     """Padded batches of one photo, each time with another box hidden."""
     for one in loader.evaluation(data.examples, np.repeat(row, len(boxes)), batch=batch):
         some, boxes = boxes[:batch], boxes[batch:]
@@ -97,10 +97,10 @@ def hidden(data: train.Data, row: int, boxes: np.ndarray, batch: int) -> Iterato
 
 
 def gradient_map(
-    config: ConfigDict, network: train.Network, data: train.Data, *, steps: int
+    config: ConfigDict, network: assembly.Network, data: assembly.Data, *, steps: int
 ) -> Callable[[int], np.ndarray]:
     """row -> (h, w) integrated gradients of the true whale's log probability, at the resolution of the view."""
-    model = train.assemble(config, classes=len(data.photos.whales)).model
+    model = assembly.assemble(config, classes=len(data.photos.whales)).model
     state = jax.device_get(network.state)
     variables = {"params": state.params, "batch_stats": state.batch_stats}
 

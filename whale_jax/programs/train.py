@@ -1,37 +1,27 @@
 """Trains one network on one view of the photos, for any task."""
 
-import contextlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, registry, retrieval
-from whale_jax.data import images, loader, right_whale, splits
-from whale_jax.models import MODELS
-from whale_jax.programs import finished, stage
-from whale_jax.tasks import Task
-from whale_jax.tasks.arcface import arcface
-from whale_jax.tasks.bbox import bbox
-from whale_jax.tasks.classify import classify
-from whale_jax.tasks.embed import embed
-from whale_jax.tasks.keypoints import keypoints
-from whale_jax.train import loop, optim
+from whale_jax import calibration, errors, registry
+from whale_jax.data import loader, right_whale, splits
+from whale_jax.models import MODELS, growth
+from whale_jax.programs import assembly, finished, stage
+from whale_jax.programs.assembly import ANNOTATION, NAMING, Data, Network
+from whale_jax.train import loop
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
-from whale_jax.train.parallel import Parallel, parallel
-from whale_jax.train.step import make_eval_step, make_train_step
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "view": "", "weights": ""},  # weights: of a training to begin with
+    "begin": "exact",  # with weights of this network; "fitting": with those that fit; "grown": of a smaller one
     "seed": 0,
     "fold": 0,  # validated on, the others trained on; -1 trains on all
     "part": 0,  # of `parts`, where the photos are cut into parts for predictions out of fold: validated on then
@@ -52,48 +42,19 @@ DEFAULTS = {
     "devices": 0,
 }
 
-TASKS = {"classify": classify, "arcface": arcface, "embed": embed, "bbox": bbox, "keypoints": keypoints}
-OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
-SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
 ELSEWHERE = ("weights",)  # inputs that may be of other photos, and so of another split
-WEIGHTS = {"best": True, "last": False}  # of a training that is done
-ANNOTATION = {"classify": "label", "arcface": "label", "embed": "label", "bbox": "box", "keypoints": "points"}
-NAMING = ("classify", "arcface")  # tasks whose outputs are whales
+SPECS = assembly.SPECS
+BEGIN = ("exact", "fitting", "grown")
+COPIES_PART = 0.01  # noise that a grown network's copies of channels begin with, as a share of their kernel's deviation
 COLLAPSED = 0.1  # of embeddings: a mean distance below, of 1.4 if they were spread evenly
-
-
-class Data(NamedTuple):
-    """What a network is trained on and applied to: photos, their split (None where it is only applied), and a view."""
-
-    photos: right_whale.Photos
-    split: splits.Split | None
-    view: images.View
-    examples: loader.Examples
-
-
-class Network(NamedTuple):
-    """A network with its compiled steps.
-
-    Attributes:
-        task: what it learns.
-        state: parameters and all else.
-        train, evaluate: compiled steps.
-        parallel: puts states and batches on the devices.
-    """
-
-    task: Task
-    state: states.TrainState
-    train: Callable
-    evaluate: Callable
-    parallel: Parallel
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Trains, keeps the best weights in workdir/checkpoints and returns the metrics of validation."""
-    data = load_data(config)
+    data = assembly.load_data(config)
     rows, validation = choose_rows(config, data)
     steps = max(1, round(config.epochs * len(rows) / config.batch))
-    network = build(config, classes=len(data.photos.whales), steps=steps)
+    network = assembly.build(config, classes=len(data.photos.whales), steps=steps)
     if network.task.compared:
         comparable(config, data.photos.label[rows])
     if config.task.name in NAMING:
@@ -114,7 +75,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     looked_at = {"valid": validation} | ({"monitor": monitored} if config.monitor else {})
 
     def measure(state: states.TrainState, asked: np.ndarray) -> dict[str, float]:
-        return measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
+        return assembly.measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
 
     state, result = loop.fit(
         network.state,
@@ -133,7 +94,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         workdir=workdir,
         what=workdir.name,
     )
-    with opened(network, workdir) as checkpoints:
+    with assembly.opened(network, workdir) as checkpoints:
         network = network._replace(state=checkpoints.restore(state)[0])
     return {
         "split": data.split.hash,
@@ -148,18 +109,6 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "steps": steps,
         "training": result,
     }
-
-
-def measured(
-    network: Network, data: Data, rows: np.ndarray, *, gallery: np.ndarray, batch: int
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Metrics over `rows`, and predictions for each; of embeddings, by the nearest of the other rows of `gallery`."""
-    found, said = predict(network, data, rows, batch=batch)
-    if network.task.compared and len(rows):
-        others, label = np.setdiff1d(gallery, rows), data.photos.label
-        known = predict(network, data, others, batch=batch)[1]["features"]
-        found |= retrieval.score(said["features"], known, label[rows], label[others], whales=len(data.photos.whales))
-    return found, said
 
 
 def comparable(config: ConfigDict, label: np.ndarray) -> None:
@@ -177,7 +126,7 @@ def final_metrics(
     network: Network, data: Data, rows: np.ndarray, config: ConfigDict, *, gallery: np.ndarray
 ) -> dict[str, float]:
     """Metrics of the last weights over `rows`; of whales also the log loss calibrated, each photo by other groups'."""
-    found, said = measured(network, data, rows, gallery=gallery, batch=config.batch)
+    found, said = assembly.measured(network, data, rows, gallery=gallery, batch=config.batch)
     group, label = data.split.group[rows], data.photos.label[rows]
     if found.get("spread", 2) < COLLAPSED:
         what = "all embeddings lie within %.3f of each other: the network has collapsed (see the README on triplets)"
@@ -188,14 +137,6 @@ def final_metrics(
         p = calibration.cross_fit(calibration.fit, p, label, prior, group=group)
         found["calibrated"] = float(-np.log(p[np.arange(len(rows)), label]).mean())
     return found
-
-
-def load_data(config: ConfigDict) -> Data:
-    """Photos, split and view that `config.inputs` names."""
-    photos = right_whale.load(Path(config.inputs.photos))
-    split = splits.load(Path(config.inputs.split), photos)
-    view = images.load(Path(config.inputs.view))
-    return Data(photos, split, view, loader.Examples(photos, view))
 
 
 def choose_rows(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -246,94 +187,56 @@ def held_out(config: ConfigDict) -> int | None:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for whatever in the config is wrong in itself; nothing is compiled."""
-    parts = assemble(config, classes=2)
+    registry.lookup("way to begin", dict.fromkeys(BEGIN), config.begin)
+    parts = assembly.assemble(config, classes=2)
     size = jax.ShapeDtypeStruct((1, *config.size, 3), jnp.float32)
     jax.eval_shape(lambda key, x: parts.model.init(key, x, train=False), jax.random.key(0), size)
 
 
-class Parts(NamedTuple):
-    """What a config names: the task, the model, the optimiser, and the devices they run on."""
-
-    task: Task
-    model: nn.Module
-    optimizer: optax.GradientTransformation
-    parallel: Parallel
-
-
-def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
-    """The parts of a network; every unknown name or key raises InputError here."""
-    if config.batch < 1 or config.epochs <= 0 or config.evaluations < 1 or config.log_every < 1:
-        raise errors.InputError("config.batch, epochs, evaluations and log_every must be above 0")
-    size = tuple(config.size)
-    more = {"size": size} | ({"classes": classes} if config.task.name in NAMING else {})
-    task = registry.build("task", TASKS, config.task, **more)
-    precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
-    model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
-    optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
-    return Parts(task, model, optimizer, parallel(config.parallel, config.devices, batch=config.batch))
-
-
-def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
-    """The network of a config at its first step."""
-    task, model, optimizer, devices = assemble(config, classes=classes, steps=steps)
-    return Network(
-        task=task,
-        state=states.create(model, optimizer, config.seed, tuple(config.size)),
-        train=devices.train(make_train_step(model, task, optimizer)),
-        evaluate=devices.evaluate(make_eval_step(model, task)),
-        parallel=devices,
-    )
-
-
 def begin(network: Network, folder: Path, config: ConfigDict, data: Data, *, unseen: np.ndarray) -> Network:
-    """A network that begins with the best weights of the training in `folder`.
+    """A network that begins with the best weights of the training in `folder`, in the way `config.begin`.
 
     Another architecture or other whales raise InputError, as does a training that has seen photos of the rows `unseen`,
     which are validated on here.
     """
     there = finished.read(folder)
-    with opened(network, folder) as checkpoints:
-        if finished.made_from(there, data.photos):
-            if there.result["split"] != data.split.hash:
-                what = "was trained on these photos by another split: train it again by this one"
-                raise errors.InputError(f"{folder} {what}")
-            if both := len(np.intersect1d(seen_rows(there, data.split), unseen)):
-                what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
-                raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
-        whales = stage.read(folder / "whales.json")
-        if whales and config.task.name in NAMING:
-            sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
-            if lines := errors.differences(*sides):
-                what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
-                raise errors.InputError("\n".join([what, *lines]))
-        return network._replace(state=checkpoints.variables(network.state))
-
-
-def opened(network: Network, workdir: Path) -> contextlib.closing[Checkpoints]:
-    """The checkpoints of a training, which are closed at the end of the block; without any, InputError."""
-    task = network.task
-    if not (workdir / "checkpoints").is_dir():
-        raise errors.InputError(f"{workdir} holds no checkpoints: train it again, or copy them there")
-    return contextlib.closing(Checkpoints(workdir / "checkpoints", metric=task.best, maximise=task.maximise))
-
-
-def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
-    """A trained network: the best state in workdir/checkpoints, or the last one."""
-    network = build(config, classes=classes)
-    with opened(network, workdir) as checkpoints:
-        state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
+    if finished.made_from(there, data.photos):
+        if there.result["split"] != data.split.hash:
+            what = "was trained on these photos by another split: train it again by this one"
+            raise errors.InputError(f"{folder} {what}")
+        if both := len(np.intersect1d(seen_rows(there, data.split), unseen)):
+            what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
+            raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
+    whales = stage.read(folder / "whales.json")
+    if whales and config.task.name in NAMING and config.begin != "fitting":
+        sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
+        if lines := errors.differences(*sides):
+            what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
+            raise errors.InputError("\n".join([what, *errors.first(lines)]))
+    with assembly.opened(network, folder) as checkpoints:
+        if config.begin == "grown":
+            return network._replace(state=grown(network, there, config, data, checkpoints))
+        state, lines = checkpoints.variables(network.state, fitting=config.begin == "fitting")
+    if lines:
+        what = f"of {folder} was taken what fits, but for (- what it holds, + what begins anew):"
+        logging.warning("%s", "\n".join([what, *errors.first(lines)]))
     return network._replace(state=state)
 
 
-def reopen(folder: Path, *, batch: int, best: bool = True) -> tuple[ConfigDict, Data, Network]:
-    """A trained network with its config and its data, for batches of another size."""
-    config = ConfigDict(stage.read(folder / "config.json"))
-    config.batch = batch
-    data = load_data(config)
-    return config, data, restore(config, folder, classes=len(data.photos.whales), best=best)
-
-
-def predict(network: Network, data: Data, rows: np.ndarray, *, batch: int) -> tuple[dict, dict[str, np.ndarray]]:
-    """Metrics over `rows`, and predictions for each of them."""
-    batches = loader.evaluation(data.examples, rows, batch=batch)
-    return loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
+def grown(
+    network: Network, there: finished.Stage, config: ConfigDict, data: Data, checkpoints: Checkpoints
+) -> states.TrainState:
+    """The first state of a network that says what the smaller one did that was trained in `there`."""
+    old, new = (
+        registry.build("model", MODELS, ConfigDict(spec), outputs=network.task.outputs, dtype=jnp.float32)
+        for spec in (there.config["model"], config.model)
+    )
+    growth.check(old, new)
+    rows = loader.evaluation(data.examples, np.arange(min(config.batch, len(data.photos.name))), batch=config.batch)
+    images = network.task.prepare(states.stream(jnp.uint32(config.seed), "grow"), next(rows), False)["image"]
+    shapes = jax.eval_shape(partial(old.init, train=False), jax.random.key(0), images[:1])
+    like = network.state._replace(params=shapes["params"], batch_stats=shapes.get("batch_stats", {}))
+    smaller, _ = checkpoints.variables(like)
+    parts = [{"params": one.params, "batch_stats": one.batch_stats} for one in (smaller, network.state)]
+    found = growth.grow(old, new, *jax.device_get(parts), images, seed=config.seed, noise=COPIES_PART)
+    return network.state._replace(params=found["params"], batch_stats=found.get("batch_stats", {}))

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from flax import traverse_util
 from orbax.checkpoint import checkpoint_managers
 
 from whale_jax import errors
@@ -62,21 +63,34 @@ class Checkpoints:
         restored = self._manager.restore(step, args=args)
         return TrainState(*restored["state"]), restored["progress"]
 
-    def variables(self, like: TrainState) -> TrainState:
+    def variables(self, like: TrainState, *, fitting: bool = False) -> tuple[TrainState, list[str]]:
         """`like` with the parameters and running averages of the best step: where a new training begins.
 
-        Other names or shapes raise InputError, as does a folder without a checkpoint.
+        Args:
+            like: a state, or the shapes of one.
+            fitting: take only what has the same name and shape. Otherwise other names or shapes raise InputError, as
+                does a folder without a checkpoint.
+
+        Returns:
+            The state, and a line for each difference: "-" of what was not taken, "+" of what stays as it was.
         """
         if (step := self._step(best=True)) is None:
             raise errors.InputError(f"{self._folder} holds no checkpoint to begin with: train that network first")
         wanted = {"params": like.params, "batch_stats": like.batch_stats}
-        self._compare(step, wanted)
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, wanted)
+        lines = self._differences(step, wanted)
+        if lines and not fitting:
+            raise errors.InputError("\n".join([self._another(step), *errors.first(lines)]))
+        absent = {line.split()[1] for line in lines}
+        every = traverse_util.flatten_dict(wanted)
+        taken = traverse_util.unflatten_dict({path: every[path] for path in every if "/".join(path) not in absent})
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, taken)
         args = ocp.args.PyTreeRestore(
             abstract, restore_args=ocp.checkpoint_utils.construct_restore_args(abstract), partial_restore=True
         )
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-            return like._replace(**reader.restore(self._folder / str(step) / "state", args=args))
+            found = traverse_util.flatten_dict(reader.restore(self._folder / str(step) / "state", args=args))
+        merged = traverse_util.unflatten_dict(every | found)
+        return like._replace(**{part: merged.get(part, {}) for part in wanted}), lines
 
     def _step(self, best: bool) -> int | None:
         self._manager.wait_until_finished()
@@ -84,11 +98,16 @@ class Checkpoints:
 
     def _compare(self, step: int, wanted: dict[str, Any]) -> None:
         """Raises InputError where the parts `wanted` of a state are not as in the checkpoint, a line a difference."""
+        if lines := self._differences(step, wanted):
+            raise errors.InputError("\n".join([self._another(step), *errors.first(lines)]))
+
+    def _differences(self, step: int, wanted: dict[str, Any]) -> list[str]:
         there = self._manager.item_metadata(step)["state"].tree
         parts = sorted(wanted, key=lambda part: part != "params")  # what others follow from comes first
-        if lines := errors.differences(_shapes(there, parts), _shapes(wanted, parts)):
-            what = f"{self._folder / str(step)} is of another network (- what it holds, + what this one has):"
-            raise errors.InputError("\n".join([what, *lines]))
+        return errors.differences(_shapes(there, parts), _shapes(wanted, parts))
+
+    def _another(self, step: int) -> str:
+        return f"{self._folder / str(step)} is of another network (- what it holds, + what this one has):"
 
     def close(self) -> None:
         """Waits for what is being written."""

@@ -1,0 +1,146 @@
+"""From a config to a network that runs, with its data; and trained networks, opened again."""
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from whale_jax import errors, registry, retrieval
+from whale_jax.data import images, loader, right_whale, splits
+from whale_jax.models import MODELS
+from whale_jax.programs import stage
+from whale_jax.tasks import Task
+from whale_jax.tasks.arcface import arcface
+from whale_jax.tasks.bbox import bbox
+from whale_jax.tasks.classify import classify
+from whale_jax.tasks.embed import embed
+from whale_jax.tasks.keypoints import keypoints
+from whale_jax.train import loop, optim
+from whale_jax.train import state as states
+from whale_jax.train.checkpoint import Checkpoints
+from whale_jax.train.parallel import Parallel, parallel
+from whale_jax.train.step import make_eval_step, make_train_step
+
+TASKS = {"classify": classify, "arcface": arcface, "embed": embed, "bbox": bbox, "keypoints": keypoints}
+OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
+SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
+WEIGHTS = {"best": True, "last": False}  # of a training that is done
+ANNOTATION = {"classify": "label", "arcface": "label", "embed": "label", "bbox": "box", "keypoints": "points"}
+NAMING = ("classify", "arcface")  # tasks whose outputs are whales
+
+
+class Data(NamedTuple):
+    """What a network is trained on and applied to: photos, their split (None where it is only applied), and a view."""
+
+    photos: right_whale.Photos
+    split: splits.Split | None
+    view: images.View
+    examples: loader.Examples
+
+
+class Network(NamedTuple):
+    """A network with its compiled steps.
+
+    Attributes:
+        task: what it learns.
+        state: parameters and all else.
+        train, evaluate: compiled steps.
+        parallel: puts states and batches on the devices.
+    """
+
+    task: Task
+    state: states.TrainState
+    train: Callable
+    evaluate: Callable
+    parallel: Parallel
+
+
+class Parts(NamedTuple):
+    """What a config names: the task, the model, the optimiser, and the devices they run on."""
+
+    task: Task
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    parallel: Parallel
+
+
+def load_data(config: ConfigDict) -> Data:
+    """Photos, split and view that `config.inputs` names."""
+    photos = right_whale.load(Path(config.inputs.photos))
+    split = splits.load(Path(config.inputs.split), photos)
+    view = images.load(Path(config.inputs.view))
+    return Data(photos, split, view, loader.Examples(photos, view))
+
+
+def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
+    """The parts of a network; every unknown name or key raises InputError here."""
+    if config.batch < 1 or config.epochs <= 0 or config.evaluations < 1 or config.log_every < 1:
+        raise errors.InputError("config.batch, epochs, evaluations and log_every must be above 0")
+    size = tuple(config.size)
+    more = {"size": size} | ({"classes": classes} if config.task.name in NAMING else {})
+    task = registry.build("task", TASKS, config.task, **more)
+    precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
+    model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
+    optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
+    return Parts(task, model, optimizer, parallel(config.parallel, config.devices, batch=config.batch))
+
+
+def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
+    """The network of a config at its first step."""
+    task, model, optimizer, devices = assemble(config, classes=classes, steps=steps)
+    return Network(
+        task=task,
+        state=states.create(model, optimizer, config.seed, tuple(config.size)),
+        train=devices.train(make_train_step(model, task, optimizer)),
+        evaluate=devices.evaluate(make_eval_step(model, task)),
+        parallel=devices,
+    )
+
+
+def opened(network: Network, workdir: Path) -> contextlib.closing[Checkpoints]:
+    """The checkpoints of a training, which are closed at the end of the block; without any, InputError."""
+    task = network.task
+    if not (workdir / "checkpoints").is_dir():
+        raise errors.InputError(f"{workdir} holds no checkpoints: train it again, or copy them there")
+    return contextlib.closing(Checkpoints(workdir / "checkpoints", metric=task.best, maximise=task.maximise))
+
+
+def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
+    """A trained network: the best state in workdir/checkpoints, or the last one."""
+    network = build(config, classes=classes)
+    with opened(network, workdir) as checkpoints:
+        state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
+    return network._replace(state=state)
+
+
+def reopen(folder: Path, *, batch: int, best: bool = True) -> tuple[ConfigDict, Data, Network]:
+    """A trained network with its config and its data, for batches of another size."""
+    config = ConfigDict(stage.read(folder / "config.json"))
+    config.batch = batch
+    data = load_data(config)
+    return config, data, restore(config, folder, classes=len(data.photos.whales), best=best)
+
+
+def predict(network: Network, data: Data, rows: np.ndarray, *, batch: int) -> tuple[dict, dict[str, np.ndarray]]:
+    """Metrics over `rows`, and predictions for each of them."""
+    batches = loader.evaluation(data.examples, rows, batch=batch)
+    return loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
+
+
+def measured(
+    network: Network, data: Data, rows: np.ndarray, *, gallery: np.ndarray, batch: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Metrics over `rows`, and predictions for each; of embeddings, by the nearest of the other rows of `gallery`."""
+    found, said = predict(network, data, rows, batch=batch)
+    if network.task.compared and len(rows):
+        others, label = np.setdiff1d(gallery, rows), data.photos.label
+        known = predict(network, data, others, batch=batch)[1]["features"]
+        found |= retrieval.score(said["features"], known, label[rows], label[others], whales=len(data.photos.whales))
+    return found, said
