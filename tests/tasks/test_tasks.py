@@ -139,14 +139,16 @@ def test_a_box_can_be_learned_by_its_overlap(objective):
     task, batch = bbox(size=SIZE, objective=objective), make_batch(SQUASHED)
     ready = prepare(task, batch)
     low, side = jnp.split(ready["target"], 2, axis=-1)
-    y = jnp.concatenate([low, jnp.log(jnp.expm1(side))], axis=-1)  # softplus undone
+    y = jax.scipy.special.logit(jnp.concatenate([low + side / 2, side], axis=-1))
     assert_allclose(task.loss((y, {}), ready), 0, atol=1e-4)
     assert_allclose(task.predict((y, {}), ready)["box"], batch["box"], atol=0.1)
-    apart = jax.grad(lambda y: task.loss((y, {}), ready).sum())(y + jnp.array([2.0, 0, 0, 0]))
+    apart = jax.grad(lambda y: task.loss((y, {}), ready).sum())(y + jnp.array([5.0, 0, -3.0, 0]))
     if objective == "iou":
         assert_array_equal(apart, 0)  # nothing overlaps, so nothing says where to go
     else:
         assert (apart[:, 0] > 0).all()
+    largest = task.predict((y + 99, {}), ready)["box"]  # a training that runs away stays within the picture's size
+    assert_allclose(largest[:, 2:], np.tile([600.0, 200.0], (COUNT, 1)), rtol=1e-3)
 
 
 def test_a_box_in_a_turned_view_is_the_box_around_it():

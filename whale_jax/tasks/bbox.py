@@ -88,12 +88,16 @@ class Readout(NamedTuple):
 
 
 def coordinates(objective: str) -> Readout:
-    """The box itself; where boxes are compared, one always has width and height, or there would be no overlap."""
+    """The box itself; where overlaps are compared, centre and sides within the picture, as DETR has them.
+
+    Without that bound the sides grow for ever: a box around everything has no gradient left (arXiv:2005.12872).
+    """
     if objective == "squared":
         return Readout(4, losses.squared_error, lambda y: y)
 
     def box(y: jax.Array) -> jax.Array:
-        return jnp.concatenate([y[:, :2], jax.nn.softplus(y[:, 2:])], axis=-1)
+        centre, sides = jnp.split(jax.nn.sigmoid(y), 2, axis=-1)
+        return jnp.concatenate([centre - sides / 2, sides], axis=-1)
 
     return Readout(4, lambda y, true: 1 - OVERLAPS[objective](box(y), true), box)
 
