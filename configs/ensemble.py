@@ -43,7 +43,7 @@ def member(root, name):
     """A network of the post with half its filters, by the recipe of the ablations."""
     config = ablations.small(root)
     model = classifier.RECIPES[name][0]
-    config.model = stage.config("train", model={**model, "stages": thinner(model["stages"]), "dropout": 0.5}).model
+    config.model = stage.config("train", model={**model, "stages": thinner(model["stages"]), "dropout": 0.0}).model
     return config
 
 

@@ -46,4 +46,4 @@ VIEWS = {"heads": (48, 96), "smaller": (34, 68), "larger": (68, 136), "squashed"
 def get_config(root="runs/crops"):
     """The small classifier of ready crops, which are whole pictures; another shape has as many pixels."""
     views = {name: ablations.view(root, "whole", size) for name, size in VIEWS.items()}
-    return ablations.ablate(ablations.small(root), CHANGES, views=views)
+    return ablations.ablate(ablations.small(root, dropout=0.5), CHANGES, views=views)
