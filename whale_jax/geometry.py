@@ -98,6 +98,29 @@ def fit_similarity(source: jax.Array, target: jax.Array) -> jax.Array:
     return affine(a.real, -a.imag, b.real, a.imag, a.real, b.imag)
 
 
+def denormalise(numbers: jax.Array, crop: Size, size: Size) -> jax.Array:
+    """(..., 3, 3) matrices from pixels of a crop to pixels of a picture.
+
+    Args:
+        numbers: (..., 6): what is added to the four entries of the identity, row by row, which stretches the crop over
+            the width of the picture; and the shift of the middle, in halves of that width. Zeros are the identity.
+        crop, size: (height, width) of crop and picture.
+    """
+    a, b, d, e, x, y = jnp.moveaxis(numbers, -1, 0)
+    stretch, half = size[1] / crop[1], size[1] / 2
+    linear = affine(stretch * (1 + a), stretch * b, 0, stretch * d, stretch * (1 + e), 0)
+    (from_x, from_y), (to_x, to_y) = middle(crop), middle(size)
+    return compose(translation(-from_x, -from_y), linear, translation(to_x + half * x, to_y + half * y))
+
+
+def normalise(matrix: jax.Array, crop: Size, size: Size) -> jax.Array:
+    """(..., 6) numbers of (..., 3, 3) matrices: the inverse of `denormalise`."""
+    linear = matrix[..., :2, :2] * (crop[1] / size[1]) - jnp.eye(2)
+    moved = move_points(matrix, middle(crop)[None])[..., 0, :]
+    shift = (moved - middle(size)) / (size[1] / 2)
+    return jnp.concatenate([linear.reshape(*linear.shape[:-2], 4), shift], axis=-1)
+
+
 def move_points(matrix: jax.Array, points: jax.Array) -> jax.Array:
     """(..., n, 2) points moved by (..., 3, 3) matrices."""
     linear = jnp.einsum("...ij,...nj->...ni", matrix[..., :2, :2], points, precision="highest")
@@ -185,7 +208,12 @@ def warp(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None 
     Returns:
         (*size, channels) float32.
     """
-    (a, b, tx), (d, e, ty) = invert(matrix)[:2]
+    return pull(image, invert(matrix), size, fill=fill)
+
+
+def pull(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None = None) -> jax.Array:
+    """`warp` by the matrix the other way round: (3, 3) from pixels of the result to pixels of the image."""
+    (a, b, tx), (d, e, ty) = matrix[:2]
     y, x = jnp.arange(size[0], dtype=jnp.float32)[:, None], jnp.arange(size[1], dtype=jnp.float32)
     return sample(image, a * x + b * y + tx, d * x + e * y + ty, fill=fill)
 

@@ -112,3 +112,13 @@ def test_the_rate_is_read_from_the_state_so_a_step_is_compiled_once():
 def test_a_wrong_name_or_value_is_an_input_error(options, message):
     with pytest.raises(errors.InputError, match=message):
         optim.optimizer(lr=0.1, steps=3, **options)
+
+
+def test_a_part_of_the_network_has_a_rate_of_its_own():
+    params = {"localizer": {"kernel": np.ones(3)}, "classifier": {"kernel": np.ones(3)}}
+    optimizer = optim.optimizer(name="nesterov", lr=0.5, momentum=0.0, part="localizer", part_rate=0.1, steps=1)
+    updates, _ = optimizer.update(params, optimizer.init(params), params)
+    assert_allclose(updates["classifier"]["kernel"], -0.5)
+    assert_allclose(updates["localizer"]["kernel"], -0.05)
+    with pytest.raises(errors.InputError, match="unknown part of the network 'localiser': did you mean localizer"):
+        optim.optimizer(lr=0.5, part="localiser", steps=1).init(params)

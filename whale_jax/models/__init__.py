@@ -2,6 +2,7 @@
 
 from whale_jax.models.inception import Inception
 from whale_jax.models.resnet import ResNet
+from whale_jax.models.stn import STN
 from whale_jax.models.vgg import VGG
 
-MODELS = {"vgg": VGG, "resnet": ResNet, "inception": Inception}
+MODELS = {"vgg": VGG, "resnet": ResNet, "inception": Inception, "stn": STN}

@@ -141,6 +141,23 @@ class DenseHead(nn.Module):
         return nn.Dense(self.outputs)(x), {"features": features}
 
 
+class StillHead(nn.Module):
+    """Flatten, a rectified dense layer of 64, dense from zeros: numbers that begin at 0, whatever is seen."""
+
+    outputs: int
+    dropout: float
+    axis_name: str | None = None
+    hidden: int = 64
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
+        """(batch, height, width, channels) -> (batch, outputs) float32 and the hidden layer."""
+        x = x.reshape(len(x), -1).astype(jnp.float32)
+        features = very_leaky_relu(nn.Dense(self.hidden, kernel_init=kernel_init)(x))
+        x = Dropout(self.dropout, self.axis_name)(features, train)
+        return nn.Dense(self.outputs, kernel_init=nn.initializers.zeros)(x), {"features": features}
+
+
 class CosineHead(nn.Module):
     """Cosines between the global average, with dropout, and a vector for each output."""
 
@@ -192,4 +209,10 @@ class HeatmapHead(nn.Module):
         return jnp.stack(marginals, axis=2).reshape(batch, -1), {"features": x.mean((1, 2)), "heatmap": scores}
 
 
-HEADS = {"average": AverageHead, "dense": DenseHead, "cosine": CosineHead, "heatmap": HeatmapHead}
+HEADS = {
+    "average": AverageHead,
+    "dense": DenseHead,
+    "still": StillHead,
+    "cosine": CosineHead,
+    "heatmap": HeatmapHead,
+}

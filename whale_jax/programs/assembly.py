@@ -22,18 +22,26 @@ from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.embed import embed
 from whale_jax.tasks.keypoints import keypoints
+from whale_jax.tasks.stn import stn
 from whale_jax.train import loop, optim
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import Parallel, parallel
 from whale_jax.train.step import make_eval_step, make_train_step
 
-TASKS = {"classify": classify, "arcface": arcface, "embed": embed, "bbox": bbox, "keypoints": keypoints}
+TASKS = {
+    "classify": classify,
+    "arcface": arcface,
+    "stn": stn,
+    "embed": embed,
+    "bbox": bbox,
+    "keypoints": keypoints,
+}
 OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
 SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
 WEIGHTS = {"best": True, "last": False}  # of a training that is done
-ANNOTATION = {"classify": "label", "arcface": "label", "embed": "label", "bbox": "box", "keypoints": "points"}
-NAMING = ("classify", "arcface")  # tasks whose outputs are whales
+ANNOTATION = {**dict.fromkeys(("classify", "arcface", "stn", "embed"), "label"), "bbox": "box", "keypoints": "points"}
+NAMING = ("classify", "arcface", "stn")  # tasks whose outputs are whales
 
 
 class Data(NamedTuple):

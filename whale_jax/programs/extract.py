@@ -26,7 +26,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     _, data, network = assembly.reopen(Path(config.inputs.network), batch=config.batch, best=best)
     rows = np.flatnonzero(np.isfinite(data.view.matrices).all((1, 2)))
     _, found = assembly.predict(network, data, rows, batch=config.batch)
-    full = {name: np.full((len(data.photos.name), value.shape[1]), np.nan, np.float32) for name, value in found.items()}
+    full = {
+        name: np.full((len(data.photos.name), *value.shape[1:]), np.nan, np.float32) for name, value in found.items()
+    }
     for name, value in found.items():
         full[name][rows] = value
     predictions.save(workdir, data.photos, full)

@@ -15,6 +15,7 @@ from whale_jax.data import loader, right_whale, splits
 from whale_jax.models import MODELS, growth
 from whale_jax.programs import assembly, finished, stage
 from whale_jax.programs.assembly import ANNOTATION, NAMING, Data, Network
+from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
@@ -57,6 +58,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     network = assembly.build(config, classes=len(data.photos.whales), steps=steps)
     if network.task.compared:
         comparable(config, data.photos.label[rows])
+    if config.task.name == "stn":
+        taught(config, data, rows)
     if config.task.name in NAMING:
         stage.write(workdir / "whales.json", data.photos.whales)
     if config.inputs.weights:
@@ -119,6 +122,18 @@ def comparable(config: ConfigDict, label: np.ndarray) -> None:
             f"the task {config.task.name!r} compares two photos of a whale with one of another, and batches of"
             f" {config.batch} with together = {config.together}, of {len(np.unique(label)):,} whales with at most"
             f" {most:,} photos each, hold no such three: set together to 2 or more and batch above it"
+        )
+
+
+def taught(config: ConfigDict, data: Data, rows: np.ndarray) -> None:
+    """Raises InputError where a localizer is to learn from points and no photo to train on has any that are used."""
+    used = rows[right_whale.annotated(data.photos, "points")[rows]]
+    used = used[np.asarray(chosen(jnp.asarray(used), config.task.annotated))]
+    if config.task.locating and not len(used):
+        raise errors.InputError(
+            f"the localizer's loss has the weight {config.task.locating:g}, and of the {len(rows):,} photos to train on"
+            f" none has points that are used (task.annotated = {config.task.annotated:g}): annotate some, or set"
+            " task.locating to 0"
         )
 
 

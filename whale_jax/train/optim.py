@@ -1,5 +1,6 @@
 """Optimisers and schedules of the post, from a config."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,6 +22,8 @@ def optimizer(
     l2: float = 0.0,
     weight_decay: float = 0.0,
     clip: float = 0.0,
+    part: str = "",
+    part_rate: float = 1.0,
     steps: int,
 ) -> optax.GradientTransformation:
     """An optimiser.
@@ -35,6 +38,8 @@ def optimizer(
         l2: the post's penalty, l2 x sum of squared kernels, added to the loss: its gradient goes through the optimiser.
         weight_decay: shrinks kernels directly, past the optimiser (Loshchilov & Hutter, arXiv:1711.05101).
         clip: largest global norm of a gradient; 0 for no bound.
+        part: name of a part of the network with a rate of its own, such as a spatial transformer's "localizer".
+        part_rate: that rate, as a share of the others'; 0 leaves the part as it is.
         steps: length of the run.
     """
     rate = learning_rate(lr, end_lr, schedule=schedule, warmup=warmup, steps=steps)
@@ -48,6 +53,7 @@ def optimizer(
         optax.add_decayed_weights(2 * l2, mask=kernels) if l2 else optax.identity(),
         scale(),
         optax.add_decayed_weights(weight_decay, mask=kernels) if weight_decay else optax.identity(),
+        optax.masked(optax.scale(part_rate), partial(inside, part)) if part else optax.identity(),
         optax.scale_by_learning_rate(rate),
     )
 
@@ -66,6 +72,13 @@ def learning_rate(lr: float, end_lr: float | None, *, schedule: str, warmup: flo
         raise errors.InputError(f"optimizer.warmup is a share of all steps, from 0 to below 1, not {warmup}")
     after = registry.lookup("schedule", table, schedule)()
     return optax.join_schedules([optax.linear_schedule(0, lr, rise), after], [rise]) if rise else after
+
+
+def inside(part: str, params: Any) -> Any:
+    """True at what belongs to the part of that name; a name that no part has raises InputError."""
+    if part not in params:
+        raise errors.unknown("part of the network", part, params)
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[0].key == part, params)
 
 
 def kernels(params: Any) -> Any:

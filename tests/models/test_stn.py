@@ -1,0 +1,174 @@
+"""The spatial transformer: what it begins with, what its losses say, and that it stays where it is right."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from whale_jax import errors, geometry
+from whale_jax.models import MODELS, stn
+from whale_jax.tasks import stn as tasks
+from whale_jax.train import optim
+from whale_jax.train import state as states
+from whale_jax.train.step import make_train_step
+
+SIZE, CROP, COUNT = (32, 32), (8, 16), 5
+TINY = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
+
+
+def network(**changes):
+    own = {"localizer": {**TINY, "stages": ((4, 1), (4, 1))}, "classifier": TINY, "crop": CROP, "shrink": 2}
+    return MODELS["stn"](outputs=3, **own | changes)
+
+
+def pictures():
+    return np.random.default_rng(0).normal(size=(COUNT, *SIZE, 3)).astype(np.float32)
+
+
+def make_batch(points=((20.0, 9.0), (11.0, 15.0))):
+    """Pictures with the same bonnet and blowhead, in pixels of photos that are ten times as large."""
+    return {
+        "image": np.random.default_rng(1).integers(0, 256, (COUNT, *SIZE, 3), np.uint8),
+        "view": np.tile(np.diag([0.1, 0.1, 1]).astype(np.float32), (COUNT, 1, 1)),
+        "index": np.arange(COUNT, dtype=np.int32),
+        "label": np.arange(COUNT, dtype=np.int32) % 3,
+        "points": np.tile(10 * np.float32(points), (COUNT, 1, 1)),
+        "mask": np.ones(COUNT, np.float32),
+    }
+
+
+def task(**changes):
+    return tasks.stn(**{"size": SIZE, "classes": 3, "crop": CROP} | changes)
+
+
+def prepared(own, **changes):
+    return jax.jit(own.prepare, static_argnums=2)(jax.random.key(0), make_batch(**changes), True)
+
+
+@pytest.mark.parametrize("transform", ["similarity", "affine"])
+def test_it_begins_with_the_identity_which_changes_nothing(transform):
+    model = network(transform=transform, crop=SIZE)
+    (_, out), _ = jax.jit(partial(model.init_with_output, train=False))(jax.random.key(3), pictures())
+    assert_allclose(out["matrix"], np.tile(np.eye(3), (COUNT, 1, 1)), atol=1e-6)
+    assert_allclose(out["crop"], pictures(), atol=1e-5)
+
+
+def test_numbers_and_matrices_are_the_same_thing():
+    assert_allclose(
+        geometry.move_points(geometry.denormalise(jnp.zeros(6), CROP, SIZE), jnp.array([[-0.5, 3.5], [15.5, 3.5]])),
+        [[-0.5, 15.5], [31.5, 15.5]],  # the middle of the left and of the right rim
+        atol=1e-5,
+    )
+    numbers = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    assert_allclose(geometry.normalise(geometry.denormalise(numbers, CROP, SIZE), CROP, SIZE), numbers, atol=1e-5)
+
+
+def test_model_and_task_agree_on_where_an_aligned_head_has_its_points():
+    assert_allclose(stn.places(CROP), tasks.places(CROP), atol=1e-4)
+
+
+def test_points_make_the_crop_that_has_them_in_their_places():
+    model = network(transform="points")
+    (_, out), _ = jax.jit(partial(model.init_with_output, train=False))(jax.random.key(3), pictures())
+    assert out["crop"].shape == (COUNT, *CROP, 3)
+    linear = out["matrix"][:, :2, :2]
+    assert_allclose(linear[:, 0, 0], linear[:, 1, 1], atol=1e-5)
+    assert_allclose(linear[:, 0, 1], -linear[:, 1, 0], atol=1e-5)
+    with pytest.raises(errors.InputError, match="needs a square picture, not 32 x 16 pixels"):
+        jax.eval_shape(partial(model.init, train=False), jax.random.key(0), pictures()[:, :, :16])
+
+
+@pytest.mark.parametrize("through", [0.0, 0.3, 1.0])
+def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(through):
+    images = pictures()
+    variables = jax.jit(partial(network().init, train=False))(jax.random.key(0), images)
+    turned = jax.tree.map(lambda x: x + 0.05, variables["params"])  # off the identity, and off zeros
+
+    def slopes(share):
+        def loss(params):
+            y, _ = network(through=share).apply({**variables, "params": params}, images, train=False)
+            return jnp.square(y).sum()
+
+        return jax.jit(jax.grad(loss))(turned)
+
+    some, whole = slopes(through), slopes(1.0)
+    jax.tree.map(partial(assert_allclose, rtol=1e-3, atol=1e-5), some["classifier"], whole["classifier"])
+    jax.tree.map(
+        lambda a, b: assert_allclose(a, through * b, rtol=1e-3, atol=1e-4), some["localizer"], whole["localizer"]
+    )
+    assert max(abs(leaf).max() for leaf in jax.tree.leaves(whole["localizer"])) > 1e-3
+
+
+@pytest.mark.parametrize("objective", ["matrix", "points"])
+def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(objective):
+    own = task(objective=objective, naming=0.0)
+    batch = prepared(own)
+    outputs = jnp.zeros((COUNT, 3)), {"matrix": batch["target"]}
+    assert_allclose(own.loss(outputs, batch), 0, atol=1e-8)
+    assert_allclose(own.metrics(outputs, batch)["point_error"][0], 0, atol=1e-4)
+    assert_allclose(own.metrics(outputs, batch)["head_share"][0], COUNT)
+    for move in (geometry.translation(2, 0), geometry.rotation(0.2), geometry.scaling(1.1, 1.1)):
+        assert (own.loss((outputs[0], {"matrix": geometry.compose(batch["target"], move)}), batch) > 1e-3).all()
+    assert_allclose(batch["seen"][0], make_batch()["points"][0] / 10, atol=1e-4)
+
+
+def test_points_that_are_moved_by_one_head_length_cost_one():
+    own = task(objective="points", naming=0.0)
+    batch = prepared(own)
+    x, y = batch["seen"][0, 0] - batch["seen"][0, 1]
+    moved = geometry.compose(batch["target"], geometry.translation(x, y))
+    assert_allclose(own.loss((jnp.zeros((COUNT, 3)), {"matrix": moved}), batch), 1, rtol=1e-4)
+
+
+def test_waves_hold_nothing_of_the_head_and_half_a_head_holds_half():
+    own = task()
+    batch = prepared(own)
+    for shift, share in ((8, 0.5), (16, 0.0), (100, 0.0)):  # pixels of the crop, which is 16 wide
+        moved = geometry.compose(geometry.translation(shift, 0), batch["target"])
+        assert_allclose(tasks.head_share(moved, batch["target"], CROP), share)
+
+
+def test_only_a_share_of_the_photos_teaches_the_localizer_and_always_the_same():
+    index = jnp.arange(10_000)
+    for share in (0.0, 0.01, 0.1, 0.5, 1.0):
+        assert float(tasks.chosen(index, share).mean()) == pytest.approx(share, abs=0.005)
+    assert (tasks.chosen(index, 0.1) <= tasks.chosen(index, 0.5)).all()
+    own = task(annotated=0.5, naming=0.0)
+    batch = prepared(own)
+    losses = own.loss((jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch)
+    assert_array_equal(losses > 0, tasks.chosen(batch["index"], 0.5))
+
+
+def test_a_photo_without_points_teaches_naming_alone():
+    own, batch = task(), make_batch()
+    batch["points"][2] = np.nan
+    ready = own.prepare(jax.random.key(0), batch, True)
+    outputs = jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}
+    assert_allclose(own.loss(outputs, ready)[2], np.log(3), rtol=1e-5)
+    assert (np.delete(own.loss(outputs, ready), 2) > np.log(3) + 0.01).all()
+    assert own.metrics(outputs, ready)["point_error"][1] == COUNT - 1
+
+
+def test_a_network_that_begins_with_the_true_matrix_stays_there():
+    own, model = task(naming=0.0), network()
+    optimizer = optim.optimizer(name="nesterov", lr=0.1, steps=4)
+    state = states.create(model, optimizer, 0, SIZE)
+    true = geometry.normalise(prepared(own)["target"], CROP, SIZE)[0]
+    head = state.params["localizer"]["StillHead_0"]["Dense_1"]
+    head["bias"] = jnp.stack([true[0], true[2], true[4], true[5]])
+    step, began = jax.jit(make_train_step(model, own, optimizer)), head["bias"]
+    for _ in range(4):
+        state, metrics = step(state, make_batch())
+        assert metrics["loss"][0] / metrics["loss"][1] < 1e-9
+    assert_allclose(state.params["localizer"]["StillHead_0"]["Dense_1"]["bias"], began, atol=1e-5)
+
+
+def test_drift_is_the_squared_distance_from_the_identity():
+    own = task(naming=0.0, locating=0.0, drift=2.0)
+    batch = prepared(own)
+    numbers = jnp.array([0.1, 0, 0, 0.2, 0.3, 0])
+    matrix = jnp.tile(geometry.denormalise(numbers, CROP, SIZE), (COUNT, 1, 1))
+    assert_allclose(own.loss((jnp.zeros((COUNT, 3)), {"matrix": matrix}), batch), 2 * 0.14 / 6, rtol=1e-4)

@@ -1,0 +1,87 @@
+"""A spatial transformer (Jaderberg et al., arXiv:1506.02025), which the post could not make work (section 7.2).
+
+A localization network looks at a small copy of the picture and says where the head is; the head is sampled from the
+picture itself, and a classifier follows: one network, which learns as one. Matrices here go from pixels of the crop to
+pixels of the picture, the way that sampling needs them, so that no step of the training has to invert one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from whale_jax import errors, geometry, registry
+from whale_jax.models.resnet import ResNet
+from whale_jax.models.vgg import VGG
+
+KINDS = {"vgg": VGG, "resnet": ResNet}
+NUMBERS = {"similarity": 4, "affine": 6}
+PLACES = ((0.799, 0.5), (0.299, 0.5))  # of bonnet and blowhead in an aligned head, as shares of its width and height
+
+
+class STN(nn.Module):
+    """Localization network, sampler, classifier.
+
+    Attributes:
+        outputs: length of the output.
+        localizer: {"name", ...} of a VGG or ResNet; its head follows from `transform`.
+        classifier: the same of the network that names the crop.
+        crop: (height, width) of what is sampled.
+        shrink: pixels of the picture, a side, that the localizer sees as one.
+        transform: what the localizer says: the numbers of a "similarity" or an "affine" matrix, which begin at that of
+            the whole picture's width; or the "points" of bonnet and blowhead as means of two score maps, from which the
+            similarity follows.
+        through: share of the classifier's gradient that reaches the localizer.
+        dtype: of activations.
+        axis_name: mapped axis of a data-parallel step, if any.
+    """
+
+    outputs: int
+    localizer: Mapping[str, Any]
+    classifier: Mapping[str, Any]
+    crop: tuple[int, int]
+    shrink: int = 4
+    transform: str = "similarity"
+    through: float = 1.0
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
+        """(batch, height, width, 3) in about -1..1 -> (batch, outputs), and matrix (batch, 3, 3), crop, features."""
+        small = nn.avg_pool(x, (self.shrink, self.shrink), (self.shrink, self.shrink))
+        registry.lookup("transform", {"points": None, **NUMBERS}, self.transform)
+        matrix = (self.by_points if self.transform == "points" else self.by_numbers)(small, train, x.shape[1:3])
+        seen = self.through * matrix + (1 - self.through) * jax.lax.stop_gradient(matrix)
+        crop = jax.vmap(lambda image, m: geometry.pull(image, m, self.crop))(x, seen)
+        y, out = self.build("classifier", self.classifier, outputs=self.outputs)(crop, train)
+        return y, {**out, "matrix": matrix, "crop": crop}
+
+    def by_numbers(self, small: jax.Array, train: bool, size: geometry.Size) -> jax.Array:
+        """(batch, 3, 3) from what the localizer adds to the identity."""
+        localizer = self.build("localizer", self.localizer, outputs=NUMBERS[self.transform], head="still")
+        y, _ = localizer(small, train)
+        a, b, *_ = columns = jnp.moveaxis(y, -1, 0)
+        linear = (a, -b, b, a) if self.transform == "similarity" else columns[:4]
+        return geometry.denormalise(jnp.stack([*linear, *columns[-2:]], axis=-1), self.crop, size)
+
+    def by_points(self, small: jax.Array, train: bool, size: geometry.Size) -> jax.Array:
+        """(batch, 3, 3) that puts bonnet and blowhead, the means of two maps, where an aligned head has them."""
+        if (height := small.shape[1]) != small.shape[2]:
+            raise errors.InputError(f"a localizer of points needs a square picture, not {size[0]} x {size[1]} pixels")
+        localizer = self.build("localizer", self.localizer, outputs=4 * height, head="heatmap")
+        y, _ = localizer(small, train)
+        centres = (jnp.arange(height) + 0.5) / height
+        share = (jax.nn.softmax(y.reshape(-1, 2, 2, height)) * centres).sum(-1)
+        return geometry.fit_similarity(places(self.crop), share * jnp.array(size[::-1]) - 0.5)
+
+    def build(self, name: str, spec: Mapping[str, Any], **more: Any) -> nn.Module:
+        """The network called `name`, of a specification."""
+        return registry.build(name, KINDS, spec, dtype=self.dtype, axis_name=self.axis_name, name=name, **more)
+
+
+def places(crop: geometry.Size) -> jax.Array:
+    """(2, 2) pixels of bonnet and blowhead in an aligned head of that size."""
+    return jnp.array(PLACES) * jnp.array(crop[::-1]) - 0.5

@@ -1,0 +1,114 @@
+"""Finding and naming at once, for the spatial transformer: the supervised localizer loss of the post's section 7.2."""
+
+import jax
+import jax.numpy as jnp
+
+from whale_jax import augment, geometry, losses, metrics, registry
+from whale_jax.data import frames
+from whale_jax.tasks import Batch, Outputs, Task, classify, inputs
+
+GRID = (8, 16)  # points of a crop at which it is asked whether it shows the head
+
+
+def stn(
+    *,
+    size,
+    classes: int,
+    crop: tuple[int, int],
+    augmentation: str = "",
+    colour: bool = True,
+    naming: float = 1.0,
+    locating: float = 1.0,
+    objective: str = "matrix",
+    annotated: float = 1.0,
+    drift: float = 0.0,
+) -> Task:
+    """The task of a network that says in out["matrix"] where it looks, from pixels of its crop to its input's.
+
+    Args:
+        size: (height, width) of the network's input, in pixels.
+        classes: number of whales.
+        crop: (height, width) of what the network cuts out, as in its config.
+        augmentation: specification for `augment.parse`.
+        colour: whether the network sees it.
+        naming: weight of the cross entropy; 0 trains the localizer alone.
+        locating: weight of the localizer's loss; 0 leaves it to the cross entropy.
+        objective: of the localizer: squared error of the "matrix", of its normalised numbers, or of the "points" that
+            it maps, in head lengths.
+        annotated: share of the photos whose points are used; which ones, their index decides.
+        drift: weight of the squared distance of the matrix from the identity.
+    """
+    error = registry.lookup("objective", {"matrix": matrix_error, "points": points_error}, objective)
+    parsed = augment.parse(augmentation)
+
+    def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
+        batch = inputs.whales(key, batch, train, augmentation=parsed, size=size, colour=colour)
+        known = jnp.isfinite(batch["points"]).all((1, 2))
+        points = jnp.where(known[:, None, None], batch["points"], jnp.array([[1.0, 0], [0, 0]]))
+        seen = geometry.move_points(batch["matrix"], points)
+        target = geometry.invert(frames.head(seen, crop))
+        return {**batch, "target": target, "seen": seen, "located": known * batch["mask"]}
+
+    def loss(outputs: Outputs, batch: Batch) -> jax.Array:
+        matrix = outputs[1]["matrix"]
+        taught = (batch["located"] > 0) & chosen(batch["index"], annotated)
+        located = jnp.where(taught, error(matrix, batch, crop, size), 0)
+        strayed = jnp.square(geometry.normalise(matrix, crop, size)).mean(-1)
+        named = losses.cross_entropy(outputs[0], batch["label"])
+        return naming * named + locating * located + drift * strayed
+
+    def find(outputs: Outputs, batch: Batch) -> jax.Array:
+        """(B, 2, 2) bonnet and blowhead in pixels of the photo, if the crop is the aligned head."""
+        seen = geometry.move_points(outputs[1]["matrix"], places(crop))
+        return geometry.move_points(geometry.invert(batch["matrix"]), seen)
+
+    def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
+        found, known = find(outputs, batch), batch["located"]
+        off = metrics.point_error(found, batch["points"])
+        return {
+            **classify.measure(outputs, batch),
+            "point_error": metrics.masked(off, known),
+            "pck@0.1": metrics.masked((off <= 0.1).astype(jnp.float32), known),
+            "pck@0.25": metrics.masked((off <= 0.25).astype(jnp.float32), known),
+            "head_share": metrics.masked(head_share(outputs[1]["matrix"], batch["target"], crop), known),
+        }
+
+    def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
+        return {"logits": outputs[0], "features": outputs[1]["features"], "points": find(outputs, batch)}
+
+    return Task(classes, prepare, loss, measure, predict, best="log_loss")
+
+
+def places(crop: geometry.Size) -> jax.Array:
+    """(2, 2) pixels of bonnet and blowhead in an aligned head of that size."""
+    points = jnp.array([[1.0, 0], [0, 0]])
+    return geometry.move_points(frames.head(points, crop), points)
+
+
+def matrix_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
+    """(B,) mean squared error of the normalised numbers of a matrix."""
+    true = geometry.normalise(batch["target"], crop, size)
+    return jnp.square(geometry.normalise(matrix, crop, size) - true).mean(-1)
+
+
+def points_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
+    """(B,) squared distance of the points that a matrix maps from the true ones, in head lengths."""
+    off = geometry.move_points(matrix, places(crop)) - batch["seen"]
+    length = batch["seen"][:, 0] - batch["seen"][:, 1]
+    return jnp.square(off).sum(-1).mean(-1) / jnp.square(length).sum(-1)
+
+
+def chosen(index: jax.Array, share: float) -> jax.Array:
+    """(B,) bool, true of about this share of all photos, and always of the same (Knuth's multiplicative hash)."""
+    return (index.astype(jnp.uint32) * jnp.uint32(2654435761)) < share * 2.0**32
+
+
+def head_share(matrix: jax.Array, target: jax.Array, crop: geometry.Size) -> jax.Array:
+    """(B,) share of the crop that shows the aligned head, of which waves have nothing."""
+    x, y = jnp.meshgrid(
+        *((jnp.arange(n) + 0.5) / n * side - 0.5 for n, side in zip(GRID[::-1], crop[::-1], strict=True))
+    )
+    places = jnp.stack([x.ravel(), y.ravel()], axis=-1)
+    moved = geometry.move_points(geometry.compose(matrix, geometry.invert(target)), places)
+    inside = (moved > -0.5) & (moved < jnp.array(crop[::-1]) - 0.5)
+    return inside.all(-1).mean(-1)
