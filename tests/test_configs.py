@@ -60,6 +60,12 @@ def shrunk(config: ConfigDict) -> ConfigDict:
     own.update(batch=4, devices=1)
     if own.model.name == "inception":
         own.update(size=(80, 80), model={**own.model.to_dict(), "modules": (("A", 8),)})
+    elif own.model.name == "stn":
+        own.update(size=(32, 32))
+        for part in (own.model.localizer, own.model.classifier):
+            part.update(stages=((8, 1), (8, 1)), stem=(8, *part.get("stem", (8, 7, 2))[1:]))
+        for part in (own.model, own.task):
+            part.crop = (16, 32)
     else:
         own.update(size=(32, 32))
         own.model.update(stages=((8, 1), (8, 1)), stem=(8, *own.model.get("stem", (8, 7, 2))[1:]))

@@ -1,0 +1,60 @@
+"""The spatial transformer (post, section 7.2): one network that finds the head in a picture and names the whale.
+
+    --config=configs/stn.py:joint         supervised by bonnet and blowhead while it learns to name
+    --config=configs/stn.py:unsupervised  by the names alone
+    --config=configs/stn.py:localizer     by the points alone: what `joint_slow` begins with, as inputs.weights
+    --config=configs/stn.py:joint_slow    joint, the localizer at a tenth of the learning rate
+    --config=configs/stn.py:points        joint, by score maps of the two points
+    --config=configs/stn.py:post          joint, the post's ResNet-31 on 256 x 256 pixels, for a GPU
+
+Not run yet, but for what the tests do. Set inputs.photos, inputs.split and inputs.view to the folders of those stages;
+the view should show the head at any heading with some sea around it, such as `boxed` of configs/pipeline.py.
+--config.task.annotated=0.1 uses a tenth of the points, --config.task.drift=0.01 holds the matrix near the identity, and
+--config.model.through=0.1 lets a tenth of the classifier's gradient through to the localizer.
+"""
+
+from configs import classifier, networks
+from whale_jax import registry
+from whale_jax.programs import stage
+
+CROP = (40, 80)
+JOINT = {
+    **classifier.SMALL,
+    "task": {
+        **classifier.SMALL["task"],
+        "name": "stn",
+        "crop": CROP,
+        "augmentation": "rotate(180)|scale(0.85,1.2)|translate(0.06)|gamma(0.7,1.4)",
+    },
+    "model": {
+        "name": "stn",
+        "crop": CROP,
+        "localizer": networks.THIN,
+        "classifier": {**classifier.SMALL["model"], "dropout": 0.0},
+        "shrink": 2,
+    },
+    "size": (112, 112),
+}
+BIG = {"localizer": networks.ALIGNER, "classifier": networks.RESNET31, "crop": (128, 256), "shrink": 2}
+PRESETS = {
+    "joint": JOINT,
+    "unsupervised": {**JOINT, "task": {**JOINT["task"], "locating": 0.0}},
+    "localizer": {**JOINT, "task": {**JOINT["task"], "naming": 0.0}},
+    "joint_slow": {**JOINT, "optimizer": {**JOINT["optimizer"], "part": "localizer", "part_rate": 0.1}},
+    "points": {
+        **JOINT,
+        "task": {**JOINT["task"], "objective": "points"},
+        "model": {**JOINT["model"], "transform": "points"},
+    },
+    "post": {
+        **classifier.PRESETS["resnet31"],
+        "task": {**JOINT["task"], "crop": BIG["crop"]},
+        "model": {"name": "stn", **BIG},
+        "size": (512, 512),
+    },
+}
+
+
+def get_config(preset="joint", **changes):
+    """The transformer's config."""
+    return stage.config("train", **{**registry.lookup("preset", PRESETS, preset), **changes})
