@@ -43,6 +43,8 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     assert found["metrics"]["8"]["point_error"] == pytest.approx(0.0625, rel=1e-4)
     assert "2 photos" in found["table"].splitlines()[0]
     assert (tmp_path / "warps.png").exists()
+    config.most = 1
+    assert "1 photos" in warps.run(config, tmp_path)["table"].splitlines()[0]
 
 
 def test_a_network_that_finds_no_points_is_refused(tmp_path):

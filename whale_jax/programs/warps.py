@@ -17,6 +17,7 @@ DEFAULTS = {
     "part": 0,
     "batch": 64,
     "average": "mean",
+    "most": 0,  # photos, drawn from all that the network has not seen; 0 takes all
     "grids": {
         "1": {},
         "8": {"rotate": TURNS},
@@ -43,6 +44,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows = np.flatnonzero(splits.parts(data.split, trained.parts, trained.fold) == config.part)
     rows = np.setdiff1d(rows, train.seen_rows(finished.read(folder / f"part{config.part}"), data.split))
     rows = rows[np.isfinite(data.view.matrices[rows]).all((1, 2)) & np.isfinite(data.photos.points[rows]).all((1, 2))]
+    if config.most:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[: config.most])
     known = data.photos._replace(points=data.photos.points[rows])
     table = []
     for name, warps in sorted(config.grids.items(), key=lambda item: int(item[0])):
