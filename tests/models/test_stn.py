@@ -157,13 +157,13 @@ def test_a_network_that_begins_with_the_true_matrix_stays_there():
     optimizer = optim.optimizer(name="nesterov", lr=0.1, steps=4)
     state = states.create(model, optimizer, 0, SIZE)
     true = geometry.normalise(prepared(own)["target"], CROP, SIZE)[0]
-    head = state.params["localizer"]["StillHead_0"]["Dense_1"]
+    head = state.params["localizer"]["DenseHead_0"]["Dense_1"]
     head["bias"] = jnp.stack([true[0], true[2], true[4], true[5]])
     step, began = jax.jit(make_train_step(model, own, optimizer)), head["bias"]
     for _ in range(4):
         state, metrics = step(state, make_batch())
         assert metrics["loss"][0] / metrics["loss"][1] < 1e-9
-    assert_allclose(state.params["localizer"]["StillHead_0"]["Dense_1"]["bias"], began, atol=1e-5)
+    assert_allclose(state.params["localizer"]["DenseHead_0"]["Dense_1"]["bias"], began, atol=1e-5)
 
 
 def test_drift_is_the_squared_distance_from_the_identity():

@@ -125,12 +125,13 @@ class AverageHead(nn.Module):
 
 
 class DenseHead(nn.Module):
-    """Flatten, a rectified dense layer of 512 with dropout, dense: the end of the first OxfordNet."""
+    """Flatten, a rectified dense layer with dropout, dense: the end of the first OxfordNet."""
 
     outputs: int
     dropout: float
     axis_name: str | None = None
     hidden: int = 512
+    last_init: Any = nn.linear.default_kernel_init
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
@@ -138,24 +139,7 @@ class DenseHead(nn.Module):
         x = x.reshape(len(x), -1).astype(jnp.float32)
         features = very_leaky_relu(nn.Dense(self.hidden, kernel_init=kernel_init)(x))
         x = Dropout(self.dropout, self.axis_name)(features, train)
-        return nn.Dense(self.outputs)(x), {"features": features}
-
-
-class StillHead(nn.Module):
-    """Flatten, a rectified dense layer of 64, dense from zeros: numbers that begin at 0, whatever is seen."""
-
-    outputs: int
-    dropout: float
-    axis_name: str | None = None
-    hidden: int = 64
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, channels) -> (batch, outputs) float32 and the hidden layer."""
-        x = x.reshape(len(x), -1).astype(jnp.float32)
-        features = very_leaky_relu(nn.Dense(self.hidden, kernel_init=kernel_init)(x))
-        x = Dropout(self.dropout, self.axis_name)(features, train)
-        return nn.Dense(self.outputs, kernel_init=nn.initializers.zeros)(x), {"features": features}
+        return nn.Dense(self.outputs, kernel_init=self.last_init)(x), {"features": features}
 
 
 class CosineHead(nn.Module):
@@ -212,7 +196,7 @@ class HeatmapHead(nn.Module):
 HEADS = {
     "average": AverageHead,
     "dense": DenseHead,
-    "still": StillHead,
+    "still": partial(DenseHead, hidden=64, last_init=nn.initializers.zeros),  # says 0 at first, whatever it sees
     "cosine": CosineHead,
     "heatmap": HeatmapHead,
 }
