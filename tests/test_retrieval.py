@@ -79,3 +79,23 @@ def test_a_score_of_photos_that_are_in_the_gallery_is_perfect(sea):
     assert found["top1"] == 1.0
     assert found["top1"] >= found["prototype_top1"]
     assert 0.5 < found["auroc"] < 1
+
+
+def test_a_threshold_has_the_best_balanced_accuracy_of_all():
+    rng = np.random.default_rng(0)
+    truth = rng.random(60) < 0.3
+    score = rng.normal(size=60) + truth
+    best = max(reference.balanced_accuracy_score(truth, score >= t) for t in [*score, np.inf])
+    found = reference.balanced_accuracy_score(truth, score >= retrieval.threshold(score, truth))
+    assert found == pytest.approx(best)
+
+
+def test_strangers_are_told_by_a_threshold_that_was_not_chosen_on_them():
+    rng = np.random.default_rng(0)
+    known, unknown = rng.normal(2, 1, 400), rng.normal(0, 1, 200)
+    found = retrieval.rejection(known, unknown, np.arange(400), np.arange(200))
+    truth = np.arange(600) < 400
+    assert found["unknown_auroc"] == pytest.approx(reference.roc_auc_score(truth, np.append(known, unknown)))
+    assert found["unknown_balanced"] == pytest.approx(0.841, abs=0.03)  # of two normal curves two deviations apart
+    alone = retrieval.rejection(np.arange(40.0), np.arange(40.0), np.arange(40), np.arange(40))
+    assert alone["unknown_balanced"] == pytest.approx(0.5, abs=0.05)  # what it would gain on its own photos is luck

@@ -110,6 +110,35 @@ def verification(
     return float(roc_auc_score(same, (unit(queries)[q] * unit(gallery)[g]).sum(1)))
 
 
+def rejection(
+    known: np.ndarray, unknown: np.ndarray, known_group: np.ndarray, unknown_group: np.ndarray, *, parts: int = 5
+) -> dict[str, float]:
+    """How well a score tells photos of known whales from those of strangers: AUROC, and balanced accuracy.
+
+    Args:
+        known, unknown: (K,) and (U,) scores, such as the cosine of the nearest photo: high where a whale is known.
+        known_group, unknown_group: (K,) and (U,) int, equal for photos that belong together.
+        parts: that the groups are cut into: a photo is judged by the threshold that suits the other parts best.
+    """
+    score, truth = np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) < len(known)
+    numbers = [np.unique(group, return_inverse=True)[1] for group in (known_group, unknown_group)]
+    part, accepted = np.concatenate(numbers) % parts, np.zeros(len(score), bool)
+    for i in np.unique(part):
+        accepted[part == i] = score[part == i] >= threshold(score[part != i], truth[part != i])
+    balanced = (accepted[truth].mean() + (~accepted[~truth]).mean()) / 2
+    return {"unknown_auroc": float(roc_auc_score(truth, score)), "unknown_balanced": float(balanced)}
+
+
+def threshold(score: np.ndarray, truth: np.ndarray) -> float:
+    """The least (n,) score to accept for the highest balanced accuracy of what is true (n,) bool."""
+    order = np.argsort(score, kind="stable")
+    right = truth[order]
+    refused = np.concatenate([[0], np.cumsum(~right)]) / max((~right).sum(), 1)  # of the false, if the first i are
+    lost = np.concatenate([[0], np.cumsum(right)]) / max(right.sum(), 1)
+    best = int(np.argmax(refused - lost))
+    return float(np.append(score[order], np.inf)[best])
+
+
 def spread(vectors: np.ndarray) -> float:
     """Root mean square distance of (n, D) embeddings of length 1 from each other; near 0 where they have collapsed."""
     total, count = unit(vectors).sum(0, dtype=np.float64), len(vectors)

@@ -173,3 +173,21 @@ def test_files_that_cannot_be_trusted(tmp_path):
         file.write_text(text)
         with pytest.raises(InputError, match="no split file"):
             splits.load(tmp_path, photos)
+
+
+def test_strangers_are_in_no_training_and_in_no_fold():
+    label = long_tail()
+    split = splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), strangers=0.25)
+    strangers = splits.stranger_rows(split)
+    assert len(np.unique(label[strangers])) == 30
+    others = np.flatnonzero((label >= 0) & ~np.isin(label, label[strangers]))
+    for fold in range(5):
+        train, valid = splits.train_rows(split, fold), splits.valid_rows(split, fold)
+        np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), others)
+    part = splits.parts(split, 2, 0)
+    assert (part[strangers] == -1).all()
+    assert not np.isin(strangers, splits.in_one_part(split, part)).any()
+    again = splits.make(as_photos(label), folds=5, seed=1, groups=bursts(label), strangers=0.25)
+    assert set(splits.stranger_rows(again)) != set(strangers)
+    with pytest.raises(InputError, match="from 0 to below 1, not 1"):
+        splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), strangers=1.0)

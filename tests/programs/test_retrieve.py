@@ -76,8 +76,8 @@ def ask(tmp_path, monkeypatch):
         stage.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
     predictions.save(tmp_path / "features", known, {"features": features})
 
-    def run(label=known.label, fold=0):
-        asked = known._replace(label=np.asarray(label, np.int32))
+    def run(label=known.label, fold=0, whales=known.whales):
+        asked = known._replace(label=np.asarray(label, np.int32), whales=whales)
         monkeypatch.setattr(right_whale, "load", lambda folder: asked)
         monkeypatch.setattr(splits, "load", lambda folder, photos: split._replace(label=asked.label))
         inputs = {name: str(tmp_path / name) for name in ("photos", "split", "features")}
@@ -98,6 +98,16 @@ def test_the_nearest_photos_are_named_and_measured(ask):
         (name, names[int(name[0]) % 3]) for name in rows
     }
     assert all(float(row["cosine_1"]) >= float(row["cosine_2"]) for row in rows.values())
+
+
+def test_strangers_are_told_from_known_whales(ask, monkeypatch):
+    run, folder = ask
+    known = photos(10)
+    features = np.eye(4)[[0, 1, 2, 0, 1, 2, 0, 1, 3, 3]] + np.random.default_rng(0).normal(0, 0.05, (10, 4))
+    predictions.save(folder / "features", known, {"features": features})
+    found = run(label=[0, 1, 2, 0, 1, 2, 0, 1, 3, 3], whales=("a", "b", "c", "d"), fold=0)
+    assert found["of_strangers"] == 2
+    assert found["metrics"]["unknown_auroc"] == found["metrics"]["prototype_unknown_auroc"] == 1
 
 
 def test_a_query_whose_whale_the_gallery_lacks_is_refused(ask):

@@ -20,7 +20,8 @@ class Split(NamedTuple):
     """Which photo is held out when. N is the number of photos, labelled or not.
 
     Attributes:
-        fold: (N,) int32 0..folds-1, -1 of photos that nothing can be learned from: neither labelled nor annotated.
+        fold: (N,) int32 0..folds-1, -1 of photos that nothing is learned from: neither labelled nor annotated, or of
+            strangers, whales that are kept out of every training.
         label: (N,) int32 whale, -1 where unlabelled; of those, the ones that have a fold teach only where the head is.
         single: (N,) bool, photos of whales that only one fold has: they always train, or no one would know them.
         group: (N,) int32, equal for photos that are kept on one side, in the whales' order; -1 where there is no fold.
@@ -45,12 +46,17 @@ class Split(NamedTuple):
 
 def train_rows(split: Split, fold: int) -> np.ndarray:
     """Labelled rows to train on when `fold` is held out."""
-    return np.flatnonzero(split.named & ((split.fold != fold) | split.single))
+    return np.flatnonzero(split.named & (split.fold >= 0) & ((split.fold != fold) | split.single))
 
 
 def valid_rows(split: Split, fold: int) -> np.ndarray:
     """Labelled rows that are held out with `fold`."""
     return np.flatnonzero(split.named & (split.fold == fold) & ~split.single)
+
+
+def stranger_rows(split: Split) -> np.ndarray:
+    """Labelled rows of the whales that nobody is to know: what "none of these" is measured on."""
+    return np.flatnonzero(split.named & (split.fold < 0))
 
 
 def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
@@ -79,7 +85,7 @@ def in_one_part(split: Split, part: np.ndarray) -> np.ndarray:
     return dealt[there[split.label[dealt]].sum(1) == 1]
 
 
-def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
+def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers: float = 0.0) -> Split:
     """Deals groups out to folds: stratified by whale, and the folds of one size.
 
     Args:
@@ -87,12 +93,17 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
         folds: 2 or more.
         seed: for the order of groups of one size.
         groups: (N,) int, equal for photos that belong together; rows without label and annotation are not looked at.
+        strangers: share of the whales, drawn by the seed, that no fold has.
 
     Returns:
         The split. Too few groups for `folds` raise InputError.
     """
     named = annotated(photos, "label")
-    known = np.flatnonzero(named | annotated(photos, "points") | annotated(photos, "box"))
+    if not 0 <= strangers < 1:
+        raise InputError(f"strangers are a share of the whales, from 0 to below 1, not {strangers}")
+    whales = np.random.default_rng([seed, 1]).permutation(len(photos.whales))
+    stranger = named & np.isin(photos.label, whales[: round(strangers * len(whales))])
+    known = np.flatnonzero(~stranger & (named | annotated(photos, "points") | annotated(photos, "box")))
     _, first, number = np.unique(groups[known], return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(photos.label[known][first], kind="stable"))[number]  # in the whales' order
     count = len(first)
@@ -106,7 +117,7 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray) -> Split:
     group[known], fold[known] = number, _deal(counts, folds=folds, seed=seed)[number]
     folds_of = np.zeros((len(photos.whales) + 1, folds), bool)
     folds_of[photos.label[known], fold[known]] = True
-    single = named & (folds_of.sum(1) == 1)[photos.label]
+    single = named & ~stranger & (folds_of.sum(1) == 1)[photos.label]
     split = Split(fold, photos.label, single, group, "", folds, seed)
     return split._replace(hash=_hash(_facts(split, photos)))
 

@@ -45,6 +45,8 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "prototype_top1": ("top-1 by prototypes", "{:.1%}".format),
     "map": ("mAP", "{:.3f}".format),
     "auroc": ("AUROC", "{:.3f}".format),
+    "unknown_auroc": ("known or not: AUROC", "{:.3f}".format),
+    "unknown_balanced": ("balanced accuracy", "{:.1%}".format),
     "ece": ("calibration error", "{:.1%}".format),
     "iou": ("mean IoU", "{:.3f}".format),
     "iou>0.5": ("IoU > 0.5", "{:.1%}".format),

@@ -38,11 +38,20 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(rare):
         scores = retrieval.by_photo(features[rare], features[gallery], label[gallery], whales)
         found["few_top1"] = float(metrics.top_k(scores, label[rare], 1).mean())
+    strangers = splits.stranger_rows(split)
+    if len(strangers := strangers[usable[strangers]]):
+        for name, way in (("", retrieval.by_photo), ("prototype_", retrieval.by_prototype)):
+            scores = [
+                way(features[rows], features[gallery], label[gallery], whales).max(1) for rows in (queries, strangers)
+            ]
+            told = retrieval.rejection(*scores, split.group[queries], label[strangers])
+            found |= {name + key: value for key, value in told.items()}
     return {
         "split": split.hash,
         "gallery": len(gallery),
         "queries": len(queries),
         "queries_of_few": len(rare),
+        "of_strangers": len(strangers),
         "metrics": found,
     }
 

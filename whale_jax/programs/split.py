@@ -15,6 +15,7 @@ DEFAULTS = {
     "inputs": {"photos": ""},
     "folds": 5,
     "seed": 0,
+    "strangers": 0.0,  # share of the whales kept out of every training, to measure "none of these" on
     "group": "head",  # what is kept on one side: "head" (bursts and given encounters), "encounter" or "none"
 }
 
@@ -23,7 +24,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the split into workdir; returns its hash and how many photos are where."""
     photos = right_whale.load(Path(config.inputs.photos))
     together = registry.lookup("group", GROUPS, config.group)(photos, workdir)
-    split = splits.make(photos, folds=config.folds, seed=config.seed, groups=together)
+    split = splits.make(photos, folds=config.folds, seed=config.seed, groups=together, strangers=config.strangers)
     splits.save(workdir, photos, split)
     blind = split.named & (photos.encounter == "")
     blind &= ~(right_whale.annotated(photos, "points") | right_whale.annotated(photos, "box"))
@@ -36,7 +37,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return {
         "labelled": int(split.named.sum()),
         "annotated_without_a_name": int((~split.named & (split.fold >= 0)).sum()),
-        "neither": int((split.fold < 0).sum()),
+        "neither": int((~split.named & (split.fold < 0)).sum()),
+        "of_strangers": len(splits.stranger_rows(split)),
         "groups": len(sizes),
         "photos_in_groups_of_two_or_more": int(sizes[sizes > 1].sum()),
         "largest_group": int(sizes.max()),
