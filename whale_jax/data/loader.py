@@ -26,7 +26,7 @@ class Examples:
     """
 
     def __init__(self, photos: Photos, view: View):
-        count = np.append(np.bincount(photos.label[photos.label >= 0], minlength=len(photos.whales)), 0)
+        count = np.append(np.bincount(photos.label[photos.label >= 0]), 0)
         self._images = view.images
         self._columns = {
             "view": np.asarray(view.matrices, np.float32),

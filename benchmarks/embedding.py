@@ -1,0 +1,106 @@
+"""What a triplet step costs over the classifier's, a spatial transformer's sampler, and a search in a large gallery.
+
+    python -m benchmarks.embedding [--steps=20] [--repeat=5] [--gallery=1000000]
+
+The bars are 10 % over the classifier's step at the same batch, and 15 % of the transformer's step. Every round times
+each of them once; on a shared machine the median counts.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import noise
+from configs import classifier, embedding, stn
+from whale_jax import geometry, pairs, retrieval
+from whale_jax.data import loader
+from whale_jax.programs import assembly
+
+WHALES, PHOTOS, QUERIES, DIMENSIONS = 447, 512, 1000, 128
+
+
+def main() -> None:
+    """Prints ms a step and its ratio, and queries a second."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=20, help="steps a round")
+    parser.add_argument("--repeat", type=int, default=5, help="rounds")
+    parser.add_argument("--gallery", type=int, default=1_000_000, help="photos to search in")
+    flags = parser.parse_args()
+    jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    work = {"classifier": stepping(classifier.get_config("crops"))}
+    work |= {name: stepping(embedding.get_config(name)) for name in pairs.LOSSES}
+    work |= {"transformer": stepping(stn.get_config("joint")), "its sampler": sampling(stn.get_config("joint"))}
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for turn in range(flags.repeat + 1):  # the first compiles
+        for name, step in work.items():
+            began = time.perf_counter()
+            for _ in range(flags.steps if turn else 1):
+                result = step()
+            jax.block_until_ready(result)
+            if turn:
+                times[name].append((time.perf_counter() - began) / flags.steps)
+    for name, values in times.items():
+        base = "transformer" if name == "its sampler" else "classifier"
+        ratio = statistics.median(a / b for a, b in zip(values, times[base], strict=True))
+        print(f"{name:>16} {1e3 * statistics.median(values):7.1f} ms   {100 * ratio:6.1f} % of the {base}'s step")
+    search(flags.gallery)
+
+
+def stepping(config) -> Callable:
+    """A training step on a batch that lies on the devices already."""
+    network = assembly.build(config, classes=WHALES)
+    size = tuple(side * 6 // 5 for side in config.size)
+    data = noise.photos(PHOTOS, size, whales=WHALES // 4)
+    together = {"label": data.photos.label, "together": config.together}
+    batch = loader.training(data.examples, np.arange(PHOTOS), batch=config.batch, seed=0, **together)(0)
+    batch["points"] += np.array([[size[1] / 2, size[0] / 2], [size[1] / 3, size[0] / 2]])
+    held = {"state": network.parallel.put_state(network.state), "batch": network.parallel.put_batch(batch)}
+
+    def step():
+        held["state"], metrics = network.train(held["state"], held["batch"])
+        return metrics
+
+    return step
+
+
+def sampling(config) -> Callable:
+    """The sampler alone, forwards and backwards, on devices as in the step."""
+    devices = assembly.build(config, classes=WHALES).parallel
+    crop, (height, width) = tuple(config.model.crop), config.size
+    matrix = np.array(geometry.denormalise(jnp.array([-0.6, 0.2, -0.2, -0.6, 0.1, 0.1]), crop, (height, width)))
+    batch = {
+        "image": np.random.default_rng(0).normal(size=(config.batch, height, width, 3)).astype(np.float32),
+        "matrix": np.tile(matrix, (config.batch, 1, 1)),
+    }
+
+    def back(state, batch):
+        def value(matrix):
+            return jax.vmap(lambda image, m: geometry.pull(image, m, crop))(batch["image"], matrix).sum()
+
+        return {"sum": (jnp.float32(0), jnp.float32(1))}, {"slope": jax.grad(value)(batch["matrix"])}
+
+    run, batch = devices.evaluate(back), devices.put_batch(batch)
+    return lambda: run((), batch)
+
+
+def search(photos: int) -> None:
+    """Prints how fast the five nearest of many photos are found, and in how much memory beside them."""
+    rng = np.random.default_rng(0)
+    gallery = rng.standard_normal((photos, DIMENSIONS), np.float32)
+    queries = gallery[:QUERIES] + 0.1 * rng.standard_normal((QUERIES, DIMENSIONS), np.float32)
+    retrieval.nearest(queries, gallery[:100_000], 5)  # compiles
+    began = time.perf_counter()
+    _, rows = retrieval.nearest(queries, gallery, 5)
+    seconds = time.perf_counter() - began
+    found = (rows[:, 0] == np.arange(QUERIES)).mean()
+    print(f"five nearest of {photos:,} x {DIMENSIONS}: {QUERIES / seconds:,.0f} queries/s, {found:.0%} found again")
+
+
+if __name__ == "__main__":
+    main()
