@@ -79,3 +79,19 @@ def test_no_photo_is_calibrated_by_what_its_own_group_is():
     np.testing.assert_array_equal(changed[own], found[own])
     assert (changed[~own] != found[~own]).any(1).all()
     np.testing.assert_allclose(found[own], calibration.fit(p[~own], label[~own], PRIOR)(p[own]))
+
+
+def test_a_blend_finds_what_each_of_two_answers_is_worth():
+    rng = np.random.default_rng(0)
+    log_p, score = rng.normal(size=(2, COUNT, WHALES))
+    true = special.softmax(0.5 * log_p + 3 * score, axis=1)
+    label = np.array([rng.choice(WHALES, p=row) for row in true])
+    both = np.concatenate([special.softmax(log_p, axis=1), score], axis=1)
+    found = calibration.fit_blend(both, label, PRIOR)
+    assert found.power == pytest.approx(0.5, abs=0.1)
+    assert found.sharpness == pytest.approx(3, abs=0.3)
+    assert log_loss(found(both), label) == pytest.approx(log_loss(true, label), abs=0.01)
+    group = np.arange(COUNT)
+    unseen = calibration.cross_fit(calibration.fit_blend, both, label, PRIOR, group=group)
+    assert unseen.shape == (COUNT, WHALES)
+    assert log_loss(found(both), label) < log_loss(unseen, label) < log_loss(found(both), label) + 0.01

@@ -41,6 +41,33 @@ def fit(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Calibration:
     return Calibration(float(np.exp(found.x[0])), float(special.expit(found.x[1])), prior)
 
 
+class Blend(NamedTuple):
+    """Probabilities of a classifier and scores of a search as one answer: softmax(power log p + sharpness score)."""
+
+    power: float
+    sharpness: float
+
+    def __call__(self, both: np.ndarray) -> np.ndarray:
+        """(n, 2 x whales) probabilities and, beside them, scores -> (n, whales) probabilities."""
+        p, score = np.split(both, 2, axis=1)
+        return special.softmax(self.power * np.log(np.maximum(p, 1e-12)) + self.sharpness * score, axis=1)
+
+
+def fit_blend(both: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Blend:
+    """The blend of least log loss.
+
+    Args:
+        both: (n, 2 x whales) probabilities, and scores such as cosines, of photos that neither was learned from.
+        label, prior: as for `fit`; the prior is not used.
+    """
+
+    def loss(free: np.ndarray) -> float:
+        return -np.log(np.maximum(Blend(*np.exp(free))(both)[np.arange(len(label)), label], 1e-12)).mean()
+
+    found = optimize.minimize(loss, (-0.7, 2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+    return Blend(*map(float, np.exp(found.x)))
+
+
 class Dirichlet(NamedTuple):
     """What is done to probabilities after a temperature and a prior: p -> softmax(log p + log p change + bias).
 
@@ -114,7 +141,7 @@ def cross_fit(
     """
     number = np.unique(group, return_inverse=True)[1]
     part = number % min(parts, number.max() + 1)
-    found = np.zeros(p.shape)
+    found = np.zeros((len(p), len(prior)))
     for i in np.unique(part):
         found[part == i] = method(p[part != i], label[part != i], prior)(p[part == i])
     return found

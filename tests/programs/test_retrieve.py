@@ -116,3 +116,27 @@ def test_a_query_whose_whale_the_gallery_lacks_is_refused(ask):
         run(label=[0, 1, 0, 0, 1, 2, 0, 1, -1, -1])
     with pytest.raises(errors.InputError, match="fold 7 holds no photo out"):
         run(fold=7)
+
+
+def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
+    run, folder = ask
+    run()  # which sets the world up
+    known = photos(10)
+    unsure = np.full((10, 3), 1 / 3)
+    unsure[1] = [0.1, 0.8, 0.1]
+    (folder / "stack").mkdir()
+    np.savez(folder / "stack" / "probabilities.npz", network=unsure)
+    stage.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
+    inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
+    config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, parts=3)
+    found = stage.run(config, folder / "blend")["metrics"]
+    assert found["network"]["top1"] == pytest.approx(1 / 3)
+    assert found["blend"]["top1"] == found["neighbours"]["top1"] == 1
+    assert found["blend"]["log_loss"] < found["network"]["log_loss"]
+    with np.load(folder / "blend" / "probabilities.npz") as written:
+        answered = np.isfinite(written["blend"]).all(1)
+        np.testing.assert_allclose(written["blend"][answered].sum(1), 1, rtol=1e-5)
+    assert known.name[answered].tolist() == ["0.jpg", "1.jpg", "5.jpg", "8.jpg", "9.jpg"]  # not what was learned from
+    config.source = "stack"
+    with pytest.raises(errors.InputError, match="unknown source of probabilities 'stack'"):
+        stage.run(config, folder / "other")

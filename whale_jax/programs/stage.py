@@ -34,6 +34,7 @@ PROGRAMS = (
     "extract",
     "retrieve",
     "stack",
+    "blend",
     "calibrate",
     "submit",
     "saliency",

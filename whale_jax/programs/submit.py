@@ -15,9 +15,10 @@ from whale_jax.programs import stack
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
-    "source": "best",  # "network", "stack", or whichever has the lower log loss on the photos validated on
+    "source": "best",  # whichever has the least log loss on the photos validated on; or one by its name
     "floor": 1e-4,  # the least probability; a confident error costs no more than -log of it
 }
+SOURCES = ("best", "network", "stack", "neighbours", "blend")
 LIKELIEST = 5  # whales named for each photo in the table for people
 
 
@@ -65,4 +66,4 @@ def rows_of(asked: Sequence[str], photos: right_whale.Photos, probabilities: np.
 def check(config: ConfigDict) -> None:
     """Raises InputError for a source that no stack has."""
     if not config.source.startswith("features"):
-        registry.lookup("source of probabilities", dict.fromkeys(("best", "network", "stack")), config.source)
+        registry.lookup("source of probabilities", dict.fromkeys(SOURCES), config.source)

@@ -1,0 +1,52 @@
+"""One answer from a classifier's probabilities and the photos that are most alike."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from scipy import special
+
+from whale_jax import calibration, errors, retrieval
+from whale_jax.data import predictions, right_whale, splits
+from whale_jax.programs import retrieve, stack
+
+DEFAULTS = {
+    "inputs": {"photos": "", "split": "", "probabilities": "", "features": ""},  # of a `stack`, and of an `extract`
+    "fold": 0,
+    "source": "network",  # which of the probabilities
+    "parts": 5,  # that the photos held out are cut into: the weights for one are fitted on the others
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes workdir/probabilities.npz: of the classifier (network), of the search (neighbours) and of both (blend)."""
+    photos = right_whale.load(Path(config.inputs.photos))
+    split = splits.load(Path(config.inputs.split), photos)
+    features, label = predictions.load(config.inputs.features, "features", photos), photos.label
+    with np.load(Path(config.inputs.probabilities) / "probabilities.npz") as given:
+        if config.source not in given:
+            raise errors.unknown("source of probabilities", config.source, list(given))
+        network = given[config.source]
+    usable = np.isfinite(features).all(1) & np.isfinite(network).all(1)
+    gallery, valid = retrieve.catalogue(photos, split, config.fold, usable)
+    asked = np.union1d(valid, np.flatnonzero(usable & (label < 0)))
+    scores = np.full(network.shape, np.nan)
+    scores[asked] = retrieval.by_photo(features[asked], features[gallery], label[gallery], len(photos.whales))
+    both, prior = np.concatenate([network, scores], axis=1), splits.prior(photos, split, config.fold)
+    fitted = calibration.fit_blend(both[valid], label[valid], prior)
+    found = {"network": network, "neighbours": np.full_like(scores, np.nan), "blend": np.full_like(scores, np.nan)}
+    found["neighbours"][asked] = special.softmax(fitted.sharpness * scores[asked], axis=1)
+    found["blend"][asked] = fitted(both[asked])
+    group = split.group[valid]
+    found["blend"][valid] = calibration.cross_fit(
+        calibration.fit_blend, both[valid], label[valid], prior, group=group, parts=config.parts
+    )
+    np.savez(workdir / "probabilities.npz", **found)
+    return {
+        "split": split.hash,
+        "power": fitted.power,
+        "sharpness": fitted.sharpness,
+        "metrics": {name: stack.score(p[valid], label[valid]) for name, p in found.items()},
+        "train_metrics": {},
+    }
