@@ -64,6 +64,17 @@ def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_pat
     assert [cell.strip() for cell in table[2].split("|")][3:6] == ["6.000 ± 0.000", "3.500 ± 0.000", "50.0% ± 0.0%"]
 
 
+def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
+    for folder in folders[2:]:
+        config = stage.read(Path(folder) / "config.json")
+        stage.write(Path(folder) / "config.json", {**config, "begin": "exact", "together": 1})
+    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    assert [line.split("|")[1:3] for line in table[2:]] == [
+        [" model.dropout=0.0 ", "    2 "],
+        [" model.dropout=0.5 ", "    2 "],
+    ]
+
+
 def test_a_pipeline_has_nothing_to_compare(folders, tmp_path):
     stage.write(Path(folders[0]) / "result.json", {"program": "pipeline", "split": "s", "digest": "d", "seconds": 1.0})
     with pytest.raises(errors.InputError, match="run0 has measured nothing that could be compared"):

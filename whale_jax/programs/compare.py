@@ -106,7 +106,7 @@ def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> li
 
 def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
     """Runs by what their configs have that not all of them have, the seed apart: {"model.dropout=0.5": runs}."""
-    flat = [flatten(one.config) for one in runs]
+    flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
     for own in flat:
         own.pop("seed", None)
     keys = sorted({key for own in flat for key in own if any(other.get(key) != own[key] for other in flat)})

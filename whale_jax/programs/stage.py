@@ -54,7 +54,7 @@ def module(name: str) -> Any:
 def config(program: str, **changes: Any) -> ConfigDict:
     """The config of a program: its defaults and what an experiment changes. An unknown key raises InputError."""
     _check_keys(changes, program, module(program).DEFAULTS)
-    return ConfigDict(_complete(module(program), {"program": program, **changes}))
+    return ConfigDict(complete({"program": program, **changes}))
 
 
 def check(config: ConfigDict) -> None:
@@ -73,7 +73,7 @@ def claim(config: ConfigDict, workdir: Path) -> None:
         program.claim(config, workdir)
         wanted, there = {"program": config.program}, there and {"program": there.get("program")}
     elif there and there.get("program") == config.program:  # a key from after the folder was made counts as its default
-        wanted, there = (json.loads(json.dumps(_complete(program, one))) for one in (wanted, there))
+        wanted, there = (json.loads(json.dumps(complete(one))) for one in (wanted, there))
     _match(workdir, "config", wanted, there)
 
 
@@ -130,8 +130,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return result
 
 
-def _complete(program: Any, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config with the program's defaults for what it leaves open, and those of the parts that it names."""
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with its program's defaults for what it leaves open, and those of the parts that it names."""
+    program = module(config["program"])
     full = {**program.DEFAULTS, **config}
     if "inputs" in full:
         full["inputs"] = {**program.DEFAULTS["inputs"], **full["inputs"]}
