@@ -1,14 +1,14 @@
 """Embeddings: whales named by the photos most like them (post, section 7.1), on heads that are aligned already.
 
-    --config=configs/embedding.py:multi_similarity    pairs mined in batches of 16 whales with 4 photos each
+    --config=configs/embedding.py:multi_similarity    pairs mined in batches with up to 4 photos of a whale
     --config=configs/embedding.py:contrastive, :batch_all, :batch_hard, :semi_hard    other objectives, same batches
     --config=configs/embedding.py:arcface             angles to a prototype a whale, with a margin
     --config=configs/embedding.py:arcface_rare        two prototypes a whale, and less of a margin the more photos
     --config=configs/embedding.py:post                the post's ResNet-67 on 256 x 256 pixels, for a GPU
 
 Not run yet, but for what the tests do. Set inputs.photos, inputs.split and inputs.view to the folders of those stages,
-and inputs.weights to a trained classifier with the same head to begin with it. `extract` and `retrieve` then ask the
-photos of other folds about those of the fold held out.
+and for a warm start inputs.weights to a trained classifier and begin to "fitting". `extract` and `retrieve` then ask
+the photos of other folds about those of the fold held out.
 """
 
 from typing import Any

@@ -5,7 +5,7 @@
     --config=configs/stn.py:localizer     by the points alone: what `joint_slow` begins with, as inputs.weights
     --config=configs/stn.py:joint_slow    joint, the localizer at a tenth of the learning rate
     --config=configs/stn.py:points        joint, by score maps of the two points
-    --config=configs/stn.py:post          joint, the post's ResNet-31 on 256 x 256 pixels, for a GPU
+    --config=configs/stn.py:post          joint, aligner and ResNet-31 of the post, on 512 x 512 pixels, for a GPU
 
 Not run yet, but for what the tests do. Set inputs.photos, inputs.split and inputs.view to the folders of those stages;
 the view should show the head at any heading with some sea around it, such as `boxed` of configs/pipeline.py.

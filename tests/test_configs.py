@@ -240,7 +240,7 @@ def test_a_wrong_name_or_number_is_an_input_error_before_any_compile(key, value,
 
 
 def test_as_many_devices_are_used_as_the_batch_divides_over():
-    assert [train.parallel("jit", batch=batch).devices for batch in (1, 2, 3, 4, 6)] == [1, 2, 3, 4, 3]
+    assert [assembly.parallel("jit", batch=batch).devices for batch in (1, 2, 3, 4, 6)] == [1, 2, 3, 4, 3]
 
 
 def test_an_unknown_key_of_a_program_has_a_close_match():

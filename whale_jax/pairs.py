@@ -28,7 +28,10 @@ def contrastive(distance: jax.Array, same: jax.Array, other: jax.Array, *, margi
 
 
 def batch_all(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
-    """(A,) mean of all triplets that violate the margin (Hermans et al., arXiv:1703.07737, section 2)."""
+    """(A,) mean of the anchor's triplets that violate the margin (after Hermans et al., arXiv:1703.07737, section 2).
+
+    The paper takes one mean over those of the whole batch, so that anchors with many weigh more.
+    """
     cost = margin + distance[:, :, None] - distance[:, None, :]
     return _mean(jnp.maximum(cost, 0), same[:, :, None] & other[:, None, :] & (cost > 0), axis=(1, 2))
 

@@ -1,7 +1,7 @@
 """Whose is the nearest picture? Embeddings of queries against a gallery, by cosine.
 
-Embeddings are (n, D) and need not have length 1. Nothing here is of the size of queries times gallery, unless it says
-so: galleries are gone through in blocks.
+Embeddings are (n, D) and need not have length 1. Nothing here takes memory for queries times gallery: `nearest` goes
+through both in blocks, and what ranks a whole gallery does so for some queries at a time.
 """
 
 import jax
@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from whale_jax import metrics
 
 QUERIES = 256  # compared at once, where a whole row of the gallery is needed for each
+AT_ONCE = 2048  # queries compared with a block of the gallery, and pairs whose cosines are taken
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -32,13 +33,13 @@ def nearest(queries: np.ndarray, gallery: np.ndarray, k: int, *, block: int = 16
     Returns:
         (Q, k) cosines and (Q, k) rows of the gallery.
     """
-    queries = jnp.asarray(unit(queries))
-    best = jnp.full((len(queries), k), -jnp.inf), jnp.full((len(queries), k), -1)
+    asked = [jnp.asarray(part) for part in np.split(unit(queries), range(AT_ONCE, len(queries), AT_ONCE))]
+    best = [(jnp.full((len(part), k), -jnp.inf), jnp.full((len(part), k), -1)) for part in asked]
     for first in range(0, len(gallery), block):
         part = unit(gallery[first : first + block])
-        padded = np.resize(part, (block, part.shape[1])) if len(gallery) > block else part
-        best = _better(best, queries, padded, first, len(part))
-    return tuple(map(np.asarray, best))
+        padded = jnp.asarray(np.resize(part, (block, part.shape[1])) if len(gallery) > block else part)
+        best = [_better(one, own, padded, first, len(part)) for one, own in zip(best, asked, strict=True)]
+    return tuple(np.concatenate(column) for column in zip(*best, strict=True))
 
 
 @jax.jit
@@ -107,7 +108,9 @@ def verification(
     same = query_label[q] == label[g]
     if same.all() or not same.any():
         return float("nan")
-    return float(roc_auc_score(same, (unit(queries)[q] * unit(gallery)[g]).sum(1)))
+    a, b, parts = unit(queries), unit(gallery), range(0, len(number), AT_ONCE)
+    cosines = [np.einsum("nd,nd->n", a[q[i : i + AT_ONCE]], b[g[i : i + AT_ONCE]]) for i in parts]
+    return float(roc_auc_score(same, np.concatenate(cosines)))
 
 
 def rejection(

@@ -179,6 +179,7 @@ def test_noise_parts_the_copies_and_leaves_the_rest():
         ("vgg", {"stages": ((4, 2),)}, {"stages": ((4, 2), (4, 1))}, "is not wider or deeper"),
         ("resnet", {"stages": ((4, 1, 2),)}, {"stages": ((4, 1, 3),)}, "is not wider or deeper"),
         ("vgg", {"stages": ((4, 2),)}, {"stages": ((4, 3),)}, r"set model.grown to \(1,\)"),
+        ("vgg", {"stages": ((4, 2),)}, {"stages": ((6, 2),), "grown": (1,)}, r"set model.grown to \(0,\)"),
         ("vgg", {"stages": ((4, 2),)}, {"stages": ((5, 2),), "stem_pool": 3}, r"- stem_pool 0\n\+ stem_pool 3"),
         ("resnet", {"stages": ((32, 1),)}, {"stages": ((40, 1),)}, "stem and first stage are of one width"),
         ("vgg", {"stages": ((4, 1),), "head": "cosine"}, {"stages": ((5, 1),)}, "what can grow is"),

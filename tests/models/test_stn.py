@@ -77,7 +77,7 @@ def test_points_make_the_crop_that_has_them_in_their_places():
     linear = out["matrix"][:, :2, :2]
     assert_allclose(linear[:, 0, 0], linear[:, 1, 1], atol=1e-5)
     assert_allclose(linear[:, 0, 1], -linear[:, 1, 0], atol=1e-5)
-    with pytest.raises(errors.InputError, match="needs a square picture, not 32 x 16 pixels"):
+    with pytest.raises(errors.InputError, match="needs a square picture whose side 2 divides, not 32 x 16"):
         jax.eval_shape(partial(model.init, train=False), jax.random.key(0), pictures()[:, :, :16])
 
 

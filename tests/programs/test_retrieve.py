@@ -9,7 +9,7 @@ from tests.programs.test_stages import photos
 from tests.programs.test_weights import MODEL, World
 from whale_jax import errors
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.programs import stage, train
+from whale_jax.programs import assembly, stage, train
 
 EMBED = {"task": {"name": "embed", "dimensions": 3}, "together": 2, "batch": 3}
 
@@ -44,16 +44,47 @@ def test_a_collapsed_embedding_says_so(world, monkeypatch):
     assert "the network has collapsed" in said[0]
 
 
-@pytest.mark.parametrize(
-    ("changes", "most"),
-    [({"together": 1}, 2), ({"batch": 2}, 2), ({"label": [0, 0, 1, 1, 2, 3]}, 1), ({"label": [0] * 6}, 4)],
-)
-def test_batches_that_hold_no_triplet_are_refused(world, changes, most):
-    label = np.array(changes.pop("label", world.photos.label), np.int32)
+@pytest.mark.parametrize("changes", [{"together": 1}, {"batch": 2}])
+def test_batches_that_hold_no_triplet_are_refused(world, changes):
+    with pytest.raises(errors.InputError, match="hold no two photos of a whale and one of another"):
+        world.train("embedding", **EMBED | changes)
+
+
+@pytest.mark.parametrize(("label", "whales", "most"), [([0, 0, 1, 1, 2, 3], 4, 1), ([0] * 6, 1, 4)])
+def test_photos_that_hold_no_triplet_are_refused_before_anything_is_compiled(world, monkeypatch, label, whales, most):
+    monkeypatch.setattr(assembly, "build", None)
+    label = np.array(label, np.int32)
     world.photos = world.photos._replace(label=label, whales=("a", "b", "c", "d"))
     world.split = world.split._replace(label=label)
-    with pytest.raises(errors.InputError, match=f"with at most {most} photos each, hold no such three"):
-        world.train("embedding", **EMBED | changes)
+    with pytest.raises(errors.InputError, match=f"are of {whales} whales with at most {most} photos each"):
+        world.train("embedding", **EMBED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": {"name": "arcface"}}, "the task 'arcface' and the head 'cosine' belong together"),
+        ({"model": {**MODEL, "head": "cosine"}}, "the task 'arcface' and the head 'cosine' belong together"),
+        ({"task": {"name": "stn", "crop": (4, 8)}}, "the task 'stn' and the model 'stn' belong together"),
+        ({"model": {**MODEL, "grown": (2,)}}, r"model.grown = \(2,\) of stages of \(1,\)"),
+        ({"begin": "grown"}, "needs inputs.weights"),
+        ({"optimizer": {"name": "adam", "lr": 0.1, "part": "localizer"}}, "unknown part of the network 'localizer'"),
+        ({"program": "crossfit", **EMBED}, "embeddings of two networks cannot be compared"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused_by_its_config(world, changes, message):
+    with pytest.raises(errors.InputError, match=message):
+        world.train("network", **changes)
+
+
+def test_a_localizer_without_any_points_to_learn_from_is_refused(world, monkeypatch):
+    monkeypatch.setattr(assembly, "build", None)
+    world.photos = world.photos._replace(points=np.full_like(world.photos.points, np.nan))
+    model = {"name": "stn", "localizer": MODEL, "classifier": MODEL, "crop": (4, 8), "shrink": 2}
+    with pytest.raises(errors.InputError, match="of the 4 photos to train on none has points that are used"):
+        world.train("network", task={"name": "stn", "crop": (4, 8)}, model=model)
+    with pytest.raises(errors.InputError, match=r"task.crop = \(4, 4\) and model.crop = \(4, 8\)"):
+        world.train("network", task={"name": "stn", "crop": (4, 4)}, model=model)
 
 
 def test_a_cosine_head_learns_by_arcface(world):

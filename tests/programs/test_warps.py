@@ -4,7 +4,7 @@ import pytest
 from tests.programs.test_stages import photos
 from whale_jax import errors
 from whale_jax.data import images, splits
-from whale_jax.programs import assembly, crossfit, stage, train, warps
+from whale_jax.programs import assembly, crossfit, selection, stage, warps
 
 
 def test_grids_are_called_by_their_number_of_warps():
@@ -35,7 +35,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     (tmp_path / "part0").mkdir()
     stage.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
     stage.write(tmp_path / "result.json", {})
-    rows = {"rows": stage.hash_of(train.trained_rows(crossfit.part_config(trained, 0), split).tolist())}
+    rows = {"rows": stage.hash_of(selection.trained(crossfit.part_config(trained, 0), split).tolist())}
     stage.write(tmp_path / "part0" / "result.json", rows)
     config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
     found = warps.run(config, tmp_path)

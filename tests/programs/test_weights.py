@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from tests.programs.test_stages import photos
 from whale_jax import calibration, errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, crossfit, predict, stage, train
+from whale_jax.programs import assembly, begin, crossfit, predict, selection, stage
 
 MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
@@ -86,7 +86,7 @@ def test_weights_of_another_network_are_refused_line_by_line(world):
 
 def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
     said = []
-    monkeypatch.setattr(train.logging, "warning", lambda text, *values: said.append(text % values))
+    monkeypatch.setattr(begin.logging, "warning", lambda text, *values: said.append(text % values))
     world.train("first")
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
     world.train("second", weights="first", begin="fitting", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
@@ -175,7 +175,7 @@ def test_a_fold_can_be_held_out_from_all_parts():
         np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 0, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0
     )
     config = stage.config("crossfit", parts=2, fold=1)
-    parts = [train.trained_rows(crossfit.part_config(config, part), split) for part in range(2)]
+    parts = [selection.trained(crossfit.part_config(config, part), split) for part in range(2)]
     assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
 
 
@@ -183,7 +183,7 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
     """Of photos 0 to 3, in parts 0, 1, 0 and 1, the first and the last are of one whale."""
     world.train("first", program="crossfit", fold=-1)
     networks = [
-        train.choose_rows(ConfigDict(stage.read(world.folder / "first" / part / "config.json")), world.data())
+        selection.choose(ConfigDict(stage.read(world.folder / "first" / part / "config.json")), world.data())
         for part in ("part0", "part1")
     ]
     assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([1, 2, 3], [0]), ([0, 1, 2], [3])]

@@ -16,17 +16,17 @@ Example = dict[str, np.ndarray]
 
 
 class Examples:
-    """Row -> example: a random-access source of image, view, index, label, points, box and mask.
-
-    `photos` is the number of labelled photos of the whale, 0 of one without a name.
+    """Row -> example: a random-access source of image, view, index, label, photos, points, box and mask.
 
     Args:
         photos: N photos.
         view: their pictures and the matrices that made them.
+        rows: that are learned from: `photos` of an example is how many of them show its whale. None is all.
     """
 
-    def __init__(self, photos: Photos, view: View):
-        count = np.append(np.bincount(photos.label[photos.label >= 0]), 0)
+    def __init__(self, photos: Photos, view: View, rows: np.ndarray | None = None):
+        known = photos.label if rows is None else photos.label[rows]
+        count = np.bincount(known[known >= 0], minlength=photos.label.max(initial=-1) + 2)  # the last is of nobody
         self._images = view.images
         self._columns = {
             "view": np.asarray(view.matrices, np.float32),

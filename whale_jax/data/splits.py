@@ -102,7 +102,7 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers
     if not 0 <= strangers < 1:
         raise InputError(f"strangers are a share of the whales, from 0 to below 1, not {strangers}")
     whales = np.random.default_rng([seed, 1]).permutation(len(photos.whales))
-    stranger = named & np.isin(photos.label, whales[: round(strangers * len(whales))])
+    stranger = named & np.isin(photos.label, whales[: int(np.ceil(strangers * len(whales)))])
     known = np.flatnonzero(~stranger & (named | annotated(photos, "points") | annotated(photos, "box")))
     _, first, number = np.unique(groups[known], return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(photos.label[known][first], kind="stable"))[number]  # in the whales' order

@@ -86,7 +86,8 @@ def grow_optimizer(old: nn.Module, new: nn.Module, state: Any, params: Any, *, s
 
     Args:
         old, new, seed: as given to `grow`.
-        state: of an optax chain, for the parameters of `old`.
+        state: of an optax chain, for the parameters of `old`. What is inserted has no moments: by Adam's rule its first
+            steps are then up to three times as long as later ones.
         params: of `new`.
     """
     layers = plan(old, new, seed=seed)
@@ -138,7 +139,7 @@ def check(old: nn.Module, new: nn.Module) -> None:
         raise errors.InputError(f"stages {old.stages} to {new.stages} is not wider or deeper, stage by stage")
     more = tuple(b[1] - a[1] for a, b in zip(old.stages, new.stages, strict=True))
     grown = tuple(a + b for a, b in zip(old.grown or (0,) * len(more), more, strict=True))
-    if any(grown) and new.grown != grown:
+    if (new.grown or (0,) * len(more)) != grown:
         raise errors.InputError(f"to grow from {old.stages} to {new.stages}, set model.grown to {grown}")
     if isinstance(old, ResNet) and len({one.stem[0] == one.stages[0][0] for one in (old, new)}) > 1:
         raise errors.InputError("stem and first stage are of one width in one of the networks, and not in the other")

@@ -89,6 +89,21 @@ class Dropout(nn.Module):
         return jnp.where(keep, x / (1 - self.rate), 0).astype(x.dtype)
 
 
+def learned(grown: tuple[int, ...], sizes: tuple[int, ...], stage: int, place: int) -> bool:
+    """Whether the unit at `place` of a stage is one of the last `grown` ones, whose rectifier has a learned slope.
+
+    Args:
+        grown: units of each stage; none says 0 for all.
+        sizes: number of units of each stage.
+        stage, place: from 0.
+    """
+    if grown and (len(grown) != len(sizes) or any(not 0 <= a <= b for a, b in zip(grown, sizes, strict=True))):
+        raise errors.InputError(
+            f"model.grown = {grown} of stages of {sizes}: it says how many of each stage were grown"
+        )
+    return bool(grown) and place >= sizes[stage] - grown[stage]
+
+
 class Stem(nn.Module):
     """The first convolution and, if asked for, a max pooling after it.
 

@@ -92,7 +92,7 @@ class ResNet(nn.Module):
         for i, (features, blocks, *own) in enumerate(self.stages):
             depth = own[0] if own else self.depth
             for j in range(blocks):
-                learned = bool(self.grown) and j >= blocks - self.grown[i]
+                learned = layers.learned(self.grown, tuple(stage[1] for stage in self.stages), i, j)
                 x = block(features, 2 if i and not j else 1, depth=depth, learned=learned)(x, train)
             out[f"stage{i + 1}"] = x
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)

@@ -69,8 +69,9 @@ class STN(nn.Module):
 
     def by_points(self, small: jax.Array, train: bool, size: geometry.Size) -> jax.Array:
         """(batch, 3, 3) that puts bonnet and blowhead, the means of two maps, where an aligned head has them."""
-        if (height := small.shape[1]) != small.shape[2]:
-            raise errors.InputError(f"a localizer of points needs a square picture, not {size[0]} x {size[1]} pixels")
+        if (height := small.shape[1]) * self.shrink != size[0] or size[0] != size[1]:
+            what = f"a localizer of points needs a square picture whose side {self.shrink} divides"
+            raise errors.InputError(f"{what}, not {size[0]} x {size[1]} pixels")
         localizer = self.build("localizer", self.localizer, outputs=4 * height, head="heatmap")
         y, _ = localizer(small, train)
         centres = (jnp.arange(height) + 0.5) / height

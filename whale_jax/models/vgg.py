@@ -21,7 +21,7 @@ class VGG(nn.Module):
         stem_pool: side of a max pooling of stride 2 after it; 0 for none.
         reduce: how a stage after the first begins: "stride" 2 in its first convolution, or "maxpool" before it.
         grown: how many of the last convolutions of each stage have a rectifier with a learned slope (see growth.py).
-        head: "average", "dense" or "heatmap" (layers.HEADS).
+        head: one of layers.HEADS.
         norm: batch normalisation on or off.
         dropout: share of features dropped before the last dense layer.
         dtype: of activations.
@@ -53,7 +53,7 @@ class VGG(nn.Module):
                 x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
             for j in range(depth):
                 stride = 2 if i and not j and self.reduce == "stride" else 1
-                learned = bool(self.grown) and j >= depth - self.grown[i]
+                learned = layers.learned(self.grown, tuple(n for _, n in self.stages), i, j)
                 x = cell(features, stride=stride, learned=learned)(x, train)
             out[f"stage{i + 1}"] = x
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)

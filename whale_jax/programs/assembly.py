@@ -145,10 +145,16 @@ def predict(network: Network, data: Data, rows: np.ndarray, *, batch: int) -> tu
 def measured(
     network: Network, data: Data, rows: np.ndarray, *, gallery: np.ndarray, batch: int
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Metrics over `rows`, and predictions for each; of embeddings, by the nearest of the other rows of `gallery`."""
+    """Metrics over `rows`, and predictions for each; of embeddings, by the nearest of the other rows of `gallery`.
+
+    Rows of whales that those lack are left out: nobody could find them.
+    """
     found, said = predict(network, data, rows, batch=batch)
-    if network.task.compared and len(rows):
+    if network.task.compared:
         others, label = np.setdiff1d(gallery, rows), data.photos.label
-        known = predict(network, data, others, batch=batch)[1]["features"]
-        found |= retrieval.score(said["features"], known, label[rows], label[others], whales=len(data.photos.whales))
+        asked = np.isin(label[rows], label[others])
+        if asked.any():
+            known = predict(network, data, others, batch=batch)[1]["features"]
+            labels = label[rows[asked]], label[others]
+            found |= retrieval.score(said["features"][asked], known, *labels, whales=len(data.photos.whales))
     return found, said

@@ -12,9 +12,9 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from whale_jax import geometry, metrics, progress, registry, tta
+from whale_jax import errors, geometry, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
-from whale_jax.programs import assembly, finished, stage, train
+from whale_jax.programs import assembly, finished, selection, stage, train
 from whale_jax.programs.assembly import Data, Network
 
 DEFAULTS = {
@@ -38,7 +38,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     predictions.save(workdir, data.photos, found)
     return {
         "split": data.split.hash,
-        "fold": train.held_out(config),
+        "fold": selection.held_out(config),
         "photos": data.photos.digest,
         "metrics": score(found, data.photos),
         "single_warp": [result["metrics"] for result in results],
@@ -67,18 +67,21 @@ def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray
         network = assembly.restore(made, one, classes=len(whales), best=assembly.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:
-            unseen[train.seen_rows(finished.read(one), data.split)] = False
+            unseen[selection.seen(finished.read(one), data.split)] = False
         rows = np.flatnonzero(unseen)
         for name, value in predict(network, data, rows, config=config).items():
             total.setdefault(name, np.zeros((size, *value.shape[1:])))[rows] += value
         count[rows] += 1
-    total.pop("features", None)  # every network has features of its own, and their mean is of nothing
+    if len(folders) > 1:
+        total.pop("features", None)  # every network has features of its own, and their mean is of nothing
     with np.errstate(invalid="ignore"):
         return {name: value / count.reshape(-1, *[1] * (value.ndim - 1)) for name, value in total.items()}
 
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for whatever in the config is wrong in itself."""
+    if config.task.name == "embed":
+        raise errors.InputError("embeddings of two networks cannot be compared: train one, with the program 'train'")
     train.check(part_config(config, 0))
     tta.grid(config.warps, (2, 2), (2, 2))
     registry.lookup("average", tta.AVERAGES, config.average)
@@ -134,6 +137,8 @@ def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str,
         losses = {"log_loss": metrics.log_loss(logits, label, clip=metrics.KAGGLE_CLIP)}
         right = {f"top{k}": metrics.top_k(logits, label, k) for k in (1, 5)}
         return {name: float(values.mean()) for name, values in (losses | right).items()} if known.any() else {}
+    if not found.keys() & {"box", "points"}:
+        return {}
     name = "box" if "box" in found else "points"
     known = right_whale.annotated(photos, name)
     if not known.any():

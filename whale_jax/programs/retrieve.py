@@ -65,7 +65,9 @@ def catalogue(
     if len(lost):
         one = lost[0]
         what = f"{len(lost)} photos, such as {photos.name[one]} of {photos.whales[photos.label[one]]}"
-        raise errors.InputError(f"{what}, ask for whales of which the gallery has no photo: leave them out of the fold")
+        raise errors.InputError(
+            f"{what}, ask for whales of which the gallery has no photo: import or annotate more photos of them"
+        )
     if not len(queries):
         raise errors.InputError(f"fold {fold} holds no photo out to ask the gallery about: choose another fold")
     return gallery, queries

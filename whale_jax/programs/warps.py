@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, tta
 from whale_jax.data import splits
-from whale_jax.programs import assembly, crossfit, figures, finished, report, train
+from whale_jax.programs import assembly, crossfit, figures, finished, report, selection
 
 TURNS = tuple(range(0, 360, 45))
 DEFAULTS = {
@@ -42,7 +42,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     best = assembly.WEIGHTS[made.get("weights", "best")]  # as folders from before the key were
     trained, data, network = assembly.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
     rows = np.flatnonzero(splits.parts(data.split, trained.parts, trained.fold) == config.part)
-    rows = np.setdiff1d(rows, train.seen_rows(finished.read(folder / f"part{config.part}"), data.split))
+    rows = np.setdiff1d(rows, selection.seen(finished.read(folder / f"part{config.part}"), data.split))
     rows = rows[np.isfinite(data.view.matrices[rows]).all((1, 2)) & np.isfinite(data.photos.points[rows]).all((1, 2))]
     if config.most:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[: config.most])

@@ -76,7 +76,8 @@ def stn(
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"logits": outputs[0], "features": outputs[1]["features"], "points": find(outputs, batch)}
 
-    return Task(classes, prepare, loss, measure, predict, best="log_loss")
+    best = "log_loss" if naming else "point_error"  # a classifier that does not learn has nothing to say
+    return Task(classes, prepare, loss, measure, predict, best=best)
 
 
 def places(crop: geometry.Size) -> jax.Array:
@@ -100,7 +101,7 @@ def points_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geo
 
 def chosen(index: jax.Array, share: float) -> jax.Array:
     """(B,) bool, true of about this share of all photos, and always of the same (Knuth's multiplicative hash)."""
-    return (index.astype(jnp.uint32) * jnp.uint32(2654435761)) < share * 2.0**32
+    return (share >= 1) | ((index.astype(jnp.uint32) * jnp.uint32(2654435761)) < share * 2.0**32)
 
 
 def head_share(matrix: jax.Array, target: jax.Array, crop: geometry.Size) -> jax.Array:

@@ -82,8 +82,10 @@ class Checkpoints:
             raise errors.InputError("\n".join([self._another(step), *errors.first(lines)]))
         absent = {line.split()[1] for line in lines}
         every = traverse_util.flatten_dict(wanted)
-        taken = traverse_util.unflatten_dict({path: every[path] for path in every if "/".join(path) not in absent})
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, taken)
+        taken = {path: leaf for path, leaf in every.items() if "/".join(path) not in absent}
+        if not taken:
+            raise errors.InputError("\n".join([f"nothing fits: {self._another(step)}", *errors.first(lines)]))
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, traverse_util.unflatten_dict(taken))
         args = ocp.args.PyTreeRestore(
             abstract, restore_args=ocp.checkpoint_utils.construct_restore_args(abstract), partial_restore=True
         )

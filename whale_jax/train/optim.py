@@ -39,7 +39,7 @@ def optimizer(
         weight_decay: shrinks kernels directly, past the optimiser (Loshchilov & Hutter, arXiv:1711.05101).
         clip: largest global norm of a gradient; 0 for no bound.
         part: name of a part of the network with a rate of its own, such as a spatial transformer's "localizer".
-        part_rate: that rate, as a share of the others'; 0 leaves the part as it is.
+        part_rate: that rate, as a share of the others'; 0 leaves its parameters as they are.
         steps: length of the run.
     """
     rate = learning_rate(lr, end_lr, schedule=schedule, warmup=warmup, steps=steps)
@@ -53,7 +53,7 @@ def optimizer(
         optax.add_decayed_weights(2 * l2, mask=kernels) if l2 else optax.identity(),
         scale(),
         optax.add_decayed_weights(weight_decay, mask=kernels) if weight_decay else optax.identity(),
-        optax.masked(optax.scale(part_rate), partial(inside, part)) if part else optax.identity(),
+        *([optax.masked(optax.scale(part_rate), partial(inside, part))] if part else []),
         optax.scale_by_learning_rate(rate),
     )
 

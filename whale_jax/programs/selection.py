@@ -1,0 +1,55 @@
+"""Which photos a training sees, and which it is validated on."""
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import errors, registry
+from whale_jax.data import right_whale, splits
+from whale_jax.programs import finished, stage
+from whale_jax.programs.assembly import ANNOTATION, Data
+
+
+def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to validate on: those of the split that have the annotation and a picture."""
+    folds = data.split.folds
+    groups = data.split.group.max() + 1
+    if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= groups):
+        raise errors.InputError(
+            f"config.fold = {config.fold} and parts = {config.parts}: the split has folds 0 to {folds - 1} (-1 holds"
+            f" out none), and {groups:,} groups of photos to cut into 2 or more parts"
+        )
+    train = trained(config, data.split)
+    if config.parts:
+        inside = splits.parts(data.split, config.parts, config.fold) == config.part
+        valid = np.setdiff1d(np.flatnonzero(inside), train)
+    else:
+        valid = splits.valid_rows(data.split, config.fold)
+    known = right_whale.annotated(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
+    known &= np.isfinite(data.view.matrices).all((1, 2))
+    train, valid = train[known[train]], valid[known[valid]]
+    if not len(train):
+        what = f"no photo to train on has a picture and the annotation {ANNOTATION[config.task.name]!r}"
+        raise errors.InputError(f"{what}: import annotations first, of several sightings")
+    return train, valid
+
+
+def trained(config: ConfigDict, split: splits.Split) -> np.ndarray:
+    """Rows that the split gives a network to train on, annotated or not."""
+    if not config.parts:
+        return splits.train_rows(split, config.fold)
+    part = splits.parts(split, config.parts, config.fold)
+    rows = np.flatnonzero((part >= 0) & (part != config.part))
+    return np.union1d(rows, splits.in_one_part(split, part)) if ANNOTATION[config.task.name] == "label" else rows
+
+
+def seen(one: finished.Stage, split: splits.Split) -> np.ndarray:
+    """Rows that a finished training was given by this split. If the rule was another then, InputError."""
+    rows = trained(ConfigDict(one.config), split)
+    if one.result.get("rows") != stage.hash_of(rows.tolist()):
+        raise errors.InputError(f"{one.folder} was trained when photos were dealt to parts otherwise: train it again")
+    return rows
+
+
+def held_out(config: ConfigDict) -> int | None:
+    """The fold that no whale was learned from; where heads are, may be learned from any."""
+    return config.fold if ANNOTATION[config.task.name] == "label" else None
