@@ -2,7 +2,9 @@
 
     python -m whale_jax.main --config=configs/ensemble.py:runs/crops --workdir=runs/ensemble
 
-Not run yet with all six: eighteen trainings, twelve of them on half of the photos.
+18 trainings, 12 of them on half of the photos: 60 min on one core with other work beside it. On 385 crops held out, one
+seed, log loss calibrated by a temperature: regression on features of the networks' own photos 3.80 (top-1 26.8 %), on
+logits of photos not seen 4.44, plain averages 4.49, the best network 4.45. Dirichlet's matrix makes all of them worse.
 
 The part after the colon is the folder of a finished pipeline, on ready crops. In the table at the end,
 `own_stack` is a logistic regression on features of the networks' own training photos, as the post did; `unseen_stack`
@@ -35,7 +37,7 @@ def get_config(root="runs/crops"):
             stages[f"{way}_{method}"] = stage.config("calibrate", inputs=inputs, method=method)
     calibrated = [f"{way}_{method}" for way in ("own", "unseen") for method in ("temperature", "dirichlet")]
     stages["compare"] = stage.config("compare", inputs={name: name for name in calibrated})
-    stages["submission"] = stage.config("submit", inputs={**data, "probabilities": "unseen_temperature"})
+    stages["submission"] = stage.config("submit", inputs={**data, "probabilities": "own_temperature"})
     return stage.config("pipeline", stages=stages)
 
 
