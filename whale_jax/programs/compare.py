@@ -1,6 +1,5 @@
 """Runs side by side: what differs between their configs, and what they measured, over seeds."""
 
-import itertools
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -95,7 +94,7 @@ def sources(one: Stage, weights: str) -> list[Stage]:
 
 def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> list[list[figures.Panel]]:
     """A panel for each metric that was measured while training, with a curve for each run, coloured by recipe."""
-    looks = zip(recipes, itertools.cycle(figures.PALETTE), strict=False)
+    looks = zip(recipes, figures.palette(len(recipes)), strict=True)
     runs = [(look, one) for look in looks for one in recipes[look[0]]]
     drawn = {
         key: [line for look, one in runs for line in pictures.lines(one, look, f"valid/{key}", timed=True)]

@@ -60,6 +60,11 @@ class Line(NamedTuple):
     best: float | None = None
 
 
+def palette(count: int) -> Sequence[Any]:
+    """So many colours that can be told apart."""
+    return PALETTE[:count] if count <= len(PALETTE) else matplotlib.colormaps["turbo"](np.linspace(0.02, 0.98, count))
+
+
 class Panel(NamedTuple):
     """One pair of axes with curves.
 
@@ -91,21 +96,24 @@ def save(path: Path, draw: Callable[..., Figure], *args: Any, **kwargs: Any) -> 
 def curves(columns: Sequence[Sequence[Panel]], title: str, unit: str = "epochs") -> Figure:
     """Training curves in columns of equally many panels: thin while training, with dots for validation."""
     rows = len(columns[0])
-    figure = figure_of(0.4 + 4.4 * len(columns), 1.1 + 2.8 * rows, title)
+    names = max(({line.name: line.colour for line in panel.lines} for column in columns for panel in column), key=len)
+    lines = -(-len(names) // len(columns)) if len(names) > 3 else 2  # of the legend
+    figure = figure_of(0.4 + 4.4 * len(columns), 0.6 + 0.25 * lines + 2.8 * rows, title)
     for axes, column in zip(figure.subplots(rows, len(columns), squeeze=False).T, columns, strict=True):
         for ax, panel in zip(axes, column, strict=True):
             _panel(ax, panel)
         axes[-1].set_xlabel(unit)
     looks = {"training, on augmented photos": TRAINING, "validation": VALIDATION, "weights that are kept": KEPT}
     handles = [Line2D([], [], color=GREY, label=label, **look) for label, look in looks.items()]
-    names = max(({line.name: line.colour for line in panel.lines} for column in columns for panel in column), key=len)
     named = [Line2D([], [], color=colour, lw=4, label=name) for name, colour in names.items()]
     if 1 < len(names) <= len(looks):  # a row of its own above; a legend is filled column by column
         named += [Line2D([], [], ls="", label=" ")] * (len(looks) - len(names))
         handles = [handle for pair in zip(named, handles, strict=True) for handle in pair]
     elif len(names) > 1:
         handles = named
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(looks) if len(names) <= len(looks) else 1)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=len(looks) if len(names) <= len(looks) else len(columns)
+    )
     return figure
 
 
