@@ -4,6 +4,9 @@
 
 The bars are 10 % over the classifier's step at the same batch, and 15 % of the transformer's step. Every round times
 each of them once; on a shared machine the median counts.
+
+Two cores: pairs and triplets 101 to 103 % of the classifier's step, the sampler 2 % of the transformer's, 233 queries/s
+in a gallery of a million.
 """
 
 import argparse
