@@ -130,6 +130,22 @@ def test_brightness_contrast_and_gamma_draw_their_ranges():
     assert_spread(np.log(value("gamma(0.8,1.2)")) / np.log(0.6), 0.8, 1.2)
 
 
+def test_an_erased_rectangle_is_grey_within_its_share_and_anywhere():
+    image = np.random.default_rng(0).uniform(0.6, 0.9, (40, 80, 3)).astype(np.float32)
+    out = np.asarray(photometric(aug.parse("erase(0.3)"), keys(), image))
+    changed = (out != image).any(-1)
+    assert (out[changed] == 0.5).all()
+    rows, columns = changed.any(2), changed.any(1)
+    assert (changed == rows[:, :, None] & columns[:, None, :]).all()  # a rectangle ...
+    for side in (rows, columns):
+        assert (np.diff(side.astype(int), axis=1) == 1).sum(1).max() <= 1  # ... in one piece
+    share = changed.mean((1, 2))
+    assert share.max() < 0.32
+    assert 0.12 < share.mean() < 0.16  # half of 0.3, but for what is clipped at a whole side
+    assert rows.any(0).all()
+    assert columns.any(0).all()
+
+
 def test_operations_are_done_in_the_order_written_with_draws_of_their_own():
     rotate, scale, shift = (drawn(spec) for spec in ("rotate(50)", "scale(0.5,1.5)", "translate(0.3)"))
     assert_allclose(drawn("translate(0.3)|rotate(50)|scale(0.5,1.5)"), scale @ rotate @ shift, atol=1e-3)

@@ -103,12 +103,28 @@ def gamma(key, image, low, high):
     return jnp.exp(exponent * jnp.log(jnp.maximum(image, 1e-12)))  # ** is several times slower on a CPU
 
 
+def erase(key, image, fraction):
+    """Greys a rectangle of up to `fraction` of the area (random erasing: Zhong et al., arXiv:1708.04896)."""
+    area, slimness, y, x = jax.random.uniform(key, (4,))
+    side, ratio = jnp.sqrt(fraction * area), 3.3 ** (slimness - 0.5)  # the paper's aspects, 0.3 to 3.3
+    height, width = jnp.minimum(side * ratio, 1), jnp.minimum(side / ratio, 1)
+    rows = _between(image.shape[0], y * (1 - height), height)
+    columns = _between(image.shape[1], x * (1 - width), width)
+    return image + (0.5 - image) * (rows[:, None] * columns)[..., None]
+
+
+def _between(pixels, start, length):
+    """(pixels,) of 1 where a pixel's middle lies in `length` of the whole from `start` on, else 0."""
+    middle = (jnp.arange(pixels) + 0.5) / pixels
+    return ((middle >= start) & (middle < start + length)).astype(jnp.float32)
+
+
 def _either_way(key, limit, shape=()):
     return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
 
 
 GEOMETRIC = {f.__name__: f for f in (rotate, scale, translate, shear, flip_lr, flip_ud)}
-PHOTOMETRIC = {f.__name__: f for f in (brightness, contrast, gamma)}
+PHOTOMETRIC = {f.__name__: f for f in (brightness, contrast, gamma, erase)}
 OPERATIONS = GEOMETRIC | PHOTOMETRIC
 CHANCE = {"flip_lr": 0.5, "flip_ud": 0.5}  # p where a spec does not say
 LIMITS = {"degrees": 180, "slant": 80, "fraction": 1, "p": 1}  # largest value of an argument, by its name
