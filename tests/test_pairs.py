@@ -29,6 +29,19 @@ def triplets(distance, same, other, cost):
     ]
 
 
+def test_picking_out_is_the_cross_entropy_of_each_positive_among_everybody_else(crowd):
+    distance, same, other = crowd
+    expected = np.zeros(len(LABEL))
+    for i, row in enumerate(distance):
+        cosine = 1 - np.delete(row, i) ** 2 / 2
+        p = np.exp(cosine / 0.2) / np.exp(cosine / 0.2).sum()
+        positives = np.delete(same[i], i)
+        expected[i] = -np.log(p[positives]).mean() if positives.any() else 0
+    assert_allclose(pairs.picked_out(*crowd, temperature=0.2), expected, rtol=1e-5)
+    gradient = jax.grad(lambda d: pairs.picked_out(d, same & False, other & False, temperature=0.2).sum())(distance)
+    assert_array_equal(gradient, 0)
+
+
 def test_distances_are_those_of_numpy():
     a, b = (np.random.default_rng(i).normal(size=(n, 5)) for i, n in ((0, 4), (1, 6)))
     a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (a, b))

@@ -22,6 +22,12 @@ def cross_entropy(logits: jax.Array, label: jax.Array, *, smoothing: float = 0.0
     return -(1 - smoothing) * true - smoothing * log_p.mean(-1)
 
 
+def soft_cross_entropy(logits: jax.Array, target: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
+    """`cross_entropy` with a (B, classes) probability of each class for a target."""
+    target = (1 - smoothing) * target + smoothing / target.shape[-1]
+    return -(target * jax.nn.log_softmax(logits)).sum(-1)
+
+
 def binned_cross_entropy(logits: jax.Array, position: jax.Array, *, width: float) -> jax.Array:
     """Cross entropy between softmax over bins and a bell around the true coordinate.
 

@@ -85,6 +85,17 @@ def multi_similarity(
     return jnp.where(usable(same, other), pull + push, 0)
 
 
+def picked_out(distance: jax.Array, same: jax.Array, other: jax.Array, *, temperature: float) -> jax.Array:
+    """(A,) cross entropy of picking out a positive among everybody, by similarity over a temperature.
+
+    SimCLR's loss (Chen et al., arXiv:2002.05709, equation 1); with several positives it is the mean over them (Khosla
+    et al., arXiv:2004.11362, equation 2).
+    """
+    logits = (1 - distance**2 / 2) / temperature
+    log_p = logits - jax.nn.logsumexp(jnp.where(same | other, logits, -1e9), axis=1, keepdims=True)
+    return jnp.where(usable(same, other), -_mean(log_p, same), 0)
+
+
 LOSSES: dict[str, Callable] = {f.__name__: f for f in (contrastive, batch_all, batch_hard, semi_hard, multi_similarity)}
 
 

@@ -46,10 +46,11 @@ class World:
     def inputs(self, **more):
         return {name: str(self.folder / name) for name in ("photos", "split", "view")} | more
 
-    def train(self, name, *, weights="", program="train", **changes):
+    def train(self, name, *, weights="", labels="", program="train", **changes):
         given = {"task": {"name": "classify"}, "model": MODEL, "size": (8, 8), "batch": 2, "epochs": 4.0}
-        weights = str(self.folder / weights) if weights else ""
-        config = stage.config(program, inputs=self.inputs(weights=weights), **given | {"evaluations": 1} | changes)
+        more = {"weights": weights} | ({"labels": labels} if labels else {})
+        inputs = self.inputs(**{key: str(self.folder / folder) if folder else "" for key, folder in more.items()})
+        config = stage.config(program, inputs=inputs, **given | {"evaluations": 1} | changes)
         stage.run(config, self.folder / name)
 
     def parameters(self, name):

@@ -14,6 +14,7 @@ from whale_jax.tasks import arcface, inputs
 from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.keypoints import keypoints
+from whale_jax.tasks.simclr import simclr
 
 STORED, SIZE, COUNT = (40, 60), (32, 48), 6
 TURNING = "rotate(180)|scale(0.8,1.25)|translate(0.05)|shear(5)|flip_lr"
@@ -275,6 +276,33 @@ def test_without_colour_water_of_any_tint_looks_the_same():
     assert_allclose(tinted.std((1, 2, 3)), 1, atol=1e-3)
     coloured = prepare(classify(size=SIZE, classes=4), batch, False)["image"]
     assert not np.allclose(coloured, grey, atol=0.5)
+
+
+def test_simclr_draws_two_views_of_every_photo_whoever_it_shows():
+    batch = make_batch(TURNED)
+    batch["label"][0], batch["mask"][-1] = -1, 0
+    ready = prepare(simclr(size=SIZE, augmentation=TURNING), batch)
+    assert_array_equal(ready["label"], np.repeat(np.arange(COUNT), 2))
+    assert_array_equal(ready["index"], np.arange(2 * COUNT))
+    assert_array_equal(ready["weight"], np.repeat(batch["mask"], 2))
+    first, second = ready["image"][::2], ready["image"][1::2]
+    assert (np.abs(first - second).mean((1, 2, 3)) > 0.1).all()
+    still = prepare(simclr(size=SIZE), batch)["image"]
+    assert_array_equal(still[::2], still[1::2])
+    plain = prepare(classify(size=SIZE, classes=4), batch, False)
+    evaluated = prepare(simclr(size=SIZE, augmentation=TURNING), batch, False)
+    assert_array_equal(evaluated["image"], plain["image"])
+    assert_array_equal(evaluated["weight"], plain["weight"])
+
+
+def test_a_target_for_each_whale_is_learned_in_place_of_the_label():
+    task, batch = classify(size=SIZE, classes=4, smoothing=0.1), make_batch(TURNED)
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(COUNT, 4)))
+    hard = task.loss((logits, {}), batch)
+    assert_allclose(task.loss((logits, {}), {**batch, "target": np.eye(4)[batch["label"]]}), hard, rtol=1e-5)
+    half = {**batch, "target": np.eye(4)[batch["label"]] / 2 + np.eye(4)[0] / 2}
+    to_first = task.loss((logits, {}), {**batch, "label": np.zeros(COUNT, int)})
+    assert_allclose(task.loss((logits, {}), half), (hard + to_first) / 2, rtol=1e-5)
 
 
 def cosines(count=4):

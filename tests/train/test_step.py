@@ -10,6 +10,7 @@ import pytest
 from whale_jax.models import MODELS
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.embed import embed
+from whale_jax.tasks.simclr import simclr
 from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
@@ -61,9 +62,15 @@ def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
         assert_same(metrics, other_metrics, atol=1e-4)
 
 
-@pytest.mark.parametrize("objective", ["semi_hard", "multi_similarity"])
-def test_pairs_are_mined_in_the_global_batch(objective):
-    task = embed(size=SIZE, dimensions=5, objective=objective, margin=0.3, augmentation=WARPS)
+MINED = {
+    "semi-hard": embed(size=SIZE, dimensions=5, objective="semi_hard", margin=0.3, augmentation=WARPS),
+    "multi-similarity": embed(size=SIZE, dimensions=5, objective="multi_similarity", margin=0.3, augmentation=WARPS),
+    "simclr": simclr(size=SIZE, dimensions=5, augmentation=WARPS),
+}
+
+
+@pytest.mark.parametrize("task", MINED.values(), ids=MINED)
+def test_pairs_are_mined_in_the_global_batch(task):
     one, metrics = train("vgg", "jit", 1, task=task)
     assert metrics["distance"][1] > 8  # pairs of the whole batch, of which a quarter would have 2 at most
     for mode, devices in [("jit", 4), ("pmap", 4)]:

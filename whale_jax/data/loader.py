@@ -22,9 +22,10 @@ class Examples:
         photos: N photos.
         view: their pictures and the matrices that made them.
         rows: that are learned from: `photos` of an example is how many of them show its whale. None is all.
+        target: (N, whales) probability of each whale, `target` of an example; None leaves it out.
     """
 
-    def __init__(self, photos: Photos, view: View, rows: np.ndarray | None = None):
+    def __init__(self, photos: Photos, view: View, rows: np.ndarray | None = None, *, target: np.ndarray | None = None):
         known = photos.label if rows is None else photos.label[rows]
         count = np.bincount(known[known >= 0], minlength=photos.label.max(initial=-1) + 2)  # the last is of nobody
         self._images = view.images
@@ -36,7 +37,7 @@ class Examples:
             "points": np.asarray(photos.points, np.float32),
             "box": np.asarray(photos.box, np.float32),
             "mask": np.ones(len(photos.name), np.float32),
-        }
+        } | ({} if target is None else {"target": target})
 
     def __getitem__(self, rows) -> Example:
         """One example, or a batch of them for an array of rows."""

@@ -22,6 +22,7 @@ from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.embed import embed
 from whale_jax.tasks.keypoints import keypoints
+from whale_jax.tasks.simclr import simclr
 from whale_jax.tasks.stn import stn
 from whale_jax.train import loop, optim
 from whale_jax.train import state as states
@@ -34,13 +35,19 @@ TASKS = {
     "arcface": arcface,
     "stn": stn,
     "embed": embed,
+    "simclr": simclr,
     "bbox": bbox,
     "keypoints": keypoints,
 }
 OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
 SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
 WEIGHTS = {"best": True, "last": False}  # of a training that is done
-ANNOTATION = {**dict.fromkeys(("classify", "arcface", "stn", "embed"), "label"), "bbox": "box", "keypoints": "points"}
+ANNOTATION = {
+    **dict.fromkeys(("classify", "arcface", "stn", "embed"), "label"),
+    "bbox": "box",
+    "keypoints": "points",
+    "simclr": "",  # learns from every photo
+}
 NAMING = ("classify", "arcface", "stn")  # tasks whose outputs are whales
 
 
@@ -87,13 +94,17 @@ def load_data(config: ConfigDict) -> Data:
     return Data(photos, split, view, loader.Examples(photos, view))
 
 
+def task_of(config: ConfigDict, *, classes: int) -> Task:
+    """What a config learns, of so many whales."""
+    more = {"size": tuple(config.size)} | ({"classes": classes} if config.task.name in NAMING else {})
+    return registry.build("task", TASKS, config.task, **more)
+
+
 def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
     """The parts of a network; every unknown name or key raises InputError here."""
     if config.batch < 1 or config.epochs <= 0 or config.evaluations < 1 or config.log_every < 1:
         raise errors.InputError("config.batch, epochs, evaluations and log_every must be above 0")
-    size = tuple(config.size)
-    more = {"size": size} | ({"classes": classes} if config.task.name in NAMING else {})
-    task = registry.build("task", TASKS, config.task, **more)
+    task = task_of(config, classes=classes)
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
     optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
@@ -112,9 +123,8 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     )
 
 
-def opened(network: Network, workdir: Path) -> contextlib.closing[Checkpoints]:
-    """The checkpoints of a training, which are closed at the end of the block; without any, InputError."""
-    task = network.task
+def opened(task: Task, workdir: Path) -> contextlib.closing[Checkpoints]:
+    """The checkpoints of a training of that task, closed at the end of the block; without any, InputError."""
     if not (workdir / "checkpoints").is_dir():
         raise errors.InputError(f"{workdir} holds no checkpoints: train it again, or copy them there")
     return contextlib.closing(Checkpoints(workdir / "checkpoints", metric=task.best, maximise=task.maximise))
@@ -123,7 +133,7 @@ def opened(network: Network, workdir: Path) -> contextlib.closing[Checkpoints]:
 def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
     """A trained network: the best state in workdir/checkpoints, or the last one."""
     network = build(config, classes=classes)
-    with opened(network, workdir) as checkpoints:
+    with opened(network.task, workdir) as checkpoints:
         state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
     return network._replace(state=state)
 
@@ -152,6 +162,7 @@ def measured(
     found, said = predict(network, data, rows, batch=batch)
     if network.task.compared:
         others, label = np.setdiff1d(gallery, rows), data.photos.label
+        others = others[label[others] >= 0]
         asked = np.isin(label[rows], label[others])
         if asked.any():
             known = predict(network, data, others, batch=batch)[1]["features"]

@@ -61,9 +61,10 @@ def load(network: Network, config: ConfigDict, data: Data, learned: np.ndarray) 
     Another architecture raises InputError, line by line.
     """
     folder = Path(config.inputs.weights)
-    with assembly.opened(network, folder) as checkpoints:
+    there = ConfigDict(finished.read(folder).config)
+    with assembly.opened(assembly.task_of(there, classes=2), folder) as checkpoints:  # by what was best there
         if config.begin == "grown":
-            old = model_of(finished.read(folder).config["model"], network.task.outputs)
+            old = model_of(there.model, network.task.outputs)
             return network._replace(state=grown(network, old, config, data, learned, checkpoints))
         state, lines = checkpoints.variables(network.state, fitting=config.begin == "fitting")
     if lines:

@@ -48,8 +48,8 @@ def check(config: ConfigDict) -> None:
 def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
     """Raises InputError where an import, or a split, leaves a later stage nothing to work on."""
     for name, own in stages.items():
-        if program == "import_photos" and "task" in own:
-            what = COUNTED[assembly.ANNOTATION[own.task.name]]
+        if program == "import_photos" and "task" in own and (learned := assembly.ANNOTATION[own.task.name]):
+            what = COUNTED[learned]
             if not found[what] or (what == "labelled" and found["whales"] < 2):
                 least = "of two whales" if what == "labelled" else what.replace("_", " ")
                 raise errors.InputError(f"stage {name} learns from photos {least}, and there are none: add annotations")

@@ -3,14 +3,21 @@
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
+from whale_jax import errors
 from whale_jax.data import right_whale, splits
 from whale_jax.programs import finished, stage
 from whale_jax.programs.assembly import ANNOTATION, Data
 
 
 def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows to validate on: those of the split that have the annotation and a picture."""
+    """Rows to train on and rows to validate on: those of the split that have the annotation and a picture.
+
+    A task that needs no annotation learns from every picture, and is validated on none.
+    """
+    pictured = np.isfinite(data.view.matrices).all((1, 2))
+    annotation = ANNOTATION[config.task.name]
+    if not annotation:
+        return np.flatnonzero(pictured), np.arange(0)
     folds = data.split.folds
     groups = data.split.group.max() + 1
     if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= groups):
@@ -24,17 +31,18 @@ def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
         valid = np.setdiff1d(np.flatnonzero(inside), train)
     else:
         valid = splits.valid_rows(data.split, config.fold)
-    known = right_whale.annotated(data.photos, registry.lookup("task", ANNOTATION, config.task.name))
-    known &= np.isfinite(data.view.matrices).all((1, 2))
+    known = right_whale.annotated(data.photos, annotation) & pictured
     train, valid = train[known[train]], valid[known[valid]]
     if not len(train):
-        what = f"no photo to train on has a picture and the annotation {ANNOTATION[config.task.name]!r}"
+        what = f"no photo to train on has a picture and the annotation {annotation!r}"
         raise errors.InputError(f"{what}: import annotations first, of several sightings")
     return train, valid
 
 
 def trained(config: ConfigDict, split: splits.Split) -> np.ndarray:
-    """Rows that the split gives a network to train on, annotated or not."""
+    """Rows whose annotation the split gives a network to train on, whether there is one or not."""
+    if not ANNOTATION[config.task.name]:
+        return np.arange(0)
     if not config.parts:
         return splits.train_rows(split, config.fold)
     part = splits.parts(split, config.parts, config.fold)

@@ -36,6 +36,7 @@ PROGRAMS = (
     "stack",
     "blend",
     "calibrate",
+    "pseudo",
     "submit",
     "saliency",
     "warps",

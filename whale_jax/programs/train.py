@@ -11,7 +11,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import calibration, errors, registry
-from whale_jax.data import loader, right_whale, splits
+from whale_jax.data import loader, predictions, right_whale, splits
 from whale_jax.programs import assembly, begin, selection, stage
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.tasks.stn import chosen
@@ -19,7 +19,8 @@ from whale_jax.train import loop
 from whale_jax.train import state as states
 
 DEFAULTS = {
-    "inputs": {"photos": "", "split": "", "view": "", "weights": ""},  # weights: of a training to begin with
+    # weights: of a training to begin with; labels: of a `pseudo`, for photos without any
+    "inputs": {"photos": "", "split": "", "view": "", "weights": "", "labels": ""},
     "begin": "exact",  # with weights of this network; "fitting": with those that fit; "grown": of a smaller one
     "seed": 0,
     "fold": 0,  # validated on, the others trained on; -1 trains on all
@@ -50,8 +51,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Trains, keeps the best weights in workdir/checkpoints and returns the metrics of validation."""
     data = assembly.load_data(config)
     rows, validation = selection.choose(config, data)
-    data = data._replace(examples=loader.Examples(data.photos, data.view, rows))
-    teachable(config, data, rows)
+    photos, rows, target = labelled(config, data, rows)
+    learned = loader.Examples(photos, data.view, rows, target=target)
+    teachable(config, data._replace(photos=photos), rows)
     if config.inputs.weights:
         begin.check(config, data, validation)
     steps = max(1, round(config.epochs * len(rows) / config.batch))
@@ -82,18 +84,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         plan=plan,
         parallel=network.parallel,
         training=loader.training(
-            data.examples,
+            learned,
             rows,
             batch=config.batch,
             seed=config.seed,
-            label=data.photos.label,
+            label=photos.label,
             together=config.together,
         ),
         measures={name: partial(measure, asked=asked) for name, asked in looked_at.items()},
         workdir=workdir,
         what=workdir.name,
     )
-    with assembly.opened(network, workdir) as checkpoints:
+    with assembly.opened(network.task, workdir) as checkpoints:
         network = network._replace(state=checkpoints.restore(state)[0])
     return {
         "split": data.split.hash,
@@ -104,10 +106,28 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "last": final_metrics(network, data, validation, config, gallery=rows) if len(validation) else {},
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
+        "guessed": int((data.photos.label[rows] < 0).sum()) if target is not None else 0,
         "validated_on": len(validation),
         "steps": steps,
         "training": result,
     }
+
+
+def labelled(
+    config: ConfigDict, data: Data, rows: np.ndarray
+) -> tuple[right_whale.Photos, np.ndarray, np.ndarray | None]:
+    """Photos, rows to train on and (N, whales) targets with the labels that `inputs.labels` guessed; None without."""
+    if not config.inputs.labels:
+        return data.photos, rows, None
+    guess = predictions.load(config.inputs.labels, "target", data.photos)
+    known = np.isfinite(guess).all(1) & np.isfinite(data.view.matrices).all((1, 2)) & (data.photos.label < 0)
+    label = np.where(known, np.nan_to_num(guess).argmax(1), data.photos.label)
+    target = np.where(known[:, None], guess, np.eye(guess.shape[1])[label] * (label >= 0)[:, None])
+    return (
+        data.photos._replace(label=label),
+        np.union1d(rows, np.flatnonzero(known)),
+        target.astype(np.float32),
+    )
 
 
 def teachable(config: ConfigDict, data: Data, rows: np.ndarray) -> None:
@@ -167,6 +187,10 @@ def suits(config: ConfigDict) -> None:
             raise errors.InputError(f"the task {name!r} and {what} belong together: task {task.name!r}, model {model}")
     if task.name == "stn" and tuple(task.crop) != tuple(model.crop):
         raise errors.InputError(f"task.crop = {tuple(task.crop)} and model.crop = {tuple(model.crop)} must be the same")
+    if config.inputs.labels and task.name not in (*NAMING, "embed"):
+        raise errors.InputError(f"inputs.labels names whales, and the task {task.name!r} learns none: leave it out")
+    if task.name == "simclr" and config.batch < 2:
+        raise errors.InputError("batches of one photo hold nothing to tell it from: set batch to 2 or more")
     if task.name == "embed" and not 2 <= config.together < config.batch:
         raise errors.InputError(
             f"batches of {config.batch} with together = {config.together} hold no two photos of a whale and one of"

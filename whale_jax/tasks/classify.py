@@ -21,6 +21,8 @@ def classify(*, size, classes: int, augmentation: str = "", smoothing: float = 0
     prepare = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
+        if "target" in batch:  # of photos whose label is a guess
+            return losses.soft_cross_entropy(outputs[0], batch["target"], smoothing=smoothing)
         return losses.cross_entropy(outputs[0], batch["label"], smoothing=smoothing)
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:

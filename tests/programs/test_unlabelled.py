@@ -1,0 +1,83 @@
+"""Photos without a label: learned from by themselves, or by labels that were guessed."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from tests.programs.test_weights import World
+from whale_jax import errors
+from whale_jax.data import predictions
+from whale_jax.programs import stage
+
+SURE, UNSURE = [0.95, 0.03, 0.02], [0.5, 0.3, 0.2]
+P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two photos have no name
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    found = World(tmp_path, monkeypatch)
+    found.finish("stack", {"digest": "s", "split": "h", "fold": 0})
+    np.savez(tmp_path / "stack" / "probabilities.npz", stack=P)
+    return found
+
+
+def guess(world, name="guesses", **changes):
+    inputs = {key: str(world.folder / key) for key in ("photos", "split")}
+    config = stage.config("pseudo", inputs={**inputs, "probabilities": str(world.folder / "stack")}, **changes)
+    return stage.run(config, world.folder / name)
+
+
+def test_labels_are_guessed_where_they_are_likely_and_say_where_they_come_from(world):
+    found = guess(world)
+    assert (found["labels"], found["without_label"], found["whales"]) == (1, 2, 1)
+    assert (found["held_out_labels"], found["held_out_right"]) == (1, 1.0)
+    with (world.folder / "guesses" / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    one = {"Image": world.photos.name[4], "whaleID": world.photos.whales[2], "probability": "0.9500"}
+    assert rows == [{**one, "from": "stack/stack s"}]
+    target = predictions.load(world.folder / "guesses", "target", world.photos)
+    assert np.isfinite(target).all(1).tolist() == [False] * 4 + [True, False]
+    assert target[4].tolist() == [0, 0, 1]
+    guess(world, "soft", soft=True, threshold=0.5)
+    np.testing.assert_allclose(predictions.load(world.folder / "soft", "target", world.photos)[4:], P[4:], rtol=1e-6)
+
+
+def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(world):
+    guess(world)
+    world.train("without")
+    world.train("with", labels="guesses")
+    plain, more = (stage.read(world.folder / name / "result.json") for name in ("without", "with"))
+    assert (more["trained_on"], more["guessed"]) == (plain["trained_on"] + 1, 1)
+    assert more["validated_on"] == plain["validated_on"]
+    assert more["rows"] == plain["rows"]  # what was withheld is the same
+
+
+def test_labels_guessed_by_what_held_out_another_fold_are_refused(world):
+    guess(world)
+    with pytest.raises(errors.InputError, match="hold out folds 0 and 1"):
+        world.train("other", labels="guesses", fold=1)
+
+
+def test_guesses_are_of_whales(world):
+    guess(world)
+    with pytest.raises(errors.InputError, match="names whales, and the task 'keypoints' learns none"):
+        world.train("points", labels="guesses", task={"name": "keypoints"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"source": "blend"}, "unknown source"), ({"threshold": 2.0}, "is a probability")]
+)
+def test_guesses_that_cannot_be_made_are_refused(world, changes, message):
+    with pytest.raises(errors.InputError, match=message):
+        guess(world, **changes)
+
+
+def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
+    task = {"name": "simclr", "dimensions": 3}
+    world.train("alike", task=task, monitor=4)
+    result = stage.read(world.folder / "alike" / "result.json")
+    assert (result["trained_on"], result["validated_on"], result["fold"]) == (6, 0, None)
+    world.train("named", weights="alike", begin="fitting")  # it has seen photos held out, but no name of theirs
+    with pytest.raises(errors.InputError, match="batches of one photo"):
+        world.train("alone", task=task, batch=1)

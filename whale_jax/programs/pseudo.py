@@ -1,0 +1,59 @@
+"""Labels for photos that nobody named, where a classifier, or a search for photos alike, is sure enough."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax import errors
+from whale_jax.data import predictions, right_whale, splits, tables
+from whale_jax.programs import stage
+
+DEFAULTS = {
+    "inputs": {"photos": "", "split": "", "probabilities": ""},  # of a `stack`, a `calibrate` or a `blend`
+    "fold": 0,
+    "source": "stack",  # which of the probabilities
+    "threshold": 0.9,  # least probability of the likeliest whale
+    "soft": False,  # learn all probabilities, or the likeliest whale as if it were certain
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes labels.csv - photo, whale, probability, where it comes from - and the same for trainings to learn from.
+
+    How right such labels are is measured on the photos held out: nothing here knows them, but for the two numbers of a
+    calibration that was fitted on them.
+    """
+    photos = right_whale.load(Path(config.inputs.photos))
+    split = splits.load(Path(config.inputs.split), photos)
+    folder = Path(config.inputs.probabilities)
+    with np.load(folder / "probabilities.npz") as given:
+        if config.source not in given:
+            raise errors.unknown("source of probabilities", config.source, list(given))
+        p = given[config.source]
+    sure = np.isfinite(p).all(1) & (np.nan_to_num(p).max(1) >= config.threshold)
+    asked = np.flatnonzero((photos.label < 0) & np.isfinite(p).all(1))
+    rows = asked[sure[asked]]
+    whale, target = p[rows].argmax(1), np.full(p.shape, np.nan, np.float32)
+    target[rows] = p[rows] if config.soft else np.eye(p.shape[1])[whale]
+    predictions.save(workdir, photos, {"target": target})
+    origin = f"{folder.name}/{config.source} {stage.read(folder / 'result.json')['digest']}"
+    lines = ((photos.name[i], photos.whales[w], f"{p[i, w]:.4f}", origin) for i, w in zip(rows, whale, strict=True))
+    tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], lines)
+    valid = splits.valid_rows(split, config.fold)
+    alike = valid[sure[valid]]
+    return {
+        "split": split.hash,
+        "labels": len(rows),
+        "without_label": len(asked),
+        "whales": len(np.unique(whale)),
+        "held_out_labels": len(alike),
+        "held_out_right": float((p[alike].argmax(1) == photos.label[alike]).mean()) if len(alike) else None,
+    }
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a threshold that is no probability."""
+    if not 0 <= config.threshold <= 1:
+        raise errors.InputError(f"config.threshold is a probability, not {config.threshold:g}")
