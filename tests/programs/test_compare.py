@@ -151,8 +151,31 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
     table = compared(folders, tmp_path / "out")["table"].splitlines()
     heads = [cell.strip() for cell in table[0].strip("|").split("|")]
     assert heads[2:5] == ["log loss", "calibrated", "on training photos"]
-    [row] = [line for line in table if "method=dirichlet source=stack" in line]
+    [row] = [line for line in table if "by=stack method=dirichlet" in line]
     assert [cell.strip() for cell in row.split("|")[3:6]] == ["5.000", "3.000", "0.010"]
+
+
+def test_what_networks_said_goes_by_how_they_were_trained(tmp_path):
+    searches = []
+    for i, (rate, seed) in enumerate([(0.0, 0), (0.5, 0), (0.0, 1), (0.5, 1)]):
+        network = finished_run(tmp_path / f"net{i}", dropout=rate, seed=seed, loss=4.0)
+        for name, program, inputs in [
+            ("features", "extract", {"network": network}),
+            ("search", "retrieve", {"features": str(tmp_path / f"features{i}"), "photos": "p", "split": "s"}),
+        ]:
+            folder = tmp_path / f"{name}{i}"
+            folder.mkdir()
+            stage.write(folder / "config.json", {"program": program, "inputs": inputs})
+            result = {"program": program, "split": "s", "digest": folder.name, "seconds": 1.0}
+            stage.write(folder / "result.json", result | {"metrics": {"top1": rate + seed / 10}})
+        searches.append(str(folder))
+    table = compared(searches, tmp_path / "out")["table"].splitlines()
+    assert [[cell.strip() for cell in line.split("|")[1:4]] for line in table[2:]] == [
+        ["features.network.model.dropout=0.0", "2", "5.0% ± 7.1%"],
+        ["features.network.model.dropout=0.5", "2", "55.0% ± 7.1%"],
+    ]
+    with pytest.raises(errors.InputError, match="runs of one recipe and one seed"):
+        stage.run(compare_config.get_config(",".join([*searches, searches[0]])), tmp_path / "twice")
 
 
 def test_recipes_go_by_what_sets_them_apart():

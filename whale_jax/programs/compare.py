@@ -13,6 +13,7 @@ from whale_jax.programs import assembly, figures, finished, pictures, report, st
 from whale_jax.programs.finished import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
+GIVEN = ("draw", "import_photos", "split", "align")  # programs of what networks see, not of networks
 ANY_FOLD = True  # runs that hold out different folds may stand side by side
 DEFAULTS = {
     "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
@@ -58,14 +59,20 @@ def check(config: ConfigDict) -> None:
 
 
 def labelled(recipes: Mapping[str, list[Stage]], labels: Mapping[Path, str]) -> dict[str, list[Stage]]:
-    """Recipes by the labels of their folders; two of one label, or one run twice in a recipe, raise InputError."""
+    """Recipes by the labels of their folders, and of what was made of each source of probabilities by that too.
+
+    Two of one label, or one run twice in a recipe, raise InputError.
+    """
     found: dict[str, list[Stage]] = {}
     for name, group in recipes.items():
-        label = labels.get(group[0].folder, name)
+        one = group[0]
+        label = labels.get(one.folder, name)
+        if one.folder in labels and "by" in one.config:
+            label = f"{label}: {one.config['by']}"
         if label in found:
             raise errors.InputError(f"two recipes are labelled {label!r}: {found[label][0].folder}, {group[0].folder}")
-        seeds = [one.config.get("seed") for one in group]
-        if len(set(seeds)) < len(seeds):
+        seeds = [lineage(one)[1] for one in group]
+        if any(seeds.count(own) > 1 for own in seeds):
             folders = ", ".join(str(one.folder) for one in group)
             raise errors.InputError(f"{folders}: runs of one recipe and one seed, whose deviation would mean nothing")
         found[label] = group
@@ -73,22 +80,24 @@ def labelled(recipes: Mapping[str, list[Stage]], labels: Mapping[Path, str]) -> 
 
 
 def sources(one: Stage, weights: str) -> list[Stage]:
-    """A run itself, or, of a calibration, what it made of each source of probabilities, as if each were a run.
+    """A run itself, or, of probabilities, what was made of each source of them, as if each were a run.
 
     A run that has measured nothing raises InputError.
     """
     measured = one.result.get("last") if weights == "last" else None
     if not (metrics := measured or one.result.get("metrics")):
         raise errors.InputError(f"{one.folder} has measured nothing that could be compared: name stages, not pipelines")
-    if one.result["program"] != "calibrate":
+    if not all(isinstance(how, Mapping) for how in metrics.values()):
         return [one._replace(result={**one.result, "metrics": metrics})]
     learned = one.result.get("train_metrics", {})
     found = []
     for name, how in metrics.items():
-        values = {**how["after"], "calibrated": how["after"]["log_loss"], "log_loss": how["before"]["log_loss"]}
+        values = dict(how)
+        if "after" in how:
+            values = {**how["after"], "calibrated": how["after"]["log_loss"], "log_loss": how["before"]["log_loss"]}
         if name in learned:
             values["train_log_loss"] = learned[name]["log_loss"]
-        found.append(one._replace(config={**one.config, "source": name}, result={**one.result, "metrics": values}))
+        found.append(one._replace(config={**one.config, "by": name}, result={**one.result, "metrics": values}))
     return found
 
 
@@ -104,16 +113,30 @@ def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> li
 
 
 def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
-    """Runs by what their configs have that not all of them have, the seed apart: {"model.dropout=0.5": runs}."""
-    flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
-    for own in flat:
-        own.pop("seed", None)
+    """Runs by what their configs have that not all of them have, seeds apart: {"model.dropout=0.5": runs}."""
+    flat = [lineage(one)[0] for one in runs]
     keys = sorted({key for own in flat for key in own if any(other.get(key) != own[key] for other in flat)})
     found: dict[str, list[Stage]] = {}
     for one, own in zip(runs, flat, strict=True):
         name = " ".join(f"{key}={own[key]}" for key in keys if key in own) or "all alike"
         found.setdefault(name, []).append(one)
     return found
+
+
+def lineage(one: Stage) -> tuple[dict[str, str], dict[str, str]]:
+    """The flat config of a run and of the networks that it was made from, without seeds, and the seeds.
+
+    A key of an input's config is the input's name and the key: "features.network.model.dropout".
+    """
+    flat = flatten(stage.complete(one.config))  # an older run lacks keys that came later
+    for name, folder in one.config.get("inputs", {}).items():
+        there = stage.read(Path(folder) / "config.json") if folder else None
+        if there and there.get("program", "") not in GIVEN:
+            del flat[f"inputs.{name}"]
+            for own in lineage(Stage(Path(folder), there, {})):
+                flat |= {f"{name}.{key}": value for key, value in own.items()}
+    seeds = {key: value for key, value in flat.items() if key.rpartition(".")[2] == "seed"}
+    return {key: value for key, value in flat.items() if key not in seeds}, seeds
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
