@@ -4,7 +4,8 @@ The part after a config's colon is the folder of a finished pipeline; its photos
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -24,14 +25,15 @@ def small(
     root: str,
     preset: str = "crops",
     *,
+    of: ModuleType = classifier,
     view: str = "heads",
     size: tuple[int, int] = (40, 80),
     dropout: float = 0.0,
     **changes: Any,
 ) -> ConfigDict:
-    """A small classifier with fewer pixels and epochs, for which dropout is too much: the least that tells much."""
+    """A preset, `of` a module of configs, with fewer pixels and epochs and no dropout: the least that tells much."""
     plan = {"epochs": 16.0, "evaluations": 4}
-    config = classifier.get_config(preset, inputs=inputs(root, view), size=size, **plan | changes)
+    config = of.get_config(preset, inputs=inputs(root, view), size=size, **plan | changes)
     config.model.dropout = dropout
     return config
 
@@ -47,27 +49,34 @@ def view(root: str, frame: str, size: tuple[int, int], predictions: str = "", **
 
 def ablate(
     base: ConfigDict,
-    changes: Mapping[str, Mapping[str, Any]],
+    changes: Mapping[str, Mapping[str, Any] | ConfigDict],
     *,
     seeds: Sequence[int] = SEEDS,
     views: Mapping[str, ConfigDict] | None = None,
+    ask: Sequence[tuple[str, Callable[[str], ConfigDict]]] = (),
 ) -> ConfigDict:
     """The pipeline that trains `base` with each of `changes` and each seed, and compares.
 
     Args:
         base: config of a training.
         changes: by what the table calls them, such as {"no dropout": {"model.dropout": 0.0}}; {"inputs.view": name}
-            takes one of `views`.
+            takes one of `views`. Or a config, in the base's place.
         seeds: every change is trained with each, and all changes with the first before any with the next; but those
             that take one of `views` come last.
-        views: stages that cut the views which the finished pipeline lacks.
+        views: stages that cut the views which the finished pipeline lacks, and others that come first.
+        ask: (name, stage before -> config) of what is done with each training; the last one is compared in its place.
     """
-    trained, labels = {}, {}
+    stages, labels = {}, {}
     for seed in seeds:
         for number, (label, change) in enumerate(changes.items()):
             name = f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
-            trained[name] = base.copy_and_resolve_references()
-            trained[name].update_from_flattened_dict({**change, "seed": seed})
-            labels[name] = label
-    compare = stage.config("compare", inputs={name: name for name in trained}, labels=labels, weights="last")
-    return stage.config("pipeline", stages={**(views or {}), **trained, "compare": compare})
+            whole = isinstance(change, ConfigDict)
+            stages[name] = (change if whole else base).copy_and_resolve_references()
+            stages[name].update_from_flattened_dict({**({} if whole else change), "seed": seed})
+            last = name
+            for suffix, make in ask:
+                stages[f"{name}_{suffix}"] = make(last)
+                last = f"{name}_{suffix}"
+            labels[last] = label
+    compare = stage.config("compare", inputs={name: name for name in labels}, labels=labels, weights="last")
+    return stage.config("pipeline", stages={**(views or {}), **stages, "compare": compare})

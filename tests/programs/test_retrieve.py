@@ -164,6 +164,7 @@ def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
     assert found["network"]["top1"] == pytest.approx(1 / 3)
     assert found["blend"]["top1"] == found["neighbours"]["top1"] == 1
     assert found["blend"]["log_loss"] < found["network"]["log_loss"]
+    assert found["neighbours"]["few_top1"] == 1  # of the whales of two and three photos
     with np.load(folder / "blend" / "probabilities.npz") as written:
         answered = np.isfinite(written["blend"]).all(1)
         np.testing.assert_allclose(written["blend"][answered].sum(1), 1, rtol=1e-5)

@@ -16,6 +16,7 @@ DEFAULTS = {
     "fold": 0,
     "source": "network",  # which of the probabilities
     "parts": 5,  # that the photos held out are cut into: the weights for one are fitted on the others
+    "few": 3,  # whales with at most so many labelled photos are measured by themselves too
 }
 
 
@@ -43,10 +44,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         calibration.fit_blend, both[valid], label[valid], prior, group=group, parts=config.parts
     )
     np.savez(workdir / "probabilities.npz", **found)
+    measured = {name: stack.score(p[valid], label[valid]) for name, p in found.items()}
+    rare = retrieve.of_rare_whales(valid, photos, few=config.few)
+    if len(rare):
+        for name, p in found.items():
+            measured[name]["few_top1"] = stack.score(p[rare], label[rare])["top1"]
     return {
         "split": split.hash,
         "power": fitted.power,
         "sharpness": fitted.sharpness,
-        "metrics": {name: stack.score(p[valid], label[valid]) for name, p in found.items()},
+        "metrics": measured,
+        "rare": len(rare),
         "train_metrics": {},
     }

@@ -34,7 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     tables.write(workdir / "neighbours.csv", ["Image", *columns], rows)
     whales = len(photos.whales)
     found = retrieval.score(features[queries], features[gallery], label[queries], label[gallery], whales=whales)
-    rare = queries[np.bincount(label[label >= 0], minlength=whales)[label[queries]] <= config.few]
+    rare = of_rare_whales(queries, photos, few=config.few)
     if len(rare):
         scores = retrieval.by_photo(features[rare], features[gallery], label[gallery], whales)
         found["few_top1"] = float(metrics.top_k(scores, label[rare], 1).mean())
@@ -54,6 +54,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "of_strangers": len(strangers),
         "metrics": found,
     }
+
+
+def of_rare_whales(rows: np.ndarray, photos: right_whale.Photos, *, few: int) -> np.ndarray:
+    """Those labelled rows whose whale has at most `few` labelled photos."""
+    count = np.bincount(photos.label[photos.label >= 0], minlength=len(photos.whales))
+    return rows[count[photos.label[rows]] <= few]
 
 
 def catalogue(
