@@ -69,12 +69,6 @@ SMALL = {
 }
 NIGHT = {**SMALL, "epochs": 135.0, "evaluations": 27}
 CROPS = {**SMALL, "task": {**SMALL["task"], "augmentation": LIGHT, "colour": True}, "epochs": 90.0, "evaluations": 18}
-CROPS_LONG = {
-    **CROPS,
-    "model": {**SMALL["model"], "stages": ((48, 3), (96, 3), (192, 3)), "dropout": 0.6},
-    "epochs": 160.0,
-    "evaluations": 80,
-}
 DEMO = {
     **SMALL,
     "task": {**SMALL["task"], "augmentation": MINIMAL.removeprefix("flip_ud|")},
@@ -88,7 +82,7 @@ DEMO = {
 
 def presets() -> dict[str, dict[str, Any]]:
     """Every recipe three times: as the post, as the released code, and for two CPU cores."""
-    found = {"small": SMALL, "night": NIGHT, "demo": DEMO, "crops": CROPS, "crops_long": CROPS_LONG}
+    found = {"small": SMALL, "night": NIGHT, "demo": DEMO, "crops": CROPS}
     for name, (model, optimizer, batch) in RECIPES.items():
         size = {"size": (299, 299)} if "inception" in name else {}
         task = {"name": "classify", "augmentation": MINIMAL}
