@@ -65,6 +65,15 @@ def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_pat
     assert [cell.strip() for cell in table[2].split("|")][3:6] == ["6.000 ± 0.000", "3.500 ± 0.000", "50.0% ± 0.0%"]
 
 
+def test_what_only_some_recipes_have_measured_leaves_the_others_cells_empty(folders, tmp_path):
+    for folder in (folders[0], folders[1], folders[3]):  # of the first recipe, one run only
+        result = stage.read(Path(folder) / "result.json")
+        stage.write(Path(folder) / "result.json", {**result, "metrics": {**result["metrics"], "map": 0.5}})
+    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    cells = [line.split("|")[5].strip(" -:") for line in table]
+    assert cells == ["mAP", "", "", "0.500 ± 0.000"]
+
+
 def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
     for folder in folders[2:]:
         config = stage.read(Path(folder) / "config.json")

@@ -34,13 +34,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(programs) != 1:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
     recipes = labelled(by_recipe(runs), {Path(config.inputs[name]): words for name, words in config.labels.items()})
-    metrics = [key for key in report.COLUMNS if all(key in one.result["metrics"] for one in runs)]
+    metrics = [key for key in report.COLUMNS if any(key in one.result["metrics"] for one in runs)]
     rows = [{"name": name, **summary(group, metrics)} for name, group in recipes.items()]
     text = report.markdown(programs[0], rows)
-    values = {
-        report.COLUMNS[key][0]: [[one.result["metrics"][key] for one in group] for group in recipes.values()]
-        for key in metrics
-    }
+    values = {report.COLUMNS[key][0]: [measured(group, key) for group in recipes.values()] for key in metrics}
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
     if programs[0] in TRAINED and (panels := curves(recipes, metrics)):
         what = "Validation while training: a curve a run"
@@ -152,11 +149,17 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
+def measured(group: Sequence[Stage], key: str) -> list[float]:
+    """A metric of each run; none where not all have measured it."""
+    values = [one.result["metrics"].get(key) for one in group]
+    return [] if None in values else values
+
+
 def summary(group: Sequence[Stage], metrics: Sequence[str]) -> dict[str, Any]:
-    """Number of runs, (mean, deviation) of each metric, and seconds of trainings; one run has no deviation."""
+    """Number of runs, (mean, deviation) of what all have measured, and seconds of trainings; one has no deviation."""
     found: dict[str, Any] = {"runs": len(group)}
     for key in metrics:
-        values = [one.result["metrics"][key] for one in group]
-        found[key] = (statistics.mean(values), statistics.stdev(values)) if len(values) > 1 else values[0]
+        if values := measured(group, key):
+            found[key] = (statistics.mean(values), statistics.stdev(values)) if len(values) > 1 else values[0]
     trained = all(one.result["program"] in TRAINED for one in group)  # of others, the seconds say nothing
     return found | ({"seconds": statistics.mean(finished.spent(one) for one in group)} if trained else {})

@@ -184,7 +184,7 @@ def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[floa
 
     Args:
         names: of the recipes, from top to bottom.
-        values: metric -> for each recipe the values of its runs.
+        values: metric -> for each recipe the values of its runs, if it has any.
         title: of the figure.
     """
     labels = ["\n".join(textwrap.wrap(name.replace("|", "| "), 44)) for name in names]
@@ -193,7 +193,8 @@ def comparison(names: Sequence[str], values: Mapping[str, Sequence[Sequence[floa
     for ax, (metric, recipes) in zip(axes, values.items(), strict=True):
         for y, runs in enumerate(recipes):
             ax.plot(runs, [y] * len(runs), "o", color=BLUE, ms=5, alpha=0.6)
-            ax.plot([np.mean(runs)] * 2, [y - 0.3, y + 0.3], color=RED, lw=2.5)
+            if runs:
+                ax.plot([np.mean(runs)] * 2, [y - 0.3, y + 0.3], color=RED, lw=2.5)
         ax.set_title(metric)
     axes[0].set_yticks(range(len(names)), labels)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
