@@ -16,6 +16,7 @@ MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "whale_jax").rglob("
 ORDER = [
     {"errors"},
     {"geometry", "registry", "progress"},
+    {"frames"},
     {"losses", "pairs", "metrics", "augment", "models", "data"},
     {"tasks"},
     {"train", "tta", "attribution", "calibration", "retrieval"},

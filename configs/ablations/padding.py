@@ -3,7 +3,8 @@
 python -m whale_jax.main --config=configs/ablations/padding.py:runs/small --workdir=runs/ablations/padding
 
 8 trainings, 23 min on one core. Log loss, calibrated, 5.91, 5.94, 5.95 and 5.96 with 0, 10, 25 and 50 % (2 seeds, s.d.
-at most 0.006), where the shares of whales have 5.93: so little training learns next to nothing from heads at any heading.
+at most 0.006), where the shares of whales have 5.93: so little training learns next to nothing of heads at any
+heading.
 """
 
 from configs import ablations, classifier

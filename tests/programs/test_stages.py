@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors, geometry
-from whale_jax.data import frames, predictions, right_whale, splits
+from whale_jax import errors, frames, geometry
+from whale_jax.data import predictions, right_whale, splits
 from whale_jax.programs import align, calibrate, stack, stage, submit
 
 

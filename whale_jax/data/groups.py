@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.sparse import coo_array, csgraph
 
-from whale_jax.data import frames
+from whale_jax import frames
 from whale_jax.data.right_whale import Photos
 
 HEAD_SIZE = (32, 64)  # (height, width) in pixels of the heads that are compared

@@ -170,10 +170,11 @@ class CosineHead(nn.Module):
         features = x.mean((1, 2), dtype=jnp.float32)
         x = Dropout(self.dropout, self.axis_name)(features, train)
         kernel = self.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], self.outputs))
-        return _unit(x, -1) @ _unit(kernel, 0), {"features": features}
+        return unit(x) @ unit(kernel, axis=0), {"features": features}
 
 
-def _unit(x: jax.Array, axis: int) -> jax.Array:
+def unit(x: jax.Array, *, axis: int = -1) -> jax.Array:
+    """Vectors along `axis` brought to length 1; the gradient at 0 is finite."""
     return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(axis, keepdims=True), 1e-12))
 
 

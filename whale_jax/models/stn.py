@@ -12,13 +12,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from whale_jax import errors, geometry, registry
+from whale_jax import errors, frames, geometry, registry
 from whale_jax.models.resnet import ResNet
 from whale_jax.models.vgg import VGG
 
 KINDS = {"vgg": VGG, "resnet": ResNet}
 NUMBERS = {"similarity": 4, "affine": 6}
-PLACES = ((0.799, 0.5), (0.299, 0.5))  # of bonnet and blowhead in an aligned head, as shares of its width and height
 
 
 class STN(nn.Module):
@@ -76,13 +75,8 @@ class STN(nn.Module):
         y, _ = localizer(small, train)
         centres = (jnp.arange(height) + 0.5) / height
         share = (jax.nn.softmax(y.reshape(-1, 2, 2, height)) * centres).sum(-1)
-        return geometry.fit_similarity(places(self.crop), share * jnp.array(size[::-1]) - 0.5)
+        return geometry.fit_similarity(frames.places(self.crop), share * jnp.array(size[::-1]) - 0.5)
 
     def build(self, name: str, spec: Mapping[str, Any], **more: Any) -> nn.Module:
         """The network called `name`, of a specification."""
         return registry.build(name, KINDS, spec, dtype=self.dtype, axis_name=self.axis_name, name=name, **more)
-
-
-def places(crop: geometry.Size) -> jax.Array:
-    """(2, 2) pixels of bonnet and blowhead in an aligned head of that size."""
-    return jnp.array(PLACES) * jnp.array(crop[::-1]) - 0.5

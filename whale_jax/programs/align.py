@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
-from whale_jax.data import frames, images, predictions, right_whale, tables
+from whale_jax import errors, frames, registry
+from whale_jax.data import images, predictions, right_whale, tables
 
 DEFAULTS = {
     "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from whale_jax import augment, metrics, pairs, registry
+from whale_jax.models.layers import unit
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 
 
@@ -59,8 +60,3 @@ def relations(outputs: Outputs, batch: Batch) -> tuple[jax.Array, jax.Array, jax
     itself = batch["index"][:, None] == everybody["index"]
     distance = pairs.distances(unit(outputs[0]), unit(everybody["embedding"]))
     return distance, known & alike & ~itself, known & ~alike
-
-
-def unit(vectors: jax.Array) -> jax.Array:
-    """(..., D) vectors brought to length 1; the gradient at 0 is finite."""
-    return vectors * jax.lax.rsqrt(jnp.maximum(jnp.square(vectors).sum(-1, keepdims=True), 1e-12))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from whale_jax import augment, metrics, pairs
+from whale_jax.models.layers import unit
 from whale_jax.tasks import Batch, Outputs, Task, embed, inputs
 
 
@@ -41,7 +42,7 @@ def simclr(
         return {"distance": (jnp.where(other, distance, 0).sum(), other.sum().astype(jnp.float32))}
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
-        return {"features": embed.unit(outputs[1]["features"])}
+        return {"features": unit(outputs[1]["features"])}
 
     return Task(dimensions, prepare, loss, measure, predict, best="top1", maximise=True, compared=True)
 

@@ -3,8 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, geometry, losses, metrics, registry
-from whale_jax.data import frames
+from whale_jax import augment, frames, geometry, losses, metrics, registry
 from whale_jax.tasks import Batch, Outputs, Task, classify, inputs
 
 GRID = (8, 16)  # points of a crop at which it is asked whether it shows the head
@@ -59,7 +58,7 @@ def stn(
 
     def find(outputs: Outputs, batch: Batch) -> jax.Array:
         """(B, 2, 2) bonnet and blowhead in pixels of the photo, if the crop is the aligned head."""
-        seen = geometry.move_points(outputs[1]["matrix"], places(crop))
+        seen = geometry.move_points(outputs[1]["matrix"], frames.places(crop))
         return geometry.move_points(geometry.invert(batch["matrix"]), seen)
 
     def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
@@ -80,12 +79,6 @@ def stn(
     return Task(classes, prepare, loss, measure, predict, best=best)
 
 
-def places(crop: geometry.Size) -> jax.Array:
-    """(2, 2) pixels of bonnet and blowhead in an aligned head of that size."""
-    points = jnp.array([[1.0, 0], [0, 0]])
-    return geometry.move_points(frames.head(points, crop), points)
-
-
 def matrix_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
     """(B,) mean squared error of the normalised numbers of a matrix."""
     true = geometry.normalise(batch["target"], crop, size)
@@ -94,7 +87,7 @@ def matrix_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geo
 
 def points_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
     """(B,) squared distance of the points that a matrix maps from the true ones, in head lengths."""
-    off = geometry.move_points(matrix, places(crop)) - batch["seen"]
+    off = geometry.move_points(matrix, frames.places(crop)) - batch["seen"]
     length = batch["seen"][:, 0] - batch["seen"][:, 1]
     return jnp.square(off).sum(-1).mean(-1) / jnp.square(length).sum(-1)
 

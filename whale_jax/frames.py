@@ -43,6 +43,12 @@ def head(
     return geometry.compose(geometry.fit_similarity(points, target), geometry.resize(true, size))
 
 
+def places(size: geometry.Size) -> jax.Array:
+    """(2, 2) pixels of bonnet and blowhead in an aligned head of that size."""
+    points = jnp.array([[1.0, 0], [0, 0]])
+    return geometry.move_points(head(points, size), points)
+
+
 def steady(points: jax.Array, photos: jax.Array, *, within: float) -> jax.Array:
     """Predicted points moved along their line until they are neither too near nor too far for a head.
 
