@@ -69,6 +69,7 @@ SMALL = {
 }
 NIGHT = {**SMALL, "epochs": 135.0, "evaluations": 27}
 CROPS = {**SMALL, "task": {**SMALL["task"], "augmentation": LIGHT, "colour": True}, "epochs": 90.0, "evaluations": 18}
+CROPS_VGG = {**CROPS, "model": {**networks.thinner(networks.VGG19_192B), "dropout": 0.5}}
 DEMO = {
     **SMALL,
     "task": {**SMALL["task"], "augmentation": MINIMAL.removeprefix("flip_ud|")},
@@ -82,7 +83,7 @@ DEMO = {
 
 def presets() -> dict[str, dict[str, Any]]:
     """Every recipe three times: as the post, as the released code, and for two CPU cores."""
-    found = {"small": SMALL, "night": NIGHT, "demo": DEMO, "crops": CROPS}
+    found = {"small": SMALL, "night": NIGHT, "demo": DEMO, "crops": CROPS, "crops_vgg": CROPS_VGG}
     for name, (model, optimizer, batch) in RECIPES.items():
         size = {"size": (299, 299)} if "inception" in name else {}
         task = {"name": "classify", "augmentation": MINIMAL}

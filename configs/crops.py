@@ -18,21 +18,21 @@ from configs import classifier, pipeline
 from whale_jax import registry
 from whale_jax.programs import stage
 
-# Recipe, size of the picture of each network - they differ by their seeds too - and which weights are taken.
-CPU = ("crops", 4 * [(40, 80)], "last")
-LONG = ("crops", 4 * [(40, 80)] + 2 * [(56, 112)] + 2 * [(80, 160)], "last")
-GPU = ("resnet67", [(128, 256)], "best")
-PRESETS = {"cpu": CPU, "cpu_long": LONG, "gpu": GPU}
+# Recipe and size of the picture of each network, which differ by their seeds too; and the weights that are taken.
+CPU = 4 * [("crops", (40, 80))]
+LONG = [*CPU, ("crops_vgg", (40, 80)), ("crops", (56, 112))]
+GPU = [("resnet67", (128, 256))]
+PRESETS = {"cpu": (CPU, "last"), "cpu_long": (LONG, "last"), "gpu": (GPU, "best")}
 
 
 def get_config(preset="cpu"):
     """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
-    recipe, sizes, weights = registry.lookup("preset", PRESETS, preset)
+    members, weights = registry.lookup("preset", PRESETS, preset)
     data = {"photos": "photos", "split": "split"}
-    views = {size: f"aligned_{size[0]}x{size[1]}" for size in sizes} | {sizes[0]: "aligned"}
+    views = {size: f"aligned_{size[0]}x{size[1]}" for _, size in members} | {members[0][1]: "aligned"}
     networks = {
         f"classifier{seed}": classifier.get_config(recipe, inputs={**data, "view": views[size]}, size=size, seed=seed)
-        for seed, size in enumerate(sizes)
+        for seed, (recipe, size) in enumerate(members)
     }
     stages = {
         "photos": stage.config("import_photos"),

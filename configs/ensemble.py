@@ -12,7 +12,7 @@ is one on logits of photos that each network had not seen; and the source `netwo
 probabilities. All are calibrated on the fold held out, by a temperature, or by Dirichlet's matrix after it.
 """
 
-from configs import ablations, classifier
+from configs import ablations, classifier, networks
 from whale_jax.programs import stage
 
 # The six of section 6 with half their filters, by one recipe, on small pictures: what two CPU cores can train.
@@ -44,11 +44,6 @@ def get_config(root="runs/crops"):
 def member(root, name):
     """A network of the post with half its filters, by the recipe of the ablations."""
     config = ablations.small(root)
-    model = classifier.RECIPES[name][0]
-    config.model = stage.config("train", model={**model, "stages": thinner(model["stages"]), "dropout": 0.0}).model
+    model = networks.thinner(classifier.RECIPES[name][0])
+    config.model = stage.config("train", model={**model, "dropout": 0.0}).model
     return config
-
-
-def thinner(stages):
-    """Stages with half the filters."""
-    return tuple((filters // 2, *rest) for filters, *rest in stages)

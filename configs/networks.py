@@ -61,3 +61,8 @@ INCEPTION_REDUCED = {
 }
 
 THIN = {"name": "resnet", "stem": (16, 7, 2), "stem_pool": 3, "stages": ((32, 2), (64, 2), (128, 2)), "dropout": 0.0}
+
+
+def thinner(network):
+    """The same network with half the filters in its stages."""
+    return {**network, "stages": tuple((filters // 2, *rest) for filters, *rest in network["stages"])}
