@@ -284,6 +284,20 @@ def test_few_stages(run_folder, tmp_path):
     assert "classifier, on validation" not in table
 
 
+def test_several_networks_have_a_row_each_and_one_for_their_average(run_folder, tmp_path):
+    folder = run_folder / "calibrated"
+    result = stage.read(folder / "result.json")
+    own = result["metrics"]["network"]
+    stage.write(folder / "result.json", {**result, "metrics": {**result["metrics"], "features": own, "features1": own}})
+    _, table = make(run_folder, tmp_path, "calibrated")
+    assert [row["name"] for row in table["probabilities, on validation"]] == [
+        "aligned: network 1",
+        "aligned: network 2",
+        "aligned: average of 2 networks",
+        "aligned: logistic regression on features",
+    ]
+
+
 def test_one_look_and_few_photos():
     """Figures do not need all rows and columns to be full."""
     spot = sheets.Spot(np.zeros((2, 3, 3), np.uint8), (0, 3, 2, 0), np.ones((2, 2)), np.ones((2, 2)), "one")

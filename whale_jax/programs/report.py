@@ -144,17 +144,23 @@ def guess(found: Mapping[str, Stage]) -> list[dict]:
 
 
 def outcome(found: Mapping[str, Stage]) -> list[dict]:
-    """Rows of each network's own answer and of the regression on its features, and of the submission.
+    """Rows of networks' answers, of the average of several, of the regression on features, and of the submission.
 
     All but the first column are after calibration, which is measured on photos that it was not fitted on.
     """
     rows = []
     for name, approach in (("naive_calibrated", "naive"), ("boxed_calibrated", "boxed"), ("calibrated", "aligned")):
-        both = finished.measured(found[name], SOURCES) if name in found else {}
-        for source, how in both.items():
+        if name not in found:
+            continue
+        both = finished.measured(found[name], SOURCES)
+        alone = [how for source, how in found[name].result["metrics"].items() if source not in SOURCES]
+        several = {"network": f"average of {len(alone)} networks"} if alone else {}
+        answers = [(f"network {i}", how) for i, how in enumerate(alone, start=1)]
+        answers += [((SOURCES | several)[source], how) for source, how in both.items()]
+        for said, how in answers:
             after = {key: how["after"][key] for key in ("top1", "top5", "ece")}
             losses = {"log_loss": how["before"]["log_loss"], "calibrated": how["after"]["log_loss"]}
-            rows.append({"name": f"{approach}: {SOURCES[source]}", **losses, **after})
+            rows.append({"name": f"{approach}: {said}", **losses, **after})
     if "submission" in found:
         one = found["submission"].result
         how = SOURCES.get(one["source"], one["source"])

@@ -52,8 +52,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     data = assembly.load_data(config)
     rows, validation = selection.choose(config, data)
     photos, rows, target = labelled(config, data, rows)
-    learned = loader.Examples(photos, data.view, rows, target=target)
     teachable(config, data._replace(photos=photos), rows)
+    data = data._replace(examples=loader.Examples(photos, data.view, rows, target=target))
     if config.inputs.weights:
         begin.check(config, data, validation)
     steps = max(1, round(config.epochs * len(rows) / config.batch))
@@ -84,7 +84,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         plan=plan,
         parallel=network.parallel,
         training=loader.training(
-            learned,
+            data.examples,
             rows,
             batch=config.batch,
             seed=config.seed,
