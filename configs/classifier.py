@@ -69,6 +69,8 @@ SMALL = {
 }
 NIGHT = {**SMALL, "epochs": 135.0, "evaluations": 27}
 CROPS = {**SMALL, "task": {**SMALL["task"], "augmentation": LIGHT, "colour": True}, "epochs": 90.0, "evaluations": 18}
+# A dense layer on the whole map: where heads are aligned, it can tell where on the head a callosity is.
+CROPS_DENSE = {**CROPS, "model": {**CROPS["model"], "head": "dense"}}
 CROPS_VGG = {**CROPS, "model": {**networks.thinner(networks.VGG19_192B), "dropout": 0.5}}
 DEMO = {
     **SMALL,
@@ -83,7 +85,14 @@ DEMO = {
 
 def presets() -> dict[str, dict[str, Any]]:
     """Every recipe three times: as the post, as the released code, and for two CPU cores."""
-    found = {"small": SMALL, "night": NIGHT, "demo": DEMO, "crops": CROPS, "crops_vgg": CROPS_VGG}
+    found = {
+        "small": SMALL,
+        "night": NIGHT,
+        "demo": DEMO,
+        "crops": CROPS,
+        "crops_dense": CROPS_DENSE,
+        "crops_vgg": CROPS_VGG,
+    }
     for name, (model, optimizer, batch) in RECIPES.items():
         size = {"size": (299, 299)} if "inception" in name else {}
         task = {"name": "classify", "augmentation": MINIMAL}

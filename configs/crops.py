@@ -19,8 +19,8 @@ from whale_jax import registry
 from whale_jax.programs import stage
 
 # Recipe and size of the picture of each network, which differ by their seeds too; and the weights that are taken.
-CPU = 4 * [("crops", (40, 80))]
-LONG = [*CPU, ("crops_vgg", (40, 80)), ("crops", (56, 112))]
+CPU = [*2 * [("crops", (40, 80))], *2 * [("crops_dense", (40, 80))]]
+LONG = [*CPU, ("crops_vgg", (40, 80))]
 GPU = [("resnet67", (128, 256))]
 PRESETS = {"cpu": (CPU, "last"), "cpu_long": (LONG, "last"), "gpu": (GPU, "best")}
 
