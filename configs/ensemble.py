@@ -36,7 +36,8 @@ def get_config(root="runs/crops"):
             inputs = {**data, "probabilities": f"{way}_stack"}
             stages[f"{way}_{method}"] = stage.config("calibrate", inputs=inputs, method=method)
     calibrated = [f"{way}_{method}" for way in ("own", "unseen") for method in ("temperature", "dirichlet")]
-    stages["compare"] = stage.config("compare", inputs={name: name for name in calibrated})
+    labels = {name: name.replace("_", " photos, ") for name in calibrated}
+    stages["compare"] = stage.config("compare", inputs={name: name for name in calibrated}, labels=labels)
     stages["submission"] = stage.config("submit", inputs={**data, "probabilities": "own_temperature"})
     return stage.config("pipeline", stages=stages)
 

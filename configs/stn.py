@@ -24,7 +24,7 @@ JOINT = {
         **classifier.SMALL["task"],
         "name": "stn",
         "crop": CROP,
-        "augmentation": "rotate(180)|scale(0.85,1.2)|translate(0.06)|gamma(0.7,1.4)",
+        "augmentation": "flip_ud|rotate(180)|scale(0.85,1.2)|translate(0.06)|shear(6)|gamma(0.7,1.4)",
     },
     "model": {
         "name": "stn",

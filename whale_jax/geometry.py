@@ -242,3 +242,8 @@ def sample(image: jax.Array, x: jax.Array, y: jax.Array, *, fill: float | None =
     top = blend(corner(x0, y0), corner(x0 + 1, y0), fx)
     bottom = blend(corner(x0, y0 + 1), corner(x0 + 1, y0 + 1), fx)
     return blend(top, bottom, fy)
+
+
+def unit(vectors: jax.Array, *, axis: int = -1) -> jax.Array:
+    """Vectors along `axis` brought to length 1; the gradient at 0 is finite."""
+    return vectors * jax.lax.rsqrt(jnp.maximum(jnp.square(vectors).sum(axis, keepdims=True), 1e-12))

@@ -26,7 +26,8 @@ def get_config(root="runs/crops"):
     stages["first_blend"] = stage.config(
         "blend", inputs={**data, "probabilities": "first_stack", "features": "first_features"}
     )
-    stages["first_neighbours"] = guess(data, "first_blend", "neighbours")
+    stages["first_found"] = stage.config("calibrate", inputs={**data, "probabilities": "first_blend"})
+    stages["first_neighbours"] = guess(data, "first_found", "neighbours")
     stages["second"] = base.copy_and_resolve_references()
     stages["second"].inputs.labels = "first_labels"
     stages |= answers(data, "second")
@@ -52,6 +53,6 @@ def answers(data, network):
 
 
 def guess(data, probabilities, source, **changes):
-    """Labels for photos without one where a whale's probability is 0.7."""
+    """Labels for photos without one where a whale's probability is a third: so short a training is seldom surer."""
     inputs = {**data, "probabilities": probabilities}
-    return stage.config("pseudo", inputs=inputs, source=source, threshold=0.7, **changes)
+    return stage.config("pseudo", inputs=inputs, source=source, threshold=1 / 3, **changes)

@@ -8,7 +8,8 @@ import pytest
 from configs import ablations, ensemble
 from configs import compare as compare_config
 from whale_jax import errors
-from whale_jax.programs import compare, finished, pipeline, stage
+from whale_jax.models import growth
+from whale_jax.programs import begin, compare, finished, pipeline, stage
 
 
 def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):
@@ -225,6 +226,10 @@ def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     seeds = {config.stages[name].seed for name in trained}
     assert len(seeds) >= len(ablations.SEEDS)
     assert len(recipes) * len(seeds) == len(trained)
+    for name in trained:
+        if config.stages[name].begin == "grown":
+            there = config.stages[config.stages[name].inputs.weights]
+            growth.check(*(begin.model_of(one.model) for one in (there, config.stages[name])))
     needed, asked = set(), ["compare"]
     while asked:  # no view is cut, and nothing is trained, for nothing
         needed.add(name := asked.pop())

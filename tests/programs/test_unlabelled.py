@@ -2,13 +2,14 @@
 
 import csv
 
+import jax
 import numpy as np
 import pytest
 
 from tests.programs.test_weights import World
 from whale_jax import errors
 from whale_jax.data import predictions
-from whale_jax.programs import stage
+from whale_jax.programs import stage, train
 
 SURE, UNSURE = [0.95, 0.03, 0.02], [0.5, 0.3, 0.2]
 P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two photos have no name
@@ -17,7 +18,8 @@ P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two p
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     found = World(tmp_path, monkeypatch)
-    found.finish("stack", {"digest": "s", "split": "h", "fold": 0})
+    found.finish("stack", {"program": "stack", "digest": "s", "split": "h", "fold": 0})
+    stage.write(tmp_path / "stack" / "config.json", {"program": "stack"})
     np.savez(tmp_path / "stack" / "probabilities.npz", stack=P)
     return found
 
@@ -53,6 +55,39 @@ def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(wo
     assert more["rows"] == plain["rows"]  # what was withheld is the same
 
 
+@pytest.mark.parametrize(("soft", "threshold", "learned"), [(False, 0.9, [4]), (True, 0.5, [4, 5])])
+def test_guesses_stand_beside_the_labels_that_are_known(world, soft, threshold, learned):
+    guess(world, soft=soft, threshold=threshold)
+    config = stage.config("train", inputs=world.inputs(labels=str(world.folder / "guesses")))
+    photos, rows, target = train.labelled(config, world.data(), np.array([1, 3]))
+    assert rows.tolist() == [1, 3, *learned]
+    assert photos.label[:4].tolist() == world.photos.label[:4].tolist()
+    assert photos.label[learned].tolist() == P[learned].argmax(1).tolist()
+    np.testing.assert_array_equal(target[:4], np.eye(3)[world.photos.label[:4]])
+    np.testing.assert_allclose(target[learned], P[learned] if soft else np.eye(3)[P[learned].argmax(1)], rtol=1e-6)
+
+
+def test_no_guess_is_learned_of_a_sighting_that_is_validated_on(world):
+    guess(world)
+    held = int(np.flatnonzero(world.split.fold == 0)[0])
+    world.photos.encounter[[held, 4]] = "morning"
+    with pytest.raises(errors.InputError, match="guesses the label of no photo"):
+        world.train("with", labels="guesses")
+
+
+def test_soft_guesses_are_for_classifiers(world):
+    guess(world, soft=True)
+    with pytest.raises(errors.InputError, match="is soft, which the task 'embed' cannot learn"):
+        world.train("with", labels="guesses", task={"name": "embed"}, batch=3, together=2)
+
+
+def test_a_cross_fit_has_no_use_for_what_every_network_has_seen(world):
+    guess(world)
+    for changes in ({"labels": "guesses"}, {"task": {"name": "simclr"}}):
+        with pytest.raises(errors.InputError, match="leaves nothing that no network has seen"):
+            world.train("crossed", program="crossfit", parts=2, **changes)
+
+
 def test_labels_guessed_by_what_held_out_another_fold_are_refused(world):
     guess(world)
     with pytest.raises(errors.InputError, match="hold out folds 0 and 1"):
@@ -78,6 +113,21 @@ def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
     world.train("alike", task=task, monitor=4)
     result = stage.read(world.folder / "alike" / "result.json")
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (6, 0, None)
-    world.train("named", weights="alike", begin="fitting")  # it has seen photos held out, but no name of theirs
-    with pytest.raises(errors.InputError, match="batches of one photo"):
-        world.train("alone", task=task, batch=1)
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
+    world.train(
+        "named", weights="alike", begin="fitting", **still
+    )  # it has seen photos held out, but no name of theirs
+    learned, begun = (world.parameters(name)["Stem_0"] for name in ("alike", "named"))
+    assert jax.tree.all(jax.tree.map(np.array_equal, learned, begun))
+    for changes in ({"batch": 1}, {"together": 2}, {"weights": "named"}):
+        with pytest.raises(errors.InputError, match="the task 'simclr' needs batches of 2"):
+            world.train("alone", task=task, **changes)
+
+
+def test_guesses_come_from_probabilities_that_do_not_know_the_photos_held_out(world):
+    stage.write(world.folder / "stack" / "config.json", {"program": "calibrate", "method": "dirichlet"})
+    with pytest.raises(errors.InputError, match="without Dirichlet"):
+        guess(world)
+    world.finish("stack", {"program": "extract", "digest": "s", "split": "h", "fold": 0})
+    with pytest.raises(errors.InputError, match="was made by 'extract'"):
+        guess(world)

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from whale_jax import errors
+from whale_jax import errors, geometry
 
 very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
 
@@ -170,12 +170,7 @@ class CosineHead(nn.Module):
         features = x.mean((1, 2), dtype=jnp.float32)
         x = Dropout(self.dropout, self.axis_name)(features, train)
         kernel = self.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], self.outputs))
-        return unit(x) @ unit(kernel, axis=0), {"features": features}
-
-
-def unit(x: jax.Array, *, axis: int = -1) -> jax.Array:
-    """Vectors along `axis` brought to length 1; the gradient at 0 is finite."""
-    return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(axis, keepdims=True), 1e-12))
+        return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
 
 
 class HeatmapHead(nn.Module):

@@ -32,6 +32,9 @@ def check(config: ConfigDict, data: Data, unseen: np.ndarray) -> None:
     """
     folder = Path(config.inputs.weights)
     there = finished.read(folder)
+    if there.result["program"] != "train":
+        what = f"was made by {there.result['program']!r}: name the folder of a training, such as PIPELINE/classifier"
+        raise errors.InputError(f"{folder} {what}")
     if finished.made_from(there, data.photos):
         if there.result["split"] != data.split.hash:
             what = "was trained on these photos by another split: train it again by this one"

@@ -68,7 +68,7 @@ def labelled(recipes: Mapping[str, list[Stage]], labels: Mapping[Path, str]) -> 
             label = f"{label}: {one.config['by']}"
         if label in found:
             raise errors.InputError(f"two recipes are labelled {label!r}: {found[label][0].folder}, {group[0].folder}")
-        seeds = [lineage(one)[1] for one in group]
+        seeds = [seeds for _, seeds in lineages(group)]
         if any(seeds.count(own) > 1 for own in seeds):
             folders = ", ".join(str(one.folder) for one in group)
             raise errors.InputError(f"{folders}: runs of one recipe and one seed, whose deviation would mean nothing")
@@ -111,7 +111,7 @@ def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> li
 
 def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
     """Runs by what their configs have that not all of them have, seeds apart: {"model.dropout=0.5": runs}."""
-    flat = [lineage(one)[0] for one in runs]
+    flat = [own for own, _ in lineages(runs)]
     keys = sorted({key for own in flat for key in own if any(other.get(key) != own[key] for other in flat)})
     found: dict[str, list[Stage]] = {}
     for one, own in zip(runs, flat, strict=True):
@@ -120,20 +120,23 @@ def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
     return found
 
 
-def lineage(one: Stage) -> tuple[dict[str, str], dict[str, str]]:
-    """The flat config of a run and of the networks that it was made from, without seeds, and the seeds.
+def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]]]:
+    """The flat configs of runs and of the networks that they were made from, each without seeds, and the seeds.
 
-    A key of an input's config is the input's name and the key: "features.network.model.dropout".
+    An input that is of one program in all runs is replaced by that one's config: "features.network.model.dropout".
     """
-    flat = flatten(stage.complete(one.config))  # an older run lacks keys that came later
-    for name, folder in one.config.get("inputs", {}).items():
-        there = stage.read(Path(folder) / "config.json") if folder else None
-        if there and there.get("program", "") not in GIVEN:
-            del flat[f"inputs.{name}"]
-            for own in lineage(Stage(Path(folder), there, {})):
-                flat |= {f"{name}.{key}": value for key, value in own.items()}
-    seeds = {key: value for key, value in flat.items() if key.rpartition(".")[2] == "seed"}
-    return {key: value for key, value in flat.items() if key not in seeds}, seeds
+    flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
+    for name in set.intersection(*(set(one.config.get("inputs", {})) for one in runs)):
+        there = [stage.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
+        programs = {config.get("program") for config in there}
+        if len(programs) > 1 or programs & {None, *GIVEN}:
+            continue
+        made = [Stage(Path(), config, {}) for config in there]
+        for own, (config, seeds) in zip(flat, lineages(made), strict=True):
+            del own[f"inputs.{name}"]
+            own |= {f"{name}.{key}": value for key, value in (config | seeds).items()}
+    seeds = [{key: own[key] for key in own if key.rpartition(".")[2] == "seed"} for own in flat]
+    return [({key: own[key] for key in own if key not in its}, its) for own, its in zip(flat, seeds, strict=True)]
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -82,6 +82,9 @@ def check(config: ConfigDict) -> None:
     """Raises InputError for whatever in the config is wrong in itself."""
     if config.task.name == "embed":
         raise errors.InputError("embeddings of two networks cannot be compared: train one, with the program 'train'")
+    if config.inputs.labels or config.task.name == "simclr":
+        what = "leaves nothing that no network has seen, which is what a cross-fit is for: use the program 'train'"
+        raise errors.InputError(f"a training on {'guessed labels' if config.inputs.labels else 'every photo'} {what}")
     train.check(part_config(config, 0))
     tta.grid(config.warps, (2, 2), (2, 2))
     registry.lookup("average", tta.AVERAGES, config.average)

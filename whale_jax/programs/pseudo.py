@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors
 from whale_jax.data import predictions, right_whale, splits, tables
-from whale_jax.programs import stage
+from whale_jax.programs import finished
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},  # of a `stack`, a `calibrate` or a `blend`
@@ -17,17 +17,23 @@ DEFAULTS = {
     "threshold": 0.9,  # least probability of the likeliest whale
     "soft": False,  # learn all probabilities, or the likeliest whale as if it were certain
 }
+MAKERS = ("stack", "calibrate", "blend")
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes labels.csv - photo, whale, probability, where it comes from - and the same for trainings to learn from.
 
-    How right such labels are is measured on the photos held out: nothing here knows them, but for the two numbers of a
-    calibration that was fitted on them.
+    How right such labels are is measured on the photos held out, with which the probabilities may have been calibrated:
+    by two numbers, so Dirichlet's matrix is refused. Of a second round it says too much: its network has learned from
+    the guesses of the first what it is asked about.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     folder = Path(config.inputs.probabilities)
+    made = finished.read(folder)
+    if made.result["program"] not in MAKERS or made.config.get("method") == "dirichlet":
+        what = f"made by {made.result['program']!r} {made.config.get('method', '')}".strip()
+        raise errors.InputError(f"{folder} was {what}: labels are guessed by {', '.join(MAKERS)}, without Dirichlet")
     with np.load(folder / "probabilities.npz") as given:
         if config.source not in given:
             raise errors.unknown("source of probabilities", config.source, list(given))
@@ -38,7 +44,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     whale, target = p[rows].argmax(1), np.full(p.shape, np.nan, np.float32)
     target[rows] = p[rows] if config.soft else np.eye(p.shape[1])[whale]
     predictions.save(workdir, photos, {"target": target})
-    origin = f"{folder.name}/{config.source} {stage.read(folder / 'result.json')['digest']}"
+    origin = f"{folder.name}/{config.source} {made.result['digest']}"
     lines = ((photos.name[i], photos.whales[w], f"{p[i, w]:.4f}", origin) for i, w in zip(rows, whale, strict=True))
     tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], lines)
     valid = splits.valid_rows(split, config.fold)

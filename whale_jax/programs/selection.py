@@ -12,12 +12,13 @@ from whale_jax.programs.assembly import ANNOTATION, Data
 def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows to validate on: those of the split that have the annotation and a picture.
 
-    A task that needs no annotation learns from every picture, and is validated on none.
+    A task that needs no annotation learns from every picture but strangers', those held out too, whose names it does
+    not see, and is validated on none.
     """
     pictured = np.isfinite(data.view.matrices).all((1, 2))
     annotation = ANNOTATION[config.task.name]
     if not annotation:
-        return np.flatnonzero(pictured), np.arange(0)
+        return np.setdiff1d(np.flatnonzero(pictured), splits.stranger_rows(data.split)), np.arange(0)
     folds = data.split.folds
     groups = data.split.group.max() + 1
     if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= groups):

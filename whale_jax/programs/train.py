@@ -121,6 +121,15 @@ def labelled(
         return data.photos, rows, None
     guess = predictions.load(config.inputs.labels, "target", data.photos)
     known = np.isfinite(guess).all(1) & np.isfinite(data.view.matrices).all((1, 2)) & (data.photos.label < 0)
+    held, there = splits.valid_rows(data.split, config.fold), data.photos.encounter
+    known &= (data.split.fold != config.fold) & ~np.isin(
+        there, there[held][there[held] != ""]
+    )  # of validated sightings
+    if not known.any():
+        what = "guesses the label of no photo that may be trained on: lower its threshold"
+        raise errors.InputError(f"{config.inputs.labels} {what}")
+    if config.task.name != "classify" and (guess[known].max(1) < 1).any():
+        raise errors.InputError(f"{config.inputs.labels} is soft, which the task {config.task.name!r} cannot learn")
     label = np.where(known, np.nan_to_num(guess).argmax(1), data.photos.label)
     target = np.where(known[:, None], guess, np.eye(guess.shape[1])[label] * (label >= 0)[:, None])
     return (
@@ -189,8 +198,11 @@ def suits(config: ConfigDict) -> None:
         raise errors.InputError(f"task.crop = {tuple(task.crop)} and model.crop = {tuple(model.crop)} must be the same")
     if config.inputs.labels and task.name not in (*NAMING, "embed"):
         raise errors.InputError(f"inputs.labels names whales, and the task {task.name!r} learns none: leave it out")
-    if task.name == "simclr" and config.batch < 2:
-        raise errors.InputError("batches of one photo hold nothing to tell it from: set batch to 2 or more")
+    if task.name == "simclr" and (config.batch < 2 or config.together > 1 or config.inputs.weights):
+        raise errors.InputError(
+            "the task 'simclr' needs batches of 2 photos or more, each by itself, and knows no whale from before: set"
+            " batch to 2 or more, together to 1, and leave out inputs.weights"
+        )
     if task.name == "embed" and not 2 <= config.together < config.batch:
         raise errors.InputError(
             f"batches of {config.batch} with together = {config.together} hold no two photos of a whale and one of"

@@ -5,8 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, metrics, pairs, registry
-from whale_jax.models.layers import unit
+from whale_jax import augment, geometry, metrics, pairs, registry
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 
 
@@ -46,7 +45,7 @@ def embed(
         }
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
-        return {"features": unit(outputs[0])}
+        return {"features": geometry.unit(outputs[0])}
 
     prepare = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
     return Task(dimensions, prepare, loss, measure, predict, best="top1", maximise=True, compared=True)
@@ -58,5 +57,5 @@ def relations(outputs: Outputs, batch: Batch) -> tuple[jax.Array, jax.Array, jax
     known = (batch["weight"] > 0)[:, None] & (everybody["weight"] > 0)
     alike = batch["label"][:, None] == everybody["label"]
     itself = batch["index"][:, None] == everybody["index"]
-    distance = pairs.distances(unit(outputs[0]), unit(everybody["embedding"]))
+    distance = pairs.distances(geometry.unit(outputs[0]), geometry.unit(everybody["embedding"]))
     return distance, known & alike & ~itself, known & ~alike

@@ -8,8 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, metrics, pairs
-from whale_jax.models.layers import unit
+from whale_jax import augment, errors, geometry, metrics, pairs
 from whale_jax.tasks import Batch, Outputs, Task, embed, inputs
 
 
@@ -25,6 +24,8 @@ def simclr(
         augmentation: specification for `augment.parse`; each view draws its own.
         colour: whether the network sees it; it tells views apart by the water, if it does.
     """
+    if temperature <= 0:
+        raise errors.InputError(f"task.temperature divides similarities: it must be above 0, not {temperature:g}")
     how = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
@@ -42,7 +43,7 @@ def simclr(
         return {"distance": (jnp.where(other, distance, 0).sum(), other.sum().astype(jnp.float32))}
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
-        return {"features": unit(outputs[1]["features"])}
+        return {"features": geometry.unit(outputs[1]["features"])}
 
     return Task(dimensions, prepare, loss, measure, predict, best="top1", maximise=True, compared=True)
 
