@@ -221,9 +221,13 @@ def warp_curve(rows: Sequence[Mapping[str, float]]) -> Figure:
 
 def reliability_diagram(found: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
     """Accuracy against confidence, a panel a source: (bins,) confidence, accuracy and share of photos of each."""
-    figure = figure_of(0.4 + 3.2 * len(found), 3.6, "Does confidence mean what it says?")
-    axes = figure.subplots(1, len(found), squeeze=False)[0]
-    for ax, (name, (confidence, accuracy, _)) in zip(axes, found.items(), strict=True):
+    across = min(len(found), 4)  # of a source's panels, before and after, none is torn from the other
+    down = -(-len(found) // across)
+    figure = figure_of(0.4 + 3.2 * across, 0.4 + 3.2 * down, "Does confidence mean what it says?")
+    axes = figure.subplots(down, across, squeeze=False)
+    for ax in axes.flat[len(found) :]:
+        ax.set_axis_off()
+    for ax, (name, (confidence, accuracy, _)) in zip(axes.flat, found.items(), strict=False):
         top = 1.05 * max(confidence.max(), accuracy.max())
         ax.plot([0, top], [0, top], color=GREY, lw=1, ls="--")
         ax.plot(confidence, accuracy, "o-", color=BLUE, ms=4)
@@ -231,7 +235,8 @@ def reliability_diagram(found: Mapping[str, tuple[np.ndarray, np.ndarray, np.nda
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(4))
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes[0].set_ylabel("accuracy")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("accuracy")
     return figure
 
 
