@@ -1,7 +1,7 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
     --config=configs/crops.py:cpu       four small networks, stacked: 40 min on two CPU cores
-    --config=configs/crops.py:cpu_long  the same and a VGG
+    --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures, for a night (its first five were run)
     --config=configs/crops.py:gpu       the post's ResNet-67 (not run: needs a GPU)
 
     python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
@@ -21,7 +21,7 @@ from whale_jax.programs import stage
 
 # Recipe and size of the picture of each network, which differ by their seeds too; and the weights that are taken.
 CPU = [*2 * [("crops", (40, 80))], *2 * [("crops_dense", (40, 80))]]
-LONG = [*CPU, ("crops_vgg", (40, 80))]
+LONG = [*CPU, ("crops_vgg", (40, 80)), ("crops_vgg", (56, 112)), ("crops", (56, 112)), ("crops", (80, 160))]
 GPU = [("resnet67", (128, 256))]
 PRESETS = {"cpu": (CPU, "last"), "cpu_long": (LONG, "last"), "gpu": (GPU, "best")}
 
