@@ -1,6 +1,6 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    --config=configs/crops.py:cpu       four small networks, stacked: 43 min on two CPU cores, by their rates
+    --config=configs/crops.py:cpu       four small networks, stacked: 45 min on two CPU cores, by their rates
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures, for a night (its first five were run)
     --config=configs/crops.py:gpu       the post's ResNet-67 (not run: needs a GPU)
 
