@@ -70,9 +70,9 @@ def ablate(
     for seed in seeds:
         for number, (label, change) in enumerate(changes.items()):
             name = f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
-            whole = isinstance(change, ConfigDict)
-            stages[name] = (change if whole else base).copy_and_resolve_references()
-            stages[name].update_from_flattened_dict({**({} if whole else change), "seed": seed})
+            whole, changed = (change, {}) if isinstance(change, ConfigDict) else (base, change)
+            stages[name] = whole.copy_and_resolve_references()
+            stages[name].update_from_flattened_dict({**changed, "seed": seed})
             last = name
             for suffix, make in ask:
                 stages[f"{name}_{suffix}"] = make(last)

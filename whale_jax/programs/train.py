@@ -121,10 +121,9 @@ def labelled(
         return data.photos, rows, None
     guess = predictions.load(config.inputs.labels, "target", data.photos)
     known = np.isfinite(guess).all(1) & np.isfinite(data.view.matrices).all((1, 2)) & (data.photos.label < 0)
-    held, there = splits.valid_rows(data.split, config.fold), data.photos.encounter
-    known &= (data.split.fold != config.fold) & ~np.isin(
-        there, there[held][there[held] != ""]
-    )  # of validated sightings
+    sighting = data.photos.encounter
+    validated = np.setdiff1d(sighting[splits.valid_rows(data.split, config.fold)], [""])
+    known &= (data.split.fold != config.fold) & ~np.isin(sighting, validated)
     if not known.any():
         what = "guesses the label of no photo that may be trained on: lower its threshold"
         raise errors.InputError(f"{config.inputs.labels} {what}")
