@@ -19,16 +19,18 @@ from configs import classifier, pipeline
 from whale_jax import registry
 from whale_jax.programs import stage
 
-# Recipe and size of the picture of each network, which differ by their seeds too; and the weights that are taken.
+# Recipe and size of the picture of each network, which differ by their seeds too.
 CPU = [*2 * [("crops", (40, 80))], *2 * [("crops_dense", (40, 80))]]
 LONG = [*CPU, ("crops_vgg", (40, 80)), ("crops_vgg", (56, 112)), ("crops", (56, 112)), ("crops", (80, 160))]
 GPU = [("resnet67", (128, 256))]
-PRESETS = {"cpu": (CPU, "last"), "cpu_long": (LONG, "last"), "gpu": (GPU, "best")}
+
+# Also the weights that are taken, and how many networks train at once, each on its share of the cores.
+PRESETS = {"cpu": (CPU, "last", 2), "cpu_long": (LONG, "last", 2), "gpu": (GPU, "best", 1)}
 
 
 def get_config(preset="cpu"):
     """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
-    members, weights = registry.lookup("preset", PRESETS, preset)
+    members, weights, processes = registry.lookup("preset", PRESETS, preset)
     data = {"photos": "photos", "split": "split"}
     views = {size: f"aligned_{size[0]}x{size[1]}" for _, size in members} | {members[0][1]: "aligned"}
     networks = {
@@ -47,7 +49,7 @@ def get_config(preset="cpu"):
         "submission": pipeline.submission(data),
     }
     stages["report"] = pipeline.report(stages, aligned_classifier=next(iter(networks)))
-    config = stage.config("pipeline", stages=stages)
+    config = stage.config("pipeline", stages=stages, processes=processes)
     config.stages.photos.root = config.data.get_ref("root")
     return config
 

@@ -4,17 +4,14 @@ The only file that knows flags: it sets up JAX, turns the config into a run and 
 """
 
 import errno
-import logging as stdlib_logging
-import os
 import sys
 from pathlib import Path
 
-import jax
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import config_flags
 
 from whale_jax.errors import InputError
-from whale_jax.programs import stage
+from whale_jax.programs import processes, stage
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file under configs/.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; a run that was cut off goes on in it.")
@@ -24,8 +21,7 @@ def main(argv: list[str]) -> None:
     """Runs the config's program in the workdir."""
     if len(argv) > 1:
         raise InputError(f"unknown argument {argv[1]!r}: everything is a flag, such as --config.seed=1")
-    set_up_jax()
-    quieten()
+    processes.set_up()
     stage.run(CONFIG.value, Path(WORKDIR.value))
 
 
@@ -42,30 +38,6 @@ def read_flags(argv: list[str]) -> list[str]:
     except (flags.Error, OSError) as error:
         raise InputError(f"{error}\nusage: {__doc__.splitlines()[0]}") from None
     return rest
-
-
-def set_up_jax() -> None:
-    """One simulated device a core, used where there is only the CPU; and what was compiled once is kept.
-
-    Sharding over the cores beats XLA's own threads there. The networks of a run's folds and parts compile to the
-    same programs, so a cache on disk halves the time of a short run.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jax.config.update("jax_num_cpu_devices", cores)
-    if not jax.config.jax_compilation_cache_dir:
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "whale_jax"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-def quieten() -> None:
-    """Our own lines and progress bars, without the libraries' chatter."""
-    for name in ("jax", "orbax", "etils"):
-        stdlib_logging.getLogger(name).setLevel(stdlib_logging.WARNING)
-    logging.set_verbosity(logging.INFO)
-    handler = logging.get_absl_handler()
-    handler.setFormatter(stdlib_logging.Formatter("%(message)s"))
-    handler.addFilter(lambda record: record.levelno >= stdlib_logging.WARNING or "whale_jax" in record.pathname)
 
 
 def run() -> None:

@@ -4,9 +4,22 @@ import sys
 
 from tqdm import tqdm
 
+STAGE = ""  # whose bars these are, where other processes write to the terminal too: then none may move
+
+
+class _Lines:
+    """Standard error, where every state of a bar is a line."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            sys.stderr.write(line + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
 
 def bar(total: int, *, what: str, unit: str, start: int = 0) -> tqdm:
-    """A bar on standard error; where that is a file, a line a half minute instead of a moving one.
+    """A bar on standard error; where that is a file, or others write there too, a line every half minute.
 
     Args:
         total: items in all.
@@ -14,7 +27,13 @@ def bar(total: int, *, what: str, unit: str, start: int = 0) -> tqdm:
         unit: what is counted.
         start: items done by an earlier run.
     """
-    moving = sys.stderr.isatty()
+    moving = not STAGE and sys.stderr.isatty()
     return tqdm(
-        total=total, initial=start, desc=what, unit=f" {unit}", mininterval=0.5 if moving else 30, dynamic_ncols=moving
+        total=total,
+        initial=start,
+        desc=what if STAGE in ("", what) else f"{STAGE}: {what}",
+        unit=f" {unit}",
+        file=sys.stderr if moving else _Lines(),
+        mininterval=0.5 if moving else 30,
+        dynamic_ncols=moving,
     )

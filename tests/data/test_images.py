@@ -126,6 +126,22 @@ def test_a_view_larger_than_its_photo(tmp_path):
     np.testing.assert_array_equal(views[0], stored(pixels)[rows][:, columns])
 
 
+def test_a_view_is_cut_again_with_other_pixels(tmp_path):
+    pixels, size = [smooth(seed, 300, 400, sigma=16) for seed in range(3)], (40, 80)
+    photos = as_photos([as_jpeg(p) for p in pixels], [p.shape[:2] for p in pixels])
+    matrices = np.stack([turned((300, 400), size, angle, 0.2, 0.2) for angle in (0.0, 1.0, -0.5)])
+    view = images.save(tmp_path, photos, matrices, size)
+    larger = images.again(photos, view, np.array([2, 0]), height=120)
+    assert larger.shape == (2, 120, 240, 3)
+    shrunk = larger.reshape(2, 40, 3, 80, 3, 3).mean((2, 4))  # a pixel of the view is three by three of these
+    assert np.abs(shrunk - view.images[[2, 0]]).mean() < 1
+    fine = turned((300, 400), (120, 240), -0.5, 0.6, 0.6)
+    expected = transform.warp(
+        stored(pixels[2]), np.linalg.inv(fine), output_shape=(120, 240), mode="edge", preserve_range=True
+    )
+    assert np.abs(larger[0] - expected).mean() < 0.8
+
+
 def test_no_matrix_gives_black_and_is_said(tmp_path):
     pixels = [smooth(seed, 60, 80, sigma=4) for seed in range(4)]
     matrices = np.array(geometry.resize(np.array([[60] * 4, [80] * 4]), (32, 32)))

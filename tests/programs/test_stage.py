@@ -66,9 +66,9 @@ def test_a_folder_from_before_a_key_existed_is_of_the_keys_default(program, tmp_
 
 def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
-    first = ConfigDict({"program": "pipeline", "stages": {"a": config()}})
-    more = ConfigDict({"program": "pipeline", "stages": {"a": config(), "b": config("a")}})
-    other = ConfigDict({"program": "pipeline", "stages": {"a": config(value=2)}})
+    first = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config()}})
+    more = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(), "b": config("a")}})
+    other = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(value=2)}})
     stage.run(first, tmp_path)
     assert stage.run(more, tmp_path)["stages"].keys() == {"a", "b"}
     assert program.runs == 2
@@ -85,7 +85,10 @@ def test_all_stages_are_looked_at_before_the_first_one_runs(program, tmp_path, m
     monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
     stage.run(config(), tmp_path / "b")
     with pytest.raises(errors.InputError, match=r"b belongs to other config \(value differ"):
-        stage.run(ConfigDict({"program": "pipeline", "stages": {"a": config(), "b": config(value=2)}}), tmp_path)
+        stage.run(
+            ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(), "b": config(value=2)}}),
+            tmp_path,
+        )
     assert program.runs == 1
     assert not (tmp_path / "a").exists()
 
@@ -145,7 +148,7 @@ def test_unknown_keys_and_programs_come_with_close_matches():
 def test_a_pipeline_runs_stages_in_the_order_of_their_inputs(program, tmp_path):
     stages = {"a": config("c"), "b": config("a"), "c": config()}
     assert pipeline.order(ConfigDict(stages)) == ["c", "a", "b"]
-    pipeline.run(ConfigDict({"stages": stages}), tmp_path)
+    pipeline.run(ConfigDict({"stages": stages, "processes": 1}), tmp_path)
     assert stage.read(tmp_path / "b" / "config.json")["inputs"]["before"] == str(tmp_path / "a")
     with pytest.raises(errors.InputError, match="wait for each other"):
         pipeline.order(ConfigDict({"a": config("b"), "b": config("a")}))

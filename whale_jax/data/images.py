@@ -143,6 +143,23 @@ def render(photos: Photos, matrices: np.ndarray, size: geometry.Size, path: Path
     return plan.ok
 
 
+def again(photos: Photos, view: View, rows: np.ndarray, *, height: int) -> np.ndarray:
+    """(R, height, width, 3) uint8 what a view shows of some photos, cut anew from them with other pixels: for people.
+
+    Args:
+        photos: N photos.
+        view: N pictures of them.
+        rows: (R,) photos; each must have a matrix.
+        height: of the pictures. They are as squashed as the view is.
+    """
+    own = view.images.shape[1:3]
+    size = height, round(height * own[1] / own[0])
+    matrices = geometry.compose(view.matrices[rows], geometry.resize(own, size))
+    plan = _plan(photos.size[rows], matrices, size=size)
+    tiles = np.stack([_tile(photos.jpeg(int(row)), plan, i) for i, row in enumerate(rows)])
+    return np.asarray(_warp(tiles, plan.matrix, size))
+
+
 class _Plan(NamedTuple):
     """What to decode and how to move it, for N photos.
 

@@ -1,7 +1,7 @@
 """The pictures of a report: from finished stages to what `figures` draws."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +31,7 @@ LOOKS: dict[str, Look] = {
 VIEWS = {"aligned": "Aligned heads", "boxed": "Boxed heads"}
 
 SHEET = (6, 6)  # whales, and photos of each
+HEAD_HEIGHT = 160  # pixels of a head, more than a network may see of it
 SPOTS = 4  # photos in each row of the best, the median and the worst points
 AROUND = 3.2  # head lengths from one side of the part of a photo to the other, at least
 SPOT_WIDTH = 480  # pixels that it is decoded to
@@ -176,10 +177,9 @@ def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Itera
             if frame["frame"] != "whole":  # a network may see it squashed, a person should not
                 aspect = true_aspect(view).clip(0.2, 5)  # even of a box that is next to nothing
             rows = {
-                names[whale]: [Head(view.images[row], float(aspect[row]), photos.name[row]) for row in some]
-                for whale, some in chosen.items()
+                names[whale]: heads(photos, view, some, aspect, photos.name[some]) for whale, some in chosen.items()
             }
-            cell = np.median([head.aspect for heads in rows.values() for head in heads]).clip(0.5, 3)
+            cell = np.median([head.aspect for some in rows.values() for head in some]).clip(0.5, 3)
             yield (
                 f"{name}_heads",
                 sheets.head_sheet,
@@ -187,6 +187,14 @@ def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Itera
                 VIEWS[name] + (", a whale a row" if photos.whales else ""),
                 cell,
             )
+
+
+def heads(
+    photos: right_whale.Photos, view: images.View, rows: np.ndarray, aspect: np.ndarray, titles: Iterable[str]
+) -> list[Head]:
+    """What a view shows of the photos of `rows`, for people to look at; (N,) `aspect` is of every photo."""
+    pictures = images.again(photos, view, rows, height=HEAD_HEIGHT)
+    return [Head(*one) for one in zip(pictures, aspect[rows].tolist(), titles, strict=True)]
 
 
 def likeliest_sheet(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
@@ -208,9 +216,9 @@ def likeliest_sheet(found: Mapping[str, Stage], photos: right_whale.Photos) -> I
             for whale, p in zip(cells[::2], cells[1::2], strict=True)
             if whale in example
         }
-        rows[name] = [Head(view.images[row[n]], float(aspect[row[n]]), title) for n, title in titles.items()]
+        rows[name] = heads(photos, view, np.array([row[n] for n in titles]), aspect, titles.values())
     if rows:
-        cell = np.median([head.aspect for heads in rows.values() for head in heads]).clip(0.5, 3)
+        cell = np.median([head.aspect for some in rows.values() for head in some]).clip(0.5, 3)
         yield "likeliest", sheets.head_sheet, rows, "Who is it? The likeliest whales, each by a photo of it", cell
 
 

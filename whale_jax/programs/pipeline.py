@@ -5,24 +5,36 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.programs import assembly, stage
+from whale_jax.programs import assembly, processes, stage
 
-DEFAULTS = {"data": {"root": ""}, "stages": {}}
+DEFAULTS = {
+    "data": {"root": ""},
+    "stages": {},
+    "processes": 1,  # stages at once, at most: each with a GPU, or with its share of the cores
+}
 COUNTED = {"label": "labelled", "box": "with_box", "points": "with_points"}  # by an import, of each annotation
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs every stage of `config.stages` that is not complete yet, and returns what each one measured."""
-    results = {}
-    for number, name in enumerate(names := order(config.stages), start=1):
-        logging.info("[%d/%d] %s", number, len(names), name)
-        results[name] = stage.run(resolve(config.stages[name], config.stages, workdir), workdir / name)
-        enough(config.stages, config.stages[name].program, results[name])
+    names, waiting, ready, results = order(config.stages), sorter(config.stages), [], {}
+    waiting.prepare()
+    with processes.Pool(config.processes) as pool:
+        while waiting.is_active():
+            ready += waiting.get_ready()
+            while ready and pool.free():
+                name = ready.pop(0)
+                title = f"[{names.index(name) + 1}/{len(names)}] {name}"
+                pool.start(name, resolve(config.stages[name], config.stages, workdir), workdir / name, title=title)
+            for name, result in pool.finished():
+                results[name] = result
+                enough(config.stages, config.stages[name].program, result)
+                waiting.done(name)
     keep = ("seconds", "metrics", "training", "training_seconds", "images_per_second")
+    results = {name: results[name] for name in names}
     return {
         "split": next((result["split"] for result in results.values() if result["split"]), None),
         "stages": {name: {key: result[key] for key in keep if key in result} for name, result in results.items()},
@@ -62,11 +74,17 @@ def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
 
 def order(stages: ConfigDict) -> list[str]:
     """Names of the stages, each after those whose names are its inputs."""
-    graph = {name: [v for v in own.get("inputs", {}).values() if v in stages] for name, own in stages.items()}
     try:
-        return list(TopologicalSorter(graph).static_order())
+        return list(sorter(stages).static_order())
     except CycleError as e:
         raise errors.InputError(f"stages wait for each other: {' -> '.join(e.args[1])}") from None
+
+
+def sorter(stages: ConfigDict) -> TopologicalSorter:
+    """Which stages wait for which: for those whose names are their inputs."""
+    return TopologicalSorter(
+        {name: [v for v in own.get("inputs", {}).values() if v in stages] for name, own in stages.items()}
+    )
 
 
 def resolve(config: ConfigDict, stages: ConfigDict, workdir: Path) -> ConfigDict:

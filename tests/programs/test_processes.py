@@ -1,0 +1,63 @@
+"""Stages at once come out as one after the other do, and what goes wrong in a process is said in the first one."""
+
+import multiprocessing
+
+import pytest
+
+from whale_jax import errors
+from whale_jax.programs import pipeline, processes, stage
+
+CORES = processes._cores()
+several = pytest.mark.skipif(len(CORES) < 2, reason="one core: one process")
+
+
+def drawn(processes, **changes):
+    """Two pods that are drawn and imported, independently of each other."""
+    stages = {}
+    for pod in "ab":
+        stages[f"drawn_{pod}"] = stage.config("draw", whales=3, photos=8, test=2, width=96, seed=ord(pod))
+        stages[f"photos_{pod}"] = stage.config("import_photos", inputs={"drawn": f"drawn_{pod}"})
+    stages["drawn_b"].update(changes)
+    return stage.config("pipeline", stages=stages, processes=processes)
+
+
+@several
+def test_stages_at_once_are_those_one_after_the_other(tmp_path):
+    alone, together = (stage.run(drawn(number), tmp_path / str(number)) for number in (1, 2))
+    assert list(together["stages"]) == list(alone["stages"]) == pipeline.order(drawn(1).stages)
+    for name in alone["stages"]:
+        one, other = (stage.read(tmp_path / number / name / "result.json") for number in "12")
+        assert one["digest"] == other["digest"]
+    device = stage.read(tmp_path / "2" / "photos_a" / "result.json")["device"]
+    assert int(device.split()[0]) in {len(share.cores) for share in processes.shares(2)}  # not all of the cores
+
+
+@several
+def test_what_a_stage_refuses_is_said_and_the_others_end_well(tmp_path):
+    with pytest.raises(errors.InputError, match="whales"):
+        stage.run(drawn(2, whales=0), tmp_path)
+    assert stage.read(tmp_path / "drawn_a" / "result.json")
+    assert not (tmp_path / "photos_b").exists()
+
+
+@several
+def test_a_process_that_is_killed_is_named(tmp_path):
+    with processes.Pool(2) as pool:
+        pool.start("pod", stage.config("draw", photos=4000), tmp_path / "pod", title="pod")
+        for child in multiprocessing.active_children():
+            child.kill()
+        with pytest.raises(errors.InputError, match="process of stage pod was ended"):
+            list(pool.finished())
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "wanted", "number"),
+    [(4, "", 1, 1), (4, "", 2, 2), (3, "", 2, 2), (2, "", 8, 2), (8, "0", 2, 1), (8, "3,5", 4, 2), (8, "3,5,6", 2, 2)],
+)
+def test_the_machine_is_dealt_out(monkeypatch, cores, gpus, wanted, number):
+    monkeypatch.setattr(processes, "_cores", lambda: list(range(cores)))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    dealt = processes.shares(wanted)
+    assert len(dealt) == number
+    assert sorted(core for share in dealt for core in share.cores) == list(range(cores))  # each core once
+    assert [share.gpu for share in dealt] == (gpus.split(",")[:number] if gpus else [None] * number)
