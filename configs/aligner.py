@@ -1,6 +1,7 @@
 """The aligner (post, section 4.3.1): bonnet and blowhead in the whole photo, or in a window around a first answer.
 
     --config=configs/aligner.py:post    the post's network and recipe: squared error on 256 x 256 pixels, for a GPU
+    --config=configs/aligner.py:post_released, :post_cpu  as the released code augmented; on 128 x 128 pixels, 48 epochs
     --config=configs/aligner.py:small   softmax over 80 bins a coordinate from a score map, 160 x 160 pixels
     --config=configs/aligner.py:window  the same for the second look, in a window turned by the first answer
     --config=configs/aligner.py:night, :window_night  three times as many epochs of both
@@ -17,8 +18,11 @@ from configs import networks
 from whale_jax import registry
 from whale_jax.programs import stage
 
+RELEASED = "geometric(p=0.5)|scale(0.75,1.25)|translate(0.1875)|rotate(180)"
+
+# "Rotation, translation, shearing and brightness", to which the post gives no numbers; the translation is the code's.
 POST = {
-    "task": {"name": "keypoints", "augmentation": "geometric(p=0.5)|scale(0.75,1.25)|translate(0.1875)|rotate(180)"},
+    "task": {"name": "keypoints", "augmentation": "rotate(180)|translate(0.1875)|shear(6)|gamma(0.7,1.4)"},
     "model": networks.ALIGNER,
     "size": (256, 256),
     "batch": 16,
@@ -60,6 +64,8 @@ WINDOW = {
 }
 PRESETS = {
     "post": POST,
+    "post_released": {**POST, "task": {"name": "keypoints", "augmentation": RELEASED}},
+    "post_cpu": {**POST, "size": (128, 128), "epochs": 48.0, "evaluations": 12, "patience": 0},
     "small": SMALL,
     "window": WINDOW,
     "night": {**SMALL, "epochs": 48.0},

@@ -84,7 +84,10 @@ DEMO = {
 
 
 def presets() -> dict[str, dict[str, Any]]:
-    """Every recipe three times: as the post, as the released code, and for two CPU cores."""
+    """Every recipe three times: as the post, as the released code, and for two CPU cores. OxfordNet was not released.
+
+    Nor does the post give its optimiser: it has that of the first of its successors.
+    """
     found = {
         "small": SMALL,
         "night": NIGHT,
@@ -101,7 +104,8 @@ def presets() -> dict[str, dict[str, Any]]:
         found[name] = own
         found[f"{name}_released"] = {**own, "task": {**task, "augmentation": augmentation}, "model": released}
         found[f"{name}_cpu"] = {**own, **CPU}
-    return found
+    heavy = {**found["vgg19_128"], "task": {"name": "classify", "augmentation": HEAVY}, "model": networks.OXFORD}
+    return {**found, "oxford": heavy, "oxford_cpu": {**heavy, **CPU, "size": (112, 112)}}
 
 
 PRESETS = presets()

@@ -2,7 +2,8 @@
 
     --config=configs/crops.py:cpu       four small networks, stacked: 45 min on two CPU cores, by their rates
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures, for a night (its first five were run)
-    --config=configs/crops.py:gpu       the post's ResNet-67 (not run: needs a GPU)
+    --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
+                                        configs/classifier.py (not run: needs a GPU)
 
     python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
 
@@ -22,10 +23,10 @@ from whale_jax.programs import stage
 # Recipe and size of the picture of each network, which differ by their seeds too.
 CPU = [*2 * [("crops", (40, 80))], *2 * [("crops_dense", (40, 80))]]
 LONG = [*CPU, ("crops_vgg", (40, 80)), ("crops_vgg", (56, 112)), ("crops", (56, 112)), ("crops", (80, 160))]
-GPU = [("resnet67", (128, 256))]
 
 # Also the weights that are taken, and how many networks train at once, each on its share of the cores.
-PRESETS = {"cpu": (CPU, "last", 2), "cpu_long": (LONG, "last", 2), "gpu": (GPU, "best", 1)}
+ALONE = {name: ([(name, recipe["size"])], "best", 1) for name, recipe in classifier.PRESETS.items()}
+PRESETS = {"cpu": (CPU, "last", 2), "cpu_long": (LONG, "last", 2), **ALONE}
 
 
 def get_config(preset="cpu"):

@@ -2,49 +2,71 @@
 
     python -m whale_jax.main --config=configs/ensemble.py:runs/crops --workdir=runs/ensemble
 
-18 trainings, 12 of them on half of the photos: 60 min on one core with other work beside it. On 385 crops held out, one
-seed, log loss calibrated by a temperature: regression on features of the networks' own photos 3.80 (top-1 26.8 %), on
-logits of photos not seen 4.44, plain averages 4.49, the best network 4.45. Dirichlet's matrix makes all of them worse.
+HEADLINE
 
-The part after the colon is the folder of a finished pipeline, on ready crops. In the table at the end,
-`own_stack` is a logistic regression on features of the networks' own training photos, as the post did; `unseen_stack`
-is one on logits of photos that each network had not seen; and the source `network` is the plain average of
-probabilities. All are calibrated on the fold held out, by a temperature, or by Dirichlet's matrix after it.
+The part after the colon is the folder of a finished pipeline, on ready crops; `:runs/crops,post` trains the six by the
+post's recipes and at its size (not run: needs a GPU). In the table at the end, `stack` of own photos is a logistic
+regression on features of the networks' training photos, as the post did; of unseen photos, one on logits of photos that
+each network had not seen; and `network` is the plain average of probabilities. All are calibrated on the fold held out.
 """
 
 from configs import ablations, classifier, networks
+from whale_jax import registry
 from whale_jax.programs import stage
 
-# The six of section 6 with half their filters, by one recipe, on small pictures: what two CPU cores can train.
-MEMBERS = ("vgg19_128", "vgg19_192a", "vgg19_192b", "resnet31", "resnet37", "resnet67")
+MEMBERS = ("vgg19_128", "vgg19_192a", "vgg19_192b", "resnet31", "resnet37", "resnet67")  # of section 6
+
+# What a stack is fitted on, what else is changed in it, and what the table calls it.
+STACKS = {
+    "own": ("features", {}, "own photos"),
+    "post": ("features", {"C": (10.0,)}, "own photos, C = 10 as the post"),
+    "components": ("features", {"pca": 128}, "own photos, 128 principal components"),
+    "unseen": ("unseen", {"on": "logits"}, "unseen photos"),
+}
 
 
-def get_config(root="runs/crops"):
+def get_config(arguments="runs/crops"):
     """Networks trained on all but fold 0, and in two parts; stacks, calibrations, and their comparison."""
+    root, _, size = arguments.partition(",")
+    make, weights = registry.lookup("size", SIZES, size)
     data = {"photos": f"{root}/photos", "split": f"{root}/split"}
-    stages = {"heads": ablations.view(root, "whole", (48, 96))}
+    stages = {}
     for name in MEMBERS:
-        own = member(root, name)
-        stages[name] = own
-        stages[f"{name}_features"] = stage.config("extract", inputs={"network": name}, weights="last")
+        own = stages[name] = make(root, name)
+        stages["heads"] = ablations.view(root, "whole", tuple(6 * side // 5 for side in own.size))
+        stages[f"{name}_features"] = stage.config("extract", inputs={"network": name}, weights=weights)
         parts = {key: own[key] for key in own if key not in ("program", "fold", "part", "parts")}
         stages[f"{name}_unseen"] = stage.config("crossfit", **parts, fold=0)
-    for way, last, on in (("own", "features", "features"), ("unseen", "unseen", "logits")):
-        features = {f"features_{name}": f"{name}_{last}" for name in MEMBERS}
-        stages[f"{way}_stack"] = stage.config("stack", inputs={**data, **features}, on=on)
-        for method in ("temperature", "dirichlet"):
-            inputs = {**data, "probabilities": f"{way}_stack"}
-            stages[f"{way}_{method}"] = stage.config("calibrate", inputs=inputs, method=method)
-    calibrated = [f"{way}_{method}" for way in ("own", "unseen") for method in ("temperature", "dirichlet")]
-    labels = {name: name.replace("_", " photos, ") for name in calibrated}
-    stages["compare"] = stage.config("compare", inputs={name: name for name in calibrated}, labels=labels)
+    for name, (last, changes, _) in STACKS.items():
+        features = {f"features_{member}": f"{member}_{last}" for member in MEMBERS}
+        stages[f"{name}_stack"] = stage.config("stack", inputs={**data, **features}, **changes)
+        stages[f"{name}_temperature"] = calibrated(data, name, "temperature")
+    stages["own_dirichlet"] = calibrated(data, "own", "dirichlet")
+    labels = {f"{name}_temperature": label for name, (*_, label) in STACKS.items()}
+    labels["own_dirichlet"] = "own photos, Dirichlet calibration"
+    sources = dict.fromkeys(labels, ("stack",)) | {"unseen_temperature": ("stack", "network")}
+    del sources["own_temperature"]  # of which each network is shown too
+    stages["compare"] = stage.config("compare", inputs={name: name for name in labels}, labels=labels, sources=sources)
     stages["submission"] = stage.config("submit", inputs={**data, "probabilities": "own_temperature"})
     return stage.config("pipeline", stages=stages)
 
 
+def calibrated(data, name, method):
+    """What a stack says, calibrated on the fold held out."""
+    return stage.config("calibrate", inputs={**data, "probabilities": f"{name}_stack"}, method=method)
+
+
 def member(root, name):
-    """A network of the post with half its filters, by the recipe of the ablations."""
+    """A network of the post with half its filters, by the recipe of the ablations: what two CPU cores can train."""
     config = ablations.small(root)
     model = networks.thinner(classifier.RECIPES[name][0])
     config.model = stage.config("train", model={**model, "dropout": 0.0}).model
     return config
+
+
+def post(root, name):
+    """A network of the post by its recipe."""
+    return classifier.get_config(name, inputs=ablations.inputs(root, "heads"))
+
+
+SIZES = {"": (member, "last"), "post": (post, "best")}

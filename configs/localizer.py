@@ -1,6 +1,7 @@
 """The head localizer (post, section 4.2.1): the box around the head in the whole photo.
 
     --config=configs/localizer.py:post   the post's: an OxfordNet on 256 x 256 pixels, squared error, for a GPU
+    --config=configs/localizer.py:post_cpu   the same on 128 x 128 pixels, 24 epochs
     --config=configs/localizer.py:small  softmax over 64 bins a coordinate from a score map, 128 x 128 pixels
     --config=configs/localizer.py:window  the same for the second look, in a window around the first box
 
@@ -21,7 +22,7 @@ POST = {
         "move": "mask",
         "augmentation": "rotate(180)|scale(0.75,1.25)|translate(0.1875)|shear(6)|gamma(0.7,1.4)",
     },
-    "model": {**networks.OXFORD, "dropout": 0.5},
+    "model": networks.OXFORD,
     "size": (256, 256),
     "batch": 32,
     "epochs": 300.0,
@@ -55,7 +56,13 @@ WINDOW = {
     "size": (96, 96),
     "epochs": 20.0,
 }
-PRESETS = {"post": POST, "small": SMALL, "window": WINDOW, "demo": {**SMALL, "epochs": 24.0}}
+PRESETS = {
+    "post": POST,
+    "post_cpu": {**POST, "size": (128, 128), "epochs": 24.0, "evaluations": 6, "patience": 0},
+    "small": SMALL,
+    "window": WINDOW,
+    "demo": {**SMALL, "epochs": 24.0},
+}
 
 
 def get_config(preset="small", **changes):

@@ -25,7 +25,7 @@ POST = {
     "aligned": (288, 288),  # squashed, as the post did; (288, 576) would be the true aspect
     "networks": {"naive": (256, 256), "boxed": (256, 256), "aligned": (256, 256)},
     "weights": "best",
-    "presets": {"localizer": "post", "aligner": "post", "classifier": "vgg19_128"},
+    "presets": {"localizer": "post", "aligner": "post", "unaligned": "oxford", "classifier": "vgg19_128"},
 }
 SMALL = {
     "whole": (192, 192),
@@ -103,7 +103,8 @@ def stages(
         found["third_window"] = view("head", window, "refined", **around)
         found["third"] = stage.config("predict", inputs={**photos, "network": "refined", "view": "third_window"})
     for name, size in dict(networks).items():
-        own = network(classifier, presets["classifier"], "whole" if name == "naive" else name, size=size)
+        preset = presets["classifier"] if name == "aligned" else presets.get("unaligned", presets["classifier"])
+        own = network(classifier, preset, "whole" if name == "naive" else name, size=size)
         if name != "aligned":  # heavy augmentation, as the post; light where heads are aligned
             own.task.augmentation = classifier.HEAVY
         found[f"{name}_classifier"] = own

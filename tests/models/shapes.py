@@ -39,6 +39,12 @@ def count(variables):
     return sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(variables["params"]))
 
 
+def by_stage(variables, part, *lengths):
+    """Parameters of each stage, which is so many of the `part`s of a network, such as "ConvNorm" or "Block"."""
+    sizes = iter(count({"params": variables["params"][f"{part}_{i}"]}) for i in range(sum(lengths)))
+    return [sum(next(sizes) for _ in range(length)) for length in lengths]
+
+
 def kernels(variables):
     """Shapes of the convolutions' filters."""
     return [leaf.shape for leaf in jax.tree.leaves(variables["params"]) if leaf.ndim == 4]

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 from configs import classifier, ensemble, networks
-from tests.models.shapes import CLASSES, TINY, abstract, convolutions, count, drawn, make, sides
+from tests.models.shapes import CLASSES, TINY, abstract, by_stage, convolutions, count, drawn, make, sides
 from whale_jax import errors
 from whale_jax.models import layers
 
@@ -27,16 +27,16 @@ def test_vgg19():
         "stage4": (16, 16, 96),
         "stage5": (8, 8, 128),
     }
-    kernels = [
-        7 * 7 * 3 * 32,
-        9 * (32 * 48 + 2 * 48 * 48),
-        9 * (48 * 64 + 2 * 64 * 64),
-        9 * (64 * 80 + 3 * 80 * 80),
-        9 * (80 * 96 + 3 * 96 * 96),
-        9 * (96 * 128 + 3 * 128 * 128),
+    stages = [
+        9 * (32 * 48 + 2 * 48 * 48) + 2 * 3 * 48,
+        9 * (48 * 64 + 2 * 64 * 64) + 2 * 3 * 64,
+        9 * (64 * 80 + 3 * 80 * 80) + 2 * 4 * 80,
+        9 * (80 * 96 + 3 * 96 * 96) + 2 * 4 * 96,
+        9 * (96 * 128 + 3 * 128 * 128) + 2 * 4 * 128,
     ]
-    normalisation = 2 * (32 + 3 * 48 + 3 * 64 + 4 * 80 + 4 * 96 + 4 * 128)
-    assert count(variables) == sum(kernels) + normalisation + 128 * CLASSES + CLASSES == 1_311_999
+    assert by_stage(variables, "ConvNorm", 3, 3, 4, 4, 4) == stages
+    stem = 7 * 7 * 3 * 32 + 2 * 32
+    assert count(variables) == stem + sum(stages) + 128 * CLASSES + CLASSES == 1_311_999
     assert convolutions(variables) == 19
 
 
@@ -51,16 +51,15 @@ def test_the_wider_vgg19s(config, third):
         "stage4": (16, 16, 128),
         "stage5": (8, 8, 192),
     }
-    kernels = [
-        7 * 7 * 3 * 32,
-        9 * (32 * 48 + 2 * 48 * 48),
-        9 * (48 * 64 + 2 * 64 * 64),
-        9 * (64 * third + 3 * third * third),
-        9 * (third * 128 + 3 * 128 * 128),
-        9 * (128 * 192 + 3 * 192 * 192),
+    stages = [
+        9 * (32 * 48 + 2 * 48 * 48) + 2 * 3 * 48,
+        9 * (48 * 64 + 2 * 64 * 64) + 2 * 3 * 64,
+        9 * (64 * third + 3 * third * third) + 2 * 4 * third,
+        9 * (third * 128 + 3 * 128 * 128) + 2 * 4 * 128,
+        9 * (128 * 192 + 3 * 192 * 192) + 2 * 4 * 192,
     ]
-    normalisation = 2 * (32 + 3 * 48 + 3 * 64 + 4 * third + 4 * 128 + 4 * 192)
-    assert count(variables) == sum(kernels) + normalisation + 192 * CLASSES + CLASSES
+    assert by_stage(variables, "ConvNorm", 3, 3, 4, 4, 4) == stages
+    assert count(variables) == 7 * 7 * 3 * 32 + 2 * 32 + sum(stages) + 192 * CLASSES + CLASSES
     assert convolutions(variables) == 19
 
 
@@ -74,9 +73,9 @@ def test_aligner():
         "stage3": (32, 32, 128),
         "stage4": (16, 16, 256),
     }
-    kernels = 7 * 7 * 3 * 16 + 9 * sum(a * b + 2 * b * b for a, b in [(16, 32), (32, 64), (64, 128), (128, 256)])
-    normalisation = 2 * (16 + 3 * (32 + 64 + 128 + 256))
-    assert count(variables) == kernels + normalisation + 4 * 256 + 4 == 1_964_692
+    stages = [9 * (a * b + 2 * b * b) + 2 * 3 * b for a, b in [(16, 32), (32, 64), (64, 128), (128, 256)]]
+    assert by_stage(variables, "ConvNorm", 3, 3, 3, 3) == stages
+    assert count(variables) == 7 * 7 * 3 * 16 + 2 * 16 + sum(stages) + 4 * 256 + 4 == 1_964_692
 
 
 def test_the_ensembles_features_side_by_side():
@@ -94,6 +93,13 @@ def test_oxfordnets_dense_head_sees_every_place():
     _, out, variables = abstract(make(networks.OXFORD, outputs=4))
     assert out["stage4"].shape == (2, 16, 16, 256)
     assert out["features"].shape == (2, 512)
+    stages = [  # with a bias for each filter, and no normalisation
+        9 * (32 * 32 + 32 * 32) + 2 * 32,
+        9 * (32 * 64 + 64 * 64) + 2 * 64,
+        9 * (64 * 128 + 2 * 128 * 128) + 3 * 128,
+        9 * (128 * 256 + 2 * 256 * 256) + 3 * 256,
+    ]
+    assert by_stage(variables, "ConvNorm", 2, 2, 3, 3) == stages
     head = variables["params"]["DenseHead_0"]
     assert count({"params": head}) == 16 * 16 * 256 * 512 + 512 + 512 * 4 + 4
 

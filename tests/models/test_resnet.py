@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from configs import networks
-from tests.models.shapes import CLASSES, abstract, convolutions, count, kernels, make, sides
+from tests.models.shapes import CLASSES, abstract, by_stage, convolutions, count, kernels, make, sides
 from whale_jax.models import layers, resnet
 
 STEM = 7 * 7 * 3 * 32 + 2 * 32
@@ -42,6 +42,7 @@ def test_resnet19():
         "stage3": (16, 16, 128),
     }
     first = 6 * (9 * 32 * 32 + 2 * 32)  # as wide as the stem: no projection
+    assert by_stage(variables, "Block", 3, 3, 3) == [first, residual(32, 64, 3), residual(64, 128, 3)]
     assert count(variables) == STEM + first + residual(32, 64, 3) + residual(64, 128, 3) + dense(128)
     assert convolutions(variables) == 19
     assert sum(name.startswith("Block") for name in variables["params"]) == 9  # the post's "9 shortcut layers"
@@ -58,6 +59,7 @@ def test_resnet31():
         "stage5": (8, 8, 128),
     }
     stages = [residual(32, 48, 3), residual(48, 64, 3), residual(64, 80, 3), residual(80, 96, 3), residual(96, 128, 3)]
+    assert by_stage(variables, "Block", 3, 3, 3, 3, 3) == stages
     assert count(variables) == STEM + sum(stages) + dense(128)
     assert convolutions(variables) == 31
 
@@ -66,6 +68,7 @@ def test_resnet37_has_the_maps_of_31():
     shallow, deep = (abstract(make(config, outputs=CLASSES)) for config in (networks.RESNET31, networks.RESNET37))
     assert sides(deep[1]) == sides(shallow[1])
     stages = [residual(32, 48, 3), residual(48, 64, 3), residual(64, 80, 3), residual(80, 96, 4), residual(96, 128, 5)]
+    assert by_stage(deep[2], "Block", 3, 3, 3, 4, 5) == stages
     assert count(deep[2]) == STEM + sum(stages) + dense(128)
     assert convolutions(deep[2]) == 37
 
@@ -80,6 +83,7 @@ def test_resnet67():
         "stage4": (8, 8, 128),
     }
     stages = [residual(32, 48, 3), residual(48, 64, 4), residual(64, 80, 23), residual(80, 128, 3)]
+    assert by_stage(variables, "Block", 3, 4, 23, 3) == stages
     assert count(variables) == STEM + sum(stages) + dense(128)
     assert convolutions(variables) == 67
 
@@ -112,6 +116,7 @@ def test_resnet50_is_the_published_one():
         "stage4": (7, 7, 2048),
     }
     stages = [bottleneck(64, 256, 3), bottleneck(256, 512, 4), bottleneck(512, 1024, 6), bottleneck(1024, 2048, 3)]
+    assert by_stage(variables, "Block", 3, 4, 6, 3) == stages
     assert count(variables) == 7 * 7 * 3 * 64 + 2 * 64 + sum(stages) + dense(2048, 1000) == 25_557_032
     assert len(kernels(variables)) == 49 + 4  # the dense layer is the 50th; four projections
     assert convolutions(variables) == 1 + 16
@@ -122,6 +127,7 @@ def test_the_narrow_resnet50_has_a_quarter_of_the_filters():
     _, narrow, variables = abstract(make(networks.RESNET50_NARROW, outputs=CLASSES))
     assert sides(narrow) == {name: (*side, width // 4) for name, (*side, width) in sides(wide).items()}
     stages = [bottleneck(16, 64, 3), bottleneck(64, 128, 4), bottleneck(128, 256, 6), bottleneck(256, 512, 3)]
+    assert by_stage(variables, "Block", 3, 4, 6, 3) == stages
     assert count(variables) == 7 * 7 * 3 * 16 + 2 * 16 + sum(stages) + dense(512)
 
 

@@ -164,6 +164,14 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
     assert heads[2:5] == ["log loss", "calibrated", "on training photos"]
     [row] = [line for line in table if "by=stack method=dirichlet" in line]
     assert [cell.strip() for cell in row.split("|")[3:6]] == ["5.000", "3.000", "0.010"]
+    config = compare_config.get_config(",".join(folders))
+    first, second = config.inputs
+    config.sources = {first: ("network",), second: ("stack",)}
+    table = stage.run(config, tmp_path / "some")["table"].splitlines()[2:]
+    assert ["by=stack" in line for line in table] == [False, True]
+    config.sources = {first: ("stak",)}
+    with pytest.raises(errors.InputError, match=r"unknown source of probabilities in .*did you mean stack"):
+        stage.run(config, tmp_path / "wrong")
 
 
 def test_what_networks_said_goes_by_how_they_were_trained(tmp_path):
@@ -198,7 +206,7 @@ def test_every_network_of_the_ensemble_is_asked_about_photos_it_has_seen_and_has
     config = ensemble.get_config("runs/some")
     pipeline.check(config)
     assert pipeline.order(config.stages)[-1] in ("compare", "submission")
-    for way, folder in (("own", "features"), ("unseen", "unseen")):
+    for way, (folder, *_) in ensemble.STACKS.items():
         given = [name for key, name in config.stages[f"{way}_stack"].inputs.items() if key.startswith("features_")]
         assert sorted(given) == sorted(f"{name}_{folder}" for name in ensemble.MEMBERS)
     for name in ensemble.MEMBERS:

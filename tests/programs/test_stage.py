@@ -125,7 +125,7 @@ def test_inputs_of_different_splits_are_refused(program, tmp_path):
     stage.run(config(split="one"), tmp_path / "a")
     stage.run(config(split="two"), tmp_path / "b")
     both = ConfigDict({"program": "stub", "inputs": {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, "value": 1})
-    with pytest.raises(errors.InputError, match="2 different splits"):
+    with pytest.raises(errors.InputError, match=r"(?s)2 different splits.*/a: one\n.*/b: two"):
         stage.run(both, tmp_path / "c")
 
 

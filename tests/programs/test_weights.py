@@ -112,15 +112,26 @@ def test_a_training_begins_with_a_smaller_network_that_grew(world):
         world.train("third", weights="first", begin="grow")
 
 
-def test_weights_of_other_whales_or_another_split_are_refused(world):
+def test_weights_of_other_whales_or_another_split_are_refused(world, monkeypatch):
     world.train("first")
     world.photos = world.photos._replace(whales=("w_b", "w_x", "w_c"))
     with pytest.raises(errors.InputError, match=r"names other whales.*:\n- w_a 1\n\+ w_x 1$"):
         world.train("second", weights="first")
-    world.split = world.split._replace(hash="other")
+    old = world.split
+    monkeypatch.setattr(splits, "load", lambda folder, photos: old)
+    world.split = old._replace(hash="other", fold=np.array([0, 1, 2, 1, -1, -1]), folds=3)
     world.finish("split", {"split": "other", "digest": "other"})
-    with pytest.raises(errors.InputError, match="trained on these photos by another split"):
+    with pytest.raises(errors.InputError, match="trained on these photos by another split") as caught:
         world.train("third", weights="first")
+    assert str(caught.value).splitlines()[1:] == [
+        "- hash h",
+        "+ hash other",
+        "- folds 2",
+        "+ folds 3",
+        "- photos held out with each fold [2, 2]",
+        "+ photos held out with each fold [1, 2, 1]",
+        "1 of 6 photos are in another fold",
+    ]
 
 
 def test_weights_that_saw_what_is_validated_on_are_refused(world):

@@ -37,6 +37,11 @@ class View(NamedTuple):
     images: np.ndarray
     matrices: np.ndarray
 
+    @property
+    def pictured(self) -> np.ndarray:
+        """(N,) bool, whether there is a picture."""
+        return np.isfinite(self.matrices).all((1, 2))
+
 
 def save(folder: Path, photos: Photos, matrices: np.ndarray, size: geometry.Size, *, workers: int = 0) -> View:
     """Renders a view into `folder`; the same view that is complete there already is left as it is.

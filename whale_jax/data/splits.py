@@ -59,6 +59,18 @@ def stranger_rows(split: Split) -> np.ndarray:
     return np.flatnonzero(split.named & (split.fold < 0))
 
 
+def summary(split: Split) -> dict[str, object]:
+    """What a person would tell two splits of the same photos apart by."""
+    return {
+        "hash": split.hash,
+        "folds": split.folds,
+        "seed": split.seed,
+        "groups of photos": int(split.group.max(initial=-1)) + 1,
+        "photos of strangers": len(stranger_rows(split)),
+        "photos held out with each fold": [len(valid_rows(split, fold)) for fold in range(split.folds)],
+    }
+
+
 def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
     """(whales,) share of each whale in the photos trained on, half a photo more for everyone: nobody has none."""
     count = np.bincount(photos.label[train_rows(split, fold)], minlength=len(photos.whales)) + 0.5

@@ -27,14 +27,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     matrices = np.asarray(registry.lookup("frame", FRAMES, config.frame)(config, photos))
     view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size))
-    ok = np.isfinite(view.matrices).all((1, 2))
-    if not ok.any():
+    if not view.pictured.any():
         raise errors.InputError(
             f"no photo has what the frame {config.frame!r} needs: import annotations or predict them"
         )
     if config.frame == "head":
         write_points(workdir / "points.csv", photos.name, find(config, photos, "points"))
-    return {"views": int(ok.sum()), "without": photos.name[~ok].tolist()[:20]}
+    return {"views": int(view.pictured.sum()), "without": photos.name[~view.pictured].tolist()[:20]}
 
 
 def check(config: ConfigDict) -> None:

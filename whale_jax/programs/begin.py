@@ -13,7 +13,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.data import loader
+from whale_jax.data import loader, splits
 from whale_jax.models import MODELS, growth
 from whale_jax.programs import assembly, finished, selection, stage
 from whale_jax.programs.assembly import NAMING, Data, Network
@@ -37,8 +37,8 @@ def check(config: ConfigDict, data: Data, unseen: np.ndarray) -> None:
         raise errors.InputError(f"{folder} {what}")
     if finished.made_from(there, data.photos):
         if there.result["split"] != data.split.hash:
-            what = "was trained on these photos by another split: train it again by this one"
-            raise errors.InputError(f"{folder} {what}")
+            what = f"{folder} was trained on these photos by another split: train it again by this one"
+            raise errors.InputError("\n".join([what, *other_split(there, data)]))
         if both := len(np.intersect1d(selection.seen(there, data.split), unseen)):
             what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
             raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
@@ -51,6 +51,17 @@ def check(config: ConfigDict, data: Data, unseen: np.ndarray) -> None:
             raise errors.InputError("\n".join([what, *errors.first(lines)]))
     if config.begin == "grown":
         growth.check(*(model_of(spec) for spec in (there.config["model"], config.model)))
+
+
+def other_split(there: finished.Stage, data: Data) -> list[str]:
+    """How the split that a finished training went by differs from these photos' own; nothing where it is gone."""
+    try:
+        own = splits.load(Path(there.config["inputs"]["split"]), data.photos)
+    except errors.InputError:
+        return []
+    lines = errors.differences(splits.summary(own), splits.summary(data.split))
+    moved = int((own.fold != data.split.fold).sum())
+    return [*lines, f"{moved:,} of {len(own.fold):,} photos are in another fold"]
 
 
 def model_of(spec: Mapping[str, Any], outputs: int = 1) -> nn.Module:

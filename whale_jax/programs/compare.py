@@ -18,6 +18,7 @@ ANY_FOLD = True  # runs that hold out different folds may stand side by side
 DEFAULTS = {
     "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
     "labels": {},  # name of an input -> what the table calls its recipe
+    "sources": {},  # name of an input, one of probabilities -> which of its sources are compared; else all are
     "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
 }
 
@@ -29,7 +30,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     the words of the command line where it has no label. Metrics are mean ± standard deviation (of the sample) over the
     seeds.
     """
-    runs = [one for folder in config.inputs.values() for one in sources(finished.read(folder), config.weights)]
+    runs = [one for name in config.inputs for one in chosen(config, name)]
     programs = sorted({one.result["program"] for one in runs})
     if len(programs) != 1:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
@@ -48,11 +49,24 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for a label of nothing, and for weights that there are not."""
+    """Raises InputError for a label or sources of nothing, and for weights that there are not."""
     registry.lookup("weights", assembly.WEIGHTS, config.weights)
-    for name in config.labels:
-        if name not in config.inputs:
-            raise errors.unknown("input with a label", name, config.inputs)
+    for what, named in (("a label", config.labels), ("sources", config.sources)):
+        for name in named:
+            if name not in config.inputs:
+                raise errors.unknown(f"input with {what}", name, config.inputs)
+
+
+def chosen(config: ConfigDict, name: str) -> list[Stage]:
+    """The runs of an input: itself, or one for each of its sources of probabilities that are asked for."""
+    found = sources(finished.read(config.inputs[name]), config.weights)
+    if (wanted := config.sources.get(name)) is None:
+        return found
+    by = {one.config.get("by"): one for one in found}
+    for source in wanted:
+        if source not in by:
+            raise errors.unknown(f"source of probabilities in {config.inputs[name]}", source, filter(None, by))
+    return [by[source] for source in wanted]
 
 
 def labelled(recipes: Mapping[str, list[Stage]], labels: Mapping[Path, str]) -> dict[str, list[Stage]]:

@@ -58,7 +58,7 @@ def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray
     Returns:
         (N, ...) of each kind of prediction, NaN where a photo has no picture or every network has seen it.
     """
-    usable = np.isfinite(data.view.matrices).all((1, 2))
+    usable = data.view.pictured
     size, folders = len(usable), networks(folder) or [folder]
     total, count = {}, np.zeros(size)
     for one in folders:

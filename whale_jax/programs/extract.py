@@ -24,7 +24,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     best = registry.lookup("weights", assembly.WEIGHTS, config.weights)
     _, data, network = assembly.reopen(Path(config.inputs.network), batch=config.batch, best=best)
-    rows = np.flatnonzero(np.isfinite(data.view.matrices).all((1, 2)))
+    rows = np.flatnonzero(data.view.pictured)
     _, found = assembly.predict(network, data, rows, batch=config.batch)
     full = {
         name: np.full((len(data.photos.name), *value.shape[1:]), np.nan, np.float32) for name, value in found.items()

@@ -9,10 +9,11 @@ import matplotlib
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 # Okabe and Ito's palette, which the colour-blind can tell apart: a thing has one colour in all pictures.
 ORANGE, GREEN, BLUE, SKY, RED = "#E69F00", "#009E73", "#0072B2", "#56B4E9", "#D55E00"
@@ -136,10 +137,17 @@ def _panel(ax: Axes, panel: Panel) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if panel.log:
         ax.set_yscale("log")
+        _plain(ax.yaxis)
     else:
         ax.set_ylim(0, 1.08 * top or 1)
     if panel.share:
         ax.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _plain(axis: Axis) -> None:
+    """Numbers on a logarithmic axis as they are: 100 and not a power, which STYLE would show as its source."""
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def iou_histogram(overlap: np.ndarray) -> Figure:
@@ -212,6 +220,7 @@ def warp_curve(rows: Sequence[Mapping[str, float]]) -> Figure:
     error.legend()
     cost.plot(warps, [row["photos_per_second"] for row in rows], "o-", color=GREY)
     cost.set(title="Photos a second", yscale="log")
+    _plain(cost.yaxis)
     for ax in (error, cost):
         ax.set(xscale="log", xlabel="warps a photo")
         ax.set_xticks(warps, map(str, warps), minor=False)

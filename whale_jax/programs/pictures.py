@@ -167,7 +167,7 @@ def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Itera
         label, names = np.where(part < SHEET[0], part, -1), [f"part {i + 1}" for i in range(SHEET[0])]
     usable = label >= 0
     for view in views.values():
-        usable = usable & np.isfinite(view.matrices).all((1, 2))
+        usable = usable & view.pictured
     group = splits.load(found["split"].folder, photos).group if "split" in found else np.arange(len(photos.name))
     chosen = choose(label, group, usable)
     for name, view in views.items():
@@ -206,7 +206,7 @@ def likeliest_sheet(found: Mapping[str, Stage], photos: right_whale.Photos) -> I
         answers = list(csv.reader(file))[1:]
     view = images.load(found["aligned"].folder)
     aspect = true_aspect(view)
-    row = {name: i for i, name in enumerate(photos.name.tolist()) if np.isfinite(view.matrices[i]).all()}
+    row = {photos.name[i]: i for i in np.flatnonzero(view.pictured).tolist()}
     example = {photos.whale[i]: i for i in reversed(row.values())}  # the first photo of each whale
     answers = sorted((cells for cells in answers if cells[0] in row), key=lambda cells: -float(cells[2]))
     rows = {}

@@ -65,7 +65,7 @@ def check(config: ConfigDict) -> None:
 def choose(config: ConfigDict, data: assembly.Data, fold: int) -> np.ndarray:
     """Rows of photos validated on that have a head box and a view, in an order that the seed draws."""
     rows = splits.valid_rows(data.split, fold)
-    usable = np.isfinite(data.photos.box).all(1) & np.isfinite(data.view.matrices).all((1, 2))
+    usable = np.isfinite(data.photos.box).all(1) & data.view.pictured
     rows = rows[usable[rows]]
     if not len(rows):
         raise errors.InputError("no photo that is validated on has a head box: import boxes first")

@@ -15,10 +15,9 @@ def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
     A task that needs no annotation learns from every picture but strangers', those held out too, whose names it does
     not see, and is validated on none.
     """
-    pictured = np.isfinite(data.view.matrices).all((1, 2))
     annotation = ANNOTATION[config.task.name]
     if not annotation:
-        return np.setdiff1d(np.flatnonzero(pictured), splits.stranger_rows(data.split)), np.arange(0)
+        return np.setdiff1d(np.flatnonzero(data.view.pictured), splits.stranger_rows(data.split)), np.arange(0)
     folds = data.split.folds
     groups = data.split.group.max() + 1
     if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= groups):
@@ -32,7 +31,7 @@ def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
         valid = np.setdiff1d(np.flatnonzero(inside), train)
     else:
         valid = splits.valid_rows(data.split, config.fold)
-    known = right_whale.annotated(data.photos, annotation) & pictured
+    known = right_whale.annotated(data.photos, annotation) & data.view.pictured
     train, valid = train[known[train]], valid[known[valid]]
     if not len(train):
         what = f"no photo to train on has a picture and the annotation {annotation!r}"

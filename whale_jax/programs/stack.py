@@ -1,11 +1,13 @@
 """The post's last step: features of all networks, standardised, into multinomial logistic regression.
 
 Networks know their training photos by heart, so a regression on features of those trusts them too much. Hence C is
-chosen by the log loss that its answers have on the photos validated on once they are calibrated. The other way out is
-to fit it on what networks said of photos that they had not seen, from a `crossfit`: on logits, since each part of the
-photos has another network's features, which have nothing to do with one another, while logits are of the same whales.
+chosen by the log loss that its answers have, calibrated, on the photos validated on: for each of these by the others.
+The other way out is to fit it on what networks said of photos that they had not seen, from a `crossfit`: on logits,
+since each part of the photos has another network's features, which have nothing to do with one another, while logits
+are of the same whales.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,36 +46,59 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     else:
         parts = [predictions.load(path, config.on, photos) for path in given.values()]
     known = np.concatenate(parts, axis=1)
-    usable = np.isfinite(known).all(1)
     fit, valid = splits.train_rows(split, config.fold), splits.valid_rows(split, config.fold)
-    fit = fit[usable[fit]]
-    stacks = {}
+    fit = fit[np.isfinite(known[fit]).all(1)]
+    stacks = []
     with progress.bar(len(config.C), what=workdir.name, unit="fits") as bar:
         for c in config.C:
-            steps = [PCA(config.pca, random_state=0)] if config.pca else []
-            model = make_pipeline(*steps, StandardScaler(), LogisticRegression(C=c, max_iter=config.iterations))
-            model.fit(known[fit], photos.label[fit])
-            stacks[c] = network.copy()  # of whales without a photo to fit on
-            left = 1 - np.delete(network[usable], model.classes_, axis=1).sum(1, keepdims=True)
-            stacks[c][np.ix_(usable, model.classes_)] = left * model.predict_proba(known[usable])
-            stacks[c][~usable] = np.nan
+            stacks.append(regression(known, photos.label, fit, network, C=c, config=config))
             bar.update()
-    label, prior = photos.label[valid], splits.prior(photos, split, config.fold)
-    losses = {}
-    for c, p in stacks.items():
-        p = finish(p[valid], 0)
-        losses[c] = score(calibration.fit(p, label, prior)(p), label)["log_loss"]
-    best = min(losses, key=losses.get)
-    found = {"stack": stacks[best], "network": network, **(alone if len(alone) > 1 else {})}
+    both = finish(np.stack([p[valid] for p in stacks], axis=1), 0)
+    of = both, photos.label[valid], splits.prior(photos, split, config.fold)
+    losses = calibrated_losses(*of)
+    best = stacks[int(np.argmin(losses))]
+    # A photo validated on gets the C that is best for those of other groups: it has no say in what is said of it.
+    if len(np.unique(split.group[valid])) > 1:
+        best[valid] = calibration.cross_fit(choose, *of, group=split.group[valid])
+    found = {"stack": best, "network": network, **(alone if len(alone) > 1 else {})}
     np.savez(workdir / "probabilities.npz", **found)
     fitted = found if config.on == "features" else {"stack": found["stack"]}  # the others had not seen these photos
     return {
         "split": split.hash,
-        "C": best,
-        "calibrated_log_loss_by_C": {str(c): loss for c, loss in losses.items()},
+        "C": config.C[int(np.argmin(losses))],
+        "calibrated_log_loss_by_C": dict(zip(map(str, config.C), losses, strict=True)),
         "metrics": {name: score(p[valid], photos.label[valid]) for name, p in found.items()},
         "train_metrics": {name: score(p[fit], photos.label[fit]) for name, p in fitted.items()},
     }
+
+
+def regression(
+    known: np.ndarray, label: np.ndarray, fit: np.ndarray, network: np.ndarray, *, C: float, config: ConfigDict
+) -> np.ndarray:
+    """(N, whales) probabilities by logistic regression on the (N, features) `known` of the rows `fit`.
+
+    A whale without a photo among those has what (N, whales) `network` says; a photo without features has NaN.
+    """
+    steps = [PCA(config.pca, random_state=0)] if config.pca else []
+    model = make_pipeline(*steps, StandardScaler(), LogisticRegression(C=C, max_iter=config.iterations))
+    model.fit(known[fit], label[fit])
+    usable, found = np.isfinite(known).all(1), network.copy()
+    left = 1 - np.delete(network[usable], model.classes_, axis=1).sum(1, keepdims=True)
+    found[np.ix_(usable, model.classes_)] = left * model.predict_proba(known[usable])
+    found[~usable] = np.nan
+    return found
+
+
+def calibrated_losses(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> list[float]:
+    """Log loss of each of (n, choices, whales) probabilities once it is calibrated on these same photos."""
+    ways = (p[:, i] for i in range(p.shape[1]))
+    return [score(calibration.fit(own, label, prior)(own), label)["log_loss"] for own in ways]
+
+
+def choose(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """(n, choices, whales) -> the choice that is best on the photos given."""
+    best = int(np.argmin(calibrated_losses(p, label, prior)))
+    return lambda p: p[:, best]
 
 
 def check(config: ConfigDict) -> None:
@@ -93,7 +118,7 @@ def score(probabilities: np.ndarray, label: np.ndarray, *, floor: float = metric
 
 
 def finish(probabilities: np.ndarray, floor: float) -> np.ndarray:
-    """(n, whales) of at least about `floor`, each row summing to 1; rows that are not finite become uniform."""
-    p = np.where(np.isfinite(probabilities), probabilities, 1 / probabilities.shape[1]).astype(np.float64)
+    """(..., whales) of at least about `floor`, each row summing to 1; rows that are not finite become uniform."""
+    p = np.where(np.isfinite(probabilities), probabilities, 1 / probabilities.shape[-1]).astype(np.float64)
     p = np.maximum(p, floor)
-    return p / p.sum(1, keepdims=True)
+    return p / p.sum(-1, keepdims=True)

@@ -177,7 +177,9 @@ def _apart(config: ConfigDict, inputs: Mapping[str, dict], program: Any, workdir
     own = [result for name, result in inputs.items() if name not in getattr(program, "ELSEWHERE", ())]
     split, fold = ({result[key] for result in own if result.get(key) is not None} for key in ("split", "fold"))
     if len(split) > 1:
-        raise errors.InputError(f"the inputs of {workdir} belong to {len(split)} different splits: make them from one")
+        whose = [f"  {config.inputs[name]}: {one['split']}" for name, one in inputs.items() if one.get("split")]
+        what = f"the inputs of {workdir} belong to {len(split)} different splits: make them from one"
+        raise errors.InputError("\n".join([what, *whose]))
     fold |= {config.fold} if "fold" in config else set()
     if len(fold) > 1 and getattr(program, "ANY_FOLD", False):
         fold = set()

@@ -16,7 +16,7 @@ DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
     "source": "best",  # whichever has the least log loss on the photos validated on; or one by its name
-    "floor": 1e-4,  # the least probability; a confident error costs no more than -log of it
+    "floor": 1e-4,  # the least probability of what is not calibrated; `calibrate` fits one, a share of the prior
 }
 SOURCES = ("best", "network", "stack", "neighbours", "blend")
 LIKELIEST = 5  # whales named for each photo in the table for people

@@ -120,7 +120,7 @@ def labelled(
     if not config.inputs.labels:
         return data.photos, rows, None
     guess = predictions.load(config.inputs.labels, "target", data.photos)
-    known = np.isfinite(guess).all(1) & np.isfinite(data.view.matrices).all((1, 2)) & (data.photos.label < 0)
+    known = np.isfinite(guess).all(1) & data.view.pictured & (data.photos.label < 0)
     sighting = data.photos.encounter
     validated = np.setdiff1d(sighting[splits.valid_rows(data.split, config.fold)], [""])
     known &= (data.split.fold != config.fold) & ~np.isin(sighting, validated)

@@ -43,7 +43,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     trained, data, network = assembly.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
     rows = np.flatnonzero(splits.parts(data.split, trained.parts, trained.fold) == config.part)
     rows = np.setdiff1d(rows, selection.seen(finished.read(folder / f"part{config.part}"), data.split))
-    rows = rows[np.isfinite(data.view.matrices[rows]).all((1, 2)) & np.isfinite(data.photos.points[rows]).all((1, 2))]
+    rows = rows[data.view.pictured[rows] & np.isfinite(data.photos.points[rows]).all((1, 2))]
     if config.most:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[: config.most])
     known = data.photos._replace(points=data.photos.points[rows])
