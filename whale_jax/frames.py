@@ -16,9 +16,12 @@ def whole(photos: jax.Array, size: geometry.Size) -> jax.Array:
     return geometry.resize(photos.T, size)
 
 
-def box(boxes: jax.Array, size: geometry.Size, *, padding: float = 0.0) -> jax.Array:
-    """(N, 4) boxes with `padding` times their sides added on each side, squashed."""
+def box(boxes: jax.Array, size: geometry.Size, *, padding: float = 0.0, square: bool = False) -> jax.Array:
+    """(N, 4) boxes with `padding` times their sides added on each side, squashed; or made `square` before that."""
     x, y, width, height = boxes.T
+    if square:
+        side = jnp.maximum(width, height)
+        x, y, width, height = x - (side - width) / 2, y - (side - height) / 2, side, side
     x, width = x - padding * width, width * (1 + 2 * padding)
     y, height = y - padding * height, height * (1 + 2 * padding)
     corner = geometry.translation(-0.5 - x, -0.5 - y)

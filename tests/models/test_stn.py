@@ -136,6 +136,8 @@ def test_only_a_share_of_the_photos_teaches_the_localizer_and_always_the_same():
     batch = prepared(own)
     losses = own.loss((jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch)
     assert_array_equal(losses > 0, tasks.chosen(batch["index"], 0.5))
+    all_of_them = task(naming=0.0).loss((jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch)
+    assert_allclose(losses, 2 * all_of_them * (losses > 0), rtol=1e-5)  # the fewer, the more each says
 
 
 def test_a_photo_without_points_teaches_naming_alone():

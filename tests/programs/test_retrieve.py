@@ -9,7 +9,7 @@ from tests.programs.test_stages import photos
 from tests.programs.test_weights import MODEL, World
 from whale_jax import errors
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.programs import assembly, stage, train
+from whale_jax.programs import assembly, retrieve, stage, train
 
 EMBED = {"task": {"name": "embed", "dimensions": 3}, "together": 2, "batch": 3}
 
@@ -115,6 +115,24 @@ def ask(tmp_path, monkeypatch):
         return stage.run(stage.config("retrieve", inputs=inputs, fold=fold, likeliest=2), tmp_path / f"asked{fold}")
 
     return run, tmp_path
+
+
+def test_a_classifiers_own_answer_is_measured_beside_the_search(ask):
+    run, folder = ask
+    assert not [key for key in run()["metrics"] if key.startswith("class_")]
+    known, wrong = photos(10), np.array([1, 2, 0])
+    with np.load(folder / "features" / "predictions.npz") as file:
+        features = file["features"]
+    logits = np.eye(3)[wrong[np.arange(10) % 3]] * 5
+    predictions.save(folder / "features", known, {"features": features, "logits": logits})
+    stage.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
+    found = run(fold=1)["metrics"]
+    assert (found["top1"], found["class_top1"], found["class_top5"]) == (1, 0, 1)
+
+
+def test_rare_whales_are_those_with_few_photos_in_the_gallery():
+    label, gallery = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, -1]), np.array([0, 1, 2, 4, 7])
+    assert retrieve.rare(label, np.array([3, 5, 8]), gallery, few=1).tolist() == [False, True, True]
 
 
 def test_the_nearest_photos_are_named_and_measured(ask):

@@ -73,6 +73,16 @@ def test_the_box_frame_fills_the_view_with_the_padded_box():
     np.testing.assert_allclose(corners[:, [0, 2]], np.tile([[-0.5, -0.5], [59.5, 49.5]], (6, 1, 1)), atol=1e-3)
 
 
+def test_a_square_box_keeps_the_heads_shape():
+    data = photos()
+    matrix = np.asarray(align.box(stage.config("align", frame="box", size=(50, 50), square=True), data))
+    np.testing.assert_allclose(matrix[:, 0, 0], matrix[:, 1, 1])
+    corners = geometry.move_points(matrix, geometry.corners(data.box))
+    across = np.ptp(corners, axis=1)
+    np.testing.assert_allclose(across.max(1), 50, rtol=1e-5)  # its longer side fills the view, about its middle
+    np.testing.assert_allclose(corners.mean(1), 24.5, atol=1e-3)
+
+
 def test_points_csv_holds_every_photo_and_leaves_unknown_ones_empty(tmp_path):
     data = photos()
     data.points[1] = np.nan

@@ -17,6 +17,15 @@ def save(folder: Path, photos: Photos, found: Mapping[str, np.ndarray]) -> None:
     np.savez(Path(folder) / FILE, **{NAMES: photos.name}, **found)
 
 
+def kinds(folder: str | Path) -> list[str]:
+    """What the networks of a folder said of photos, such as "logits"; nothing where there is no such file."""
+    try:
+        with np.load(Path(folder) / FILE) as file:
+            return sorted({*file.files} - {NAMES})
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return []
+
+
 def load(folder: str | Path, name: str, photos: Photos) -> np.ndarray:
     """(N, ...) predictions of the kind `name` for these photos.
 

@@ -15,6 +15,7 @@ DEFAULTS = {
     "frame": "whole",
     "size": (256, 256),  # height, width of the view
     "padding": 0.0,  # box: share of its sides added on each side
+    "square": False,  # box: as wide as it is high first, so that a head keeps its shape whichever way it lies
     "across": frames.ACROSS,  # head: head lengths from the left to the right rim
     "aspect": frames.ASPECT,  # head: width over height of what is cut out; `size` may squash it, as the post did
     "steady": 0.0,  # head: the largest factor between a head's length and the median one's; 0 for any
@@ -55,7 +56,7 @@ def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
 
 def box(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
     """(N, 3, 3) from photo pixels to the box around the head and some padding."""
-    return frames.box(find(config, photos, "box"), tuple(config.size), padding=config.padding)
+    return frames.box(find(config, photos, "box"), tuple(config.size), padding=config.padding, square=config.square)
 
 
 def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:

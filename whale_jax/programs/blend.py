@@ -16,7 +16,7 @@ DEFAULTS = {
     "fold": 0,
     "source": "network",  # which of the probabilities
     "parts": 5,  # that the photos held out are cut into: the weights for one are fitted on the others
-    "few": 3,  # whales with at most so many labelled photos are measured by themselves too
+    "few": 3,  # whales with at most so many photos in the gallery are measured by themselves too
 }
 
 
@@ -45,15 +45,15 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     )
     np.savez(workdir / "probabilities.npz", **found)
     measured = {name: stack.score(p[valid], label[valid]) for name, p in found.items()}
-    rare = retrieve.of_rare_whales(valid, photos, few=config.few)
-    if len(rare):
+    few = valid[retrieve.rare(label, valid, gallery, few=config.few)]
+    if len(few):
         for name, p in found.items():
-            measured[name]["few_top1"] = stack.score(p[rare], label[rare])["top1"]
+            measured[name]["few_top1"] = stack.score(p[few], label[few])["top1"]
     return {
         "split": split.hash,
         "power": fitted.power,
         "sharpness": fitted.sharpness,
         "metrics": measured,
-        "rare": len(rare),
+        "queries_of_few": len(few),
         "train_metrics": {},
     }

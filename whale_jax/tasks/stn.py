@@ -34,7 +34,7 @@ def stn(
         locating: weight of the localizer's loss; 0 leaves it to the cross entropy.
         objective: of the localizer: squared error of the "matrix", of its normalised numbers, or of the "points" that
             it maps, in head lengths.
-        annotated: share of the photos whose points are used; which ones, their index decides.
+        annotated: share of the photos whose points are used, each for as much more; which ones, their index decides.
         drift: weight of the squared distance of the matrix from the identity.
     """
     error = registry.lookup("objective", {"matrix": matrix_error, "points": points_error}, objective)
@@ -51,7 +51,7 @@ def stn(
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         matrix = outputs[1]["matrix"]
         taught = (batch["located"] > 0) & chosen(batch["index"], annotated)
-        located = jnp.where(taught, error(matrix, batch, crop, size), 0)
+        located = jnp.where(taught, error(matrix, batch, crop, size), 0) / max(annotated, 1e-6)
         strayed = jnp.square(geometry.normalise(matrix, crop, size)).mean(-1)
         named = losses.cross_entropy(outputs[0], batch["label"])
         return naming * named + locating * located + drift * strayed
