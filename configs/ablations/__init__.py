@@ -53,7 +53,9 @@ def ablate(
     *,
     seeds: Sequence[int] = SEEDS,
     views: Mapping[str, ConfigDict] | None = None,
+    first: Mapping[str, ConfigDict] | None = None,
     ask: Sequence[tuple[str, Callable[[str], ConfigDict]]] = (),
+    **compared: Any,
 ) -> ConfigDict:
     """The pipeline that trains `base` with each of `changes` and each seed, and compares.
 
@@ -64,19 +66,35 @@ def ablate(
         seeds: every change is trained with each, and all changes with the first before any with the next; but those
             that take one of `views` come last.
         views: stages that cut the views which the finished pipeline lacks, and others that come first.
+        first: stages by name that changes begin with, such as {"inputs.weights": name}: each is made with every seed.
         ask: (name, stage before -> config) of what is done with each training; the last one is compared in its place.
+        compared: what else `compare` is told.
     """
     stages, labels = {}, {}
     for seed in seeds:
+        own = {name: f"seed{seed}_{name}" for name in first or {}}
+        for name, config in (first or {}).items():
+            stages[own[name]] = seeded(config, own, seed)
         for number, (label, change) in enumerate(changes.items()):
             name = f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
             whole, changed = (change, {}) if isinstance(change, ConfigDict) else (base, change)
             stages[name] = whole.copy_and_resolve_references()
-            stages[name].update_from_flattened_dict({**changed, "seed": seed})
+            stages[name].update_from_flattened_dict(changed)
+            stages[name] = seeded(stages[name], own, seed)
             last = name
             for suffix, make in ask:
                 stages[f"{name}_{suffix}"] = make(last)
                 last = f"{name}_{suffix}"
             labels[last] = label
-    compare = stage.config("compare", inputs={name: name for name in labels}, labels=labels, weights="last")
+    compare = stage.config("compare", inputs={name: name for name in labels}, labels=labels, weights="last", **compared)
     return stage.config("pipeline", stages={**(views or {}), **stages, "compare": compare})
+
+
+def seeded(config: ConfigDict, own: Mapping[str, str], seed: int) -> ConfigDict:
+    """A stage of one seed: its own, and those of its inputs that are made anew for each."""
+    config = config.copy_and_resolve_references()
+    if "seed" in config:
+        config.seed = seed
+    for key, name in config.inputs.items():
+        config.inputs[key] = own.get(name, name)
+    return config

@@ -2,7 +2,9 @@
 
 python -m whale_jax.main --config=configs/ablations/embedding.py:runs/crops --workdir=runs/ablations/embedding
 
-Not run yet: 24 trainings. The nearest photo's whale is the answer, the classifier's by its features.
+Not run yet: 24 trainings. Bursts are kept on one side, or the nearest photo would be one of the same minute; a third of
+the photos asks, and a tenth of the whales is kept out, to be told from those that are known. Rare whales have at most
+three photos in the gallery.
 """
 
 from configs import ablations
@@ -10,6 +12,7 @@ from configs import embedding as embeddings
 from whale_jax.programs import stage
 
 SEEDS = (0, 1, 2)
+PLAN = {"epochs": 32.0, "evaluations": 4}
 ROWS = {
     "contrastive": "contrastive",
     "triplets, all": "batch_all",
@@ -23,15 +26,26 @@ ROWS = {
 
 def get_config(root="runs/crops"):
     """The small classifier of ready crops, and the same network with each loss, as long."""
-    there = {"photos": f"{root}/photos", "split": f"{root}/split"}
-    changes = {label: ablations.small(root, preset, of=embeddings) for label, preset in ROWS.items()}
+    photos = f"{root}/photos"
+
+    def row(*preset, **more):
+        config = ablations.small(root, *preset, **more, **PLAN)
+        config.inputs.split = "split"
+        return config
+
+    def search(features):
+        return stage.config("retrieve", inputs={"photos": photos, "split": "split", "features": features})
+
     return ablations.ablate(
-        ablations.small(root),
-        {"classifier": {}, **changes},
+        row(),
+        {"classifier": {}, **{label: row(preset, of=embeddings) for label, preset in ROWS.items()}},
         seeds=SEEDS,
-        views={"heads": ablations.view(root, "whole", (48, 96))},
+        views={
+            "split": stage.config("split", inputs={"photos": photos}, folds=3, group="head", strangers=0.1),
+            "heads": ablations.view(root, "whole", (48, 96)),
+        },
         ask=[
             ("features", lambda name: stage.config("extract", inputs={"network": name}, weights="last")),
-            ("search", lambda name: stage.config("retrieve", inputs={**there, "features": name})),
+            ("search", search),
         ],
     )

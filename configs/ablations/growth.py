@@ -2,8 +2,9 @@
 
 python -m whale_jax.main --config=configs/ablations/growth.py:runs/crops --workdir=runs/ablations/growth
 
-Not run yet: 16 trainings and the one that half of them begin with. The post's 67 layers are of other stages than its
-31, so what grows to 67 here keeps the 31's: blocks are added to all but its first.
+Not run yet: 16 trainings, and the two that half of them begin with. A network that grew has half the epochs, after the
+other half of the smaller one. Its time does not count the smaller one's. The post's 67 layers are of other stages than
+its 31, so what grows to 67 here keeps the 31's: blocks are added to all but its first.
 """
 
 from configs import ablations, ensemble
@@ -14,22 +15,24 @@ BLOCKS = {"37": (3, 3, 3, 4, 5), "67": (3, 6, 8, 8, 8)}
 
 def get_config(root="runs/crops"):
     """The post's ResNet-31 with half its filters, and what grows from it in half of the others' epochs."""
-    begun = ensemble.member(root, "resnet31")
-    begun.epochs = EPOCHS / 2
-    filters, before = zip(*begun.model.stages, strict=True)
-    wider = tuple((round(1.5 * width), depth) for width, depth in begun.model.stages)
-    half = {"epochs": EPOCHS / 2, "inputs.weights": "begun"}
+    base = ensemble.member(root, "resnet31")
+    base.update(epochs=EPOCHS, evaluations=int(EPOCHS))
+    halves = {"epochs": EPOCHS / 2, "evaluations": int(EPOCHS / 2)}
+    begun = base.copy_and_resolve_references()
+    begun.update(halves)
+    filters, before = zip(*base.model.stages, strict=True)
+    half = {**halves, "inputs.weights": "begun"}
     changes = {"31 layers": {}, "31 layers, in two halves": half}
     for layers, blocks in BLOCKS.items():
         stages = {"model.stages": tuple(zip(filters, blocks, strict=True))}
         added = tuple(after - own for after, own in zip(blocks, before, strict=True))
         changes[f"{layers} layers"] = stages
         changes[f"{layers} layers, grown"] = {**stages, **half, "begin": "grown", "model.grown": added}
-    changes["half again as wide"] = {"model.stages": wider, "model.stem": widened(begun.model.stem)}
+    wider = tuple((round(1.5 * width), depth) for width, depth in base.model.stages)
+    changes["half again as wide"] = {"model.stages": wider, "model.stem": widened(base.model.stem)}
     changes["half again as wide, grown"] = {**changes["half again as wide"], **half, "begin": "grown"}
-    base = begun.copy_and_resolve_references()
-    base.epochs = EPOCHS
-    return ablations.ablate(base, changes, views={"heads": ablations.view(root, "whole", (48, 96)), "begun": begun})
+    views = {"heads": ablations.view(root, "whole", (48, 96))}
+    return ablations.ablate(base, changes, views=views, first={"begun": begun}, reach="31 layers")
 
 
 def widened(stem):

@@ -55,6 +55,20 @@ def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_p
     assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
 
 
+def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_path):
+    config = compare_config.get_config(",".join(folders))
+    config.labels = dict(zip(config.inputs, ["without", "with"] * 2, strict=True))
+    config.reach = "with"  # 4.2 in the mean, which the first seed of it has from step 4 on, as written beside it
+    for folder in map(Path, folders):
+        rows = [{"step": step, "valid/log_loss": 5.0 - step / 4} for step in (2, 4)]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = stage.read(Path(stage.run(config, tmp_path / "out") and tmp_path / "out") / "table.json")
+    assert [row["reached"][0] for row in rows] == [pytest.approx(4 * 32 / 9.0)] * 2  # steps of 32 at 9 images a second
+    config.reach = "wiht"
+    with pytest.raises(errors.InputError, match="unknown row to reach 'wiht': did you mean with"):
+        stage.run(config, tmp_path / "wrong")
+
+
 def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_path):
     for folder in map(Path, folders):
         last = {"log_loss": 6.0, "calibrated": 3.5, "top1": 0.5}
@@ -197,6 +211,28 @@ def test_what_networks_said_goes_by_how_they_were_trained(tmp_path):
         stage.run(compare_config.get_config(",".join([*searches, searches[0]])), tmp_path / "twice")
 
 
+def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_path):
+    runs = []
+    for seed in (0, 1):
+        begun = finished_run(tmp_path / f"seed{seed}_begun", dropout=0.1, seed=seed, loss=6.0)
+        for name, weights in (("scratch", ""), ("begun", begun)):
+            folder = finished_run(tmp_path / f"seed{seed}_{name}_own", dropout=0.0, seed=seed, loss=4.0)
+            config = stage.read(Path(folder) / "config.json")
+            config["inputs"]["weights"] = weights
+            stage.write(Path(folder) / "config.json", config)
+            runs.append(folder)
+    table = compared(runs, tmp_path / "out")["table"].splitlines()[2:]
+    assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
+    one = stage.config("train", seed=9)
+    found = ablations.ablate(
+        one, {"a": {}, "b": {"inputs.weights": "begun"}}, first={"begun": one}, seeds=(3, 4)
+    ).stages
+    assert [found[f"seed{seed}_01_b"].inputs.weights for seed in (3, 4)] == ["seed3_begun", "seed4_begun"]
+    assert {name: own.seed for name, own in found.items() if name.endswith("begun")} == {
+        "seed3_begun": 3, "seed4_begun": 4
+    }  # fmt: skip
+
+
 def test_recipes_go_by_what_sets_them_apart():
     flat = compare.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
     assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}
@@ -228,9 +264,10 @@ def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     assert names[-1] == "compare"
     compared = set(config.stages.compare.inputs.values())
     assert set(config.stages.compare.labels) == compared
-    trained = [name for name in names if re.match(r"seed\d_", name) and config.stages[name].program == "train"]
+    trained = [name for name in names if re.match(r"seed\d_\d\d_", name) and config.stages[name].program == "train"]
     assert len(compared) == len(trained)
-    recipes = {json.dumps(config.stages[name].to_dict() | {"seed": 0}, default=list) for name in trained}
+    whole = [json.dumps(config.stages[name].to_dict() | {"seed": 0}, default=list) for name in trained]
+    recipes = {re.sub(r"seed\d_", "", one) for one in whole}
     seeds = {config.stages[name].seed for name in trained}
     assert len(seeds) >= len(ablations.SEEDS)
     assert len(recipes) * len(seeds) == len(trained)

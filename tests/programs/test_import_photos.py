@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from whale_jax import errors
+from whale_jax.data import right_whale
 from whale_jax.programs import pipeline, stage
 
 
@@ -38,6 +39,27 @@ def test_counts(tmp_path):
         assert stage.run(config, tmp_path / "run") == result
     changed = " has changed since it was imported: choose another --workdir to use it as it is now"
     assert [text.partition(str(root))[2] for text in warnings] == [changed] * 2
+
+
+def test_names_can_be_withheld_but_for_one_of_each_whale(tmp_path):
+    root = tmp_path / "catalogue"
+    root.mkdir()
+    names = ["a", "a", "a", "a", "b", "b", "c"]
+    for i in range(8):
+        Image.new("RGB", (40, 30), (0, 20 * i, 90)).save(root / f"{i}.jpg")
+    lines = [f"{i}.jpg,{name}" for i, name in enumerate(names)]
+    (root / "whales.csv").write_text("\n".join(["Image,whaleID", *lines]))
+    whole = stage.run(stage.config("import_photos", root=str(root)), tmp_path / "whole")
+    again = {"imported": str(tmp_path / "whole"), "drawn": ""}
+    few, least = (
+        stage.run(stage.config("import_photos", inputs=again, unnamed=share), tmp_path / f"{share}")
+        for share in (0.4, 1.0)
+    )
+    assert [found["labelled"] for found in (whole, few, least)] == [7, 4, 3]  # 0.4 of seven are three
+    assert [found["whales"] for found in (whole, few, least)] == [3, 3, 3]
+    kept = right_whale.load(tmp_path / "1.0")
+    assert sorted(kept.whale[kept.label >= 0]) == ["a", "b", "c"]
+    assert kept.digest != right_whale.load(tmp_path / "whole").digest
 
 
 @contextlib.contextmanager

@@ -45,6 +45,13 @@ def test_labels_are_guessed_where_they_are_likely_and_say_where_they_come_from(w
     np.testing.assert_allclose(predictions.load(world.folder / "soft", "target", world.photos)[4:], P[4:], rtol=1e-6)
 
 
+def test_the_surest_share_is_guessed_whatever_its_probability(world):
+    found = guess(world, threshold=0.0, share=0.5)
+    assert (found["labels"], found["least_probability"]) == (1, 0.95)
+    assert found["held_out_labels"] == 1  # of the two held out, the one that is as sure
+    assert guess(world, "all", threshold=0.0)["labels"] == 2
+
+
 def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(world):
     guess(world)
     world.train("without")
@@ -101,7 +108,8 @@ def test_guesses_are_of_whales(world):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"), [({"source": "blend"}, "unknown source"), ({"threshold": 2.0}, "is a probability")]
+    ("changes", "message"),
+    [({"source": "blend"}, "unknown source"), ({"threshold": 2.0}, "threshold is a"), ({"share": -1.0}, "share is a")],
 )
 def test_guesses_that_cannot_be_made_are_refused(world, changes, message):
     with pytest.raises(errors.InputError, match=message):

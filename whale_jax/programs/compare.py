@@ -19,6 +19,7 @@ DEFAULTS = {
     "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
     "labels": {},  # name of an input -> what the table calls its recipe
     "sources": {},  # name of an input, one of probabilities -> which of its sources are compared; else all are
+    "reach": "",  # a row whose log loss at the end all trainings are timed to
     "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
 }
 
@@ -35,6 +36,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(programs) != 1:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
     recipes = labelled(by_recipe(runs), {Path(config.inputs[name]): words for name, words in config.labels.items()})
+    if config.reach:
+        time_to_reach(recipes, config.reach)
     metrics = [key for key in report.COLUMNS if any(key in one.result["metrics"] for one in runs)]
     rows = [{"name": name, **summary(group, metrics)} for name, group in recipes.items()]
     text = report.markdown(programs[0], rows)
@@ -137,16 +140,17 @@ def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
 def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]]]:
     """The flat configs of runs and of the networks that they were made from, each without seeds, and the seeds.
 
-    An input that is of one program in all runs is replaced by that one's config: "features.network.model.dropout".
+    An input that is of one program in all runs, or those that have it, is replaced by that one's config:
+    "features.network.model.dropout".
     """
     flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
     for name in set.intersection(*(set(one.config.get("inputs", {})) for one in runs)):
         there = [stage.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
-        programs = {config.get("program") for config in there}
-        if len(programs) > 1 or programs & {None, *GIVEN}:
+        made = [(own, Stage(Path(), config, {})) for own, config in zip(flat, there, strict=True) if config]
+        programs = {one.config.get("program") for _, one in made}
+        if len(programs) != 1 or programs & {None, *GIVEN}:
             continue
-        made = [Stage(Path(), config, {}) for config in there]
-        for own, (config, seeds) in zip(flat, lineages(made), strict=True):
+        for (own, _), (config, seeds) in zip(made, lineages([one for _, one in made]), strict=True):
             del own[f"inputs.{name}"]
             own |= {f"{name}.{key}": value for key, value in (config | seeds).items()}
     seeds = [{key: own[key] for key in own if key.rpartition(".")[2] == "seed"} for own in flat]
@@ -164,6 +168,21 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             found[prefix + key] = value if isinstance(value, str) else json.dumps(value)
     return found
+
+
+def time_to_reach(recipes: Mapping[str, Sequence[Stage]], label: str) -> None:
+    """Adds to the metrics of each run the seconds until its log loss on validation is that row's at the end.
+
+    Compiling and evaluating count by their share in all of a run's steps. A run that never comes so far has none.
+    """
+    if label not in recipes:
+        raise errors.unknown("row to reach", label, recipes)
+    wanted = statistics.mean(one.result["metrics"]["log_loss"] for one in recipes[label])
+    for one in (one for group in recipes.values() for one in group):
+        [line] = pictures.lines(one, ("", ""), "valid/log_loss", timed=True)
+        reached = [minutes for minutes, loss in zip(line.x, line.y, strict=True) if loss <= wanted]
+        if reached:
+            one.result["metrics"]["reached"] = 60 * reached[0]
 
 
 def measured(group: Sequence[Stage], key: str) -> list[float]:

@@ -1,5 +1,6 @@
 """Checks a folder of photos with all that is known of them, and packages it once: what every later stage reads."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors
 from whale_jax.data import annotations, right_whale
+from whale_jax.programs import stage
 
 DEFAULTS = {
     "root": "",  # a folder in one of the layouts of data/annotations.py
-    "inputs": {"drawn": ""},  # or the folder of the stage that drew one
+    "inputs": {"drawn": "", "imported": ""},  # or the stage that drew one, or that imported the same photos before
+    "unnamed": 0.0,  # share of the labels that are withheld, to measure what photos without one are worth
     "skip_unreadable": False,  # leave photos out that cannot be decoded, instead of refusing them all
     "outside": 0.02,  # how far annotations may reach over a photo's edge, as a fraction of its longer side
 }
@@ -21,7 +24,7 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the dataset into workdir; returns its counts, the photos that were left out, and its digest."""
     root = find(config)
-    catalogue = annotations.read(root)
+    catalogue = withhold(annotations.read(root), config.unnamed)
     skipped = right_whale.build(catalogue, workdir, skip_unreadable=config.skip_unreadable, outside=config.outside)
     for problem in skipped:
         logging.warning("left out: %s", problem)
@@ -45,15 +48,28 @@ def revisit(config: ConfigDict, workdir: Path) -> None:
     if not (root := find(config)).is_dir():
         return
     try:
-        same = right_whale.unchanged(annotations.read(root), workdir)
+        same = right_whale.unchanged(withhold(annotations.read(root), config.unnamed), workdir)
     except errors.InputError:
         same = False
     if not same:
         logging.warning("%s has changed since it was imported: choose another --workdir to use it as it is now", root)
 
 
+def withhold(catalogue: annotations.Catalogue, share: float) -> annotations.Catalogue:
+    """The catalogue without that share of its labels, drawn by lot, but for one of each whale."""
+    photos = list(catalogue.photos)
+    named = [i for i, photo in enumerate(photos) if photo.whale]
+    left, wanted = Counter(photos[i].whale for i in named), round(share * len(named))
+    for i in np.random.default_rng(0).permutation(named).tolist():
+        if wanted > 0 and left[whale := photos[i].whale] > 1:
+            photos[i], left[whale], wanted = photos[i]._replace(whale=""), left[whale] - 1, wanted - 1
+    return catalogue._replace(photos=tuple(photos))
+
+
 def find(config: ConfigDict) -> Path:
     """The folder of photos."""
+    if config.inputs.imported:
+        return find(ConfigDict(stage.complete(stage.read(Path(config.inputs.imported) / "config.json"))))
     if not config.root and not config.inputs.drawn:
         raise errors.InputError("no photos to import: set root to the folder that holds them")
     return Path(config.root or Path(config.inputs.drawn) / "pod")

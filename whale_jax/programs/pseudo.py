@@ -15,6 +15,7 @@ DEFAULTS = {
     "fold": 0,
     "source": "stack",  # which of the probabilities
     "threshold": 0.9,  # least probability of the likeliest whale
+    "share": 1.0,  # of the photos without a label, the surest, at most
     "soft": False,  # learn all probabilities, or the likeliest whale as if it were certain
 }
 MAKERS = ("stack", "calibrate", "blend")
@@ -38,9 +39,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         if config.source not in given:
             raise errors.unknown("source of probabilities", config.source, list(given))
         p = given[config.source]
-    sure = np.isfinite(p).all(1) & (np.nan_to_num(p).max(1) >= config.threshold)
-    asked = np.flatnonzero((photos.label < 0) & np.isfinite(p).all(1))
-    rows = asked[sure[asked]]
+    surest = np.nan_to_num(p, nan=-1).max(1)
+    asked = np.flatnonzero((photos.label < 0) & (surest >= 0))
+    most = round(config.share * len(asked))
+    order = asked[np.argsort(-surest[asked], kind="stable")[:most]]
+    rows = np.sort(order[surest[order] >= config.threshold])
+    least = surest[rows].min(initial=1) if most < len(asked) else config.threshold
     whale, target = p[rows].argmax(1), np.full(p.shape, np.nan, np.float32)
     target[rows] = p[rows] if config.soft else np.eye(p.shape[1])[whale]
     predictions.save(workdir, photos, {"target": target})
@@ -48,10 +52,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     lines = ((photos.name[i], photos.whales[w], f"{p[i, w]:.4f}", origin) for i, w in zip(rows, whale, strict=True))
     tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], lines)
     valid = splits.valid_rows(split, config.fold)
-    alike = valid[sure[valid]]
+    alike = valid[surest[valid] >= least]
     return {
         "split": split.hash,
         "labels": len(rows),
+        "least_probability": float(surest[rows].min(initial=1)),
         "without_label": len(asked),
         "whales": len(np.unique(whale)),
         "held_out_labels": len(alike),
@@ -60,6 +65,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for a threshold that is no probability."""
-    if not 0 <= config.threshold <= 1:
-        raise errors.InputError(f"config.threshold is a probability, not {config.threshold:g}")
+    """Raises InputError for a threshold that is no probability, and a share that is none."""
+    for name in ("threshold", "share"):
+        if not 0 <= config[name] <= 1:
+            raise errors.InputError(f"config.{name} is a probability or a share, from 0 to 1, not {config[name]:g}")

@@ -66,6 +66,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "photos_per_second": ("photos/s", "{:,.0f}".format),
     "pixels": ("input", str),
     "steps": ("steps", "{:,}".format),
+    "reached": ("to that loss", lambda seconds: duration(seconds)),
     "seconds": ("time", lambda seconds: duration(seconds)),
     "train_seconds": ("training", lambda seconds: duration(seconds)),
     "images_per_second": ("images/s", "{:,.0f}".format),
