@@ -48,6 +48,7 @@ PRESETS = {
     },
     "post": {
         **classifier.PRESETS["resnet31"],
+        "optimizer": {**classifier.PRESETS["resnet31"]["optimizer"], "part": "localizer", "part_rate": 0.01},
         "task": {**JOINT["task"], "crop": BIG["crop"]},
         "model": {"name": "stn", **BIG},
         "size": (512, 512),

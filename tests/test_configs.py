@@ -69,6 +69,8 @@ def shrunk(config: ConfigDict) -> ConfigDict:
     else:
         own.update(size=(32, 32))
         own.model.update(stages=((8, 1), (8, 1)), stem=(8, *own.model.get("stem", (8, 7, 2))[1:]))
+        if "grown" in own.model:
+            own.model.grown = (0, 1)
     return own
 
 

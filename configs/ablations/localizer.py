@@ -21,5 +21,6 @@ def get_config(root="runs/small"):
         "squared error": {"task.bins": 0, "model.head": "dense", "task.objective": "squared"},
         "IoU": {**overlap, "task.objective": "iou"},
         "GIoU": {**overlap, "task.objective": "giou"},
+        "squared error, from a box in the middle": {**overlap, "task.objective": "squared"},
     }
     return ablations.ablate(base, changes)

@@ -2,9 +2,9 @@
 
 python -m whale_jax.main --config=configs/ablations/stn.py:runs/small --workdir=runs/ablations/stn
 
-Not run yet: 51 trainings, and the localizer of each seed that some begin with. The picture is a square around the box of
-the head with some sea, at any heading, or the whole photo; what the localizer cuts out of it has as many pixels as the
-aligned heads of the first row. One that "looks ahead" is never trained: it shows the picture's middle.
+Not run yet: 51 trainings, and the localizer of each seed that some begin with. The picture is a square around the box
+of the head with some sea, at any heading, or the whole photo; what the localizer cuts out of it has as many pixels as
+the aligned heads of the first row. One that "looks ahead" is never trained: it shows the picture's middle.
 """
 
 from typing import Any

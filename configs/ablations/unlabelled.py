@@ -4,7 +4,8 @@ python -m whale_jax.main --config=configs/ablations/unlabelled.py:runs/crops --w
 
 Not run yet: 14 trainings, and four that come before those of each seed. The competition had three photos without a name
 for two with one; here as many names are withheld, and the surest half of the others is guessed. A row with more photos
-takes more steps, as each has as many passes over its own; hence the row that is trained twice as long.
+takes more steps, as each has as many passes over its own; hence the row that is trained twice as long. No row sees
+colour, as SimCLR must not.
 """
 
 from configs import ablations, embedding
@@ -13,10 +14,6 @@ from whale_jax.programs import stage
 UNNAMED = 0.55  # share of the names that are withheld: with the photos to name, three in five are without
 PLAN = {"epochs": 32.0, "evaluations": 4}
 DATA = {"photos": "photos", "split": "split"}
-
-# Views of one head differ in all that is not the whale: how it lies, light, and what is hidden. No colour, in any row:
-# one photo's views share its water.
-VIEWS = "rotate(15)|scale(0.8,1.25)|translate(0.08)|shear(6)|gamma(0.5,2)|brightness(0.2)|erase(0.3)"
 
 
 def get_config(root="runs/crops"):
@@ -27,8 +24,8 @@ def get_config(root="runs/crops"):
         "heads": stage.config("align", inputs={"photos": "photos"}, size=(48, 96)),
     }
     base = here(ablations.small(root, **PLAN))
-    alike = here(ablations.small(root, epochs=30.0, evaluations=6, batch=128, monitor=400))
-    alike.task = stage.config("train", task={"name": "simclr", "augmentation": VIEWS, "colour": False}).task
+    kept = {key: embedding.SIMCLR[key] for key in ("epochs", "evaluations")}
+    alike = here(ablations.small(root, "simclr", of=embedding, **kept))
     first = {"alike": alike, "once": base, **answers("once")}
     first["once_labels"] = guess("once_calibrated", "stack")
     first["once_soft"] = guess("once_calibrated", "stack", soft=True)
