@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from whale_jax import main
+
 ROOT = Path(__file__).parents[1]
 CLASSIFIER, DEMO = "--config=configs/classifier.py", "--config=configs/demo.py"
 CASES = {
@@ -84,3 +86,14 @@ def test_an_unfinished_input_is_named_from_the_shell(tmp_path):
     assert f"whale_jax: {tmp_path} holds no finished stage" in found.stderr
     assert "Traceback" not in found.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_stopped_says_how_it_goes_on(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.app, "run", stopped)
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 130
+    assert "give the same command again" in capsys.readouterr().err

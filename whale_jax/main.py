@@ -47,15 +47,17 @@ def run() -> None:
         app.run(main, flags_parser=read_flags)
     except InputError as error:
         sys.exit(_say(error))
+    except KeyboardInterrupt:
+        sys.exit(_say("stopped: give the same command again, it goes on from the last checkpoint", code=130))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         sys.exit(_say(f"{error}: make room and give the same command again, it goes on where it stopped"))
 
 
-def _say(error: Exception | str) -> int:
-    print(f"\nwhale_jax: {error}", file=sys.stderr)
-    return 2
+def _say(what: Exception | str, *, code: int = 2) -> int:
+    print(f"\nwhale_jax: {what}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":
