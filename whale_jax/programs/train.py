@@ -1,5 +1,6 @@
 """Trains one network on one view of the photos, for any task."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,47 +55,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos, rows, target = labelled(config, data, rows)
     teachable(config, data._replace(photos=photos), rows)
     data = data._replace(examples=loader.Examples(photos, data.view, rows, target=target))
-    if config.inputs.weights:
-        begin.check(config, data, validation)
     steps = max(1, round(config.epochs * len(rows) / config.batch))
-    network = assembly.build(config, classes=len(data.photos.whales), steps=steps)
+    network = started(config, data, rows, validation, steps=steps)
     if config.task.name in NAMING:
         stage.write(workdir / "whales.json", data.photos.whales)
-    if config.inputs.weights:
-        network = begin.load(network, config, data, rows)
-    plan = loop.Plan(
-        steps=steps,
-        batch=config.batch,
-        eval_every=-(-steps // config.evaluations),
-        log_every=config.log_every,
-        patience=config.patience,
-        best=network.task.best,
-        maximise=network.task.maximise,
+    order = loader.training(
+        data.examples, rows, batch=config.batch, seed=config.seed, label=photos.label, together=config.together
     )
-    # Training photos with dropout and augmentation off: how far they are learned by heart (post, section 6).
-    monitored = np.random.default_rng(config.seed).permutation(rows)[: config.monitor]
-    looked_at = {"valid": validation} | ({"monitor": monitored} if config.monitor else {})
-
-    def measure(state: states.TrainState, asked: np.ndarray) -> dict[str, float]:
-        return assembly.measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
-
-    state, result = loop.fit(
-        network.state,
-        network.train,
-        plan=plan,
-        parallel=network.parallel,
-        training=loader.training(
-            data.examples,
-            rows,
-            batch=config.batch,
-            seed=config.seed,
-            label=photos.label,
-            together=config.together,
-        ),
-        measures={name: partial(measure, asked=asked) for name, asked in looked_at.items()},
-        workdir=workdir,
-        what=workdir.name,
-    )
+    state, result = learn(network, config, data, order, (rows, validation), steps=steps, workdir=workdir)
     with assembly.opened(network.task, workdir) as checkpoints:
         network = network._replace(state=checkpoints.restore(state)[0])
     return {
@@ -111,6 +79,54 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "steps": steps,
         "training": result,
     }
+
+
+def started(config: ConfigDict, data: Data, rows: np.ndarray, validation: np.ndarray, *, steps: int) -> Network:
+    """The network at its first step, with the weights that it begins with."""
+    if config.inputs.weights:
+        begin.check(config, data, validation)
+    network = assembly.build(config, classes=len(data.photos.whales), steps=steps)
+    return begin.load(network, config, data, rows) if config.inputs.weights else network
+
+
+def learn(
+    network: Network,
+    config: ConfigDict,
+    data: Data,
+    batches: Callable[[int], loader.Example],
+    seen: tuple[np.ndarray, np.ndarray],
+    *,
+    steps: int,
+    workdir: Path,
+) -> tuple[states.TrainState, dict[str, Any]]:
+    """Trains on (step -> batch) `batches`; of `seen`, rows to train and to validate on, the second are measured."""
+    rows, validation = seen
+    # Training photos with dropout and augmentation off: how far they are learned by heart (post, section 6).
+    monitored = np.random.default_rng(config.seed).permutation(rows)[: config.monitor]
+    looked_at = {"valid": validation} | ({"monitor": monitored} if config.monitor else {})
+
+    def measure(state: states.TrainState, asked: np.ndarray) -> dict[str, float]:
+        return assembly.measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
+
+    plan = loop.Plan(
+        steps=steps,
+        batch=config.batch,
+        eval_every=-(-steps // config.evaluations),
+        log_every=config.log_every,
+        patience=config.patience,
+        best=network.task.best,
+        maximise=network.task.maximise,
+    )
+    return loop.fit(
+        network.state,
+        network.train,
+        plan=plan,
+        parallel=network.parallel,
+        training=batches,
+        measures={name: partial(measure, asked=asked) for name, asked in looked_at.items()},
+        workdir=workdir,
+        what=workdir.name,
+    )
 
 
 def labelled(
