@@ -7,9 +7,9 @@
 
     python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
 
-3,882 crops of 447 whales, 385 of them held out. `cpu`: top-1 46.5 %, top-5 64.4 %, log loss 2.73;
-on another deal of folds (stages.split.seed=1) 42.6 %, 60.8 % and 2.91. `cpu_long`: top-1 53.5 %, top-5 70.1 %, log loss 2.44;
-its networks by themselves 32 to 42 % and 2.97 to 3.50, their average 51.2 % and 2.64.
+3,882 crops of 447 whales, 385 of them held out. `cpu`: top-1 46.5 %, top-5 64.4 %, log loss 2.73; on another deal of
+folds (stages.split.seed=1) 42.6 %, 60.8 % and 2.91. `cpu_long`: top-1 53.5 %, top-5 70.1 %, log loss 2.44; its networks
+by themselves 32 to 42 % and 2.97 to 3.50, their average 51.2 % and 2.64.
 
 The competition dealt photos out, not sightings: its test photos are of the days of its training photos. So these
 validate on photos of the same days as well (`group="none"`), or nothing here would say what a submission is worth, and
