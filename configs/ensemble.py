@@ -2,7 +2,10 @@
 
     python -m whale_jax.main --config=configs/ensemble.py:runs/crops --workdir=runs/ensemble
 
-HEADLINE
+18 trainings, 12 of them on half of the photos: 60 min on one core with other work beside it. On 385 crops held out, one
+seed, log loss calibrated: regression on features of the networks' own photos 3.88 (top-1 25.7 %), with C = 10 as the
+post 3.93 (7.41 before it is calibrated), on logits of photos not seen 4.51, the plain average 4.49, the best network
+4.45.
 
 The part after the colon is the folder of a finished pipeline, on ready crops; `:runs/crops,post` trains the six by the
 post's recipes and at its size (not run: needs a GPU). In the table at the end, `stack` of own photos is a logistic
