@@ -223,6 +223,18 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
             runs.append(folder)
     table = compared(runs, tmp_path / "out")["table"].splitlines()[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
+    assert re.match(r"\| inputs.weights= +\|", table[0])
+    assert re.match(r"\| weights=train [0-9a-f]{6} +\|", table[1])  # its whole config would be no name
+    for seed in (0, 1):  # and of two programs, each of which goes back to a network of that seed
+        network = finished_run(tmp_path / f"seed{seed}_first", dropout=0.1, seed=seed, loss=6.0)
+        for own, program in zip(runs[2 * seed : 2 * seed + 2], ("extract", "retrieve"), strict=True):
+            folder = tmp_path / f"seed{seed}_{program}"
+            folder.mkdir()
+            stage.write(folder / "config.json", {"program": program, "inputs": {"network": network}})
+            config = stage.read(Path(own) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
+            stage.write(Path(own) / "config.json", config)
+    table = compared(runs, tmp_path / "two")["table"].splitlines()[2:]
+    assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
     one = stage.config("train", seed=9)
     found = ablations.ablate(
         one, {"a": {}, "b": {"inputs.weights": "begun"}}, first={"begun": one}, seeds=(3, 4)

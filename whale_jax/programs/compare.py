@@ -140,19 +140,21 @@ def by_recipe(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
 def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]]]:
     """The flat configs of runs and of the networks that they were made from, each without seeds, and the seeds.
 
-    An input that is of one program in all runs, or those that have it, is replaced by that one's config:
-    "features.network.model.dropout".
+    An input that is of one program in all runs is replaced by that one's config: "features.network.model.dropout".
+    Where they differ, or some have none, a hash stands for the config.
     """
     flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
     for name in set.intersection(*(set(one.config.get("inputs", {})) for one in runs)):
         there = [stage.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
-        made = [(own, Stage(Path(), config, {})) for own, config in zip(flat, there, strict=True) if config]
-        programs = {one.config.get("program") for _, one in made}
-        if len(programs) != 1 or programs & {None, *GIVEN}:
-            continue
-        for (own, _), (config, seeds) in zip(made, lineages([one for _, one in made]), strict=True):
-            del own[f"inputs.{name}"]
-            own |= {f"{name}.{key}": value for key, value in (config | seeds).items()}
+        programs = {config.get("program") for config in there} - {None}
+        for program in programs.difference(GIVEN):
+            made = [(own, config) for own, config in zip(flat, there, strict=True) if config.get("program") == program]
+            before = lineages([Stage(Path(), config, {}) for _, config in made])
+            for (own, _), (config, seeds) in zip(made, before, strict=True):
+                del own[f"inputs.{name}"]
+                if len(made) < len(runs):
+                    config = {"": f"{program} {stage.hash_of(config)[:6]}"}
+                own |= {f"{name}.{key}".rstrip("."): value for key, value in (config | seeds).items()}
     seeds = [{key: own[key] for key in own if key.rpartition(".")[2] == "seed"} for own in flat]
     return [({key: own[key] for key in own if key not in its}, its) for own, its in zip(flat, seeds, strict=True)]
 
