@@ -13,7 +13,7 @@ regression on features of the networks' training photos, as the post did; of uns
 each network had not seen; and `network` is the plain average of probabilities. All are calibrated on the fold held out.
 """
 
-from configs import ablations, classifier, networks
+from configs import ablations, classifier, crops, networks
 from whale_jax import registry
 from whale_jax.programs import stage
 
@@ -36,7 +36,7 @@ def get_config(arguments="runs/crops"):
     stages = {}
     for name in MEMBERS:
         own = stages[name] = make(root, name)
-        stages["heads"] = ablations.view(root, "whole", tuple(6 * side // 5 for side in own.size))
+        stages["heads"] = ablations.view(root, "whole", crops.larger(own.size))
         stages[f"{name}_features"] = stage.config("extract", inputs={"network": name}, weights=weights)
         parts = {key: own[key] for key in own if key not in ("program", "fold", "part", "parts")}
         stages[f"{name}_unseen"] = stage.config("crossfit", **parts, fold=0)

@@ -158,14 +158,19 @@ def score(
         query_label, label: (Q,) and (N,) their whales.
         whales: number of all.
     """
-    ways = {"": by_photo, "prototype_": by_prototype}
-    scores = {name: way(queries, gallery, label, whales) for name, way in ways.items()}
-    found = {
-        f"{name}top{k}": float(metrics.top_k(values, query_label, k).mean())
-        for name, values in scores.items()
-        for k in (1, 5)
-    }
-    return found | {
+    known = queries, gallery, label, whales
+    found = named(by_photo(*known), query_label) | named(by_prototype(*known), query_label, "prototype_")
+    return found | likeness(queries, gallery, query_label, label)
+
+
+def named(scores: np.ndarray, label: np.ndarray, name: str = "") -> dict[str, float]:
+    """CMC at 1 and 5 of (Q, whales) scores, each called by `name` and "top1" or "top5"."""
+    return {f"{name}top{k}": float(metrics.top_k(scores, label, k).mean()) for k in (1, 5)}
+
+
+def likeness(queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    """What embeddings are worth, whichever way a whale is named by them: mAP, AUROC and spread; see `score`."""
+    return {
         "map": float(average_precision(queries, gallery, query_label, label).mean()),
         "auroc": verification(queries, gallery, query_label, label),
         "spread": spread(np.concatenate([queries, gallery])),

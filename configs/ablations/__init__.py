@@ -74,13 +74,11 @@ def ablate(
     for seed in seeds:
         own = {name: f"seed{seed}_{name}" for name in first or {}}
         for name, config in (first or {}).items():
-            stages[own[name]] = seeded(config, own, seed)
+            stages[own[name]] = seeded(config, {}, own=own, seed=seed)
         for number, (label, change) in enumerate(changes.items()):
             name = f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
             whole, changed = (change, {}) if isinstance(change, ConfigDict) else (base, change)
-            stages[name] = whole.copy_and_resolve_references()
-            stages[name].update_from_flattened_dict(changed)
-            stages[name] = seeded(stages[name], own, seed)
+            stages[name] = seeded(whole, changed, own=own, seed=seed)
             last = name
             for suffix, make in ask:
                 stages[f"{name}_{suffix}"] = make(last)
@@ -90,9 +88,10 @@ def ablate(
     return stage.config("pipeline", stages={**(views or {}), **stages, "compare": compare})
 
 
-def seeded(config: ConfigDict, own: Mapping[str, str], seed: int) -> ConfigDict:
-    """A stage of one seed: its own, and those of its inputs that are made anew for each."""
+def seeded(config: ConfigDict, changed: Mapping[str, Any], *, own: Mapping[str, str], seed: int) -> ConfigDict:
+    """A stage of one seed, with what is changed in it and those of its inputs that are made anew for each."""
     config = config.copy_and_resolve_references()
+    config.update_from_flattened_dict(changed)
     if "seed" in config:
         config.seed = seed
     for key, name in config.inputs.items():

@@ -18,12 +18,9 @@ def save(folder: Path, photos: Photos, found: Mapping[str, np.ndarray]) -> None:
 
 
 def kinds(folder: str | Path) -> list[str]:
-    """What the networks of a folder said of photos, such as "logits"; nothing where there is no such file."""
-    try:
-        with np.load(Path(folder) / FILE) as file:
-            return sorted({*file.files} - {NAMES})
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return []
+    """What the networks of a folder, which `load` can read, said of photos, such as "logits"."""
+    with np.load(Path(folder) / FILE) as file:
+        return sorted({*file.files} - {NAMES})
 
 
 def load(folder: str | Path, name: str, photos: Photos) -> np.ndarray:

@@ -27,17 +27,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     features, label = predictions.load(config.inputs.features, "features", photos), photos.label
-    usable, whales = np.isfinite(features).all(1), len(photos.whales)
+    usable = np.isfinite(features).all(1)
     gallery, queries = catalogue(photos, split, config.fold, usable)
     asked = np.concatenate([queries, np.flatnonzero(usable & (label < 0))])
     write_neighbours(workdir, photos, features, asked, gallery, count=min(config.likeliest, len(gallery)))
-    found = retrieval.score(features[queries], features[gallery], label[queries], label[gallery], whales=whales)
+    found = retrieval.likeness(features[queries], features[gallery], label[queries], label[gallery])
     few, strangers = rare(label, queries, gallery, few=config.few), splits.stranger_rows(split)
     strangers = strangers[usable[strangers]]
     for name, way in ways(config, photos, features, gallery).items():
         scores = way(queries)
-        for k in (1, 5):
-            found[f"{name}top{k}"] = float(metrics.top_k(scores, label[queries], k).mean())
+        found |= retrieval.named(scores, label[queries], name)
         if few.any():
             found[f"{name}few_top1"] = float(metrics.top_k(scores[few], label[queries[few]], 1).mean())
         if len(strangers):

@@ -62,7 +62,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     order = loader.training(
         data.examples, rows, batch=config.batch, seed=config.seed, label=photos.label, together=config.together
     )
-    state, result = learn(network, config, data, order, (rows, validation), steps=steps, workdir=workdir)
+    state, result = learn(
+        network, data, config=config, batches=order, rows=rows, validation=validation, steps=steps, workdir=workdir
+    )
     with assembly.opened(network.task, workdir) as checkpoints:
         network = network._replace(state=checkpoints.restore(state)[0])
     return {
@@ -91,16 +93,16 @@ def started(config: ConfigDict, data: Data, rows: np.ndarray, validation: np.nda
 
 def learn(
     network: Network,
-    config: ConfigDict,
     data: Data,
-    batches: Callable[[int], loader.Example],
-    seen: tuple[np.ndarray, np.ndarray],
     *,
+    config: ConfigDict,
+    batches: Callable[[int], loader.Example],
+    rows: np.ndarray,
+    validation: np.ndarray,
     steps: int,
     workdir: Path,
 ) -> tuple[states.TrainState, dict[str, Any]]:
-    """Trains on (step -> batch) `batches`; of `seen`, rows to train and to validate on, the second are measured."""
-    rows, validation = seen
+    """Trains on (step -> batch) `batches` of `rows`, and measures on `validation`; the best state, and what it took."""
     # Training photos with dropout and augmentation off: how far they are learned by heart (post, section 6).
     monitored = np.random.default_rng(config.seed).permutation(rows)[: config.monitor]
     looked_at = {"valid": validation} | ({"monitor": monitored} if config.monitor else {})
