@@ -2,7 +2,7 @@
 
 python -m whale_jax.main --config=configs/ablations/growth.py:runs/crops --workdir=runs/ablations/growth
 
-Not run yet: 16 trainings, and the two that half of them begin with. A network that grew has half the epochs, after the
+Not run yet: 12 trainings, and the two that half of them begin with. A network that grew has half the epochs, after the
 other half of the smaller one. Its time does not count the smaller one's. The post's 67 layers are of other stages than
 its 31, so what grows to 67 here keeps the 31's: blocks are added to all but its first.
 """
@@ -28,13 +28,6 @@ def get_config(root="runs/crops"):
         added = tuple(after - own for after, own in zip(blocks, before, strict=True))
         changes[f"{layers} layers"] = stages
         changes[f"{layers} layers, grown"] = {**stages, **half, "begin": "grown", "model.grown": added}
-    wider = tuple((round(1.5 * width), depth) for width, depth in base.model.stages)
-    changes["half again as wide"] = {"model.stages": wider, "model.stem": widened(base.model.stem)}
-    changes["half again as wide, grown"] = {**changes["half again as wide"], **half, "begin": "grown"}
     views = {"heads": ablations.view(root, "whole", (48, 96))}
     return ablations.ablate(base, changes, views=views, first={"begun": begun}, reach="31 layers")
 
-
-def widened(stem):
-    """A stem of as many more filters."""
-    return (round(1.5 * stem[0]), *stem[1:])
