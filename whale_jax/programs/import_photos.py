@@ -43,6 +43,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a share of names to withhold that is none."""
+    errors.expect_share("unnamed", config.unnamed)
+
+
 def revisit(config: ConfigDict, workdir: Path) -> None:
     """Warns where photos or tables are not as they were when they were imported: nothing is made from them anew."""
     if not (root := find(config)).is_dir():

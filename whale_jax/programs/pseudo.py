@@ -67,5 +67,4 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def check(config: ConfigDict) -> None:
     """Raises InputError for a threshold that is no probability, and a share that is none."""
     for name in ("threshold", "share"):
-        if not 0 <= config[name] <= 1:
-            raise errors.InputError(f"config.{name} is a probability or a share, from 0 to 1, not {config[name]:g}")
+        errors.expect_share(name, config[name])
