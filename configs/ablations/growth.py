@@ -30,4 +30,3 @@ def get_config(root="runs/crops"):
         changes[f"{layers} layers, grown"] = {**stages, **half, "begin": "grown", "model.grown": added}
     views = {"heads": ablations.view(root, "whole", (48, 96))}
     return ablations.ablate(base, changes, views=views, first={"begun": begun}, reach="31 layers")
-
