@@ -62,7 +62,8 @@ def ablate(
     Args:
         base: config of a training.
         changes: by what the table calls them, such as {"no dropout": {"model.dropout": 0.0}}; {"inputs.view": name}
-            takes one of `views`. Or a config, in the base's place.
+            takes one of `views`, and {"inputs.weights": label} what another change trained. Or a config, in the base's
+            place.
         seeds: every change is trained with each, and all changes with the first before any with the next; but those
             that take one of `views` come last.
         views: stages that cut the views which the finished pipeline lacks, and others that come first.
@@ -73,13 +74,16 @@ def ablate(
     stages, labels = {}, {}
     for seed in seeds:
         own = {name: f"seed{seed}_{name}" for name in first or {}}
+        for number, label in enumerate(changes):
+            own[label] = (
+                f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
+            )
         for name, config in (first or {}).items():
             stages[own[name]] = seeded(config, {}, own=own, seed=seed)
-        for number, (label, change) in enumerate(changes.items()):
-            name = f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
+        for label, change in changes.items():
             whole, changed = (change, {}) if isinstance(change, ConfigDict) else (base, change)
+            last = name = own[label]
             stages[name] = seeded(whole, changed, own=own, seed=seed)
-            last = name
             for suffix, make in ask:
                 stages[f"{name}_{suffix}"] = make(last)
                 last = f"{name}_{suffix}"

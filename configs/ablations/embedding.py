@@ -12,7 +12,7 @@ from configs import embedding as embeddings
 from whale_jax.programs import stage
 
 PLAN = {"epochs": 32.0, "evaluations": 4}
-ROWS = {
+ROWS = {  # of what the table calls it, the preset of configs/embedding.py
     "contrastive": "contrastive",
     "triplets, all": "batch_all",
     "triplets, hardest": "batch_hard",
@@ -21,6 +21,7 @@ ROWS = {
     "ArcFace": "arcface",
     "ArcFace, margin by rarity": "arcface_rare",
 }
+WARM = {"triplets, hardest, after the classifier": "batch_hard", "triplets, semi-hard, after it": "semi_hard"}
 
 
 def get_config(root="runs/crops"):
@@ -32,12 +33,21 @@ def get_config(root="runs/crops"):
         config.inputs.split = "split"
         return config
 
+    def after(preset):
+        config = row(preset, of=embeddings)
+        config.inputs.weights, config.begin = "classifier", "fitting"
+        return config
+
     def search(features):
         return stage.config("retrieve", inputs={"photos": photos, "split": "split", "features": features})
 
     return ablations.ablate(
         row(),
-        {"classifier": {}, **{label: row(preset, of=embeddings) for label, preset in ROWS.items()}},
+        {
+            "classifier": {},
+            **{label: row(preset, of=embeddings) for label, preset in ROWS.items()},
+            **{label: after(preset) for label, preset in WARM.items()},
+        },
         views={
             "split": stage.config("split", inputs={"photos": photos}, folds=3, group="head", strangers=0.1),
             "heads": ablations.view(root, "whole", (48, 96)),
