@@ -1,7 +1,11 @@
 """The one exception that is for the person at the keyboard, not for the programmer."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 SHOWN = 20  # lines of a list of differences
@@ -12,6 +16,17 @@ class InputError(Exception):
 
     `main` prints the message without a traceback and exits with code 2.
     """
+
+
+@contextlib.contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Turns what libraries raise, each its own kind, where the disk of `folder` is full, into InputError."""
+    try:
+        yield
+    except Exception as error:
+        if not any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
+            raise
+        raise InputError(f"no space left for {folder}: make room, or choose a folder on another disk") from error
 
 
 def unknown(what: str, name: str, choices: Iterable[str]) -> InputError:

@@ -1,7 +1,6 @@
 """The photos as a TFDS dataset (array_record, JPEG bytes unchanged), and the table of what is known of them."""
 
 import contextlib
-import errno
 import functools
 import hashlib
 import itertools
@@ -20,7 +19,7 @@ from tensorflow_datasets.core import writer
 from whale_jax import progress
 from whale_jax.data import annotations, check, tables, threads
 from whale_jax.data.annotations import Catalogue, Photo
-from whale_jax.errors import InputError
+from whale_jax.errors import InputError, full_disk
 
 # TFDS holds a split in memory until it is complete, and beyond 1000 MiB it needs TensorFlow. So a split is a part of
 # the photos, in order of name and of PART to 2 PART bytes (the last photo on top), and `load` joins them again.
@@ -86,20 +85,17 @@ def build(
     partial = folder / "incomplete"
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        check.room(folder, 1.01 * sum(photo.file_size for photo in catalogue.photos))
-        builder = RightWhale(catalogue, skip_unreadable, outside, data_dir=partial, file_format="array_record")
-        with contextlib.redirect_stdout(None):  # TFDS talks of downloads
-            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-        columns = _columns(builder.rows, catalogue.whales)
-        lists = {"skipped": builder.skipped, "asked": catalogue.asked}
-        columns |= {name: np.array(names, dtype=str) for name, names in lists.items()}
-        np.savez(builder.data_path / COLUMNS, source=_source(catalogue), **columns)
-        os.replace(partial / RightWhale.name, folder / RightWhale.name)
-    except (OSError, RuntimeError) as error:  # array_record raises RuntimeErrors
-        if not any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
-            raise
-        raise InputError(f"no space left for {folder}: make room, or choose a folder on another disk") from error
+        with full_disk(folder):
+            partial.mkdir(parents=True)
+            check.room(folder, 1.01 * sum(photo.file_size for photo in catalogue.photos))
+            builder = RightWhale(catalogue, skip_unreadable, outside, data_dir=partial, file_format="array_record")
+            with contextlib.redirect_stdout(None):  # TFDS talks of downloads
+                builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+            columns = _columns(builder.rows, catalogue.whales)
+            lists = {"skipped": builder.skipped, "asked": catalogue.asked}
+            columns |= {name: np.array(names, dtype=str) for name, names in lists.items()}
+            np.savez(builder.data_path / COLUMNS, source=_source(catalogue), **columns)
+            os.replace(partial / RightWhale.name, folder / RightWhale.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return tuple(builder.skipped)

@@ -1,19 +1,29 @@
-"""Checkpoints by Orbax: the last and the best step, written in the background, each renamed into place when whole."""
+"""Checkpoints by Orbax: the last two steps and the best, written in the background, each renamed when it is whole.
 
+Orbax does not see that a byte of an array has changed on the disk: each checkpoint carries a checksum of every array.
+"""
+
+import contextlib
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging
 from flax import traverse_util
 from orbax.checkpoint import checkpoint_managers
 
 from whale_jax import errors
 from whale_jax.train.state import TrainState
 
+SAID = 200  # characters of what Orbax says of a file, which may be pages
+
 
 class Checkpoints:
-    """The checkpoints of one run: `<folder>/<step>`, the last and the best of them.
+    """The checkpoints of one run: `<folder>/<step>`, the last two, in case one is damaged, and the best of them.
 
     Args:
         folder: made if it is not there.
@@ -30,7 +40,7 @@ class Checkpoints:
             keep_checkpoints_without_metrics=False,
         )
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=checkpoint_managers.AnyPreservationPolicy([checkpoint_managers.LatestN(1), best]),
+            preservation_policy=checkpoint_managers.AnyPreservationPolicy([checkpoint_managers.LatestN(2), best]),
             best_fn=lambda metrics: metrics[metric],
             best_mode="max" if maximise else "min",
             cleanup_tmp_directories=True,
@@ -41,27 +51,31 @@ class Checkpoints:
 
     def save(self, state: TrainState, rating: float, progress: dict[str, Any]) -> None:
         """Starts writing the state, the metric that rates it and what the loop must know to go on."""
-        self._manager.save(
-            int(state.step),
-            args=ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(progress)),
-            metrics={self.metric: rating},
-        )
+        known = {"progress": progress, "checksums": checksums(_named(state._asdict()))}
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(known))
+        with errors.full_disk(self._folder):
+            self._manager.save(int(state.step), args=args, metrics={self.metric: rating})
+
+    def resume(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+        """What `restore` returns of the last step; where that is damaged, it is removed and the one before it taken."""
+        while (step := self._step(best=False)) is not None:
+            try:
+                return self._read(step, like)
+            except _DamagedError as error:
+                logging.warning("%s; it is removed, and the run goes on from the one before", error)
+                self._manager.delete(step)
+        return None
 
     def restore(self, like: TrainState, *, best: bool = False) -> tuple[TrainState, dict[str, Any]] | None:
-        """The last (or best) state and its progress, or None where there is none.
+        """The last (or best) state and its progress, or None where there is none; a damaged one raises InputError.
 
         Args:
             like: a state of the same shapes, on the devices where the restored one should be; where its names or
                 shapes are others, InputError tells which.
             best: take the best step instead of the last.
         """
-        if (step := self._step(best)) is None:
-            return None
-        self._compare(step, like._asdict())
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore())
-        restored = self._manager.restore(step, args=args)
-        return TrainState(*restored["state"]), restored["progress"]
+        step = self._step(best)
+        return None if step is None else self._read(step, like)
 
     def variables(self, like: TrainState, *, fitting: bool = False) -> tuple[TrainState, list[str]]:
         """`like` with the parameters and running averages of the best step: where a new training begins.
@@ -77,7 +91,8 @@ class Checkpoints:
         if (step := self._step(best=True)) is None:
             raise errors.InputError(f"{self._folder} holds no checkpoint to begin with: train that network first")
         wanted = {"params": like.params, "batch_stats": like.batch_stats}
-        lines = self._differences(step, wanted)
+        with self._reading(step):
+            lines = self._differences(step, wanted)
         if lines and not fitting:
             raise errors.InputError("\n".join([self._another(step), *errors.first(lines)]))
         absent = {line.split()[1] for line in lines}
@@ -89,13 +104,45 @@ class Checkpoints:
         args = ocp.args.PyTreeRestore(
             abstract, restore_args=ocp.checkpoint_utils.construct_restore_args(abstract), partial_restore=True
         )
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+        with self._reading(step), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
             found = traverse_util.flatten_dict(reader.restore(self._folder / str(step) / "state", args=args))
+            known = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
+        self._verify(step, {"/".join(path): array for path, array in found.items()}, known["checksums"])
         merged = traverse_util.unflatten_dict(every | found)
         return like._replace(**{part: merged.get(part, {}) for part in wanted}), lines
 
+    def _read(self, step: int, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        """What `restore` returns, of one step; _DamagedError where it cannot be read or is not what was written."""
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore())
+        with self._reading(step):
+            self._compare(step, like._asdict())
+            restored = self._manager.restore(step, args=args)
+        state, known = TrainState(*restored["state"]), restored["progress"]
+        self._verify(step, _named(state._asdict()), known["checksums"])
+        return state, known["progress"]
+
+    @contextlib.contextmanager
+    def _reading(self, step: int) -> Iterator[None]:
+        """Turns what Orbax raises, which has no error of its own for files that are damaged or gone, into ours."""
+        try:
+            yield
+        except errors.InputError:
+            raise
+        except Exception as error:
+            what = str(error).partition("\n")[0][:SAID] or type(error).__name__
+            raise _DamagedError(f"the checkpoint {self._folder / str(step)} cannot be read: {what}") from error
+
+    def _verify(self, step: int, arrays: dict[str, jax.Array], expected: dict[str, int]) -> None:
+        """Raises _DamagedError where an array is not what was written."""
+        for name, found in checksums(arrays).items():
+            if found != expected[name]:
+                what = f"{name} is not what was written: copy it there anew, or train again in another folder"
+                raise _DamagedError(f"the checkpoint {self._folder / str(step)} is damaged, {what}")
+
     def _step(self, best: bool) -> int | None:
-        self._manager.wait_until_finished()
+        with errors.full_disk(self._folder):
+            self._manager.wait_until_finished()
         return self._manager.best_step() if best else self._manager.latest_step()
 
     def _compare(self, step: int, wanted: dict[str, Any]) -> None:
@@ -113,13 +160,24 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits for what is being written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        with errors.full_disk(self._folder):
+            self._manager.close()
+
+
+class _DamagedError(errors.InputError):
+    """A checkpoint is not what was written."""
+
+
+def checksums(arrays: dict[str, jax.Array]) -> dict[str, int]:
+    """The CRC-32 of the bytes of each array."""
+    return {name: zlib.crc32(np.ascontiguousarray(array)) for name, array in jax.device_get(arrays).items()}
+
+
+def _named(state: dict[str, Any]) -> dict[str, Any]:
+    """{"params/Dense_0/kernel": leaf} of parts of a state, in their order."""
+    leaves = [(part, *leaf) for part, tree in state.items() for leaf in jax.tree_util.tree_leaves_with_path(tree)]
+    return {f"{part}/{jax.tree_util.keystr(path, simple=True, separator='/')}": leaf for part, path, leaf in leaves}
 
 
 def _shapes(state: dict[str, Any], parts: list[str]) -> dict[str, tuple[int, ...]]:
-    """{"params/Dense_0/kernel": shape} of parts of a state."""
-    leaves = [(part, *leaf) for part in parts for leaf in jax.tree_util.tree_leaves_with_path(state[part])]
-    return {
-        f"{part}/{jax.tree_util.keystr(path, simple=True, separator='/')}": leaf.shape for part, path, leaf in leaves
-    }
+    return {name: leaf.shape for name, leaf in _named({part: state[part] for part in parts}).items()}

@@ -76,7 +76,7 @@ def fit(
         folder = Path(workdir) / "checkpoints"
         checkpoints = Checkpoints(folder, metric=plan.best, maximise=plan.maximise)
         stack.enter_context(contextlib.closing(checkpoints))
-        if restored := checkpoints.restore(state):
+        if restored := checkpoints.resume(state):
             state, status = restored
         first = int(state.step)
         logger = stack.enter_context(contextlib.closing(log.Log(workdir, first)))

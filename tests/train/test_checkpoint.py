@@ -1,0 +1,150 @@
+"""A checkpoint comes back as it was written, or not at all."""
+
+import contextlib
+import shutil
+import subprocess
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from whale_jax import errors
+from whale_jax.train import checkpoint
+from whale_jax.train.state import TrainState
+
+
+def state(step):
+    """A state that knows its step."""
+    params = {"Dense_0": {"kernel": jnp.full((64, 32), float(step)), "bias": jnp.arange(32.0)}}
+    return TrainState(jnp.int32(step), jnp.uint32(5), params, {}, (jnp.zeros(3), {"mu": params}))
+
+
+def opened(folder):
+    return checkpoint.Checkpoints(folder, metric="log_loss", maximise=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three steps were written, of which the first is the best: it and the last two are there."""
+    checkpoints = opened(tmp_path / "checkpoints")
+    for step, rating in ((3, 1.0), (6, 2.0), (9, 3.0), (12, 4.0)):
+        checkpoints.save(state(step), rating, {"seconds": step})
+    checkpoints.close()
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()) == ["12", "3", "9"]
+    return tmp_path / "checkpoints"
+
+
+def restored(folder, **options):
+    with contextlib.closing(opened(folder)) as checkpoints:
+        return checkpoints.restore(state(0), **options)
+
+
+def resumed(folder):
+    with contextlib.closing(opened(folder)) as checkpoints:
+        return checkpoints.resume(state(0))
+
+
+def assert_is(found, step):
+    jax.tree.map(np.testing.assert_array_equal, found[0], state(step))
+    assert found[1] == {"seconds": step}
+
+
+def largest(step):
+    """The file of a step that holds its arrays."""
+    return max((path for path in step.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+
+
+def flip(step, file=None):
+    file = file or largest(step)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def flip_manifest(step):
+    flip(step, step / "state" / "manifest.ocdbt")
+
+
+def truncate(step):
+    file = largest(step)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def empty(step):
+    shutil.rmtree(step)
+    step.mkdir()
+
+
+def unfinish(step):
+    for file in step.rglob("*METADATA*"):
+        file.unlink()
+
+
+DAMAGES = {
+    "a flipped byte": flip,
+    "a flipped byte of the index": flip_manifest,
+    "a truncated file": truncate,
+    "an empty folder": empty,
+    "no commit marker": unfinish,
+}
+
+
+def test_the_last_and_the_best_come_back(folder):
+    assert_is(restored(folder), 12)
+    assert_is(restored(folder, best=True), 3)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_run_goes_on_from_the_step_before_a_damaged_one(folder, damage, monkeypatch):
+    said = []
+    monkeypatch.setattr(checkpoint.logging, "warning", lambda text, *values: said.append(text % values))
+    DAMAGES[damage](folder / "12")
+    with pytest.raises(errors.InputError, match=str(folder / "12")):
+        restored(folder)  # whoever asks for the last weights would get others
+    assert_is(resumed(folder), 9)
+    [line] = [line for line in said if line.endswith("it is removed, and the run goes on from the one before")]
+    assert str(folder / "12") in line
+    checkpoints = opened(folder)
+    checkpoints.save(state(12), 0.5, {"seconds": 12})  # the run comes there again
+    checkpoints.close()
+    assert_is(restored(folder), 12)
+    assert_is(restored(folder, best=True), 12)
+
+
+@pytest.mark.parametrize("damage", ["a flipped byte", "a flipped byte of the index", "a truncated file"])
+def test_damaged_best_weights_are_refused(folder, damage):
+    DAMAGES[damage](folder / "3")
+    with pytest.raises(errors.InputError, match=str(folder / "3")):
+        restored(folder, best=True)
+    checkpoints = opened(folder)
+    with pytest.raises(errors.InputError, match=str(folder / "3")):
+        checkpoints.variables(state(0))
+    checkpoints.close()
+
+
+def test_a_folder_in_which_all_is_damaged_begins_anew(folder):
+    for step in ("3", "9", "12"):
+        flip(folder / step)
+    assert resumed(folder) is None
+
+
+def test_a_full_disk_is_said_and_what_was_saved_before_stays(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    try:
+        checkpoints = opened(disk / "checkpoints")
+        checkpoints.save(state(3), 1.0, {"seconds": 3})
+        assert_is(checkpoints.restore(state(0)), 3)
+        (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free))
+        checkpoints.save(state(6), 1.0, {"seconds": 6})
+        with pytest.raises(errors.InputError, match=f"no space left for {disk}"):
+            checkpoints.restore(state(0))
+        with pytest.raises(errors.InputError, match=f"no space left for {disk}"):
+            checkpoints.close()
+        (disk / "filler").unlink()
+        assert_is(restored(disk / "checkpoints"), 3)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
