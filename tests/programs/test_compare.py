@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from configs import ablations, ensemble
+from configs import ablations, blend, ensemble
 from configs import compare as compare_config
+from configs.ablations import embedding
 from whale_jax import errors
 from whale_jax.models import growth
 from whale_jax.programs import begin, compare, finished, pipeline, stage
@@ -237,8 +238,12 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
     one = stage.config("train", seed=9)
     found = ablations.ablate(
-        one, {"a": {}, "b": {"inputs.weights": "begun"}}, first={"begun": one}, seeds=(3, 4)
+        one,
+        {"a": {}, "b": {"inputs.weights": "begun"}, "after a": {"inputs.weights": "a"}},
+        first={"begun": one},
+        seeds=(3, 4),
     ).stages
+    assert [found[f"seed{seed}_02_after_a"].inputs.weights for seed in (3, 4)] == ["seed3_00_a", "seed4_00_a"]
     assert [found[f"seed{seed}_01_b"].inputs.weights for seed in (3, 4)] == ["seed3_begun", "seed4_begun"]
     assert {name: own.seed for name, own in found.items() if name.endswith("begun")} == {
         "seed3_begun": 3, "seed4_begun": 4
@@ -248,6 +253,20 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
 def test_recipes_go_by_what_sets_them_apart():
     flat = compare.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
     assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}
+
+
+def test_each_seeds_classifier_is_blended_with_its_own_seeds_neighbours():
+    config, made = blend.get_config("runs/some"), embedding.get_config("runs/some").stages
+    pipeline.check(config)
+    blends = {name: own for name, own in config.stages.items() if own.program == "blend"}
+    assert set(blends) == set(config.stages.compare.labels) == set(config.stages.compare.sources)
+    assert len(blends) == len(blend.ALIKE) * len(ablations.SEEDS)
+    for name, own in blends.items():
+        seed = name.partition("_")[0]
+        assert own.inputs.features.startswith(f"runs/some/{seed}_")
+        assert Path(own.inputs.features).name in made
+        stack = config.stages[config.stages[own.inputs.probabilities].inputs.probabilities]
+        assert stack.inputs.features == f"runs/some/{seed}_00_classifier_features"
 
 
 def test_every_network_of_the_ensemble_is_asked_about_photos_it_has_seen_and_has_not():

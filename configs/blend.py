@@ -1,8 +1,8 @@
 """Do photos that are alike tell what the classifier did not (post, section 7.1)? One answer of both.
 
-python -m whale_jax.main --config=configs/ablations/blend.py:runs/ablations/embedding --workdir=runs/ablations/blend
+python -m whale_jax.main --config=configs/blend.py:runs/ablations/embedding --workdir=runs/ablations/blend
 
-Nothing is trained: the part after the colon is a finished run of embedding.py beside this file, whose networks are
+Nothing is trained: the part after the colon is a finished run of configs/ablations/embedding.py, whose networks are
 asked. The weights of the two are fitted on photos of other sightings than the one that they answer for.
 """
 
