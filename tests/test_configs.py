@@ -229,7 +229,9 @@ def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
         ("precision", "bfloat", "did you mean bfloat16"),
         ("parallel", "pmp", "did you mean pmap"),
         ("batch", 0, "config.batch, epochs"),
-        ("devices", 3, "config.batch = 4 does not divide over config.devices = 3"),
+        ("devices", 3, r"4 photos at once \(config.batch\) do not divide over config.devices = 3"),
+        ("accumulate", 3, "config.batch = 4 has no config.accumulate = 3 parts"),
+        ("accumulate", 0, "config.batch = 4 has no config.accumulate = 0 parts"),
         ("devices", 9, "asks for 9 devices, but there are 4"),
     ],
 )

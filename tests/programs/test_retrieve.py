@@ -69,6 +69,7 @@ def test_photos_that_hold_no_triplet_are_refused_before_anything_is_compiled(wor
         ({"model": {**MODEL, "grown": (2,)}}, r"model.grown = \(2,\) of stages of \(1,\)"),
         ({"begin": "grown"}, "needs inputs.weights"),
         ({"optimizer": {"name": "adam", "lr": 0.1, "part": "localizer"}}, "unknown part of the network 'localizer'"),
+        ({**EMBED, "accumulate": 3}, "'embed' compares the photos of a batch: .* config.accumulate = 1"),
         ({"program": "crossfit", **EMBED}, "embeddings of two networks cannot be compared"),
     ],
 )

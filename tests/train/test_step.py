@@ -32,13 +32,17 @@ def make_batch(seed, count=8):
     }
 
 
-def train(name, mode, devices, *, steps=5, shuffle=False, task=None):
+def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=1, **changes):
     """Parameters and metrics after some steps of a network with batch norm and dropout on augmented pictures."""
     task = task or classify(size=SIZE, classes=3, augmentation=WARPS)
-    model = MODELS[name](outputs=task.outputs, stages=STAGES, stem=(4, 3, 1), dropout=0.0 if shuffle else 0.5)
+    spec = {"stages": STAGES, "stem": (4, 3, 1), "dropout": 0.0 if shuffle else 0.5, **changes}
+    model = MODELS[name](outputs=task.outputs, **spec)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     many = parallel(mode, devices)
-    step, state = many.train(make_train_step(model, task, optimizer)), states.create(model, optimizer, 3, SIZE)
+    step, state = (
+        many.train(make_train_step(model, task, optimizer, accumulate=accumulate)),
+        states.create(model, optimizer, 3, SIZE),
+    )
     state = many.put_state(state)
     for i in range(steps):
         batch = make_batch(i)
@@ -60,6 +64,24 @@ def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
         other, other_metrics = train(name, mode, devices)
         assert_same((one.params, one.batch_stats), (other.params, other.batch_stats))
         assert_same(metrics, other_metrics, atol=1e-4)
+
+
+def test_parts_of_a_batch_have_the_gradient_of_the_whole():
+    """Without batch normalisation and dropout, which see the parts by themselves."""
+    plain = {"norm": False, "dropout": 0.0}
+    (one, metrics), (other, same) = (train("vgg", "jit", 1, accumulate=parts, **plain) for parts in (1, 4))
+    assert_same(one.params, other.params)
+    assert_same(metrics, same, atol=1e-4)
+
+
+def test_parts_of_a_batch_are_spread_over_the_devices():
+    one, metrics = train("resnet", "jit", 1, accumulate=2)
+    for mode in ("jit", "pmap"):
+        other, other_metrics = train("resnet", mode, 4, accumulate=2)
+        assert_same((one.params, one.batch_stats), (other.params, other.batch_stats))
+        assert_same(metrics, other_metrics, atol=1e-4)
+    whole, _ = train("resnet", "jit", 1)
+    assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in (one, whole)), atol=1e-4)
 
 
 MINED = {

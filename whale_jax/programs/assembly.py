@@ -108,7 +108,13 @@ def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
     optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
-    return Parts(task, model, optimizer, parallel(config.parallel, config.devices, batch=config.batch))
+    if config.accumulate < 1 or config.batch % config.accumulate:
+        raise errors.InputError(f"config.batch = {config.batch} has no config.accumulate = {config.accumulate} parts")
+    if task.compared and config.accumulate > 1:
+        what = f"the task {config.task.name!r} compares the photos of a batch: they must go through at once"
+        raise errors.InputError(f"{what}, with config.accumulate = 1")
+    devices = parallel(config.parallel, config.devices, batch=config.batch // config.accumulate)
+    return Parts(task, model, optimizer, devices)
 
 
 def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
@@ -117,7 +123,7 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     return Network(
         task=task,
         state=states.create(model, optimizer, config.seed, tuple(config.size)),
-        train=devices.train(make_train_step(model, task, optimizer)),
+        train=devices.train(make_train_step(model, task, optimizer, accumulate=config.accumulate)),
         evaluate=devices.evaluate(make_eval_step(model, task)),
         parallel=devices,
     )
@@ -132,7 +138,7 @@ def opened(task: Task, workdir: Path) -> contextlib.closing[Checkpoints]:
 
 def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
     """A trained network: the best state in workdir/checkpoints, or the last one."""
-    network = build(config, classes=classes)
+    network = build(ConfigDict({**config, "accumulate": 1}), classes=classes)  # batches of it may be of any size
     with opened(network.task, workdir) as checkpoints:
         state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
     return network._replace(state=state)

@@ -33,6 +33,7 @@ DEFAULTS = {
     "precision": "float32",
     "optimizer": {"name": "adam", "lr": 1e-3},
     "batch": 32,
+    "accumulate": 1,  # parts of a batch that does not fit, one after the other
     "epochs": 10.0,
     "evaluations": 10,
     "patience": 0,

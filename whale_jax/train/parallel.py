@@ -52,7 +52,7 @@ def parallel(mode: str, devices: int = 0, *, batch: int = 0) -> Parallel:
     if devices > len(available):
         raise errors.InputError(f"config.devices asks for {devices} devices, but there are {len(available)}")
     if devices and batch % devices:
-        raise errors.InputError(f"config.batch = {batch} does not divide over config.devices = {devices}")
+        raise errors.InputError(f"{batch} photos at once (config.batch) do not divide over config.devices = {devices}")
     count = devices or max(n for n in range(1, len(available) + 1) if batch % n == 0)
     return registry.lookup("config.parallel", {"jit": _jit, "pmap": _pmap}, mode)(available[:count])
 

@@ -19,31 +19,48 @@ from whale_jax.train.state import TrainState
 Metrics = dict[str, tuple[jax.Array, jax.Array]]
 
 
-def make_train_step(model: nn.Module, task: Task, optimizer: optax.GradientTransformation) -> Callable:
-    """The function (state, batch, *, axis_name=None) -> (state, {name: (sum, count)})."""
+def make_train_step(
+    model: nn.Module, task: Task, optimizer: optax.GradientTransformation, *, accumulate: int = 1
+) -> Callable:
+    """The function (state, batch, *, axis_name=None) -> (state, {name: (sum, count)}).
+
+    Args:
+        model, task, optimizer: what learns what, and how.
+        accumulate: parts of the batch that go through the network one after the other, for batches that do not fit.
+            Each is normalised by itself, over all devices; gradient and metrics are those of the whole.
+    """
 
     def train_step(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> tuple[TrainState, Metrics]:
         batch = task.prepare(states.stream(state.seed, "augment", state.step), batch, True)
         dropout = states.stream(state.seed, "dropout", state.step)
-        weight = batch["weight"]
-        total = jnp.maximum(_sum(weight.sum(), axis_name), 1e-9)
+        total = jnp.maximum(_sum(batch["weight"].sum(), axis_name), 1e-9)
 
-        def loss_fn(params):
-            variables = {"params": params, "batch_stats": state.batch_stats}
+        def loss_fn(params, stats, part, key):
             outputs, updates = model.clone(axis_name=axis_name).apply(
-                variables, batch["image"], train=True, mutable=["batch_stats"], rngs={"dropout": dropout}
+                {"params": params, "batch_stats": stats},
+                part["image"],
+                train=True,
+                mutable=["batch_stats"],
+                rngs={"dropout": key},
             )
-            seen = {**batch, "everybody": _everybody(outputs, batch, axis_name)} if task.compared else batch
-            losses = jnp.where(weight > 0, task.loss(outputs, seen), 0)
+            seen = {**part, "everybody": _everybody(outputs, part, axis_name)} if task.compared else part
+            weight = part["weight"]
+            loss = (jnp.where(weight > 0, task.loss(outputs, seen), 0) * weight).sum()
             found = task.metrics(outputs, seen) if task.compared else {}
-            return (losses * weight).sum() / total, (losses, found, updates.get("batch_stats", {}))
+            return loss / total, ({"loss": (loss, weight.sum()), **found}, updates.get("batch_stats", {}))
 
-        gradients, (losses, found, stats) = jax.grad(loss_fn, has_aux=True)(state.params)
-        gradients = _sum(gradients, axis_name)
+        slope, params, stats = jax.grad(loss_fn, has_aux=True), state.params, state.batch_stats
+        gradients, (sums, stats) = slope(params, stats, _part(batch, 0, accumulate), dropout)
+        for i in range(1, accumulate):
+            # Not before the last part is done, or all of them would be in memory at once.
+            params, gradients = jax.lax.optimization_barrier((params, gradients))
+            own = slope(params, stats, _part(batch, i, accumulate), jax.random.fold_in(dropout, i))
+            gradients, sums = jax.tree.map(jnp.add, (gradients, sums), (own[0], own[1][0]))
+            stats = own[1][1]
+        gradients, metrics = _sum((gradients, sums), axis_name)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        metrics = _sum({"loss": ((losses * weight).sum(), weight.sum()), **found}, axis_name)
         metrics["gradient_norm"] = (optax.tree.norm(gradients), jnp.float32(1))
+        params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, state.seed, params, stats, opt_state), metrics
 
     return train_step
@@ -64,6 +81,13 @@ def make_eval_step(model: nn.Module, task: Task) -> Callable:
         return _sum(metrics, axis_name), task.predict(outputs, batch)
 
     return eval_step
+
+
+def _part(batch: Batch, i: int, parts: int) -> Batch:
+    """Every `parts`-th row from the i-th on, so that each device has its share of every part."""
+    if parts == 1:
+        return batch
+    return {name: value.reshape(-1, parts, *value.shape[1:])[:, i] for name, value in batch.items()}
 
 
 def _everybody(outputs: Outputs, batch: Batch, axis_name: str | None) -> Batch:
