@@ -2,9 +2,12 @@
 
 python -m whale_jax.main --config=configs/ablations/growth.py:runs/crops --workdir=runs/ablations/growth
 
-Not run yet: 12 trainings, and the two that half of them begin with. A network that grew has half the epochs, after the
-other half of the smaller one. Its time does not count the smaller one's. The post's 67 layers are of other stages than
-its 31, so what grows to 67 here keeps the 31's: blocks are added to all but its first.
+12 trainings, and the two that half of them begin with: 31 min with --config.processes=2. 31 layers take 4.4 min to
+their loss. 67 that grew take 3.0, after the smaller network's 2.5; 67 from scratch are far from it after 7.4.
+
+A network that grew has half the epochs, after the other half of the smaller one. Its time does not count the smaller
+one's. The post's 67 layers are of other stages than its 31, so what grows to 67 here keeps the 31's: blocks are added
+to all but its first.
 """
 
 from configs import ablations, ensemble

@@ -2,10 +2,12 @@
 
 python -m whale_jax.main --config=configs/ablations/unlabelled.py:runs/crops --workdir=runs/ablations/unlabelled
 
-Not run yet: 14 trainings, and four that come before those of each seed. The competition had three photos without a name
-for two with one; here as many names are withheld, and the surest half of the others is guessed. A row with more photos
-takes more steps, as each has as many passes over its own; hence the row that is trained twice as long. No row sees
-colour, as SimCLR must not.
+14 trainings, and four that come before those of each seed: 64 min with --config.processes=2. Log loss, calibrated:
+named photos alone 5.07, twice as long 4.92, with soft labels 4.90, with hard ones 4.96 to 5.03, after SimCLR 5.19.
+
+The competition had three photos without a name for two with one; here as many names are withheld, and the surest half
+of the others is guessed. A row with more photos takes more steps, as each has as many passes over its own; hence the
+row that is trained twice as long. No row sees colour, as SimCLR must not.
 """
 
 from configs import ablations, embedding
