@@ -9,7 +9,7 @@ asked. The weights of the two are fitted on photos of other sightings than the o
 from configs.ablations import embedding
 from whale_jax.programs import stage
 
-ALIKE = ("classifier", "triplets, all", "multi-similarity", "ArcFace, margin by rarity")  # by whose features
+ALIKE = ("classifier", "triplets, all", "multi-similarity", "triplets, semi-hard, after it")  # by whose features
 
 
 def get_config(root="runs/ablations/embedding"):

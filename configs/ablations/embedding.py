@@ -47,6 +47,7 @@ def get_config(root="runs/crops"):
             "classifier": {},
             **{label: row(preset, of=embeddings) for label, preset in ROWS.items()},
             **{label: after(preset) for label, preset in WARM.items()},
+            "classifier, twice as long": {"epochs": 2 * PLAN["epochs"]},
         },
         views={
             "split": stage.config("split", inputs={"photos": photos}, folds=3, group="head", strangers=0.1),
