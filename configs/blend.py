@@ -2,6 +2,9 @@
 
 python -m whale_jax.main --config=configs/blend.py:runs/ablations/embedding --workdir=runs/ablations/blend
 
+Log loss 4.71, top-1 11.7 % of the classifier, calibrated; with photos that are alike by another network's features 4.19
+to 4.33, 16 to 18 %; by its own 4.61, 13.3 %. Two seeds, one minute.
+
 Nothing is trained: the part after the colon is a finished run of configs/ablations/embedding.py, whose networks are
 asked. The weights of the two are fitted on photos of other sightings than the one that they answer for.
 """
