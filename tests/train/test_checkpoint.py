@@ -1,6 +1,7 @@
 """A checkpoint comes back as it was written, or not at all."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 
@@ -121,6 +122,14 @@ def test_damaged_best_weights_are_refused(folder, damage):
     with pytest.raises(errors.InputError, match=str(folder / "3")):
         checkpoints.variables(state(0))
     checkpoints.close()
+
+
+def test_a_checkpoint_without_checksums_is_refused_and_stays(folder):
+    item = folder / "12" / "progress" / "metadata"
+    item.write_text(json.dumps({"seconds": 12}))
+    with pytest.raises(errors.InputError, match="before checkpoints had checksums"):
+        resumed(folder)
+    assert (folder / "12").is_dir()
 
 
 def test_a_folder_in_which_all_is_damaged_begins_anew(folder):

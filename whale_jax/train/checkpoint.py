@@ -107,7 +107,7 @@ class Checkpoints:
         with self._reading(step), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
             found = traverse_util.flatten_dict(reader.restore(self._folder / str(step) / "state", args=args))
             known = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
-        self._verify(step, {"/".join(path): array for path, array in found.items()}, known["checksums"])
+        self._verify(step, {"/".join(path): array for path, array in found.items()}, known)
         merged = traverse_util.unflatten_dict(every | found)
         return like._replace(**{part: merged.get(part, {}) for part in wanted}), lines
 
@@ -119,7 +119,7 @@ class Checkpoints:
             self._compare(step, like._asdict())
             restored = self._manager.restore(step, args=args)
         state, known = TrainState(*restored["state"]), restored["progress"]
-        self._verify(step, _named(state._asdict()), known["checksums"])
+        self._verify(step, _named(state._asdict()), known)
         return state, known["progress"]
 
     @contextlib.contextmanager
@@ -133,10 +133,13 @@ class Checkpoints:
             what = str(error).partition("\n")[0][:SAID] or type(error).__name__
             raise _DamagedError(f"the checkpoint {self._folder / str(step)} cannot be read: {what}") from error
 
-    def _verify(self, step: int, arrays: dict[str, jax.Array], expected: dict[str, int]) -> None:
+    def _verify(self, step: int, arrays: dict[str, jax.Array], known: dict[str, Any]) -> None:
         """Raises _DamagedError where an array is not what was written."""
+        if "checksums" not in known:
+            what = "was written before checkpoints had checksums: train again in another folder"
+            raise errors.InputError(f"the checkpoint {self._folder / str(step)} {what}")
         for name, found in checksums(arrays).items():
-            if found != expected[name]:
+            if found != known["checksums"][name]:
                 what = f"{name} is not what was written: copy it there anew, or train again in another folder"
                 raise _DamagedError(f"the checkpoint {self._folder / str(step)} is damaged, {what}")
 
