@@ -5,12 +5,13 @@ python -m whale_jax.main --config=configs/ablations/stn.py:runs/small --workdir=
 Not run yet: 45 trainings, the localizer of each seed that some begin with, and the finders of box and points. The
 picture is a square around the box that was found, with some sea, at any heading, or the whole photo. What the localizer
 cuts out of it has as many pixels as the aligned heads of the first row, and all have one classifier. One that "looks
-ahead" is never trained: it shows the picture's middle. Photos are dealt out, not sightings, so that more are named.
+ahead" is never trained: it shows the picture's middle. Photos are dealt out, not sightings, so that more are named: on
+heads turned by their annotated points this classifier names 24 % (one seed).
 """
 
 from typing import Any
 
-from configs import ablations, aligner, localizer
+from configs import ablations, aligner, classifier, localizer
 from configs import stn as transformers
 from whale_jax.programs import stage
 
@@ -31,6 +32,7 @@ def get_config(root="runs/small"):
 
     aligned = ablations.small(root, "small", view="turned")
     aligned.inputs.split, aligned.model.head = "split", "dense"
+    aligned.task.augmentation = classifier.LIGHT
     taught = {"inputs.weights": "located"}
     changes = {
         "aligner, then classifier": aligned,
