@@ -39,11 +39,11 @@ def small(
 
 
 def view(root: str, frame: str, size: tuple[int, int], predictions: str = "", **changes: Any) -> ConfigDict:
-    """A view cut around what a stage of the finished pipeline predicted, or around the annotations.
+    """A view cut around what a stage predicted, of the ablation's or the folder of another, or around the annotations.
 
     It should have about a fifth more pixels a side than the network's input: resampling does not smooth.
     """
-    there = {"photos": f"{root}/photos", "predictions": predictions and f"{root}/{predictions}"}
+    there = {"photos": f"{root}/photos", "predictions": predictions}
     return stage.config("align", inputs=there, frame=frame, size=size, **changes)
 
 
@@ -74,10 +74,9 @@ def ablate(
     stages, labels = {}, {}
     for seed in seeds:
         own = {name: f"seed{seed}_{name}" for name in first or {}}
-        for number, label in enumerate(changes):
-            own[label] = (
-                f"seed{seed}_{number:02d}_{re.sub(r'[^a-z0-9]+', '_', label.lower()).strip('_')}"  # in this order
-            )
+        own |= {  # numbered, since folders are sorted by name
+            label: f"seed{seed}_{number:02d}_{plain(label)}" for number, label in enumerate(changes)
+        }
         for name, config in (first or {}).items():
             stages[own[name]] = seeded(config, {}, own=own, seed=seed)
         for label, change in changes.items():
@@ -90,6 +89,11 @@ def ablate(
             labels[last] = label
     compare = stage.config("compare", inputs={name: name for name in labels}, labels=labels, weights="last", **compared)
     return stage.config("pipeline", stages={**(views or {}), **stages, "compare": compare})
+
+
+def plain(label: str) -> str:
+    """What a table calls a row, as the name of a folder."""
+    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
 
 
 def seeded(config: ConfigDict, changed: Mapping[str, Any], *, own: Mapping[str, str], seed: int) -> ConfigDict:

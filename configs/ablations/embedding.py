@@ -2,8 +2,9 @@
 
 python -m whale_jax.main --config=configs/ablations/embedding.py:runs/crops --workdir=runs/ablations/embedding
 
-22 trainings: 60 min with --config.processes=2. Nearest photo, top-1 and top-5: by the classifier 12.6 and 27 %, twice
-as long 15.3 and 30 %, triplets, all 11.1 and 29 %, semi-hard after the classifier 15.9 and 36 %. The hardest collapse.
+22 trainings: about an hour, in parts, with --config.processes=2. Nearest photo, top-1 and top-5: by the classifier 12.6
+and 27 %, twice as long 15.3 and 30 %, triplets, all 11.1 and 29 %, semi-hard after the classifier 15.9 and 36 %. The
+hardest collapse.
 
 Bursts are kept on one side, or the nearest photo would be one of the same minute; a third of the photos asks, and a
 tenth of the whales is kept out, to be told from those that are known. Rare whales have at most three photos in the
@@ -15,7 +16,7 @@ from configs import embedding as embeddings
 from whale_jax.programs import stage
 
 PLAN = {"epochs": 32.0, "evaluations": 4}
-ROWS = {  # of what the table calls it, the preset of configs/embedding.py
+ROWS = {  # what the table calls each preset of configs/embedding.py
     "contrastive": "contrastive",
     "triplets, all": "batch_all",
     "triplets, hardest": "batch_hard",

@@ -17,7 +17,9 @@ def get_config(root="runs/small"):
     base = ablations.small(root, "small", size=(56, 56))
     base.task.augmentation = classifier.HEAVY
     views = {
-        f"padding_{percent}_percent": ablations.view(root, "box", (68, 68), "localizer_refined", padding=percent / 100)
+        f"padding_{percent}_percent": ablations.view(
+            root, "box", (68, 68), f"{root}/localizer_refined", padding=percent / 100
+        )
         for percent in PERCENT
     }
     changes = {f"{percent} %": {"inputs.view": view} for percent, view in zip(PERCENT, views, strict=True)}

@@ -11,7 +11,7 @@ from configs import ablations
 
 def get_config(root="runs/small"):
     """The small classifier on heads aligned by the third look, and on those of the annotations."""
-    found = {"predicted": "third", "annotated": ""}
+    found = {"predicted": f"{root}/third", "annotated": ""}
     views = {name: ablations.view(root, "head", (48, 96), predictions) for name, predictions in found.items()}
     changes = {f"{name} points": {"inputs.view": name} for name in views}
     return ablations.ablate(ablations.small(root, "small"), changes, views=views)

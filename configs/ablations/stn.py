@@ -22,7 +22,7 @@ FROZEN = {"optimizer.part": "localizer", "optimizer.part_rate": 0.0}
 
 def get_config(root="runs/small"):
     """The small classifier on heads that an aligner turned, and behind a localizer that learns with it."""
-    photos, data = {"photos": f"{root}/photos"}, {"photos": f"{root}/photos", "split": "split"}
+    data = {"photos": f"{root}/photos", "split": "split"}
 
     def row(preset: str = "joint", view: str = "around", **changes: Any):
         config = transformers.get_config(preset, inputs={**data, "view": view}, **PLAN)
@@ -51,18 +51,14 @@ def get_config(root="runs/small"):
         "whole photo: by names alone": row("unsupervised", "whole"),
         "whole photo: supervised by the matrix": row("joint", "whole"),
     }
-
-    def cut(frame: str, predictions: str, **changes: Any):
-        return stage.config("align", inputs={**photos, "predictions": predictions}, frame=frame, **changes)
-
     points = aligner.get_config("small", inputs={**data, "view": "around"}, size=(112, 112))
     points.task.bins = 56
     views = {
-        "split": stage.config("split", inputs=photos, group="none"),
-        "whole": cut("whole", "", size=(144, 144)),
+        "split": stage.config("split", inputs={"photos": data["photos"]}, group="none"),
+        "whole": ablations.view(root, "whole", (144, 144)),
         "box": localizer.get_config("small", inputs={**data, "view": "whole"}),
-        "around": cut("box", "box", size=(128, 128), padding=0.25, square=True),
+        "around": ablations.view(root, "box", (128, 128), "box", padding=0.25, square=True),
         "points": points,
-        "turned": cut("head", "points", size=(48, 96)),
+        "turned": ablations.view(root, "head", (48, 96), "points"),
     }
     return ablations.ablate(row(), changes, seeds=SEEDS, views=views, first={"located": row("localizer")})

@@ -39,11 +39,8 @@ def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=
     model = MODELS[name](outputs=task.outputs, **spec)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     many = parallel(mode, devices)
-    step, state = (
-        many.train(make_train_step(model, task, optimizer, accumulate=accumulate)),
-        states.create(model, optimizer, 3, SIZE),
-    )
-    state = many.put_state(state)
+    step = many.train(make_train_step(model, task, optimizer, accumulate=accumulate))
+    state = many.put_state(states.create(model, optimizer, 3, SIZE))
     for i in range(steps):
         batch = make_batch(i)
         if shuffle:

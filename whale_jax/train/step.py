@@ -54,9 +54,8 @@ def make_train_step(
         for i in range(1, accumulate):
             # Not before the last part is done, or all of them would be in memory at once.
             params, gradients = jax.lax.optimization_barrier((params, gradients))
-            own = slope(params, stats, _part(batch, i, accumulate), jax.random.fold_in(dropout, i))
-            gradients, sums = jax.tree.map(jnp.add, (gradients, sums), (own[0], own[1][0]))
-            stats = own[1][1]
+            more, (found, stats) = slope(params, stats, _part(batch, i, accumulate), jax.random.fold_in(dropout, i))
+            gradients, sums = jax.tree.map(jnp.add, (gradients, sums), (more, found))
         gradients, metrics = _sum((gradients, sums), axis_name)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         metrics["gradient_norm"] = (optax.tree.norm(gradients), jnp.float32(1))
