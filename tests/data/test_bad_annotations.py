@@ -1,0 +1,150 @@
+"""Every mistake in a folder is named with its file and row."""
+
+import json
+
+import pytest
+
+from tests.data.folders import BOXES, LABELS, SAMPLE, sloth, write_csv
+from whale_jax import errors
+from whale_jax.data import annotations, tables
+
+# What is wrong -> the file that gets a new content, that content, and what the message must say.
+POINTS = ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"]
+BAD = {
+    "missing image": (
+        "train.csv",
+        [*LABELS, ["w_33.jpg", "whale_a"]],
+        "train.csv line 5: no photo w_33.jpg .*mean w_3",
+    ),
+    "missing test image": (
+        "sample_submission.csv",
+        [*SAMPLE, ["w_9.jpg", 1, 0, 0]],
+        "submission.csv line 3: no photo w_9",
+    ),
+    "duplicate row": ("train.csv", [*LABELS, LABELS[1]], "train.csv line 5: w_1.jpg is in train.csv line 2 already"),
+    "duplicate entry": (
+        "points2.json",
+        sloth(w_1=(1, 2)) * 2,
+        "points2.json entry 2: w_1.jpg is in points2.json entry 1",
+    ),
+    "duplicate box": (
+        "train_with_annotations_vinh.csv",
+        [*BOXES, BOXES[1]],
+        "vinh.csv line 3: w_2.jpg is in .* line 2",
+    ),
+    "unknown whale": (
+        "train.csv",
+        [*LABELS, ["w_3.jpg", "whale_bb"]],
+        "train.csv line 5: whale_bb is not a column of sample_submission.csv .*did you mean whale_b",
+    ),
+    "labelled test photo": (
+        "train.csv",
+        [*LABELS, ["w_3.jpg", "whale_a"]],
+        "submission.csv line 2: w_3.jpg has a whale",
+    ),
+    "equal points": (
+        "points2.json",
+        sloth(w_1=(20.2, 10.5)),
+        "points2.json entry 1: the two points of w_1.jpg are equal",
+    ),
+    "NaN": (
+        "train_with_points.csv",
+        [POINTS, ["w_1.jpg", 1, "nan", 3, 4]],
+        "points.csv line 2, bonnet_x, bonnet_y: '1', 'nan'",
+    ),
+    "not a number": (
+        "train_with_points.csv",
+        [POINTS, ["w_1.jpg", 1, "x", 3, 4]],
+        "line 2, bonnet_x, .*not all numbers",
+    ),
+    "half a point": (
+        "train_with_points.csv",
+        [POINTS, ["w_1.jpg", 1, "", 3, 4]],
+        "line 2, bonnet_x, .*not all numbers",
+    ),
+    "null in JSON": ("points1.json", sloth(w_1=(None, 3)), "points1.json entry 1, x, y: None, 3 are not all numbers"),
+    "no filename": ("points1.json", [{"annotations": []}], "points1.json entry 1: no filename"),
+    "box without area": (
+        "train_with_annotations_vinh.csv",
+        [BOXES[0], [0, "w_2.jpg", 1, 2, 0, 8]],
+        "line 2: the box .*no area",
+    ),
+    "two sources": (
+        "train_with_points.csv",
+        [POINTS, ["w_1.jpg", 5, 5, 3, 4]],
+        "points.csv line 2: bonnet of w_1.jpg is",
+    ),
+    "missing column": ("train.csv", [["Image", "whale_id"]], "train.csv line 1: no column 'whaleID' .*mean whale_id"),
+    "misspelt column": ("train.csv", [[*LABELS[0], "bonet_x"]], "unknown column 'bonet_x': did you mean 'bonnet_x'"),
+    "half the columns": (
+        "train_with_annotations_vinh.csv",
+        [["Image", "x", "y", "width"]],
+        "line 1: no column 'height'",
+    ),
+    "empty table": ("train.csv", [], "train.csv line 1: no column 'Image'"),
+    "short row": ("train.csv", [*LABELS, ["w_3.jpg"]], "train.csv line 5: 1 cells where the first line has 2"),
+    "no name": ("train.csv", [*LABELS, ["", "whale_a"]], "train.csv line 5: no name of a photo"),
+    "not JSON": ("points1.json", '[\n{"filename": \n', r"points1.json is not JSON \(.*line 3"),
+    "not text": ("train.csv", b"Image,whaleID\n\xff\xfe\x00", "train.csv is no CSV in UTF-8"),
+    "no whales in sample": ("sample_submission.csv", [["Image"]], "sample_submission.csv line 1: its columns must be"),
+    "whale twice in sample": (
+        "sample_submission.csv",
+        [["Image", "a", "a"]],
+        "sample_submission.csv line 1: its columns",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input(root, what):
+    name, content, message = BAD[what]
+    if isinstance(content, bytes | str):
+        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    elif name.endswith(".json"):
+        (root / name).write_text(json.dumps(content))
+    else:
+        write_csv(root / name, content)
+    with pytest.raises(errors.InputError, match=message):
+        annotations.read(root)
+
+
+def test_line_numbers_are_those_of_the_file(root):
+    (root / "train.csv").write_text(
+        '\ufeffImage,whaleID\r\n\r\n"w_1.jpg","whale_b"\r\n\r\nw_99.jpg,whale_a\r\n', "utf-8"
+    )
+    with pytest.raises(errors.InputError, match=r"train.csv line 5: no photo w_99.jpg"):
+        annotations.read(root)
+
+
+def test_many_problems_come_at_once_with_a_count(root):
+    write_csv(root / "train.csv", [*LABELS, *([f"x_{i}.jpg", "whale_a"] for i in range(30))])
+    with pytest.raises(errors.InputError) as caught:
+        annotations.read(root)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == tables.MOST + 1
+    assert lines[-1] == "and 20 more problems"
+
+
+def test_folders_that_hold_nothing(tmp_path):
+    with pytest.raises(errors.InputError, match="no folder"):
+        annotations.read(tmp_path / "nowhere")
+    with pytest.raises(errors.InputError, match="no photos in"):
+        annotations.read(tmp_path)
+    (tmp_path / "imgs.zip").write_bytes(b"PK\3\4 cut off")
+    with pytest.raises(errors.InputError, match="no complete zip"):
+        annotations.read(tmp_path)
+
+
+def test_two_tables_are_ambiguous(root):
+    (root / "train.csv").rename(root / "mine.csv")
+    write_csv(root / "yours.csv", LABELS)
+    with pytest.raises(errors.InputError, match=r"several tables \(mine.csv, yours.csv\)"):
+        annotations.read(root)
+
+
+def test_two_photos_of_one_name(root):
+    for folder in ("train", "test"):
+        (root / "imgs").rename(root / folder) if folder == "train" else (root / folder).mkdir()
+    (root / "test" / "w_1.jpg").write_bytes(b"")
+    with pytest.raises(errors.InputError, match=r"w_1.jpg: there are two photos of this name"):
+        annotations.read(root)
