@@ -1,4 +1,4 @@
-"""The one exception that is for the person at the keyboard, not for the programmer."""
+"""The exceptions that are for whoever started the program, not for the programmer."""
 
 import contextlib
 import difflib
@@ -15,6 +15,13 @@ class InputError(Exception):
     """Something the person gave is wrong: which file, which row, what to do.
 
     `main` prints the message without a traceback and exits with code 2.
+    """
+
+
+class PreemptedError(BaseException):
+    """The process was asked to end; what it had is saved, as far as it is of use.
+
+    `main` exits with `preemption.EXIT`. No mistake, so nothing that catches every Exception is to swallow it.
     """
 
 

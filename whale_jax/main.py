@@ -10,9 +10,15 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
+from whale_jax import errors, hosts, preemption
 from whale_jax.errors import InputError
 from whale_jax.programs import processes, stage
 
+WAY = flags.DEFINE_enum("distributed", "none", hosts.WAYS, "How the processes of this run find each other.")
+COORDINATOR = flags.DEFINE_string("coordinator_address", None, "For explicit: host:port of process 0.")
+NUMBER = flags.DEFINE_integer("num_processes", None, "For explicit: how many there are.")
+INDEX = flags.DEFINE_integer("process_id", None, "For explicit: which of them this is, from 0.")
+TIMEOUT = flags.DEFINE_integer("connect_timeout", 300, "Seconds that processes wait for each other at the start.")
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file under configs/.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; a run that was cut off goes on in it.")
 
@@ -22,6 +28,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise InputError(f"unknown argument {argv[1]!r}: everything is a flag, such as --config.seed=1")
     processes.set_up()
+    hosts.connect(WAY.value, address=COORDINATOR.value, number=NUMBER.value, index=INDEX.value, timeout=TIMEOUT.value)
     stage.run(CONFIG.value, Path(WORKDIR.value))
 
 
@@ -47,6 +54,9 @@ def run() -> None:
         app.run(main, flags_parser=read_flags)
     except InputError as error:
         sys.exit(_say(error))
+    except errors.PreemptedError as error:
+        what = "give the same command again, it goes on from there"
+        sys.exit(_say(f"{error}: {what}", code=preemption.EXIT))
     except KeyboardInterrupt:
         sys.exit(_say("stopped: give the same command again, it goes on from the last checkpoint", code=130))
     except OSError as error:

@@ -4,6 +4,8 @@ import sys
 
 from tqdm import tqdm
 
+from whale_jax import hosts
+
 STAGE = ""  # whose bars these are, where other processes write to the terminal too: then none may move
 
 
@@ -21,6 +23,8 @@ class _Lines:
 def bar(total: int, *, what: str, unit: str, start: int = 0) -> tqdm:
     """A bar on standard error; where that is a file, or others write there too, a line every half minute.
 
+    Of several hosts only the first shows one.
+
     Args:
         total: items in all.
         what: title.
@@ -36,4 +40,5 @@ def bar(total: int, *, what: str, unit: str, start: int = 0) -> tqdm:
         file=sys.stderr if moving else _Lines(),
         mininterval=0.5 if moving else 30,
         dynamic_ncols=moving,
+        disable=not hosts.first(),
     )

@@ -16,8 +16,9 @@ from whale_jax.train.state import TrainState
 
 
 def state(step):
-    """A state that knows its step."""
-    params = {"Dense_0": {"kernel": jnp.full((64, 32), float(step)), "bias": jnp.arange(32.0)}}
+    """A state that knows its step, of numbers that do not compress."""
+    kernel = jax.random.normal(jax.random.key(step), (64, 32))
+    params = {"Dense_0": {"kernel": kernel, "bias": jnp.arange(32.0)}}
     return TrainState(jnp.int32(step), jnp.uint32(5), params, {}, (jnp.zeros(3), {"mu": params}))
 
 
@@ -104,8 +105,9 @@ def test_a_run_goes_on_from_the_step_before_a_damaged_one(folder, damage, monkey
     with pytest.raises(errors.InputError, match=str(folder / "12")):
         restored(folder)  # whoever asks for the last weights would get others
     assert_is(resumed(folder), 9)
-    [line] = [line for line in said if line.endswith("it is removed, and the run goes on from the one before")]
+    [line] = [line for line in said if line.endswith("it is removed, and the run goes on from step 9")]
     assert str(folder / "12") in line
+    assert not (folder / "12").exists()
     checkpoints = opened(folder)
     checkpoints.save(state(12), 0.5, {"seconds": 12})  # the run comes there again
     checkpoints.close()
@@ -132,10 +134,21 @@ def test_a_checkpoint_without_checksums_is_refused_and_stays(folder):
     assert (folder / "12").is_dir()
 
 
-def test_a_folder_in_which_all_is_damaged_begins_anew(folder):
+def test_where_no_checkpoint_can_be_read_all_of_them_stay(folder):
+    """It may be the memory that fails, or the network."""
     for step in ("3", "9", "12"):
         flip(folder / step)
-    assert resumed(folder) is None
+    with pytest.raises(errors.InputError, match=r"(?s)/12 is damaged, .*/9 is damaged, .*/3 is damaged, .*begin anew"):
+        resumed(folder)
+    assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3", "9"]
+
+
+def test_a_step_that_was_not_rated_is_the_last_and_never_the_best(folder):
+    checkpoints = opened(folder)
+    checkpoints.save(state(14), None, {"seconds": 14})
+    checkpoints.close()
+    assert_is(resumed(folder), 14)
+    assert_is(restored(folder, best=True), 3)
 
 
 def test_a_full_disk_is_said_and_what_was_saved_before_stays(tmp_path):

@@ -1,6 +1,7 @@
 """A run that was killed and resumed is the run that was not, bit for bit."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from whale_jax import errors
+from whale_jax import errors, hosts
 from whale_jax.models import MODELS
 from whale_jax.tasks.classify import classify
 from whale_jax.train import log, loop, optim
@@ -22,24 +23,37 @@ SIZE, STEPS = (12, 12), 9
 
 
 def make_batch(step):
+    """This host's share of a batch."""
     rng = np.random.default_rng(step)
     label = rng.integers(0, 2, 8).astype(np.int32)
     images = rng.integers(0, 100, (8, 14, 14, 3)) + 100 * label[:, None, None, None] * (np.arange(14) < 7)[:, None]
-    return {
+    batch = {
         "image": images.astype(np.uint8),
         "view": np.tile(np.eye(3, dtype=np.float32), (8, 1, 1)),
         "index": np.arange(8, dtype=np.int32),
         "label": label,
         "mask": np.ones(8, np.float32),
     }
+    return {name: value[hosts.share(8)] for name, value in batch.items()}
 
 
-def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS, monitored=False):
-    """Trains a small network with dropout and augmentation; kills its own process before step `die_at`."""
+def fit(
+    workdir,
+    *,
+    die_at=None,
+    by=signal.SIGKILL,
+    lr=0.01,
+    patience=0,
+    steps=STEPS,
+    monitored=False,
+    mode="jit",
+    devices=2,
+):
+    """Trains a small network with dropout and augmentation; sends its own process a signal before step `die_at`."""
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
     model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
     optimizer = optim.optimizer(name="adam", lr=lr, steps=steps)
-    many = parallel("jit", 2)
+    many = parallel(mode, devices)
     evaluate = many.evaluate(make_eval_step(model, task))
 
     def measure(state):
@@ -47,7 +61,7 @@ def fit(workdir, *, die_at=None, lr=0.01, patience=0, steps=STEPS, monitored=Fal
 
     def training(step):
         if step == die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
         return make_batch(step)
 
     return loop.fit(
@@ -71,6 +85,21 @@ def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     last = log.read(tmp_path / "cut")[-1]["step"]
     assert 0 < last < STEPS
+    resumed, same = fit(tmp_path / "cut")
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
+    assert result["best"] == same["best"]
+    assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
+
+
+def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp_path):
+    """Bit for bit, and its log too, which has not seen all steps then."""
+    whole, result = fit(tmp_path / "whole")
+    with pytest.raises(errors.PreemptedError) as ended:
+        fit(tmp_path / "cut", die_at=6, by=signal.SIGTERM)
+    step = int(re.search(r"step (\d+) of 9", str(ended.value))[1])  # batches are made ahead of their steps
+    assert 5 <= step <= 8
+    assert (tmp_path / "cut" / "checkpoints" / str(step)).is_dir()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     resumed, same = fit(tmp_path / "cut")
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
     assert result["best"] == same["best"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import grain
 import numpy as np
 
+from whale_jax import hosts
 from whale_jax.data.images import View
 from whale_jax.data.right_whale import Photos
 
@@ -48,24 +49,35 @@ class Examples:
 
 
 def training(
-    examples: Examples, rows: np.ndarray, *, batch: int, seed: int, label: np.ndarray | None = None, together: int = 1
+    examples: Examples,
+    rows: np.ndarray,
+    *,
+    batch: int,
+    seed: int,
+    label: np.ndarray | None = None,
+    together: int = 1,
+    shards: int = 1,
 ) -> Callable[[int], Example]:
-    """step -> batch of `batch` rows, in an order that is drawn anew each epoch; batches run across epochs.
+    """step -> this host's share of `batch` rows, in an order that is drawn anew each epoch; batches run across epochs.
 
     Args:
         examples: all of them.
         rows: that are trained on, each once an epoch.
-        batch: rows a step.
+        batch: rows a step, of all hosts.
         seed: of the order.
         label: (N,) whale of each example, for `together`.
         together: photos of one whale that follow each other, if it has as many: K of the P x K sampling of triplets.
             What is left of a whale, or all of one with a single photo, follows alone: negatives for others.
+        shards: into which the rows are dealt out before each is shuffled for itself. A batch is made of as many rows of
+            each, so a host reads only its own of them, and any number of hosts that divides them does the same run.
     """
+    own, part = range(batch)[hosts.share(batch)], batch // shards
     if together > 1:
-        order = Grouped(rows, label[rows], together=together, seed=seed)
+        orders = [Grouped(rows, label[rows], together=together, seed=seed)]
     else:
-        order = grain.MapDataset.source(rows).seed(seed).shuffle().repeat(None)
-    return lambda step: examples[np.array([order[i] for i in range(step * batch, (step + 1) * batch)])]
+        seeded = (grain.MapDataset.source(rows[s::shards]).seed(seed * shards + s) for s in range(shards))
+        orders = [one.shuffle().repeat(None) for one in seeded]
+    return lambda step: examples[np.array([orders[i // part][step * part + i % part] for i in own])]
 
 
 class Grouped:
@@ -91,9 +103,10 @@ class Grouped:
 
 
 def evaluation(examples: Examples, rows: np.ndarray, *, batch: int) -> Iterator[Example]:
-    """All `rows` in order; the last batch is filled up with copies whose mask is 0."""
+    """This host's share of all `rows` in order; the last batch is filled up with copies whose mask is 0."""
+    own = hosts.share(batch)
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        padded = examples[np.resize(part, batch)]
-        padded["mask"] = (np.arange(batch) < len(part)).astype(np.float32)
+        padded = examples[np.resize(part, batch)[own]]
+        padded["mask"] = (np.arange(batch) < len(part)).astype(np.float32)[own]
         yield padded

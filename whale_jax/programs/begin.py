@@ -13,7 +13,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.data import loader, splits
+from whale_jax.data import splits
 from whale_jax.models import MODELS, growth
 from whale_jax.programs import assembly, finished, selection, stage
 from whale_jax.programs.assembly import NAMING, Data, Network
@@ -92,7 +92,7 @@ def grown(
 ) -> states.TrainState:
     """The first state of a network that says what the smaller one did, `old`, whose checkpoints are given."""
     drawn = np.random.default_rng(config.seed).permutation(learned)[: config.batch]
-    batch = next(loader.evaluation(data.examples, drawn, batch=len(drawn)))
+    batch = data.examples[drawn]
     images = network.task.prepare(states.stream(jnp.uint32(config.seed), "grow"), batch, False)["image"]
     shapes = jax.eval_shape(partial(old.init, train=False), jax.random.key(0), images[:1])
     like = network.state._replace(params=shapes["params"], batch_stats=shapes.get("batch_stats", {}))

@@ -12,11 +12,12 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from whale_jax import errors, geometry, metrics, progress, registry, tta
+from whale_jax import errors, geometry, hosts, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
 from whale_jax.programs import assembly, finished, selection, stage, train
 from whale_jax.programs.assembly import Data, Network
 
+TOGETHER = True
 DEFAULTS = {
     **{key: value for key, value in train.DEFAULTS.items() if key != "part"},
     "fold": -1,  # held out from all parts; -1 is none
@@ -34,17 +35,22 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     data = assembly.load_data(config)
     parts = [part_config(config, part) for part in range(config.parts)]
     results = [stage.run(one, workdir / f"part{part}") for part, one in enumerate(parts)]
-    found = answer(config, workdir, data)
-    predictions.save(workdir, data.photos, found)
     return {
         "split": data.split.hash,
         "fold": selection.held_out(config),
         "photos": data.photos.digest,
-        "metrics": score(found, data.photos),
+        "metrics": hosts.once(predicted, config, workdir, data),
         "single_warp": [result["metrics"] for result in results],
         "training_seconds": sum(result["training"]["seconds"] for result in results),
         "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
     }
+
+
+def predicted(config: ConfigDict, workdir: Path, data: Data) -> dict[str, float]:
+    """Writes workdir/predictions.npz, and returns the errors."""
+    found = answer(config, workdir, data)
+    predictions.save(workdir, data.photos, found)
+    return score(found, data.photos)
 
 
 def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray]:

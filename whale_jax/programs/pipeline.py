@@ -7,9 +7,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, hosts
 from whale_jax.programs import assembly, processes, stage
 
+TOGETHER = True
 DEFAULTS = {
     "data": {"root": ""},
     "stages": {},
@@ -20,6 +21,8 @@ COUNTED = {"label": "labelled", "box": "with_box", "points": "with_points"}  # b
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Runs every stage of `config.stages` that is not complete yet, and returns what each one measured."""
+    if hosts.count() > 1 and config.processes > 1:
+        raise errors.InputError("config.processes is of one host: leave it 1 where several do each stage together")
     names, waiting, ready, results = order(config.stages), sorter(config.stages), [], {}
     waiting.prepare()
     with processes.Pool(config.processes) as pool:

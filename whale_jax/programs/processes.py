@@ -14,7 +14,7 @@ import jax
 from absl import flags, logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, progress
+from whale_jax import errors, preemption, progress
 from whale_jax.programs import stage
 
 
@@ -31,18 +31,15 @@ class Share(NamedTuple):
 
 
 def set_up() -> None:
-    """JAX's devices and cache, and whose lines are printed."""
-    set_up_jax()
-    quieten()
+    """What every process does first: what ends it, what it prints, JAX's devices and a cache of what was compiled.
 
-
-def set_up_jax() -> None:
-    """One simulated device a core, used where there is only the CPU; and what was compiled once is kept.
-
-    Sharding over the cores beats XLA's own threads there. The networks of a run's folds and parts compile to the
-    same programs, so a cache on disk halves the time of a short run.
+    Where there is only the CPU it is one simulated device a core: sharding over them beats XLA's own threads. The
+    networks of a run's folds and parts compile to the same programs, so a cache on disk halves the time of a short run.
     """
-    jax.config.update("jax_num_cpu_devices", len(_cores()))
+    preemption.listen()
+    quieten()
+    own = int(os.environ.get("SLURM_CPUS_PER_TASK", len(_cores())))  # a cluster may not keep us to what it gave us
+    jax.config.update("jax_num_cpu_devices", min(own, len(_cores())))
     if not jax.config.jax_compilation_cache_dir:
         cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "whale_jax"
         jax.config.update("jax_compilation_cache_dir", str(cache))
@@ -75,6 +72,9 @@ class Pool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if kind and issubclass(kind, errors.PreemptedError):
+            for child in multiprocessing.active_children():
+                child.terminate()  # it saves where it is
         if self._under_way and kind and issubclass(kind, Exception):
             logging.warning("stopped; what is under way goes on to its end: %s", ", ".join(self._under_way.values()))
         self._executor.shutdown()

@@ -5,15 +5,19 @@ changed since, or inputs that belong to different splits or hold out different f
 before it has begun leaves no trace.
 """
 
+import contextlib
 import hashlib
 import importlib
 import json
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import filelock
 import flax
 import jax
 import jaxlib
@@ -21,8 +25,9 @@ import numpy
 import optax
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
+from whale_jax import errors, hosts, registry
 
+LOCK = ".lock"
 PROGRAMS = (
     "draw",
     "import_photos",
@@ -90,8 +95,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         device. The fold is the one that nothing was learned from, where there is one.
 
     Raises:
-        InputError: a bad config, a folder of another one, a missing or changed input, inputs of different splits or
-            folds.
+        InputError: a bad config, a folder of another one or where another run is at work, a missing or changed input,
+            inputs of different splits or folds.
+
+    Several hosts call it alike: they do together what is TOGETHER in its program, and wait for the first to do the
+    rest.
     """
     check(config)
     workdir = Path(workdir)
@@ -103,18 +111,33 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if not hasattr(program, "claim"):
         _match(workdir, "inputs", digests, read(workdir / "inputs.json"))
         if done := read(workdir / "result.json"):
-            getattr(program, "revisit", lambda *_: None)(config, workdir)
+            hosts.once(getattr(program, "revisit", lambda *_: None), config, workdir)
             return done
     apart = _apart(config, inputs, program, workdir)
+    hosts.wait()  # until all have seen what there is, and what is not
+    if getattr(program, "TOGETHER", False):
+        result = _work(program, config, workdir, digests=digests, apart=apart)
+        hosts.wait()
+    else:
+        result = hosts.once(partial(_work, program, config, workdir, digests=digests, apart=apart))
+    return result if hosts.first() else _result(workdir)
+
+
+def _work(
+    program: ModuleType, config: ConfigDict, workdir: Path, *, digests: dict[str, str], apart: dict[str, Any]
+) -> dict[str, Any]:
+    """Runs the program in its folder, and writes what `run` returns."""
+    wanted = json.loads(config.to_json_best_effort())
     workdir.mkdir(parents=True, exist_ok=True)
-    write(workdir / "config.json", wanted)
-    write(workdir / "inputs.json", digests)
     began = time.perf_counter()
-    try:
-        found = program.run(config, workdir)
-    except errors.InputError:
-        _withdraw(workdir)
-        raise
+    with _locked(workdir):
+        write(workdir / "config.json", wanted)
+        write(workdir / "inputs.json", digests)
+        try:
+            found = program.run(config, workdir)
+        except errors.InputError:
+            _withdraw(workdir)
+            raise
     result = {
         "program": config.program,
         "seed": wanted.get("seed"),
@@ -123,7 +146,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         **found,
         "inputs": digests,
         "digest": hash_of([{**wanted, "inputs": digests}, found.get("digest")]),  # where the inputs lie is no matter
-        "device": f"{jax.local_device_count()} x {jax.devices()[0].device_kind}",
+        "device": _device(),
         "versions": {m.__name__: m.__version__ for m in (jax, jaxlib, flax, optax, numpy)}
         | {"python": platform.python_version()},
     }
@@ -148,8 +171,30 @@ def _check_keys(keys: Iterable[str], program: str, known: Iterable[str]) -> None
             raise errors.unknown(f"key of program {program!r}", key, known)
 
 
+@contextlib.contextmanager
+def _locked(workdir: Path) -> Iterator[None]:
+    """Inside, no other run works in the folder. The system ends a lock with the process that holds it."""
+    if not hosts.first():
+        yield
+        return
+    try:
+        with filelock.FileLock(workdir / LOCK, blocking=False):
+            yield
+    except filelock.Timeout:
+        what = "another run is at work in it: let it end, or choose another --workdir"
+        raise errors.InputError(f"{workdir}: {what}") from None
+
+
+def _device() -> str:
+    there = hosts.devices()
+    number = f" on each of {len(there)} hosts" if len(there) > 1 else ""
+    return f"{len(there[0])} x {there[0][0].device_kind}{number}"
+
+
 def write(path: Path, content: Any) -> None:
-    """Writes JSON by way of a temporary name, so that what bears `path`'s name is whole."""
+    """Writes JSON by way of a temporary name, so that what bears `path`'s name is whole; only the first host does."""
+    if not hosts.first():
+        return
     partial = path.with_name(path.name + ".tmp")
     partial.write_text(json.dumps(content, indent=1) + "\n")
     partial.replace(path)
@@ -194,7 +239,7 @@ def _apart(config: ConfigDict, inputs: Mapping[str, dict], program: Any, workdir
 
 def _withdraw(workdir: Path) -> None:
     """Removes what says whose a folder is, and the folder, where nothing else is in it."""
-    if {path.name for path in workdir.iterdir()} <= {"config.json", "inputs.json"}:
+    if hosts.first() and {path.name for path in workdir.iterdir()} <= {"config.json", "inputs.json", LOCK}:
         for path in workdir.iterdir():
             path.unlink()
         workdir.rmdir()

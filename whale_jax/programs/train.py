@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, registry
+from whale_jax import calibration, errors, hosts, registry
 from whale_jax.data import loader, predictions, right_whale, splits
 from whale_jax.programs import assembly, begin, selection, stage
 from whale_jax.programs.assembly import NAMING, Data, Network
@@ -19,6 +19,7 @@ from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
 from whale_jax.train import state as states
 
+TOGETHER = True  # several hosts do this as one
 DEFAULTS = {
     # weights: of a training to begin with; labels: of a `pseudo`, for photos without any
     "inputs": {"photos": "", "split": "", "view": "", "weights": "", "labels": ""},
@@ -38,6 +39,7 @@ DEFAULTS = {
     "evaluations": 10,
     "patience": 0,
     "log_every": 20,
+    "shards": 1,  # that photos are dealt out into before each is shuffled for itself: several hosts read only their own
     "together": 1,  # photos of one whale that follow each other in training: K of the P x K sampling of triplets
     "monitor": 0,  # training photos that are measured at every evaluation too, with dropout and augmentation off
     "parallel": "jit",
@@ -61,7 +63,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if config.task.name in NAMING:
         stage.write(workdir / "whales.json", data.photos.whales)
     order = loader.training(
-        data.examples, rows, batch=config.batch, seed=config.seed, label=photos.label, together=config.together
+        data.examples,
+        rows,
+        batch=config.batch,
+        seed=config.seed,
+        label=photos.label,
+        together=config.together,
+        shards=config.shards,
     )
     state, result = learn(
         network, data, config=config, batches=order, rows=rows, validation=validation, steps=steps, workdir=workdir
@@ -221,6 +229,13 @@ def suits(config: ConfigDict) -> None:
             "the task 'simclr' needs batches of 2 photos or more, each by itself, and knows no whale from before: set"
             " batch to 2 or more, together to 1, and leave out inputs.weights"
         )
+    if config.shards < 1 or config.batch % config.shards or config.shards % hosts.count() * (config.shards > 1):
+        raise errors.InputError(
+            f"config.shards = {config.shards} must divide config.batch = {config.batch}, and {hosts.count()} hosts must"
+            " divide it: or leave it 1, and every host reads of all photos"
+        )
+    if config.shards > 1 and config.together > 1:
+        raise errors.InputError("photos of one whale are in several shards: set config.shards or config.together to 1")
     if task.name == "embed" and not 2 <= config.together < config.batch:
         raise errors.InputError(
             f"batches of {config.batch} with together = {config.together} hold no two photos of a whale and one of"

@@ -16,7 +16,7 @@ from absl import logging
 from flax import traverse_util
 from orbax.checkpoint import checkpoint_managers
 
-from whale_jax import errors
+from whale_jax import errors, hosts
 from whale_jax.train.state import TrainState
 
 SAID = 200  # characters of what Orbax says of a file, which may be pages
@@ -44,27 +44,48 @@ class Checkpoints:
             best_fn=lambda metrics: metrics[metric],
             best_mode="max" if maximise else "min",
             cleanup_tmp_directories=True,
+            multiprocessing_options=_processes(),
+            create=hosts.count() == jax.process_count(),  # Orbax has all hosts do it, or none
         )
         self._folder = Path(folder).resolve()
         handlers = {"state": ocp.StandardCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
         self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
 
-    def save(self, state: TrainState, rating: float, progress: dict[str, Any]) -> None:
-        """Starts writing the state, the metric that rates it and what the loop must know to go on."""
+    def save(self, state: TrainState, rating: float | None, progress: dict[str, Any]) -> None:
+        """Starts writing the state, the metric that rates it, if it was measured, and what the loop must know to go on.
+
+        Every host calls it, and the state is on all of their devices.
+        """
         known = {"progress": progress, "checksums": checksums(_named(state._asdict()))}
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(known))
         with errors.full_disk(self._folder):
-            self._manager.save(int(state.step), args=args, metrics={self.metric: rating})
+            metrics = None if rating is None else {self.metric: rating}
+            self._manager.save(int(state.step), args=args, metrics=metrics)
 
     def resume(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
-        """What `restore` returns of the last step; where that is damaged, it is removed and the one before it taken."""
-        while (step := self._step(best=False)) is not None:
+        """What `restore` returns of the last step; of the one before it, where a host finds that damaged.
+
+        What is damaged is removed once another was read; where none can be, InputError says why and all stay.
+        """
+        damaged = {}
+        if self._step(best=False) is None:
+            return None
+        for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                return self._read(step, like)
+                found = self._read(step, like)
             except _DamagedError as error:
-                logging.warning("%s; it is removed, and the run goes on from the one before", error)
-                self._manager.delete(step)
-        return None
+                found, damaged[step] = None, error
+            if hosts.agree(found is not None):
+                for bad, why in damaged.items():
+                    logging.warning("%s; it is removed, and the run goes on from step %d", why, step)
+                    self._manager.delete(bad)
+                return found
+            damaged.setdefault(step, _DamagedError(f"another host cannot read the checkpoint {step}"))
+        raise errors.InputError(
+            "\n".join(
+                [*map(str, damaged.values()), "no other is there: remove it to begin anew, or train in another folder"]
+            )
+        )
 
     def restore(self, like: TrainState, *, best: bool = False) -> tuple[TrainState, dict[str, Any]] | None:
         """The last (or best) state and its progress, or None where there is none; a damaged one raises InputError.
@@ -169,6 +190,14 @@ class Checkpoints:
 
 class _DamagedError(errors.InputError):
     """A checkpoint is not what was written."""
+
+
+def _processes() -> ocp.options.MultiprocessingOptions:
+    """Who reads and writes: all hosts together, or this one alone."""
+    if hosts.count() == jax.process_count():
+        return ocp.options.MultiprocessingOptions()
+    own = jax.process_index()
+    return ocp.options.MultiprocessingOptions(own, active_processes={own}, barrier_sync_key_prefix=f"host{own}")
 
 
 def checksums(arrays: dict[str, jax.Array]) -> dict[str, int]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from tensorboardX import SummaryWriter
 
+from whale_jax import hosts
+
 
 class Log:
-    """metrics.jsonl and TensorBoard events of one run.
+    """metrics.jsonl and TensorBoard events of one run, written by the first host.
 
     Args:
         workdir: the run's folder.
@@ -15,14 +17,19 @@ class Log:
     """
 
     def __init__(self, workdir: Path, step: int = 0):
-        self._path = Path(workdir) / "metrics.jsonl"
+        self._writes = hosts.first()
+        if not self._writes:
+            return
+        path = Path(workdir) / "metrics.jsonl"
         kept = [row for row in read(workdir) if row["step"] <= step]
-        self._path.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        self._file = self._path.open("a")
+        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        self._file = path.open("a")
         self._events = SummaryWriter(str(Path(workdir) / "tensorboard"), purge_step=step or None)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Adds one row; names may hold a slash, such as "valid/top1"."""
+        if not self._writes:
+            return
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
         for name, value in values.items():
@@ -30,8 +37,9 @@ class Log:
 
     def close(self) -> None:
         """Flushes both."""
-        self._file.close()
-        self._events.close()
+        if self._writes:
+            self._file.close()
+            self._events.close()
 
 
 def read(workdir: Path) -> list[dict[str, float]]:

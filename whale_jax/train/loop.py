@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from whale_jax import errors, metrics, progress
+from whale_jax import errors, metrics, preemption, progress
 from whale_jax.data import threads
 from whale_jax.train import log
 from whale_jax.train.checkpoint import Checkpoints
@@ -69,9 +69,10 @@ def fit(
 
     Raises:
         InputError: a loss is not finite; names the step.
+        PreemptedError: the process was asked to end, and the last step is saved.
     """
     state = parallel.put_state(state)
-    status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0}
+    status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0, "pending": []}
     with contextlib.ExitStack() as stack:  # whatever happens, what was measured and saved is written to its end
         folder = Path(workdir) / "checkpoints"
         checkpoints = Checkpoints(folder, metric=plan.best, maximise=plan.maximise)
@@ -82,7 +83,8 @@ def fit(
         logger = stack.enter_context(contextlib.closing(log.Log(workdir, first)))
         bar = progress.bar(plan.steps * plan.batch, what=what, unit="images", start=first * plan.batch)
         stack.enter_context(bar)
-        pending, began = [], time.perf_counter() - status["seconds"]
+        pending, began = list(status["pending"]), time.perf_counter() - status["seconds"]
+        asked_to_stop = stack.enter_context(preemption.watched())
         batches = threads.ahead(
             lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2
         )
@@ -101,10 +103,16 @@ def fit(
             if last or step % plan.eval_every == 0:
                 found = {name: measure(state) for name, measure in measures.items()}
                 rating = found["valid"].get(plan.best, float(step if plan.maximise else -step))
-                status = _rate(status, found["valid"], rating, step, plan) | {"seconds": time.perf_counter() - began}
+                status = _rate(status, found["valid"], rating, step, plan)
+                status |= {"seconds": time.perf_counter() - began, "pending": []}
                 for name, values in found.items():
                     logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
-                checkpoints.save(state, rating, status)
+                checkpoints.save(parallel.put_state(state), rating, status)
+            elif asked_to_stop():
+                # What the log has not seen yet is said by the run that goes on, as if it had never ended.
+                status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, pending)}
+                checkpoints.save(parallel.put_state(state), None, status)
+                raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
         best, _ = checkpoints.restore(state, best=True)
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
     return best, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
@@ -120,9 +128,11 @@ def evaluate(
     sums: dict[str, np.ndarray] = {}
     predictions: list[dict[str, np.ndarray]] = []
     for batch in batches:
-        found, predicted = eval_step(state, parallel.put_batch(batch))
-        keep = batch["mask"] > 0
-        predictions.append({name: value[keep] for name, value in parallel.gather(predicted).items()})
+        rows = parallel.put_batch(batch)
+        found, predicted = eval_step(state, rows)
+        whole = parallel.gather({**predicted, "mask": rows["mask"]})
+        keep = whole.pop("mask") > 0
+        predictions.append({name: value[keep] for name, value in whole.items()})
         for name, pair in jax.device_get(found).items():
             sums[name] = sums.get(name, 0) + np.asarray(pair, np.float64)
     names = predictions[0] if predictions else ()

@@ -1,4 +1,4 @@
-"""A step on every local device: jit over a mesh, or pmap. Both give the same numbers.
+"""A step on every device of every host: jit over a mesh, or pmap. Both give the same numbers.
 
 Under jit the batch is sharded and the state replicated; XLA adds the sums over devices. Under pmap the same
 body gets `axis_name` and sums for itself. On a CPU one simulated device a core is the fast way.
@@ -9,10 +9,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from whale_jax import errors, registry
+from whale_jax import errors, hosts, registry
 
 AXIS = "data"
 
@@ -22,11 +21,11 @@ class Parallel(NamedTuple):
 
     Attributes:
         devices: number of devices; a batch must divide by it.
-        put_state: host or device tree -> tree replicated on all devices.
-        put_batch: dict of (B, ...) arrays -> the same, spread over the devices.
+        put_state: host or device tree -> tree replicated on all devices; what is there already stays.
+        put_batch: dict of (B, ...) arrays, of this host's rows (`hosts.share`) -> the same, spread over the devices.
         train: step function -> compiled (state, batch) -> (state, metrics); the state given is used up.
         evaluate: step function -> compiled (state, batch) -> (metrics, predictions).
-        gather: dict of (B, ...) predictions on devices -> the same on the host.
+        gather: dict of (B, ...) arrays on the devices -> all rows on every host.
     """
 
     devices: int
@@ -42,44 +41,46 @@ def parallel(mode: str, devices: int = 0, *, batch: int = 0) -> Parallel:
 
     Args:
         mode: how.
-        devices: how many local devices; 0 takes as many as the batch divides over.
-        batch: examples a step; 0 where it is not known yet.
+        devices: how many of each host; 0 takes as many as the batch divides over.
+        batch: examples a step, of all hosts; 0 where it is not known yet.
 
     Raises:
         InputError: more devices than there are, or a batch that does not divide over them.
     """
-    available = jax.local_devices()
-    if devices > len(available):
-        raise errors.InputError(f"config.devices asks for {devices} devices, but there are {len(available)}")
-    if devices and batch % devices:
-        raise errors.InputError(f"{batch} photos at once (config.batch) do not divide over config.devices = {devices}")
-    count = devices or max(n for n in range(1, len(available) + 1) if batch % n == 0)
-    return registry.lookup("config.parallel", {"jit": _jit, "pmap": _pmap}, mode)(available[:count])
+    there = hosts.devices()
+    available, number = min(map(len, there)), len(there)
+    if devices > available:
+        where = " on every host" if number > 1 else ""
+        raise errors.InputError(f"config.devices asks for {devices} devices, but there are {available}{where}")
+    if batch % (number * (devices or 1)):
+        over = [f"config.devices = {devices}"] * bool(devices) + [f"{number} hosts"] * (number > 1)
+        raise errors.InputError(f"{batch} photos at once (config.batch) do not divide over {' on each of '.join(over)}")
+    each = devices or max(n for n in range(1, available + 1) if batch % (n * number) == 0)
+    used = [device for own in there for device in own[:each]]
+    return registry.lookup("config.parallel", {"jit": _jit, "pmap": _pmap}, mode)(used)
 
 
 def _jit(devices: list) -> Parallel:
-    mesh = jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
-    spread, same = NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())
+    spread, same = _shardings(devices)
     return Parallel(
         devices=len(devices),
-        put_state=lambda tree: jax.device_put(tree, same),
-        put_batch=lambda batch: jax.device_put(batch, spread),
+        put_state=hosts.place(same),
+        put_batch=hosts.place(spread),
         train=lambda step: jax.jit(step, donate_argnums=0, in_shardings=(same, spread), out_shardings=same),
         evaluate=lambda step: jax.jit(step, in_shardings=(same, spread), out_shardings=(same, spread)),
-        gather=jax.device_get,
+        gather=hosts.all_rows,
     )
 
 
 def _pmap(devices: list) -> Parallel:
-    count = len(devices)
-    mesh = jax.make_mesh((count,), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
-    spread, same = NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())
+    spread, same = _shardings(devices)
+    own, put = len(devices) // hosts.count(), hosts.place(spread)
 
     def split(batch):
-        return {name: value.reshape(count, -1, *value.shape[1:]) for name, value in batch.items()}
+        return {name: value.reshape(own, -1, *value.shape[1:]) for name, value in batch.items()}
 
     def join(tree):
-        return jax.tree.map(lambda value: np.asarray(value).reshape(-1, *value.shape[2:]), tree)
+        return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:]), hosts.all_rows(tree))
 
     def mapped(step, out_axes, **options):
         return jax.pmap(
@@ -87,10 +88,16 @@ def _pmap(devices: list) -> Parallel:
         )
 
     return Parallel(
-        devices=count,
-        put_state=lambda tree: jax.device_put(tree, same),
-        put_batch=lambda batch: jax.device_put(split(batch), spread),
+        devices=len(devices),
+        put_state=hosts.place(same),
+        put_batch=lambda batch: put(split(batch)),
         train=lambda step: mapped(step, (None, None), donate_argnums=0),
         evaluate=lambda step: mapped(step, (None, 0)),
         gather=join,
     )
+
+
+def _shardings(devices: list) -> tuple[NamedSharding, NamedSharding]:
+    """Rows spread over the devices, and the same on each."""
+    mesh = jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
+    return NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())

@@ -1,0 +1,45 @@
+"""A whole pipeline that takes seconds: a drawn pod, found by two networks, and named by a third.
+
+--config=tests/launch/pod.py, or :20 after it for twenty epochs of the last one, or :member for that one alone
+"""
+
+from whale_jax.programs import stage
+
+TINY = {
+    "model": {"name": "vgg", "stages": ((4, 1), (8, 1)), "stem": (4, 3, 1), "dropout": 0.5},
+    "optimizer": {"name": "adam", "lr": 0.003},
+    "size": (24, 24),
+    "batch": 8,
+    "evaluations": 2,
+    "log_every": 3,
+}
+NAMED = {"photos": "photos", "split": "split", "view": "found"}  # inputs of the third network
+
+
+def get_config(epochs="4"):
+    """The pipeline's config, or that of its third network."""
+    if epochs == "member":
+        return named({}, 4.0)
+    data = {"photos": "photos", "split": "split"}
+    stages = {
+        "drawn": stage.config("draw", whales=4, photos=40, test=4, width=128),
+        "photos": stage.config("import_photos", inputs={"drawn": "drawn"}),
+        "split": stage.config("split", inputs={"photos": "photos"}, group="none", folds=3),
+        "whole": stage.config("align", inputs={"photos": "photos", "predictions": ""}, frame="whole", size=(28, 28)),
+        "box": stage.config(
+            "crossfit",
+            inputs={**data, "view": "whole"},
+            **TINY,
+            epochs=2.0,
+            task={"name": "bbox", "augmentation": "rotate(10)|flip_ud"},
+        ),
+        "found": stage.config("align", inputs={"photos": "photos", "predictions": "box"}, frame="box", size=(28, 28)),
+        "named": named(NAMED, float(epochs)),
+    }
+    return stage.config("pipeline", stages=stages)
+
+
+def named(inputs, epochs):
+    """The network that tells whales apart."""
+    task = {"name": "classify", "augmentation": "rotate(180)|gamma(0.8,1.2)"}
+    return stage.config("train", inputs=inputs, **TINY, epochs=epochs, task=task)

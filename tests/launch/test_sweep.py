@@ -1,0 +1,94 @@
+"""A sweep does what is missing, and says what became of every run."""
+
+import json
+
+import pytest
+
+from launch import sweep
+from whale_jax import errors
+from whale_jax.programs import stage
+
+CONFIG = """
+from whale_jax.programs import stage
+
+def get_config(whales="3"):
+    return stage.config("draw", whales=int(whales), photos=6, test=1, width=96)
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A config of some drawn photos."""
+    path = tmp_path / "drawn.py"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def planned(folder, config, *arguments):
+    assert sweep.main(["plan", str(folder), f"--config={config}", *arguments]) == 0
+    return sweep.read(folder)
+
+
+def test_a_grid_is_every_combination_and_a_list_a_line_each(tmp_path):
+    listed = tmp_path / "list"
+    listed.write_text("size=(8,9) photos=5\n\nphotos=7\n")
+    found = sweep.grid(["seed=1"], ["lr=0.1,1e-3", "name=adam,(1,2)"], listed)
+    assert len(found) == 8
+    assert found[0] == {"seed": 1, "size": [8, 9], "photos": 5, "lr": 0.1, "name": "adam"}
+    assert found[-1] == {"seed": 1, "photos": 7, "lr": 0.001, "name": [1, 2]}
+    assert sweep.grid([], [], None) == [{}]
+
+
+def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, capsys):
+    lines = planned(tmp_path / "pods", config, "--grid=seed=1,2", "--set=test=2")
+    assert [line.name for line in lines] == ["000_seed=1", "001_seed=2"]
+    assert sweep.main(["run", str(tmp_path / "pods"), "--only=1"]) == 0
+    assert [sweep.state(tmp_path / "pods", line)[0] for line in lines] == ["missing", "done"]
+    made = tmp_path / "pods" / "001_seed=2" / "result.json"
+    before = made.stat().st_mtime_ns
+    assert stage.read(made.parent / "config.json")["test"] == 2
+    more = planned(tmp_path / "pods", config, "--grid=seed=1,2,3", "--set=test=2")
+    assert more == [*lines, sweep.Line("002_seed=3", config, {"seed": 3, "test": 2})]
+    assert sweep.main(["run", str(tmp_path / "pods"), "--processes=2"]) == 0
+    assert {sweep.state(tmp_path / "pods", line)[0] for line in more} == {"done"}
+    assert made.stat().st_mtime_ns == before
+    assert "1 of 3 runs are done" in capsys.readouterr().out
+
+
+def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, config):
+    """By `compare` too, whose table they are under."""
+    folder = tmp_path / "pods"
+    lines = planned(folder, config, "--grid=seed=1,2,3")
+    broken = lines[1]._replace(overrides={"whales": -1})
+    rows = [lines[0], broken, lines[2]]
+    (folder / "runs.jsonl").write_text("".join(json.dumps(line._asdict()) + "\n" for line in rows))
+    assert sweep.main(["run", str(folder), "--only=1"]) == 2
+    assert sweep.main(["run", str(folder), "--only=0"]) == 0
+    told = sweep.compared(folder)
+    assert told["inputs"] == {"000_seed=1": str(folder / "000_seed=1")}
+    assert told["absent"]["002_seed=3"] == "missing"
+    assert told["absent"]["001_seed=2"].startswith("failed: whale_jax: ")
+    assert "whales" in told["absent"]["001_seed=2"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "what"),
+    [
+        ("--grid=whale=1,2", "000_whale=1.*'whales'"),
+        ("--grid=whales=many", "whales"),
+        ("--set=whales", "key=value"),
+        ("--config=nowhere.py", "nowhere.py"),
+    ],
+)
+def test_a_line_that_cannot_run_is_found_when_it_is_planned(tmp_path, config, argument, what):
+    with pytest.raises(errors.InputError, match=f"(?s){what}"):
+        sweep.main(["plan", str(tmp_path / "pods"), f"--config={config}", argument])
+    assert not (tmp_path / "pods").exists()
+
+
+def test_what_is_no_sweep_is_said(tmp_path):
+    with pytest.raises(errors.InputError, match="plan it first"):
+        sweep.main(["run", str(tmp_path)])
+    (tmp_path / "runs.jsonl").write_text('{"name": "a", "config": "b", "overrides": {}}\n{"name": "a"}\n')
+    with pytest.raises(errors.InputError, match="line 2"):
+        sweep.main(["show", str(tmp_path)])

@@ -1,0 +1,101 @@
+"""Several processes are one run: the same training, which any number of them may go on with."""
+
+import jax
+import numpy as np
+import pytest
+
+from tests import several
+from tests.train import test_loop
+from whale_jax import errors, hosts, preemption
+from whale_jax.train import log
+
+FIT = """
+import signal
+from tests.train import test_loop
+from whale_jax import errors, preemption
+try:
+    test_loop.fit({workdir!r}, mode={mode!r}, devices={devices}, {more})
+except errors.PreemptedError as error:
+    print(error)
+    raise SystemExit(preemption.EXIT)
+"""
+
+
+def fit(workdir, number, *, mode="jit", devices=2, more=""):
+    """Trains in some processes, with 2 devices each."""
+    code = FIT.format(workdir=str(workdir), mode=mode, devices=devices, more=more)
+    return several.run(code, number, devices=devices)
+
+
+def finished(workdir):
+    """The state at the end of a run, and its log."""
+    state, _ = test_loop.fit(workdir)
+    return jax.device_get(state), log.read(workdir)
+
+
+def assert_same(one, other):
+    """To the rounding of sums over devices."""
+    (state, rows), (same, others) = one, other
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-6), state, same)
+    assert [row.keys() for row in rows] == [row.keys() for row in others]
+    for row, another in zip(rows, others, strict=True):
+        np.testing.assert_allclose(list(row.values()), list(another.values()), rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of one process that nothing befell."""
+    workdir = tmp_path_factory.mktemp("whole")
+    test_loop.fit(workdir)
+    return finished(workdir)
+
+
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
+def test_two_processes_train_as_one_does(tmp_path, whole, mode):
+    ended = fit(tmp_path, 2, mode=mode)
+    assert [one.returncode for one in ended] == [0, 0], ended
+    assert_same(whole, finished(tmp_path))
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_another_number_of_processes_goes_on(tmp_path, whole, before, after):
+    killed = fit(tmp_path, before, more="die_at=7")
+    assert all(one.returncode for one in killed)
+    assert log.read(tmp_path)[-1]["step"] < test_loop.STEPS
+    ended = fit(tmp_path, after)
+    assert not any(one.returncode for one in ended), ended
+    assert_same(whole, finished(tmp_path))
+
+
+def test_all_save_the_same_step_when_one_is_asked_to_end(tmp_path, whole):
+    more = "steps=400, **({{'die_at': 5, 'by': signal.SIGTERM}} if {index} else {{}})"
+    ended = fit(tmp_path, 2, more=more.replace("{{", "{").replace("}}", "}"))
+    assert [one.returncode for one in ended] == [preemption.EXIT] * 2, ended
+    steps = {one.stdout.split("asked to end at step ")[1].split()[0] for one in ended}
+    assert len(steps) == 1
+    assert (tmp_path / "checkpoints" / steps.pop()).is_dir()
+
+
+def test_what_the_others_cannot_know_is_said():
+    for given, what in [
+        ({"way": "explicit", "number": 2}, "--coordinator_address and --process_id"),
+        ({"way": "explicit", "address": "here:1", "number": 2, "index": 2}, "begin with 0"),
+        ({"way": "explicit", "address": "here", "number": 2, "index": 1}, "host:port"),
+        ({"way": "none", "number": 2}, "--num_processes are for|--num_processes"),
+        ({"way": "auto"}, "srun"),
+    ]:
+        with pytest.raises(errors.InputError, match=what):
+            hosts.connect(**{"address": None, "number": None, "index": None, "timeout": 1, **given})
+
+
+def test_a_coordinator_that_does_not_answer_is_named():
+    address = f"127.0.0.1:{several.free_port()}"
+    with pytest.raises(errors.InputError, match=f"{address} did not answer in 1 s"):
+        hosts.connect("explicit", address=address, number=2, index=1, timeout=1)
+
+
+def test_a_share_of_a_batch_is_that_of_a_hosts_own_devices(monkeypatch):
+    assert hosts.share(8) == slice(None)
+    monkeypatch.setattr(hosts, "count", lambda: 4)
+    monkeypatch.setattr(hosts, "index", lambda: 1)
+    assert np.arange(8)[hosts.share(8)].tolist() == [2, 3]

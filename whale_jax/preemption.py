@@ -1,0 +1,41 @@
+"""A run that is asked to end (SIGTERM, from Slurm, from a cloud that takes its machine back) saves where it is and says
+so by its exit code: whoever started it can start it again.
+"""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+from whale_jax import errors, hosts
+
+EXIT = 75  # EX_TEMPFAIL of sysexits.h: try again
+
+
+def listen() -> None:
+    """From now on the signal raises PreemptedError, wherever the process is."""
+    signal.signal(signal.SIGTERM, _stop)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Callable[[], bool]]:
+    """Inside, the signal interrupts nothing, but the function given tells of it: on every host at the same step.
+
+    Each host calls it once a step. With several of them JAX listens to the signal itself, from `hosts.connect` on.
+    """
+    asked = threading.Event()
+    if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
+        yield hosts.asked_to_stop
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(*_: Any) -> None:
+    raise errors.PreemptedError("asked to end")
