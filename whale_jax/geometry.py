@@ -247,3 +247,15 @@ def sample(image: jax.Array, x: jax.Array, y: jax.Array, *, fill: float | None =
 def unit(vectors: jax.Array, *, axis: int = -1) -> jax.Array:
     """Vectors along `axis` brought to length 1; the gradient at 0 is finite."""
     return vectors * jax.lax.rsqrt(jnp.maximum(jnp.square(vectors).sum(axis, keepdims=True), 1e-12))
+
+
+def soft_argmax(scores: jax.Array, *, reach: float) -> jax.Array:
+    """(..., bins) -> (...,) in 0..1: the mean of the softmax within `reach` bins of its highest bin.
+
+    The mean over all bins would be drawn to the middle wherever a network is unsure.
+    """
+    bins = scores.shape[-1]
+    places = jnp.arange(bins)
+    near = jnp.abs(places - scores.argmax(-1)[..., None]) <= reach
+    share = jax.nn.softmax(jnp.where(near, scores, -jnp.inf))
+    return (share * (places + 0.5)).sum(-1) / bins

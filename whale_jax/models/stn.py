@@ -17,6 +17,7 @@ from whale_jax.models.resnet import ResNet
 from whale_jax.models.vgg import VGG
 
 KINDS = {"vgg": VGG, "resnet": ResNet}
+REACH = 3  # bins around a peak whose mean is the point
 NUMBERS = {"similarity": 4, "affine": 6}
 
 
@@ -30,8 +31,8 @@ class STN(nn.Module):
         crop: (height, width) of what is sampled.
         shrink: pixels of the picture, a side, that the localizer sees as one.
         transform: what the localizer says: the numbers of a "similarity" or an "affine" matrix, which begin at that of
-            the whole picture's width; or the "points" of bonnet and blowhead as means of two score maps, from which the
-            similarity follows.
+            the whole picture's width; or the "points" of bonnet and blowhead, the peaks of two score maps, from which
+            the similarity follows.
         through: share of the classifier's gradient that reaches the localizer.
         dtype: of activations.
         axis_name: mapped axis of a data-parallel step, if any.
@@ -49,33 +50,36 @@ class STN(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, 3) in about -1..1 -> (batch, outputs), and matrix (batch, 3, 3), crop, features."""
+        """(batch, height, width, 3) in about -1..1 -> (batch, outputs), and matrix (batch, 3, 3), crop, features.
+
+        Of "points" also scores, (batch, 2, 2, bins): of each point and its x and y, over the picture's width or height.
+        """
         small = nn.avg_pool(x, (self.shrink, self.shrink), (self.shrink, self.shrink))
         registry.lookup("transform", {"points": None, **NUMBERS}, self.transform)
-        matrix = (self.by_points if self.transform == "points" else self.by_numbers)(small, train, x.shape[1:3])
+        matrix, told = (self.by_points if self.transform == "points" else self.by_numbers)(small, train, x.shape[1:3])
         seen = self.through * matrix + (1 - self.through) * jax.lax.stop_gradient(matrix)
         crop = jax.vmap(lambda image, m: geometry.pull(image, m, self.crop))(x, seen)
         y, out = self.build("classifier", self.classifier, outputs=self.outputs)(crop, train)
-        return y, {**out, "matrix": matrix, "crop": crop}
+        return y, {**out, **told, "matrix": matrix, "crop": crop}
 
-    def by_numbers(self, small: jax.Array, train: bool, size: geometry.Size) -> jax.Array:
+    def by_numbers(self, small: jax.Array, train: bool, size: geometry.Size) -> tuple[jax.Array, dict]:
         """(batch, 3, 3) from what the localizer adds to the identity."""
         localizer = self.build("localizer", self.localizer, outputs=NUMBERS[self.transform], head="still")
         y, _ = localizer(small, train)
         a, b, *_ = columns = jnp.moveaxis(y, -1, 0)
         linear = (a, -b, b, a) if self.transform == "similarity" else columns[:4]
-        return geometry.denormalise(jnp.stack([*linear, *columns[-2:]], axis=-1), self.crop, size)
+        return geometry.denormalise(jnp.stack([*linear, *columns[-2:]], axis=-1), self.crop, size), {}
 
-    def by_points(self, small: jax.Array, train: bool, size: geometry.Size) -> jax.Array:
-        """(batch, 3, 3) that puts bonnet and blowhead, the means of two maps, where an aligned head has them."""
+    def by_points(self, small: jax.Array, train: bool, size: geometry.Size) -> tuple[jax.Array, dict]:
+        """(batch, 3, 3) that puts bonnet and blowhead, the peaks of two maps, where an aligned head has them."""
         if (height := small.shape[1]) * self.shrink != size[0] or size[0] != size[1]:
             what = f"a localizer of points needs a square picture whose side {self.shrink} divides"
             raise errors.InputError(f"{what}, not {size[0]} x {size[1]} pixels")
         localizer = self.build("localizer", self.localizer, outputs=4 * height, head="heatmap")
         y, _ = localizer(small, train)
-        centres = (jnp.arange(height) + 0.5) / height
-        share = (jax.nn.softmax(y.reshape(-1, 2, 2, height)) * centres).sum(-1)
-        return geometry.fit_similarity(frames.places(self.crop), share * jnp.array(size[::-1]) - 0.5)
+        scores = y.reshape(-1, 2, 2, height)
+        points = geometry.soft_argmax(scores, reach=REACH) * jnp.array(size[::-1]) - 0.5
+        return geometry.fit_similarity(frames.places(self.crop), points), {"scores": scores}
 
     def build(self, name: str, spec: Mapping[str, Any], **more: Any) -> nn.Module:
         """The network called `name`, of a specification."""

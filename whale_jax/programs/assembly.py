@@ -122,7 +122,7 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     task, model, optimizer, devices = assemble(config, classes=classes, steps=steps)
     return Network(
         task=task,
-        state=devices.put_state(states.create(model, optimizer, config.seed, tuple(config.size))),
+        state=states.create(model, optimizer, config.seed, tuple(config.size)),
         train=devices.train(make_train_step(model, task, optimizer, accumulate=config.accumulate)),
         evaluate=devices.evaluate(make_eval_step(model, task)),
         parallel=devices,
@@ -140,7 +140,7 @@ def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = Tru
     """A trained network: the best state in workdir/checkpoints, or the last one."""
     network = build(ConfigDict({**config, "accumulate": 1}), classes=classes)  # batches of it may be of any size
     with opened(network.task, workdir) as checkpoints:
-        state, _ = checkpoints.restore(network.state, best=best)
+        state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
     return network._replace(state=state)
 
 

@@ -76,6 +76,7 @@ def load(network: Network, config: ConfigDict, data: Data, learned: np.ndarray) 
     """
     folder = Path(config.inputs.weights)
     there = ConfigDict(finished.read(folder).config)
+    network = network._replace(state=network.parallel.put_state(network.state))
     with assembly.opened(assembly.task_of(there, classes=2), folder) as checkpoints:  # by what was best there
         if config.begin == "grown":
             old = model_of(there.model, network.task.outputs)

@@ -222,6 +222,10 @@ def suits(config: ConfigDict) -> None:
             raise errors.InputError(f"the task {name!r} and {what} belong together: task {task.name!r}, model {model}")
     if task.name == "stn" and tuple(task.crop) != tuple(model.crop):
         raise errors.InputError(f"task.crop = {tuple(task.crop)} and model.crop = {tuple(model.crop)} must be the same")
+    if task.name == "stn" and task.objective == "bins" and model.transform != "points":
+        raise errors.InputError(
+            "task.objective = 'bins' is of score maps, of which model.transform = 'points' has some"
+        )
     if config.inputs.labels and task.name not in (*NAMING, "embed"):
         raise errors.InputError(f"inputs.labels names whales, and the task {task.name!r} learns none: leave it out")
     if task.name == "simclr" and (config.batch < 2 or config.together > 1 or config.inputs.weights):

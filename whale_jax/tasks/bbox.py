@@ -112,6 +112,6 @@ def corner_bins(bins: int, bell: float) -> Readout:
 
     def box(y: jax.Array) -> jax.Array:
         """The box around both corners: an unsure network may put them the wrong way round."""
-        return geometry.bounding_box(binned.decode(y.reshape(-1, 2, 2, bins), reach=3 * bell))
+        return geometry.bounding_box(geometry.soft_argmax(y.reshape(-1, 2, 2, bins), reach=3 * bell))
 
     return Readout(4 * bins, loss, box)

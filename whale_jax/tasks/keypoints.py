@@ -41,7 +41,7 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         y = outputs[0]
         if bins:
-            y = binned.decode(y.reshape(-1, POINTS, 2, bins), reach=3 * bell)
+            y = geometry.soft_argmax(y.reshape(-1, POINTS, 2, bins), reach=3 * bell)
         points = y.reshape(-1, POINTS, 2) * extent - 0.5
         return {"points": geometry.move_points(geometry.invert(batch["matrix"]), points)}
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from whale_jax import augment, frames, geometry, losses, metrics, registry
-from whale_jax.tasks import Batch, Outputs, Task, classify, inputs
+from whale_jax.tasks import Batch, Outputs, Task, bins, classify, inputs
 
 GRID = (8, 16)  # points of a crop at which it is asked whether it shows the head
 
@@ -33,11 +33,13 @@ def stn(
         naming: weight of the cross entropy; 0 trains the localizer alone.
         locating: weight of the localizer's loss; 0 leaves it to the cross entropy.
         objective: of the localizer: squared error of the "matrix", of its normalised numbers, or of the "points" that
-            it maps, in head lengths.
+            it maps, in head lengths; or, of a network that finds points by score maps, softmax over their "bins".
         annotated: share of the photos whose points are used, each for as much more; which ones, their index decides.
         drift: weight of the squared distance of the matrix from the identity.
     """
-    error = registry.lookup("objective", {"matrix": matrix_error, "points": points_error}, objective)
+    error = registry.lookup(
+        "objective", {"matrix": matrix_error, "points": points_error, "bins": bins_error}, objective
+    )
     parsed = augment.parse(augmentation)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
@@ -49,10 +51,10 @@ def stn(
         return {**batch, "target": target, "seen": seen, "located": known * batch["mask"]}
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
-        matrix = outputs[1]["matrix"]
+        out = outputs[1]
         taught = (batch["located"] > 0) & chosen(batch["index"], annotated)
-        located = jnp.where(taught, error(matrix, batch, crop, size), 0) / max(annotated, 1e-6)
-        strayed = jnp.square(geometry.normalise(matrix, crop, size)).mean(-1)
+        located = jnp.where(taught, error(out, batch, crop, size), 0) / max(annotated, 1e-6)
+        strayed = jnp.square(geometry.normalise(out["matrix"], crop, size)).mean(-1)
         named = losses.cross_entropy(outputs[0], batch["label"])
         return naming * named + locating * located + drift * strayed
 
@@ -79,17 +81,24 @@ def stn(
     return Task(classes, prepare, loss, measure, predict, best=best)
 
 
-def matrix_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
+def matrix_error(out: dict, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
     """(B,) mean squared error of the normalised numbers of a matrix."""
     true = geometry.normalise(batch["target"], crop, size)
-    return jnp.square(geometry.normalise(matrix, crop, size) - true).mean(-1)
+    return jnp.square(geometry.normalise(out["matrix"], crop, size) - true).mean(-1)
 
 
-def points_error(matrix: jax.Array, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
+def points_error(out: dict, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
     """(B,) squared distance of the points that a matrix maps from the true ones, in head lengths."""
-    off = geometry.move_points(matrix, frames.places(crop)) - batch["seen"]
+    off = geometry.move_points(out["matrix"], frames.places(crop)) - batch["seen"]
     length = batch["seen"][:, 0] - batch["seen"][:, 1]
     return jnp.square(off).sum(-1).mean(-1) / jnp.square(length).sum(-1)
+
+
+def bins_error(out: dict, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
+    """(B,) cross entropy of score maps, as the aligner's; 0 where a point is outside the picture."""
+    places = (batch["seen"] + 0.5) / jnp.array(size[::-1], jnp.float32)
+    inside = ((places > 0) & (places < 1)).all((1, 2))
+    return jnp.where(inside, bins.loss(out["scores"], places, width=1.0), 0)
 
 
 def chosen(index: jax.Array, share: float) -> jax.Array:

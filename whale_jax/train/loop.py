@@ -113,7 +113,7 @@ def fit(
                 status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, pending)}
                 checkpoints.save(parallel.put_state(state), None, status)
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
-        best, _ = checkpoints.restore(state, best=True)
+        best, _ = checkpoints.restore(parallel.put_state(state), best=True)
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
     return best, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
 
