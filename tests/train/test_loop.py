@@ -48,6 +48,7 @@ def fit(
     monitored=False,
     mode="jit",
     devices=2,
+    checkpoints=None,
 ):
     """Trains a small network with dropout and augmentation; sends its own process a signal before step `die_at`."""
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
@@ -72,6 +73,7 @@ def fit(
         training=training,
         measures=dict.fromkeys(("valid", "monitor") if monitored else ("valid",), measure),
         workdir=Path(workdir),
+        checkpoints=checkpoints,
     )
 
 

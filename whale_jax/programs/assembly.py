@@ -1,15 +1,16 @@
 """From a config to a network that runs, with its data; and trained networks, opened again."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 import optax
+from etils import epath
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry, retrieval
@@ -131,9 +132,17 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
 
 def opened(task: Task, workdir: Path) -> contextlib.closing[Checkpoints]:
     """The checkpoints of a training of that task, closed at the end of the block; without any, InputError."""
-    if not (workdir / "checkpoints").is_dir():
-        raise errors.InputError(f"{workdir} holds no checkpoints: train it again, or copy them there")
-    return contextlib.closing(Checkpoints(workdir / "checkpoints", metric=task.best, maximise=task.maximise))
+    folder = kept(stage.read(workdir / "config.json") or {}, workdir)
+    if not folder.is_dir():
+        where = "" if folder.is_relative_to(workdir) else f" in {folder}"
+        raise errors.InputError(f"{workdir} holds no checkpoints{where}: train it again, or copy them there")
+    return contextlib.closing(Checkpoints(folder, metric=task.best, maximise=task.maximise))
+
+
+def kept(config: Mapping[str, Any], workdir: Path) -> epath.Path:
+    """Where a training keeps its checkpoints: in its folder, or in a bucket under the folder's name."""
+    root = epath.Path(config["bucket"]) / str(workdir).lstrip("/") if config.get("bucket") else epath.Path(workdir)
+    return root / "checkpoints"
 
 
 def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:

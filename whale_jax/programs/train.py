@@ -42,6 +42,7 @@ DEFAULTS = {
     "shards": 1,  # that photos are dealt out into before each is shuffled for itself: several hosts read only their own
     "together": 1,  # photos of one whale that follow each other in training: K of the P x K sampling of triplets
     "monitor": 0,  # training photos that are measured at every evaluation too, with dropout and augmentation off
+    "bucket": "",  # gs://..., where checkpoints are kept in place of the run's folder
     "parallel": "jit",
     "devices": 0,
 }
@@ -136,6 +137,7 @@ def learn(
         training=batches,
         measures={name: partial(measure, asked=asked) for name, asked in looked_at.items()},
         workdir=workdir,
+        checkpoints=assembly.kept(config, workdir),
         what=workdir.name,
     )
 
@@ -206,6 +208,9 @@ def check(config: ConfigDict) -> None:
     registry.lookup("way to begin", dict.fromkeys(begin.WAYS), config.begin)
     if config.begin != "exact" and not config.inputs.weights:
         raise errors.InputError(f"config.begin = {config.begin!r} needs inputs.weights: a training to begin with")
+    if config.bucket and not config.bucket.startswith("gs://"):
+        what = "is no gs:// address: for others, such as s3://, run this by launch.mirror"
+        raise errors.InputError(f"config.bucket = {config.bucket!r} {what}")
     parts = assembly.assemble(config, classes=2)
     size = jax.ShapeDtypeStruct((1, *config.size, 3), jnp.float32)
     shapes = jax.eval_shape(lambda key, x: parts.model.init(key, x, train=False), jax.random.key(0), size)

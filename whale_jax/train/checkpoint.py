@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
+from etils import epath
 from flax import traverse_util
 from orbax.checkpoint import checkpoint_managers
 
@@ -26,7 +27,7 @@ class Checkpoints:
     """The checkpoints of one run: `<folder>/<step>`, the last two, in case one is damaged, and the best of them.
 
     Args:
-        folder: made if it is not there.
+        folder: made if it is not there; gs:// works as well.
         metric: name of the metric in `save` that says which is best.
         maximise: whether more is better.
     """
@@ -47,9 +48,16 @@ class Checkpoints:
             multiprocessing_options=_processes(),
             create=hosts.count() == jax.process_count(),  # Orbax has all hosts do it, or none
         )
-        self._folder = Path(folder).resolve()
+        there = "://" in str(folder)
+        self._folder = epath.Path(folder if there else Path(folder).resolve())
         handlers = {"state": ocp.StandardCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
-        self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
+        try:
+            if there:
+                (self._folder / "writable").write_text("")  # or nobody would learn before the first step is saved
+            self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
+        except Exception as error:  # Orbax and what reads buckets have none of their own
+            what = str(error).partition("\n")[0][:SAID] or type(error).__name__
+            raise errors.InputError(f"{folder} cannot be opened: {what}: may this machine write there?") from error
 
     def save(self, state: TrainState, rating: float | None, progress: dict[str, Any]) -> None:
         """Starts writing the state, the metric that rates it, if it was measured, and what the loop must know to go on.

@@ -49,9 +49,10 @@ def fit(
     training: Callable[[int], dict],
     measures: Mapping[str, Callable[[TrainState], dict[str, float]]],
     workdir: Path,
+    checkpoints: Path | None = None,
     what: str = "train",
 ) -> tuple[TrainState, dict[str, Any]]:
-    """Trains until `plan` is done, going on from the last checkpoint in `workdir` if there is one.
+    """Trains until `plan` is done, going on from the last checkpoint if there is one.
 
     Args:
         state: the first state.
@@ -61,7 +62,8 @@ def fit(
         training: step -> batch on the host.
         measures: state -> metrics of an evaluation, by what the log calls them. "valid" says which state is the best;
             without `plan.best` among its metrics, the last one is.
-        workdir: for checkpoints and logs.
+        workdir: for logs.
+        checkpoints: where they are kept; None is inside `workdir`.
         what: title of the progress bar.
 
     Returns:
@@ -74,10 +76,10 @@ def fit(
     state = parallel.put_state(state)
     status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0, "pending": []}
     with contextlib.ExitStack() as stack:  # whatever happens, what was measured and saved is written to its end
-        folder = Path(workdir) / "checkpoints"
-        checkpoints = Checkpoints(folder, metric=plan.best, maximise=plan.maximise)
-        stack.enter_context(contextlib.closing(checkpoints))
-        if restored := checkpoints.resume(state):
+        folder = checkpoints or Path(workdir) / "checkpoints"
+        saved = Checkpoints(folder, metric=plan.best, maximise=plan.maximise)
+        stack.enter_context(contextlib.closing(saved))
+        if restored := saved.resume(state):
             state, status = restored
         first = int(state.step)
         logger = stack.enter_context(contextlib.closing(log.Log(workdir, first)))
@@ -107,13 +109,13 @@ def fit(
                 status |= {"seconds": time.perf_counter() - began, "pending": []}
                 for name, values in found.items():
                     logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
-                checkpoints.save(parallel.put_state(state), rating, status)
+                saved.save(parallel.put_state(state), rating, status)
             elif asked_to_stop():
                 # What the log has not seen yet is said by the run that goes on, as if it had never ended.
                 status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, pending)}
-                checkpoints.save(parallel.put_state(state), None, status)
+                saved.save(parallel.put_state(state), None, status)
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
-        best, _ = checkpoints.restore(parallel.put_state(state), best=True)
+        best, _ = saved.restore(parallel.put_state(state), best=True)
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
     return best, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
 

@@ -1,0 +1,134 @@
+"""A run's folder has a copy from which the run goes on elsewhere."""
+
+import signal
+import subprocess
+import sys
+import uuid
+
+import fsspec
+import pytest
+
+from launch.mirror import LIST, Mirror, run
+from tests import several
+from whale_jax import errors
+
+
+def put(folder, **files):
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def held(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(params=["file", "s3"])
+def bucket(request, tmp_path, monkeypatch):
+    """An address for copies: a folder, and S3 as moto plays it."""
+    if request.param == "file":
+        yield f"file://{tmp_path / 'bucket'}"
+        return
+    s3fs = pytest.importorskip("s3fs", reason="no s3fs here: pip install -r launch/requirements.txt")
+    server = pytest.importorskip("moto.server", reason="no moto here: pip install -r launch/requirements.txt")
+    port = several.free_port()
+    here = server.ThreadedMotoServer(port=port)
+    here.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()  # or it would ask the server of the test before
+    name = f"runs-{uuid.uuid4().hex[:8]}"
+    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
+    yield f"s3://{name}/run"
+    here.stop()
+
+
+def test_another_machine_gets_what_was_sent_and_nothing_half_done(bucket, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    put(here, config="a", checkpoints__3__state="three", log="1")
+    unfinished = {"checkpoints/6.orbax-checkpoint-tmp-1/state": "s", "result.json.tmp": "{"}
+    for name, text in unfinished.items():
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text(text)
+    mirror = Mirror(here, bucket)
+    assert mirror.send() == 3
+    assert mirror.send() == 0
+    put(here, checkpoints__6__state="six", log="12")
+    (here / "checkpoints" / "3" / "state").unlink()
+    assert mirror.send() == 2
+    assert Mirror(there, bucket).fetch() == 3
+    assert held(there) == {"config": "a", "checkpoints/6/state": "six", "log": "12"}
+    fs, root = fsspec.core.url_to_fs(bucket)
+    assert not fs.exists(f"{root}/checkpoints/3/state")
+
+
+def test_what_the_list_does_not_name_is_not_taken(bucket, tmp_path):
+    """The machine was lost while it sent a step."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    put(here, checkpoints__3__state="three")
+    Mirror(here, bucket).send()
+    fs, root = fsspec.core.url_to_fs(bucket)
+    fs.makedirs(f"{root}/checkpoints/6", exist_ok=True)
+    fs.pipe_file(f"{root}/checkpoints/6/some", b"half of it")
+    Mirror(there, bucket).fetch()
+    assert held(there) == {"checkpoints/3/state": "three"}
+
+
+def test_a_command_is_followed_to_its_end_and_its_code_is_told(tmp_path):
+    here, bucket = tmp_path / "here", tmp_path / "bucket"
+    put(here, begun="yes")
+    code = f"import pathlib, sys; pathlib.Path({str(here / 'said')!r}).write_text('done'); sys.exit(75)"
+    assert run(Mirror(here, str(bucket)), [sys.executable, "-c", code], every=60) == 75
+    assert {name: text for name, text in held(bucket).items() if name != LIST} == {"begun": "yes", "said": "done"}
+
+
+def test_a_signal_reaches_the_command_and_what_it_saves_is_sent(tmp_path):
+    here, bucket = tmp_path / "here", tmp_path / "bucket"
+    code = (
+        "import pathlib, signal, sys\n"
+        f"folder = pathlib.Path({str(here)!r})\n"
+        "def end(*_):\n    (folder / 'saved').write_text('x'); sys.exit(75)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "(folder / 'ready').write_text('x')\nprint('ready', flush=True)\nsignal.pause()"
+    )
+    command = [sys.executable, "-m", "launch.mirror", str(here), str(bucket), "--", sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=several.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert [process.stdout.readline().strip() for _ in range(2)] == ["fetched 0 files", "ready"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 75
+    assert set(held(bucket)) == {LIST, "ready", "saved"}
+
+
+def test_a_network_that_is_away_for_a_while_does_not_end_the_run(tmp_path, monkeypatch, capsys):
+    here, bucket = tmp_path / "here", tmp_path / "bucket"
+    put(here, begun="yes")
+    mirror, times = Mirror(here, str(bucket)), []
+
+    def send(send=mirror.send):
+        times.append(1)
+        if len(times) < 3:
+            raise ConnectionError("no route")
+        return send()
+
+    monkeypatch.setattr(mirror, "send", send)
+    assert run(mirror, [sys.executable, "-c", ""], every=0.1) == 0
+    assert len(times) >= 3
+    assert set(held(bucket)) == {LIST, "begun"}
+    assert "not sent, ConnectionError: no route" in capsys.readouterr().err
+
+
+def test_a_bucket_that_may_not_be_written_is_found_before_the_run(bucket, tmp_path):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(errors.InputError, match=r"file.*may this machine write there"):
+        Mirror(tmp_path, str(tmp_path / "file"))
+    if bucket.startswith("s3://"):
+        with pytest.raises(errors.InputError, match=r"s3://nobodys/run: .*may this machine write there"):
+            Mirror(tmp_path, "s3://nobodys/run")
+    with pytest.raises(errors.InputError, match=r"nowhere://.*library"):
+        Mirror(tmp_path, "nowhere://bucket/run")
