@@ -20,11 +20,17 @@ objects = pytest.importorskip("gcp_storage_emulator.handlers.objects", reason=WH
 NotFound = pytest.importorskip("gcp_storage_emulator.exceptions", reason=WHY).NotFound
 
 FIT = """
-import sys, jax, numpy as np
+import os, sys, time, jax, numpy as np
 jax.config.update("jax_num_cpu_devices", 2)
 from etils import epath
 from tests.train import test_loop
-state, _ = test_loop.fit(sys.argv[1], checkpoints=epath.Path(sys.argv[2]), die_at=int(sys.argv[3]))
+folder = epath.Path(sys.argv[2])
+def killed(pid, signal, kill=os.kill):
+    while not (folder / "3" / "commit_success.txt").exists():  # which is written while the training goes on
+        time.sleep(0.1)
+    kill(pid, signal)
+os.kill = killed
+state, _ = test_loop.fit(sys.argv[1], checkpoints=folder, die_at=int(sys.argv[3]))
 np.savez(sys.argv[1] + "/state.npz", *jax.tree.leaves(jax.device_get(state)))
 """
 
