@@ -1,0 +1,150 @@
+"""What devices tell each other in a step, how much of it there is to do, and what that promises on 1 to 64 GPUs.
+
+    python -m benchmarks.scaling              the table on paper, of compiled steps (4 min on two cores)
+    python -m benchmarks.scaling --overhead   ms a step on 1 to 8 simulated devices, all of them on these cores
+
+On paper a step takes max(FLOPs / rate, bytes / memory bandwidth) of its share of the batch, and for each all-reduce
+2 log2(n) latencies and 2 (n - 1) / n of its bytes over the slowest link: what a ring or a tree needs at least. Nothing
+of it is hidden behind the computation. FLOPs, bytes and all-reduces are read from the step that XLA compiled here, for
+the CPU: a GPU fuses otherwise, so bytes are a guess, and FLOPs and all-reduces are not.
+"""
+
+import argparse
+import math
+import re
+import statistics
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import classifier
+from whale_jax.programs import assembly
+from whale_jax.train.parallel import parallel
+from whale_jax.train.step import make_train_step
+
+NETWORKS = ("resnet67", "vgg19_192b")
+WHALES, EACH = 447, 32  # photos a device in a step
+COUNTS = (1, 2, 4, 8, 16, 32, 64)
+RATE, MEMORY = 0.3 * 989e12, 0.7 * 3.35e12  # an H100: 30 % of its bfloat16 FLOP/s, 70 % of its bytes/s
+IN_A_HOST = 8  # GPUs that NVLink joins
+
+
+class Link(NamedTuple):
+    """A way from GPU to GPU: bytes/s of each, and seconds until the first one is there."""
+
+    bandwidth: float
+    latency: float
+
+
+NVLINK = Link(360e9, 5e-6)
+LINKS = {"InfiniBand, 400 Gb/s a GPU": Link(45e9, 8e-6), "Ethernet, 25 Gb/s a host": Link(2.8e9 / IN_A_HOST, 40e-6)}
+WIDTHS = {"f32": 4, "bf16": 2, "s32": 4, "u32": 4, "f64": 8, "pred": 1}
+COLLECTIVE = re.compile(
+    r"= (?P<shapes>.*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(-start)?\("
+)
+
+
+def collectives(text: str) -> list[tuple[str, int]]:
+    """Kind and bytes of each exchange between devices in a compiled step, in its order, as XLA prints it."""
+    return [(match["kind"], sum(map(size, shapes(match["shapes"])))) for match in COLLECTIVE.finditer(text)]
+
+
+def shapes(text: str) -> list[tuple[str, list[int]]]:
+    """("f32", [3, 3]) of every array in a type such as "(f32[3,3]{1,0}, f32[])"."""
+    found = re.findall(r"(\w+)\[([\d,]*)\]", text)
+    return [(kind, [int(n) for n in sides.split(",") if n]) for kind, sides in found]
+
+
+def size(shape: tuple[str, list[int]]) -> int:
+    """Bytes of an array."""
+    return WIDTHS[shape[0]] * math.prod(shape[1])
+
+
+def compiled(config, devices: int) -> jax.stages.Compiled:
+    """A training step of EACH photos on every one of so many devices."""
+    parts = assembly.assemble(config, classes=WHALES)
+    many = parallel("jit", devices)
+    height, width = (6 * side // 5 for side in config.size)
+    count = EACH * devices
+    batch = {
+        "image": jax.ShapeDtypeStruct((count, height, width, 3), jnp.uint8),
+        "view": jax.ShapeDtypeStruct((count, 3, 3), jnp.float32),
+        "points": jax.ShapeDtypeStruct((count, 2, 2), jnp.float32),
+        "box": jax.ShapeDtypeStruct((count, 4), jnp.float32),
+        **{name: jax.ShapeDtypeStruct((count,), jnp.int32) for name in ("index", "label")},
+        **{name: jax.ShapeDtypeStruct((count,), jnp.float32) for name in ("mask", "photos")},
+    }
+    state = jax.eval_shape(lambda: assembly.states.create(parts.model, parts.optimizer, 0, tuple(config.size)))
+    return many.train(make_train_step(parts.model, parts.task, parts.optimizer)).lower(state, batch).compile()
+
+
+def seconds(flops: float, moved: float, told: Sequence[int], count: int, link: Link) -> float:
+    """Of a step on paper, of what one device has to do, when `count` of them tell each other `told`: bytes of each."""
+    work = max(flops / RATE, moved / MEMORY)
+    if count == 1:
+        return work
+    slowest = NVLINK if count <= IN_A_HOST else link
+    waits = len(told) * 2 * math.log2(count) * slowest.latency
+    return work + waits + 2 * (count - 1) / count * sum(told) / slowest.bandwidth
+
+
+def on_paper() -> None:
+    """Prints a table: images/s a GPU for every network, link and number of GPUs."""
+    print("| network | GFLOPs, GB, all-reduces (MB) a step | link beyond 8 GPUs |", *COUNTS, "", sep=" | ")
+    for name in NETWORKS:
+        config = classifier.get_config(name)
+        config.precision = "bfloat16"
+        alone, two = compiled(config, 1), compiled(config, 2)
+        cost, told = alone.cost_analysis(), collectives(two.as_text())
+        assert {kind for kind, _ in told} == {"all-reduce"}
+        sizes = [size for _, size in told]
+        work = cost["flops"], cost["bytes accessed"]
+        what = f"{work[0] / 1e9:.0f}, {work[1] / 1e9:.1f}, {len(sizes)} ({sum(sizes) / 1e6:.1f})"
+        for label, link in LINKS.items():
+            rates = [EACH / seconds(*work, sizes, count, link) for count in COUNTS]
+            cells = [f"{rates[0]:,.0f}/s", *(f"{rate / rates[0]:.0%}" for rate in rates[1:])]
+            print(f"| {name} | {what} | {label} |", " | ".join(cells), "|")
+
+
+def overhead(steps: int = 30) -> None:
+    """Prints ms a step of the same global batch on 1 to 8 devices that share these cores."""
+    config = classifier.get_config("small", size=(32, 64))
+    config.batch = 64
+    base = None
+    for devices in (1, 2, 4, 8):
+        config.devices = devices
+        network = assembly.build(config, classes=WHALES)
+        rng = np.random.default_rng(0)
+        batch = {
+            "image": rng.integers(0, 256, (64, 40, 80, 3), np.uint8),
+            "view": np.tile(np.eye(3, dtype=np.float32), (64, 1, 1)),
+            "index": np.arange(64, dtype=np.int32),
+            "label": rng.integers(0, WHALES, 64).astype(np.int32),
+            "mask": np.ones(64, np.float32),
+        }
+        state, batch = network.parallel.put_state(network.state), network.parallel.put_batch(batch)
+        times = []
+        for _ in range(steps):
+            began = time.perf_counter()
+            state, _ = jax.block_until_ready(network.train(state, batch))
+            times.append(time.perf_counter() - began)
+        middle = statistics.median(times[2:])
+        base = base or middle
+        print(f"{devices} devices: {1e3 * middle:6.1f} ms a step, {middle / base:.2f} of one device's")
+
+
+def main() -> None:
+    """Command line entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--overhead", action="store_true", help="time steps on simulated devices")
+    flags = parser.parse_args()
+    jax.config.update("jax_num_cpu_devices", 8)
+    overhead() if flags.overhead else on_paper()
+
+
+if __name__ == "__main__":
+    main()
