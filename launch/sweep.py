@@ -6,8 +6,9 @@
     python -m launch.sweep show runs/lr
 
 `plan` writes runs/lr/runs.jsonl, and adds to it when it is given again; `run` does what is missing, `--only=I` line I
-alone; `show` tells which are done, failed or missing, and puts those that are done side by side. A run's folder and
-what it printed lie beside that file: runs/lr/NAME and runs/lr/NAME.log.
+alone; `show` tells which are done, failed or missing, and puts those that are done side by side; `flags` prints name
+and flags of each that is missing, for other engines. A run's folder and what it printed lie beside that file:
+runs/lr/NAME and runs/lr/NAME.log.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import json
 import os
 import queue
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -93,6 +95,12 @@ def check(line: Line) -> None:
         raise errors.InputError(f"run {line.name}: {error}") from None
 
 
+def flags(line: Line) -> list[str]:
+    """A run's flags for whale_jax.main, but for the workdir."""
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in line.overrides.items()}
+    return [f"--config={line.config}", *(f"--config.{key}={value}" for key, value in values.items())]
+
+
 def state(sweep: Path, line: Line) -> tuple[str, str]:
     """Of a run: "done", "failed", "preempted" or "missing" (not begun, cut off or under way), and what it said last."""
     if (sweep / line.name / "result.json").exists():
@@ -132,9 +140,7 @@ def run(sweep: Path, lines: Sequence[Line], *, together: int) -> int:
 def _one(sweep: Path, line: Line, shares: queue.SimpleQueue, running: set[subprocess.Popen]) -> int:
     """One run in a process of its own with its share of the machine; its exit code, which it leaves in NAME.exit."""
     share = shares.get()
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in line.overrides.items()}
-    flags = [f"--config.{key}={value}" for key, value in values.items()]
-    command = [sys.executable, "-m", "whale_jax.main", f"--config={line.config}", *flags]
+    command = [sys.executable, "-m", "whale_jax.main", *flags(line)]
     gpu = {} if share.gpu is None else {"CUDA_VISIBLE_DEVICES": share.gpu}
     code = sweep / f"{line.name}.exit"
     code.unlink(missing_ok=True)
@@ -213,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line entry point; the exit code."""
     parser = argparse.ArgumentParser("python -m launch.sweep", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("plan", "run", "show"):
+    for name in ("plan", "run", "show", "flags"):
         commands.add_parser(name).add_argument("sweep", type=Path, help="its folder")
     planned, done = commands.choices["plan"], commands.choices["run"]
     planned.add_argument("--config", required=True, help="as whale_jax.main has it")
@@ -232,6 +238,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = read(given.sweep)
     if given.command == "show":
         show(given.sweep, lines)
+        return 0
+    if given.command == "flags":
+        for line in lines:
+            if state(given.sweep, line)[0] != "done":
+                print(line.name, shlex.join(flags(line)), sep="\t")
         return 0
     if given.only is not None and not 0 <= given.only < len(lines):
         raise errors.InputError(f"--only={given.only}: {given.sweep} has the runs 0 to {len(lines) - 1}")

@@ -1,0 +1,90 @@
+"""What launch/sky gives SkyPilot, and that its commands run: on nodes that this machine plays."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests import several
+from whale_jax import preemption
+from whale_jax.programs import stage
+from whale_jax.train import log
+
+PATH = several.ROOT / "launch" / "sky" / "train.yaml"
+TASK = yaml.safe_load(PATH.read_text())
+
+
+def nodes(tmp_path, number, **changes):
+    """Runs the task's commands on so many nodes."""
+    told = {
+        "SKYPILOT_NODE_IPS": "\n".join(["127.0.0.1"] * number),
+        "SKYPILOT_NUM_NODES": str(number),
+        "PYTHON": sys.executable,
+        "SLURM_CPUS_PER_TASK": "1",  # devices of a node
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(tmp_path / "cache")),
+    }
+    script = tmp_path / "run.sh"
+    script.write_text(TASK["run"].replace(":8476", f":{several.free_port()}"))
+    envs = [{**TASK["envs"], **told, "SKYPILOT_NODE_RANK": str(rank), **changes} for rank in range(number)]
+    words = [["env", *(f"{name}={value}" for name, value in env.items()), "bash", str(script)] for env in envs]
+    return several.commands(words)
+
+
+def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
+    flags = "--config=tests/launch/pod.py --config.stages.box.epochs=1.0"
+    where = {"RUNS": str(tmp_path / "runs"), "FLAGS": flags}
+    ended = nodes(tmp_path, 2, **where, BUCKET=f"file://{tmp_path}/bucket")
+    assert [one.returncode for one in ended] == [0, 0], ended
+    [alone] = nodes(tmp_path, 1, **where, BUCKET="", RUN="alone")
+    assert not alone.returncode, alone
+    results = [stage.read(tmp_path / "runs" / run / "named" / "result.json") for run in ("alone", "try")]
+    assert results[0]["digest"] == results[1]["digest"]
+    assert "on each of 2 hosts" in results[1]["device"]
+    rows, others = (log.read(tmp_path / "runs" / run / "named") for run in ("alone", "try"))
+    for row, other in zip(rows, others, strict=True):
+        np.testing.assert_allclose(list(row.values()), list(other.values()), rtol=1e-3, atol=1e-4)
+    kept, made = (
+        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"}
+        for root in (tmp_path / "bucket" / "try", tmp_path / "runs" / "try")
+    )
+    assert kept - {Path("mirror.json")} == {path for path in made if path.name != ".lock"}
+
+
+def test_a_sweep_is_a_job_a_run(tmp_path):
+    """By a `sky` that prints what it is asked."""
+    sky = tmp_path / "bin" / "sky"
+    sky.parent.mkdir()
+    for name, does in (("sky", 'echo "$@"'), ("python", f'exec {sys.executable} "$@"')):
+        (sky.parent / name).write_text(f"#!/usr/bin/env bash\n{does}\n")
+        (sky.parent / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{sky.parent}:{os.environ['PATH']}"}
+    plan = ["plan", str(tmp_path / "pods"), "--config=tests/launch/pod.py", "--grid=stages.drawn.seed=1,2"]
+    subprocess.run([sys.executable, "-m", "launch.sweep", *plan], cwd=several.ROOT, check=True, capture_output=True)
+    command = ["bash", "launch/sky/sweep.sh", str(tmp_path / "pods"), "--cloud=gcp"]
+    said = subprocess.run(command, cwd=several.ROOT, env=env, check=True, capture_output=True, text=True).stdout
+    first, second = said.splitlines()
+    assert "--env RUN=pods/000_seed=1 --env FLAGS=--config=tests/launch/pod.py --config.stages.drawn.seed=1" in first
+    assert second.endswith("--config.stages.drawn.seed=2 --cloud=gcp")
+
+
+TOLD = """
+import json, sky, sys
+task = sky.Task.from_yaml(sys.argv[1])
+asked = [[*one.accelerators, one.use_spot, one.job_recovery["recover_on_exit_codes"]] for one in task.resources]
+print(json.dumps([task.num_nodes, sorted(asked), task.run]))
+"""
+
+
+@pytest.mark.skipif(
+    "SKYPILOT_PYTHON" not in os.environ, reason="SKYPILOT_PYTHON, of an environment with SkyPilot, is unset"
+)
+def test_skypilot_takes_the_task():
+    command = [os.environ["SKYPILOT_PYTHON"], "-c", TOLD, str(PATH)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    asked = [[name, True, [preemption.EXIT]] for name in sorted(TASK["resources"]["accelerators"])]
+    assert json.loads(said.splitlines()[-1]) == [TASK["num_nodes"], asked, TASK["run"]]
