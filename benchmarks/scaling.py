@@ -3,10 +3,15 @@
     python -m benchmarks.scaling              the table on paper, of compiled steps (4 min on two cores)
     python -m benchmarks.scaling --overhead   ms a step on 1 to 8 simulated devices, all of them on these cores
 
-On paper a step takes max(FLOPs / rate, bytes / memory bandwidth) of its share of the batch, and for each all-reduce
-2 log2(n) latencies and 2 (n - 1) / n of its bytes over the slowest link: what a ring or a tree needs at least. Nothing
-of it is hidden behind the computation. FLOPs, bytes and all-reduces are read from the step that XLA compiled here, for
-the CPU: a GPU fuses otherwise, so bytes are a guess, and FLOPs and all-reduces are not.
+On paper a step takes max(FLOPs / rate, bytes / memory bandwidth) of a GPU's share of the batch, and then its
+all-reduces, first among the g GPUs of a host, then among h hosts, each GPU with a g-th of the bytes:
+
+    2 log2(g) latency + 2 (g - 1) / g bytes / bandwidth     of NVLink
+    2 log2(h) latency + 2 (h - 1) / h bytes / g / bandwidth of the network
+
+which is what trees and rings need at least; nothing of it is hidden behind the computation. FLOPs, bytes and all-reduces
+are read from the step that XLA compiled here, for the CPU: a GPU fuses otherwise, so its bytes are a guess; its FLOPs
+and all-reduces are not. Rates, bandwidths and latencies are assumptions, and stand below.
 """
 
 import argparse
@@ -40,8 +45,8 @@ class Link(NamedTuple):
     latency: float
 
 
-NVLINK = Link(360e9, 5e-6)
-LINKS = {"InfiniBand, 400 Gb/s a GPU": Link(45e9, 8e-6), "Ethernet, 25 Gb/s a host": Link(2.8e9 / IN_A_HOST, 40e-6)}
+NVLINK = Link(360e9, 2e-6)
+LINKS = {"InfiniBand, 400 Gb/s a GPU": Link(45e9, 5e-6), "Ethernet, 25 Gb/s a host": Link(2.8e9 / IN_A_HOST, 25e-6)}
 WIDTHS = {"f32": 4, "bf16": 2, "s32": 4, "u32": 4, "f64": 8, "pred": 1}
 COLLECTIVE = re.compile(
     r"= (?P<shapes>.*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(-start)?\("
@@ -85,11 +90,10 @@ def compiled(config, devices: int) -> jax.stages.Compiled:
 def seconds(flops: float, moved: float, told: Sequence[int], count: int, link: Link) -> float:
     """Of a step on paper, of what one device has to do, when `count` of them tell each other `told`: bytes of each."""
     work = max(flops / RATE, moved / MEMORY)
-    if count == 1:
-        return work
-    slowest = NVLINK if count <= IN_A_HOST else link
-    waits = len(told) * 2 * math.log2(count) * slowest.latency
-    return work + waits + 2 * (count - 1) / count * sum(told) / slowest.bandwidth
+    inside = min(count, IN_A_HOST)
+    for number, size, way in ((inside, sum(told), NVLINK), (count // inside, sum(told) / inside, link)):
+        work += 2 * math.log2(number) * len(told) * way.latency + 2 * (number - 1) / number * size / way.bandwidth
+    return work
 
 
 def on_paper() -> None:

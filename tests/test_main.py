@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from whale_jax import main
+from whale_jax import main, preemption
 
 ROOT = Path(__file__).parents[1]
 CLASSIFIER, DEMO = "--config=configs/classifier.py", "--config=configs/demo.py"
@@ -85,6 +85,28 @@ def test_an_unfinished_input_is_named_from_the_shell(tmp_path):
     assert found.returncode == 2
     assert f"whale_jax: {tmp_path} holds no finished stage" in found.stderr
     assert "Traceback" not in found.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_asked_to_end_is_not_one_that_failed(tmp_path):
+    """By its exit code, for whoever starts it again: also where it does not train."""
+    command = [sys.executable, "-m", "whale_jax.main", DEMO, f"--workdir={tmp_path / 'run'}"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "[1/" in line:
+                process.terminate()
+                break
+        said = process.stderr.read()
+        assert process.wait() == preemption.EXIT
+    assert "whale_jax: asked to end: give the same command again" in said
+    assert "Traceback" not in said
+
+
+def test_flags_for_several_processes_go_together(tmp_path):
+    command = [sys.executable, "-m", "whale_jax.main", DEMO, f"--workdir={tmp_path / 'run'}", "--num_processes=2"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert "only --distributed=explicit takes --num_processes" in found.stderr
     assert not (tmp_path / "run").exists()
 
 

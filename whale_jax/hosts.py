@@ -45,7 +45,7 @@ def connect(way: str, *, address: str | None, number: int | None, index: int | N
     registry.lookup("--distributed", dict.fromkeys(WAYS), way)
     given = {"coordinator_address": address, "num_processes": number, "process_id": index}
     if way != "explicit" and (named := [f"--{name}" for name, value in given.items() if value is not None]):
-        raise errors.InputError(f"{' and '.join(named)} are for --distributed=explicit, not {way!r}")
+        raise errors.InputError(f"only --distributed=explicit takes {' and '.join(named)}, not {way!r}")
     if way == "none":
         return
     if way == "explicit":

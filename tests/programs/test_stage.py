@@ -2,6 +2,7 @@
 
 import json
 
+import filelock
 import pytest
 from ml_collections import ConfigDict
 
@@ -45,6 +46,16 @@ def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, t
     assert stage.run(config(), tmp_path / "a") == first
     assert program.runs == 2
     assert {"seconds", "device", "versions", "seed", "inputs", "digest", "split"} <= first.keys()
+
+
+def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(program, tmp_path):
+    stage.run(config(), tmp_path / "a")
+    with filelock.FileLock(tmp_path / "b" / stage.LOCK):
+        with pytest.raises(errors.InputError, match=r"/b: another run is at work in it"):
+            stage.run(config(), tmp_path / "b")
+        assert stage.run(config(), tmp_path / "a")  # what is done, anybody may read
+    assert program.runs == 1
+    assert stage.run(config(), tmp_path / "b")
 
 
 def test_a_folder_of_another_config_is_refused_and_names_the_keys(program, tmp_path):

@@ -81,7 +81,7 @@ def test_what_the_others_cannot_know_is_said():
         ({"way": "explicit", "number": 2}, "--coordinator_address and --process_id"),
         ({"way": "explicit", "address": "here:1", "number": 2, "index": 2}, "begin with 0"),
         ({"way": "explicit", "address": "here", "number": 2, "index": 1}, "host:port"),
-        ({"way": "none", "number": 2}, "--num_processes are for|--num_processes"),
+        ({"way": "none", "number": 2}, "explicit takes --num_processes"),
         ({"way": "auto"}, "srun"),
     ]:
         with pytest.raises(errors.InputError, match=what):
