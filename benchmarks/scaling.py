@@ -9,9 +9,9 @@ all-reduces, first among the g GPUs of a host, then among h hosts, each GPU with
     2 log2(g) latency + 2 (g - 1) / g bytes / bandwidth     of NVLink
     2 log2(h) latency + 2 (h - 1) / h bytes / g / bandwidth of the network
 
-which is what trees and rings need at least; nothing of it is hidden behind the computation. FLOPs, bytes and all-reduces
-are read from the step that XLA compiled here, for the CPU: a GPU fuses otherwise, so its bytes are a guess; its FLOPs
-and all-reduces are not. Rates, bandwidths and latencies are assumptions, and stand below.
+which is what trees and rings need at least; nothing of it is hidden behind the computation. FLOPs, bytes and
+all-reduces are read from the step that XLA compiled here, for the CPU: a GPU fuses otherwise, so its bytes are a guess;
+its FLOPs and all-reduces are not. Rates, bandwidths and latencies are assumptions, and stand below.
 """
 
 import argparse

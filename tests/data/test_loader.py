@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from whale_jax import hosts
 from whale_jax.data import loader
 
 LABEL = np.repeat(np.arange(5), [1, 2, 3, 4, 10])  # whales with so many photos
@@ -57,3 +58,50 @@ def test_clumps_are_not_always_of_the_same_photos():
         return {frozenset(pair) for pair in itertools.pairwise(order) if len({*LABEL[list(pair)]}) == 1}
 
     assert partners(0) != partners(1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_any_number_of_hosts_reads_the_same_batches_each_from_its_own_shards(count, monkeypatch):
+    rows, steps = np.arange(100, 137), range(20)
+
+    def batches():
+        batch = loader.training(Rows(), rows, batch=8, seed=3, shards=4)
+        return np.stack([batch(step) for step in steps])
+
+    whole = batches()
+    monkeypatch.setattr(hosts, "count", lambda: count)
+    shares = []
+    for index in range(count):
+        monkeypatch.setattr(hosts, "index", lambda index=index: index)
+        shares.append(batches())
+        own = np.concatenate([rows[s::4] for s in range(4)[index * 4 // count : (index + 1) * 4 // count]])
+        assert set(shares[-1].ravel()) == set(own)
+    assert_array_equal(np.concatenate(shares, axis=1), whole)
+
+
+def test_every_shard_is_shuffled_for_itself_and_has_each_row_once_an_epoch():
+    rows = np.arange(40)
+    batch = loader.training(Rows(), rows, batch=8, seed=3, shards=4)
+    epoch = np.stack([batch(step) for step in range(5)]).reshape(5, 4, 2)
+    orders = [epoch[:, shard].ravel() // 4 for shard in range(4)]  # place of a row in its shard
+    for order in orders:
+        assert_array_equal(np.sort(order), np.arange(10))
+    assert len({tuple(order) for order in orders}) == 4
+    plain = loader.training(Rows(), rows, batch=8, seed=3)
+    assert_array_equal(plain(0), loader.training(Rows(), rows, batch=8, seed=3, shards=1)(0))
+
+
+def test_hosts_share_the_rows_of_an_evaluation_and_its_padding(monkeypatch):
+    class Marked(Rows):
+        def __getitem__(self, rows):
+            return {"index": np.asarray(rows)}
+
+    def rows_of(index):
+        monkeypatch.setattr(hosts, "index", lambda: index)
+        return list(loader.evaluation(Marked(), np.arange(11), batch=4))
+
+    monkeypatch.setattr(hosts, "count", lambda: 2)
+    parts = [np.concatenate([np.stack([b["index"], b["mask"]]) for b in rows_of(i)], axis=1) for i in range(2)]
+    seen = np.concatenate([part[0][part[1] > 0] for part in parts])
+    assert_array_equal(np.sort(seen), np.arange(11))
+    assert [part.shape for part in parts] == [(2, 6), (2, 6)]

@@ -35,6 +35,7 @@ def nodes(tmp_path, number, **changes):
     return several.commands(words)
 
 
+@pytest.mark.cluster
 def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
     flags = "--config=tests/launch/pod.py --config.stages.box.epochs=1.0"
     where = {"RUNS": str(tmp_path / "runs"), "FLAGS": flags}
@@ -80,6 +81,7 @@ print(json.dumps([task.num_nodes, sorted(asked), task.run]))
 """
 
 
+@pytest.mark.cluster
 @pytest.mark.skipif(
     "SKYPILOT_PYTHON" not in os.environ, reason="SKYPILOT_PYTHON, of an environment with SkyPilot, is unset"
 )

@@ -23,7 +23,10 @@ EPOCHS = 300
 CONFIG = f"--config=tests/launch/pod.py:{EPOCHS}"
 DEADLINE = 240  # seconds for a job to come as far as it is waited for
 INSTALLED = os.geteuid() == 0 and all(shutil.which(one) for one in ("slurmctld", "slurmd", "munged"))
-pytestmark = pytest.mark.skipif(not INSTALLED, reason="no Slurm here, or not root: launch/slurm/dev_cluster.sh install")
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(not INSTALLED, reason="no Slurm here, or not root: launch/slurm/dev_cluster.sh install"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -262,3 +262,11 @@ def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkey
     stage.run(apply(world, "first"), world.folder / "other")
     assert len(said) == 1
     assert said[0].startswith("1 photos, such as 3.jpg, have names of photos that")
+
+
+def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):
+    assert str(assembly.kept({"bucket": "gs://b/c"}, tmp_path / "run")) == f"gs://b/c{tmp_path}/run/checkpoints"
+    for config in ({}, {"bucket": ""}):
+        assert str(assembly.kept(config, tmp_path / "run")) == f"{tmp_path}/run/checkpoints"
+    with pytest.raises(errors.InputError, match=r"launch\.mirror"):
+        stage.check(stage.config("train", bucket="s3://b"))

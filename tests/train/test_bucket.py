@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from tests import several
-from whale_jax import errors
-from whale_jax.programs import assembly, stage
 from whale_jax.train import log
 
 WHY = "no bucket can be played here: pip install -r launch/requirements.txt"
+pytestmark = pytest.mark.cluster
 pytest.importorskip("gcsfs", reason=WHY)
 server = pytest.importorskip("gcp_storage_emulator.server", reason=WHY)
 objects = pytest.importorskip("gcp_storage_emulator.handlers.objects", reason=WHY)
@@ -83,11 +82,3 @@ def test_a_bucket_that_may_not_be_written_is_found_before_the_first_step(cloud, 
     ended = fit(cloud, tmp_path / "run", "gs://nobodys/a")
     assert "InputError: gs://nobodys/a cannot be opened" in ended.stderr
     assert not log.read(tmp_path / "run")
-
-
-def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):
-    assert str(assembly.kept({"bucket": "gs://b/c"}, tmp_path / "run")) == f"gs://b/c{tmp_path}/run/checkpoints"
-    for config in ({}, {"bucket": ""}):
-        assert str(assembly.kept(config, tmp_path / "run")) == f"{tmp_path}/run/checkpoints"
-    with pytest.raises(errors.InputError, match=r"launch\.mirror"):
-        stage.check(stage.config("train", bucket="s3://b"))
