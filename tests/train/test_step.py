@@ -1,11 +1,15 @@
 """One training step on one device, on four by jit and on four by pmap is the same step."""
 
+import contextlib
+import io
+import re
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.ad_checkpoint import print_saved_residuals
 
 from whale_jax.models import MODELS
 from whale_jax.tasks.classify import classify
@@ -14,7 +18,7 @@ from whale_jax.tasks.simclr import simclr
 from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
-from whale_jax.train.step import make_eval_step, make_train_step
+from whale_jax.train.step import MARKED, make_eval_step, make_train_step
 
 SIZE = (16, 16)
 WARPS = "rotate(30)|scale(0.8,1.2)|flip_lr|gamma(0.8,1.2)"
@@ -32,14 +36,14 @@ def make_batch(seed, count=8):
     }
 
 
-def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=1, **changes):
+def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=1, remat=False, **changes):
     """Parameters and metrics after some steps of a network with batch norm and dropout on augmented pictures."""
     task = task or classify(size=SIZE, classes=3, augmentation=WARPS)
     spec = {"stages": STAGES, "stem": (4, 3, 1), "dropout": 0.0 if shuffle else 0.5, **changes}
     model = MODELS[name](outputs=task.outputs, **spec)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     many = parallel(mode, devices)
-    step = many.train(make_train_step(model, task, optimizer, accumulate=accumulate))
+    step = many.train(make_train_step(model, task, optimizer, accumulate=accumulate, remat=remat))
     state = many.put_state(states.create(model, optimizer, 3, SIZE))
     for i in range(steps):
         batch = make_batch(i)
@@ -79,6 +83,42 @@ def test_parts_of_a_batch_are_spread_over_the_devices():
         assert_same(metrics, other_metrics, atol=1e-4)
     whole, _ = train("resnet", "jit", 1)
     assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in (one, whole)), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["vgg", "resnet"])
+def test_what_is_computed_again_on_the_way_back_changes_nothing(name):
+    plain, metrics = train(name, "jit", 1)
+    again, same = train(name, "pmap", 2, remat=True)
+    assert_same((plain.params, plain.batch_stats), (again.params, again.batch_stats))
+    assert_same(metrics, same, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model", "kept"),
+    [
+        (MODELS["vgg"](outputs=3, stages=((4, 2), (8, 2))), ["8,8,4", "4,4,8"]),
+        (MODELS["resnet"](outputs=3, stages=((4, 2), (8, 1))), ["8,8,4", "8,8,4", "4,4,8"]),
+        (MODELS["inception"](outputs=3, modules=()), ["73,73,64", "35,35,192"]),
+    ],
+    ids=["vgg", "resnet", "inception"],
+)
+def test_only_what_the_model_marks_is_kept_for_the_way_back(model, kept):
+    side = 299 if not hasattr(model, "stages") else 16
+    x = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
+    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), x)
+
+    def loss(variables, x):
+        def forward(variables, x):
+            return model.apply(variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": jax.random.key(0)})
+
+        return jax.checkpoint(forward, policy=MARKED)(variables, x)[0][0].sum()
+
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        print_saved_residuals(loss, variables, x)
+    lines = [line for line in said.getvalue().splitlines() if "from the argument" not in line and "[" in line]
+    saved = [re.match(r"f32\[2,(\d+,\d+,\d+)\]", line) for line in lines]
+    assert [shape[1] for shape in saved if shape] == kept
 
 
 MINED = {

@@ -160,7 +160,7 @@ class Inception(nn.Module):
         x, out = x.astype(self.dtype), {}
         for name, part in parts.items():
             x = layers.Dropout(self.between, self.axis_name)(x, train) if out else x
-            x = out[name] = Branches(part, cell)(x, train)
+            x = out[name] = layers.kept(Branches(part, cell)(x, train))
         if 0 in x.shape:
             raise errors.InputError(f"pictures of {height} x {width} pixels are too small for this network")
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)

@@ -6,11 +6,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
 from whale_jax import errors, geometry
 
 very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
 
+KEPT = "kept"  # name of what `kept` marks
 EPSILON = 1e-4  # of batch normalisation, as Lasagne had it
 
 # He's initialisation with the gain of a rectifier of slope 1/3.
@@ -64,6 +66,11 @@ class ConvNorm(nn.Module):
 def rectify(x: jax.Array, learned: bool) -> jax.Array:
     """The very leaky rectifier, or, inside a module, one with a slope to be learned (He et al., arXiv:1502.01852)."""
     return nn.PReLU(negative_slope_init=1.0)(x) if learned else very_leaky_relu(x)
+
+
+def kept(x: jax.Array) -> jax.Array:
+    """Activations that a step which saves memory keeps for its way back; it finds what is between them again."""
+    return checkpoint_name(x, KEPT)
 
 
 def batch_norm(train: bool, dtype: Any, axis_name: str | None) -> nn.BatchNorm:

@@ -94,6 +94,7 @@ class ResNet(nn.Module):
             for j in range(blocks):
                 learned = layers.learned(self.grown, tuple(stage[1] for stage in self.stages), i, j)
                 x = block(features, 2 if i and not j else 1, depth=depth, learned=learned)(x, train)
+                x = layers.kept(x)
             out[f"stage{i + 1}"] = x
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
         return y, {**out, **head}

@@ -55,6 +55,6 @@ class VGG(nn.Module):
                 stride = 2 if i and not j and self.reduce == "stride" else 1
                 learned = layers.learned(self.grown, tuple(n for _, n in self.stages), i, j)
                 x = cell(features, stride=stride, learned=learned)(x, train)
-            out[f"stage{i + 1}"] = x
+            out[f"stage{i + 1}"] = x = layers.kept(x)
         y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
         return y, {**out, **head}

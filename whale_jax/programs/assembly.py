@@ -124,7 +124,7 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     return Network(
         task=task,
         state=states.create(model, optimizer, config.seed, tuple(config.size)),
-        train=devices.train(make_train_step(model, task, optimizer, accumulate=config.accumulate)),
+        train=devices.train(make_train_step(model, task, optimizer, accumulate=config.accumulate, remat=config.remat)),
         evaluate=devices.evaluate(make_eval_step(model, task)),
         parallel=devices,
     )
@@ -147,7 +147,8 @@ def kept(config: Mapping[str, Any], workdir: Path) -> epath.Path:
 
 def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
     """A trained network: the best state in workdir/checkpoints, or the last one."""
-    network = build(ConfigDict({**config, "accumulate": 1}), classes=classes)  # batches of it may be of any size
+    apart = {"accumulate": 1, "remat": False}  # of training alone; batches of it may be of any size
+    network = build(ConfigDict({**config, **apart}), classes=classes)
     with opened(network.task, workdir) as checkpoints:
         state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
     return network._replace(state=state)

@@ -35,6 +35,7 @@ DEFAULTS = {
     "optimizer": {"name": "adam", "lr": 1e-3},
     "batch": 32,
     "accumulate": 1,  # parts of a batch that does not fit, one after the other
+    "remat": False,  # activations within blocks are computed again on the way back: less memory, more work
     "epochs": 10.0,
     "evaluations": 10,
     "patience": 0,
