@@ -1,6 +1,7 @@
 """Stages at once come out as one after the other do, and what goes wrong in a process is said in the first one."""
 
 import multiprocessing
+import time
 
 import pytest
 
@@ -48,6 +49,21 @@ def test_a_process_that_is_killed_is_named(tmp_path):
             child.kill()
         with pytest.raises(errors.InputError, match="process of stage pod was ended"):
             list(pool.finished())
+
+
+@several
+def test_stages_under_way_are_asked_to_end_too(tmp_path):
+
+    def told():
+        with processes.Pool(2) as pool:
+            pool.start("pod", stage.config("draw", photos=4000), tmp_path / "pod", title="pod")
+            while not (tmp_path / "pod" / "config.json").exists():
+                time.sleep(0.05)
+            raise errors.PreemptedError("asked to end")
+
+    with pytest.raises(errors.PreemptedError):
+        told()
+    assert not (tmp_path / "pod" / "result.json").exists()
 
 
 @pytest.mark.parametrize(

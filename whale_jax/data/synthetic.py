@@ -1,6 +1,5 @@
 """A pod of drawn right whales, written in the layout of the Kaggle competition: the embedded default."""
 
-import concurrent.futures
 import hashlib
 import json
 import os
@@ -10,7 +9,7 @@ import tempfile
 import numpy as np
 
 from whale_jax import errors
-from whale_jax.data import annotations, drawing, tables
+from whale_jax.data import annotations, drawing, tables, threads
 from whale_jax.data.drawing import Shot
 
 VERSION = 1  # goes up when the drawing changes, so that an older pod is not taken for a new one
@@ -51,8 +50,7 @@ def draw(folder: pathlib.Path, *, seed: int, whales: int, photos: int, test: int
             return points
 
         # Threads: NumPy and Pillow release the lock, and nothing has to be imported again.
-        with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
-            points = list(pool.map(develop, train + tests))
+        points = list(threads.ahead(develop, train + tests, workers=min(os.cpu_count() or 1, 16)))
         _write_tables(root, whale_ids, train, tests, points)
         later = {shot.moment for shot in train if shot.name != shot.moment}
         bursts = [[shot.name for shot in train if shot.moment == moment] for moment in sorted(later)]

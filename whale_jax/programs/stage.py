@@ -120,7 +120,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         hosts.wait()
     else:
         result = hosts.once(partial(_work, program, config, workdir, digests=digests, apart=apart))
-    return result if hosts.first() else _result(workdir)
+    if not hosts.first() and (result := read(workdir / "result.json")) is None:
+        raise errors.InputError(f"{workdir}: the first host could not do it, and says why")
+    return result
 
 
 def _work(
