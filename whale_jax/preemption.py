@@ -38,4 +38,5 @@ def watched() -> Iterator[Callable[[], bool]]:
 
 
 def _stop(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt what the first has begun
     raise errors.PreemptedError("asked to end")
