@@ -15,9 +15,9 @@ MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "whale_jax").rglob("
 # A part of whale_jax may import the parts of the lines above its own, and itself.
 ORDER = [
     {"errors"},
-    {"geometry", "registry"},
+    {"geometry", "registry", "progress"},
     {"frames", "hosts"},
-    {"progress", "preemption"},
+    {"preemption"},
     {"losses", "pairs", "metrics", "augment", "models", "data"},
     {"tasks"},
     {"train", "tta", "attribution", "calibration", "retrieval"},

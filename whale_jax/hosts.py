@@ -18,7 +18,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 from jax.experimental import multihost_utils
 
-from whale_jax import errors, registry
+from whale_jax import errors, progress, registry
 
 WAYS = ("none", "auto", "explicit")
 LOST = 60  # seconds without a word from a host after which the others stop
@@ -68,6 +68,7 @@ def connect(way: str, *, address: str | None, number: int | None, index: int | N
         raise errors.InputError(f"--distributed={way}: {what}not all processes came: {error}") from error
     if not first():
         logging.set_verbosity(logging.WARNING)  # each line once
+        progress.HIDDEN = True
 
 
 def _reach(address: str, timeout: int) -> None:

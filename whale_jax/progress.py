@@ -4,8 +4,7 @@ import sys
 
 from tqdm import tqdm
 
-from whale_jax import hosts
-
+HIDDEN = False  # where another host shows the same bars
 STAGE = ""  # whose bars these are, where other processes write to the terminal too: then none may move
 
 
@@ -23,8 +22,6 @@ class _Lines:
 def bar(total: int, *, what: str, unit: str, start: int = 0) -> tqdm:
     """A bar on standard error; where that is a file, or others write there too, a line every half minute.
 
-    Of several hosts only the first shows one.
-
     Args:
         total: items in all.
         what: title.
@@ -40,5 +37,5 @@ def bar(total: int, *, what: str, unit: str, start: int = 0) -> tqdm:
         file=sys.stderr if moving else _Lines(),
         mininterval=0.5 if moving else 30,
         dynamic_ncols=moving,
-        disable=not hosts.first(),
+        disable=HIDDEN,
     )
