@@ -68,6 +68,7 @@ def sums_alone(name, mode):
     assert least <= sum(size for _, size in two) <= least + 4 * (2 * channels + 10)
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize(("name", "atol"), [("vgg", 1e-5), ("resnet", 5e-4)])
 def test_one_to_eight_devices_give_the_same_training(name, atol):
     on_eight(same_training, name, atol)
