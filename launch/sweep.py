@@ -170,9 +170,9 @@ def show(sweep: Path, lines: Sequence[Line]) -> None:
 def compared(sweep: Path) -> dict[str, Any]:
     """What `compare` is told of a sweep: the folders of the runs that are done, and what became of the others."""
     states = {line.name: state(sweep, line) for line in read(sweep)}
-    inputs = {name: str(sweep / name) for name, (what, _) in states.items() if what == "done"}
-    absent = {name: ": ".join(filter(None, one)) for name, one in states.items() if one[0] != "done"}
-    return {"inputs": inputs, "absent": absent}
+    done = [str(sweep / name) for name, (what, _) in states.items() if what == "done"]
+    absent = [": ".join(filter(None, (name, *one))) for name, one in states.items() if one[0] != "done"]
+    return {"inputs": {f"run{i}": folder for i, folder in enumerate(done)}, "absent": tuple(absent)}
 
 
 def grid(fixed: Sequence[str], varied: Sequence[str], listed: Path | None) -> list[dict[str, Any]]:

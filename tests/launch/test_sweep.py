@@ -65,10 +65,11 @@ def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, c
     assert sweep.main(["run", str(folder), "--only=1"]) == 2
     assert sweep.main(["run", str(folder), "--only=0"]) == 0
     told = sweep.compared(folder)
-    assert told["inputs"] == {"000_seed=1": str(folder / "000_seed=1")}
-    assert told["absent"]["002_seed=3"] == "missing"
-    assert told["absent"]["001_seed=2"].startswith("failed: whale_jax: ")
-    assert "whales" in told["absent"]["001_seed=2"]
+    assert told["inputs"] == {"run0": str(folder / "000_seed=1")}
+    failed, missing = told["absent"]
+    assert missing == "002_seed=3: missing"
+    assert failed.startswith("001_seed=2: failed: whale_jax: ")
+    assert "whales" in failed
 
 
 @pytest.mark.parametrize(

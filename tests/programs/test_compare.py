@@ -53,6 +53,19 @@ def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_p
     assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
 
 
+def test_runs_of_a_sweep_that_are_not_there_are_told_under_the_table(folders, tmp_path):
+    sweep = tmp_path / "sweep"
+    done = finished_run(sweep / "000_lr=0.1", dropout=0.0, seed=0, loss=4.0)
+    lines = [{"name": name, "config": "c.py", "overrides": {}} for name in (Path(done).name, "001_lr=0.5", "002_lr=1")]
+    (sweep / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (sweep / "001_lr=0.5.exit").write_text("2\n")
+    (sweep / "001_lr=0.5.log").write_text("much\nwhale_jax: the loss at step 3 is nan\n")
+    text = compared([str(sweep)], tmp_path / "out")["table"]
+    assert "4.000" in text
+    assert "- not there: 001_lr=0.5: failed: whale_jax: the loss at step 3 is nan\n" in text
+    assert text.endswith("- not there: 002_lr=1: missing")
+
+
 def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_path):
     config = compare_config.get_config(",".join(folders))
     config.labels = dict(zip(config.inputs, ["without", "with"] * 2, strict=True))

@@ -19,7 +19,7 @@ DEFAULTS = {
     "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
     "labels": {},  # name of an input -> what the table calls its recipe
     "sources": {},  # name of an input, one of probabilities -> which of its sources are compared; else all are
-    "absent": {},  # name of a run that is not there -> why: told under the table
+    "absent": (),  # runs that are not there, and why: told under the table
     "reach": "",  # a row whose log loss at the end all trainings are timed to
     "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
 }
@@ -43,7 +43,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows = [{"name": name, **summary(group, metrics)} for name, group in recipes.items()]
     text = report.markdown(programs[0], rows)
     if config.absent:
-        text += "\n\n" + "\n".join(f"- not there: {name}, {why}" for name, why in config.absent.items())
+        text += "\n\n" + "\n".join(f"- not there: {what}" for what in config.absent)
     values = {report.COLUMNS[key][0]: [measured(group, key) for group in recipes.values()] for key in metrics}
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
     if programs[0] in TRAINED and (panels := curves(recipes, metrics)):
