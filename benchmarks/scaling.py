@@ -1,6 +1,6 @@
 """What devices tell each other in a step, how much of it there is to do, and what that promises on 1 to 64 GPUs.
 
-    python -m benchmarks.scaling              the table on paper, of compiled steps (4 min on two cores)
+    python -m benchmarks.scaling              the table on paper, of compiled steps (some minutes)
     python -m benchmarks.scaling --overhead   ms a step on 1 to 8 simulated devices, all of them on these cores
 
 On paper a step takes max(FLOPs / rate, bytes / memory bandwidth) of a GPU's share of the batch, and then its
@@ -23,11 +23,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import noise
+from benchmarks.embedding import stepping
 from configs import classifier
 from whale_jax.programs import assembly
+from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
 from whale_jax.train.step import make_train_step
 
@@ -71,19 +73,10 @@ def size(shape: tuple[str, list[int]]) -> int:
 
 def compiled(config, devices: int) -> jax.stages.Compiled:
     """A training step of EACH photos on every one of so many devices."""
-    parts = assembly.assemble(config, classes=WHALES)
-    many = parallel("jit", devices)
-    height, width = (6 * side // 5 for side in config.size)
-    count = EACH * devices
-    batch = {
-        "image": jax.ShapeDtypeStruct((count, height, width, 3), jnp.uint8),
-        "view": jax.ShapeDtypeStruct((count, 3, 3), jnp.float32),
-        "points": jax.ShapeDtypeStruct((count, 2, 2), jnp.float32),
-        "box": jax.ShapeDtypeStruct((count, 4), jnp.float32),
-        **{name: jax.ShapeDtypeStruct((count,), jnp.int32) for name in ("index", "label")},
-        **{name: jax.ShapeDtypeStruct((count,), jnp.float32) for name in ("mask", "photos")},
-    }
-    state = jax.eval_shape(lambda: assembly.states.create(parts.model, parts.optimizer, 0, tuple(config.size)))
+    parts, many, count = assembly.assemble(config, classes=WHALES), parallel("jit", devices), EACH * devices
+    data = noise.photos(count, tuple(6 * side // 5 for side in config.size), whales=WHALES)
+    batch = data.examples[np.arange(count)]
+    state = jax.eval_shape(lambda: states.create(parts.model, parts.optimizer, 0, tuple(config.size)))
     return many.train(make_train_step(parts.model, parts.task, parts.optimizer)).lower(state, batch).compile()
 
 
@@ -121,20 +114,10 @@ def overhead(steps: int = 30) -> None:
     base = None
     for devices in (1, 2, 4, 8):
         config.devices = devices
-        network = assembly.build(config, classes=WHALES)
-        rng = np.random.default_rng(0)
-        batch = {
-            "image": rng.integers(0, 256, (64, 40, 80, 3), np.uint8),
-            "view": np.tile(np.eye(3, dtype=np.float32), (64, 1, 1)),
-            "index": np.arange(64, dtype=np.int32),
-            "label": rng.integers(0, WHALES, 64).astype(np.int32),
-            "mask": np.ones(64, np.float32),
-        }
-        state, batch = network.parallel.put_state(network.state), network.parallel.put_batch(batch)
-        times = []
+        step, times = stepping(config), []
         for _ in range(steps):
             began = time.perf_counter()
-            state, _ = jax.block_until_ready(network.train(state, batch))
+            jax.block_until_ready(step())
             times.append(time.perf_counter() - began)
         middle = statistics.median(times[2:])
         base = base or middle

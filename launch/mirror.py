@@ -18,6 +18,7 @@ from pathlib import Path
 
 import fsspec
 
+from launch import command
 from whale_jax import errors
 
 LIST = "mirror.json"
@@ -94,10 +95,10 @@ class Mirror:
             json.dump(names, file)
 
 
-def run(mirror: Mirror, command: Sequence[str], *, every: float) -> int:
+def run(mirror: Mirror, words: Sequence[str], *, every: float) -> int:
     """Runs the command to its end while the mirror follows; its exit code. A signal to end is passed on to it."""
     print(f"fetched {mirror.fetch()} files", flush=True)
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(words)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
@@ -137,8 +138,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except errors.InputError as error:
-        print(f"\nlaunch.mirror: {error}", file=sys.stderr)
-        sys.exit(2)
+    command.run("mirror", main)

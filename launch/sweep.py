@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from launch import command
 from whale_jax import errors, preemption
 from whale_jax.programs import processes, stage
 
@@ -120,13 +121,13 @@ def run(sweep: Path, lines: Sequence[Line], *, together: int) -> int:
     for share in processes.shares(min(together, len(missing))):
         shares.put(share)
     running: set[subprocess.Popen] = set()
-    codes = {}
+    codes = []
     with concurrent.futures.ThreadPoolExecutor(shares.qsize()) as pool:
         futures = {pool.submit(_one, sweep, line, shares, running): line for line in missing}
         try:
             for number, future in enumerate(concurrent.futures.as_completed(futures), start=1):
                 line = futures[future]
-                codes[line.name] = future.result()
+                codes.append(future.result())
                 what, said = state(sweep, line)
                 print(f"[{number}/{len(missing)}] {line.name}: {what}{': ' * bool(said)}{said}", flush=True)
         except BaseException:
@@ -134,20 +135,18 @@ def run(sweep: Path, lines: Sequence[Line], *, together: int) -> int:
             for process in list(running):
                 process.terminate()  # each saves where it is
             raise
-    return max(codes.values(), default=0)
+    return next(filter(None, codes), 0)
 
 
 def _one(sweep: Path, line: Line, shares: queue.SimpleQueue, running: set[subprocess.Popen]) -> int:
     """One run in a process of its own with its share of the machine; its exit code, which it leaves in NAME.exit."""
     share = shares.get()
-    command = [sys.executable, "-m", "whale_jax.main", *flags(line)]
+    words = [sys.executable, "-m", "whale_jax.main", *flags(line), f"--workdir={sweep / line.name}"]
     gpu = {} if share.gpu is None else {"CUDA_VISIBLE_DEVICES": share.gpu}
     code = sweep / f"{line.name}.exit"
     code.unlink(missing_ok=True)
     with (sweep / f"{line.name}.log").open("a") as said:
-        process = subprocess.Popen(
-            [*command, f"--workdir={sweep / line.name}"], stdout=said, stderr=said, env={**os.environ, **gpu}
-        )
+        process = subprocess.Popen(words, stdout=said, stderr=said, env={**os.environ, **gpu})
         running.add(process)
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(process.pid, share.cores)
@@ -251,10 +250,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except errors.InputError as error:
-        print(f"\nlaunch.sweep: {error}", file=sys.stderr)
-        sys.exit(2)
-    except errors.PreemptedError:
-        sys.exit(preemption.EXIT)
+    command.run("sweep", main)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parents[1]
 SET_UP = """
 import jax
@@ -44,3 +46,10 @@ def commands(them: list[list[str]], *, timeout: int = 240) -> list[subprocess.Co
             one.kill()
     ended = zip(them, running, said, strict=True)
     return [subprocess.CompletedProcess(args, one.returncode, text) for args, one, text in ended]
+
+
+def assert_same_log(rows: list[dict[str, float]], others: list[dict[str, float]], *, rtol: float, atol: float) -> None:
+    """Two trainings said the same at the same steps, to the rounding of sums."""
+    assert [(row["step"], row.keys()) for row in rows] == [(row["step"], row.keys()) for row in others]
+    for row, other in zip(rows, others, strict=True):
+        np.testing.assert_allclose(list(row.values()), list(other.values()), rtol=rtol, atol=atol)

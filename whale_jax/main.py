@@ -10,8 +10,8 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
-from whale_jax import errors, hosts, preemption
-from whale_jax.errors import InputError
+from whale_jax import hosts, preemption
+from whale_jax.errors import InputError, PreemptedError
 from whale_jax.programs import processes, stage
 
 WAY = flags.DEFINE_enum("distributed", "none", hosts.WAYS, "How the processes of this run find each other.")
@@ -54,7 +54,7 @@ def run() -> None:
         app.run(main, flags_parser=read_flags)
     except InputError as error:
         sys.exit(_say(error))
-    except errors.PreemptedError as error:
+    except PreemptedError as error:
         what = "give the same command again, it goes on from there"
         sys.exit(_say(f"{error}: {what}", code=preemption.EXIT))
     except KeyboardInterrupt:

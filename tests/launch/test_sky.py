@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
+from launch import mirror
 from tests import several
 from whale_jax import preemption
 from whale_jax.programs import stage
@@ -46,14 +46,13 @@ def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
     results = [stage.read(tmp_path / "runs" / run / "named" / "result.json") for run in ("alone", "try")]
     assert results[0]["digest"] == results[1]["digest"]
     assert "on each of 2 hosts" in results[1]["device"]
-    rows, others = (log.read(tmp_path / "runs" / run / "named") for run in ("alone", "try"))
-    for row, other in zip(rows, others, strict=True):
-        np.testing.assert_allclose(list(row.values()), list(other.values()), rtol=1e-3, atol=1e-4)
+    logs = (log.read(tmp_path / "runs" / run / "named") for run in ("alone", "try"))
+    several.assert_same_log(*logs, rtol=1e-3, atol=1e-4)
     kept, made = (
-        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"}
+        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != stage.LOCK}
         for root in (tmp_path / "bucket" / "try", tmp_path / "runs" / "try")
     )
-    assert kept - {Path("mirror.json")} == {path for path in made if path.name != ".lock"}
+    assert kept - {Path(mirror.LIST)} == made
 
 
 def test_a_sweep_is_a_job_a_run(tmp_path):

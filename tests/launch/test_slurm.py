@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from launch import sweep
+from tests import several
 from tests.launch import pod
 from whale_jax.programs import stage
 from whale_jax.train import log
@@ -96,10 +96,7 @@ def assert_same(one, other):
     """Two trainings are one to the rounding of sums, with all that was logged on the way."""
     results = [stage.read(run / "result.json") for run in (one, other)]
     assert results[0]["digest"] == results[1]["digest"]
-    rows, others = (log.read(run) for run in (one, other))
-    assert [row["step"] for row in rows] == [row["step"] for row in others]
-    for row, another in zip(rows, others, strict=True):
-        np.testing.assert_allclose(list(row.values()), list(another.values()), rtol=2e-3, atol=2e-4)
+    several.assert_same_log(*(log.read(run) for run in (one, other)), rtol=2e-3, atol=2e-4)
     assert results[0]["metrics"].keys() == results[1]["metrics"].keys()
     assert "2 hosts" in results[1]["device"]
 
@@ -136,10 +133,10 @@ def test_a_run_of_which_a_rank_is_killed_goes_on(cluster, alone, tmp_path):
 
 
 def _rank(pid):
-    """Of a process of a job; none of srun itself."""
+    """Of a process of a job; none of srun itself, nor of the shell around the program."""
     with contextlib.suppress(OSError):
         found = dict(word.partition("=")[::2] for word in Path(f"/proc/{pid}/environ").read_text().split("\0"))
-        return None if Path(f"/proc/{pid}/comm").read_text().startswith("srun") else found.get("SLURM_PROCID")
+        return None if Path(f"/proc/{pid}/comm").read_text().startswith(("srun", "bash")) else found.get("SLURM_PROCID")
 
 
 def test_an_array_does_what_is_missing_of_a_sweep(cluster, alone, tmp_path):

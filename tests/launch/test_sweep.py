@@ -72,6 +72,12 @@ def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, c
     assert "whales" in failed
 
 
+def test_a_run_that_a_signal_ended_is_not_one_that_is_done(tmp_path, config, monkeypatch):
+    planned(tmp_path / "pods", config, "--grid=seed=1,2")
+    monkeypatch.setattr(sweep, "_one", lambda folder, line, *_: {"000_seed=1": -9, "001_seed=2": 0}[line.name])
+    assert sweep.main(["run", str(tmp_path / "pods")]) == -9
+
+
 @pytest.mark.parametrize(
     ("argument", "what"),
     [

@@ -27,10 +27,10 @@ STAGES = ((4, 1), (8, 1))
 
 
 def on_eight(what, *arguments):
-    """Calls a function of this module where there are eight devices."""
+    """Calls a function of this module where there are eight devices; how that ended."""
     code = ON_EIGHT.format(what=what.__name__, arguments=arguments)
     [ended] = several.commands([[sys.executable, "-c", code]])
-    assert not ended.returncode, ended.stdout[-5000:]
+    return ended
 
 
 def same_training(name, atol):
@@ -71,12 +71,14 @@ def sums_alone(name, mode):
 @pytest.mark.cluster
 @pytest.mark.parametrize(("name", "atol"), [("vgg", 1e-5), ("resnet", 5e-4)])
 def test_one_to_eight_devices_give_the_same_training(name, atol):
-    on_eight(same_training, name, atol)
+    ended = on_eight(same_training, name, atol)
+    assert not ended.returncode, ended.stdout[-5000:]
 
 
 @pytest.mark.parametrize(("name", "mode"), [("vgg", "pmap"), ("resnet", "jit")])
 def test_devices_tell_each_other_sums_of_gradients_metrics_and_norms_and_nothing_else(name, mode):
-    on_eight(sums_alone, name, mode)
+    ended = on_eight(sums_alone, name, mode)
+    assert not ended.returncode, ended.stdout[-5000:]
 
 
 def test_what_xla_prints_is_read():

@@ -37,9 +37,7 @@ def assert_same(one, other):
     """To the rounding of sums over devices."""
     (state, rows), (same, others) = one, other
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-6), state, same)
-    assert [row.keys() for row in rows] == [row.keys() for row in others]
-    for row, another in zip(rows, others, strict=True):
-        np.testing.assert_allclose(list(row.values()), list(another.values()), rtol=1e-4, atol=1e-6)
+    several.assert_same_log(rows, others, rtol=1e-4, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -115,21 +115,27 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             return done
     apart = _apart(config, inputs, program, workdir)
     hosts.wait()  # until all have seen what there is, and what is not
+    work = partial(_work, program, config, workdir, wanted=wanted, digests=digests, apart=apart)
     if getattr(program, "TOGETHER", False):
-        result = _work(program, config, workdir, digests=digests, apart=apart)
+        result = work()
         hosts.wait()
     else:
-        result = hosts.once(partial(_work, program, config, workdir, digests=digests, apart=apart))
+        result = hosts.once(work)
     if not hosts.first() and (result := read(workdir / "result.json")) is None:
         raise errors.InputError(f"{workdir}: the first host could not do it, and says why")
     return result
 
 
 def _work(
-    program: ModuleType, config: ConfigDict, workdir: Path, *, digests: dict[str, str], apart: dict[str, Any]
+    program: ModuleType,
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    wanted: dict[str, Any],
+    digests: dict[str, str],
+    apart: dict[str, Any],
 ) -> dict[str, Any]:
-    """Runs the program in its folder, and writes what `run` returns."""
-    wanted = json.loads(config.to_json_best_effort())
+    """Runs the program in its folder, and writes what `run` returns; `wanted` is the config as JSON has it."""
     workdir.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     with _locked(workdir):

@@ -40,13 +40,14 @@ class Checkpoints:
             n=1,
             keep_checkpoints_without_metrics=False,
         )
+        processes = _processes()
         options = ocp.CheckpointManagerOptions(
             preservation_policy=checkpoint_managers.AnyPreservationPolicy([checkpoint_managers.LatestN(2), best]),
             best_fn=lambda metrics: metrics[metric],
             best_mode="max" if maximise else "min",
             cleanup_tmp_directories=True,
-            multiprocessing_options=_processes(),
-            create=hosts.count() == jax.process_count(),  # Orbax has all hosts do it, or none
+            multiprocessing_options=processes,
+            create=processes.active_processes is None,  # Orbax has all hosts do it, or none
         )
         there = "://" in str(folder)
         self._folder = epath.Path(folder if there else Path(folder).resolve())
@@ -56,8 +57,9 @@ class Checkpoints:
                 (self._folder / "writable").write_text("")  # or nobody would learn before the first step is saved
             self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
         except Exception as error:  # Orbax and what reads buckets have none of their own
-            what = str(error).partition("\n")[0][:SAID] or type(error).__name__
-            raise errors.InputError(f"{folder} cannot be opened: {what}: may this machine write there?") from error
+            raise errors.InputError(
+                f"{folder} cannot be opened: {_brief(error)}: may this machine write there?"
+            ) from error
 
     def save(self, state: TrainState, rating: float | None, progress: dict[str, Any]) -> None:
         """Starts writing the state, the metric that rates it, if it was measured, and what the loop must know to go on.
@@ -89,11 +91,8 @@ class Checkpoints:
                     self._manager.delete(bad)
                 return found
             damaged.setdefault(step, _DamagedError(f"another host cannot read the checkpoint {step}"))
-        raise errors.InputError(
-            "\n".join(
-                [*map(str, damaged.values()), "no other is there: remove it to begin anew, or train in another folder"]
-            )
-        )
+        what = "no other is there: remove it to begin anew, or train in another folder"
+        raise errors.InputError("\n".join([*map(str, damaged.values()), what]))
 
     def restore(self, like: TrainState, *, best: bool = False) -> tuple[TrainState, dict[str, Any]] | None:
         """The last (or best) state and its progress, or None where there is none; a damaged one raises InputError.
@@ -159,8 +158,8 @@ class Checkpoints:
         except errors.InputError:
             raise
         except Exception as error:
-            what = str(error).partition("\n")[0][:SAID] or type(error).__name__
-            raise _DamagedError(f"the checkpoint {self._folder / str(step)} cannot be read: {what}") from error
+            where = f"the checkpoint {self._folder / str(step)} cannot be read"
+            raise _DamagedError(f"{where}: {_brief(error)}") from error
 
     def _verify(self, step: int, arrays: dict[str, jax.Array], known: dict[str, Any]) -> None:
         """Raises _DamagedError where an array is not what was written."""
@@ -198,6 +197,10 @@ class Checkpoints:
 
 class _DamagedError(errors.InputError):
     """A checkpoint is not what was written."""
+
+
+def _brief(error: Exception) -> str:
+    return str(error).partition("\n")[0][:SAID] or type(error).__name__
 
 
 def _processes() -> ocp.options.MultiprocessingOptions:

@@ -80,7 +80,7 @@ def fit(
         saved = Checkpoints(folder, metric=plan.best, maximise=plan.maximise)
         stack.enter_context(contextlib.closing(saved))
         if restored := saved.resume(state):
-            state, status = restored
+            state, status = restored[0], status | restored[1]  # an older checkpoint may lack what came later
         first = int(state.step)
         logger = stack.enter_context(contextlib.closing(log.Log(workdir, first)))
         bar = progress.bar(plan.steps * plan.batch, what=what, unit="images", start=first * plan.batch)
@@ -102,18 +102,19 @@ def fit(
                 row = _drain(pending, step)
                 logger.write(step, row)
                 bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
+            rating = None
             if last or step % plan.eval_every == 0:
                 found = {name: measure(state) for name, measure in measures.items()}
                 rating = found["valid"].get(plan.best, float(step if plan.maximise else -step))
                 status = _rate(status, found["valid"], rating, step, plan)
-                status |= {"seconds": time.perf_counter() - began, "pending": []}
                 for name, values in found.items():
                     logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
-                saved.save(parallel.put_state(state), rating, status)
-            elif asked_to_stop():
-                # What the log has not seen yet is said by the run that goes on, as if it had never ended.
-                status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, pending)}
-                saved.save(parallel.put_state(state), None, status)
+            elif not asked_to_stop():
+                continue
+            # What the log has not seen yet is said by the run that goes on, as if it had never ended.
+            status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, pending)}
+            saved.save(parallel.put_state(state), rating, status)
+            if rating is None:
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
         best, _ = saved.restore(parallel.put_state(state), best=True)
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
