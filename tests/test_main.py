@@ -19,6 +19,8 @@ CASES = {
     "config file": (["--config=configs/clasifier.py"], ["configs/clasifier.py", "No such file"]),
     "no config": ([], ["--config must have a value", "usage: python -m whale_jax.main --config="]),
     "flag": ([CLASSIFIER, "--wrokdir=x"], ["Unknown command line flag 'wrokdir'", "workdir"]),
+    "shard": ([DEMO, "--shard=8/8"], ["'8/8' is no shard: 0/8 to 7/8 are eight of them"]),
+    "shards of hosts": ([DEMO, "--shard=0/8", "--distributed=auto"], ["--shard is for processes that know nothing"]),
     "argument": ([CLASSIFIER, "epochs=3"], ["unknown argument 'epochs=3'", "--config.seed=1"]),
 }
 

@@ -11,6 +11,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from whale_jax import hosts, preemption
+from whale_jax.data.shards import Shard
 from whale_jax.errors import InputError, PreemptedError
 from whale_jax.programs import processes, stage
 
@@ -19,6 +20,7 @@ COORDINATOR = flags.DEFINE_string("coordinator_address", None, "For explicit: ho
 NUMBER = flags.DEFINE_integer("num_processes", None, "For explicit: how many there are.")
 INDEX = flags.DEFINE_integer("process_id", None, "For explicit: which of them this is, from 0.")
 TIMEOUT = flags.DEFINE_integer("connect_timeout", 300, "Seconds that processes wait for each other at the start.")
+SHARD = flags.DEFINE_string("shard", None, "Such as 3/8: of what is made of every photo, only the fourth eighth.")
 CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file under configs/.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; a run that was cut off goes on in it.")
 
@@ -27,9 +29,15 @@ def main(argv: list[str]) -> None:
     """Runs the config's program in the workdir."""
     if len(argv) > 1:
         raise InputError(f"unknown argument {argv[1]!r}: everything is a flag, such as --config.seed=1")
+    if SHARD.value and WAY.value != "none":
+        raise InputError("--shard is for processes that know nothing of each other: leave out --distributed")
+    own = Shard.read(SHARD.value) if SHARD.value else None
     processes.set_up()
     hosts.connect(WAY.value, address=COORDINATOR.value, number=NUMBER.value, index=INDEX.value, timeout=TIMEOUT.value)
-    stage.run(CONFIG.value, Path(WORKDIR.value))
+    if own:
+        stage.run_shard(CONFIG.value, Path(WORKDIR.value), own)
+    else:
+        stage.run(CONFIG.value, Path(WORKDIR.value))
 
 
 def read_flags(argv: list[str]) -> list[str]:

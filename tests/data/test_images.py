@@ -165,6 +165,23 @@ def test_same_bytes_for_any_number_of_workers(tmp_path, monkeypatch):
     np.testing.assert_array_equal(results[0], results[2])
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_a_view_of_shards_is_that_of_all_photos(tmp_path, monkeypatch, angle):
+    monkeypatch.setattr(images, "BATCH_PIXELS", 4 * 48 * 48)
+    pixels = [smooth(seed, 90 + 10 * seed, 120, sigma=2) for seed in range(7)]
+    photos = as_photos([as_jpeg(p) for p in pixels], [p.shape[:2] for p in pixels])
+    matrices = np.stack([turned(p.shape[:2], (48, 48), angle, 0.6, 0.7) for p in pixels])
+    matrices[4:5] = np.nan
+    shards = []
+    for i, rows in enumerate((slice(0, 3), slice(3, 5), slice(5, 7))):
+        shards.append(tmp_path / f"{i}.npy")
+        images.render(photos, matrices, (48, 48), shards[-1], rows=rows)
+    joined = images.save(tmp_path / "joined", photos, matrices, (48, 48), shards=shards)
+    whole = images.save(tmp_path / "whole", photos, matrices, (48, 48))
+    np.testing.assert_array_equal(joined.images, whole.images)
+    np.testing.assert_array_equal(joined.pictured, [True] * 4 + [False] + [True] * 2)
+
+
 def test_photos_need_not_fit_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "BATCH_PIXELS", 4 * 128 * 128)
     jpeg, n, size = as_jpeg(smooth(6, 200, 200, sigma=3)), 200, (128, 128)

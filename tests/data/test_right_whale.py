@@ -2,7 +2,9 @@
 
 import errno
 import io
+import itertools
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from whale_jax import errors
-from whale_jax.data import check, right_whale
+from whale_jax.data import check, records, right_whale
 from whale_jax.data.annotations import Catalogue, Photo
 
 SIZE = (24, 32)  # height, width
@@ -82,13 +84,46 @@ def test_records_say_what_the_columns_say(tmp_path, files):
 
 
 def test_parts_are_joined_in_order_and_read_by_many_threads(tmp_path, files, monkeypatch):
-    monkeypatch.setattr(right_whale, "PART", 2 * len(files["w_1.jpg"]))
+    monkeypatch.setattr(records, "PART", 2 * len(files["w_1.jpg"]))
     right_whale.build(catalogue(tmp_path, files), tmp_path)
     assert len({path.name.split(".")[0] for path in tmp_path.rglob("*array_record*")}) > 2
     photos = right_whale.load(tmp_path)
     rows = np.random.default_rng(0).integers(0, len(files), 300)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(photos.jpeg, rows)) == [files[photos.name[row]] for row in rows]
+
+
+@pytest.mark.parametrize("cuts", [(0, 7), (0, 1, 7), (0, 2, 3, 5, 7)])
+def test_a_dataset_of_shards_is_that_of_all_photos(tmp_path, files, monkeypatch, cuts):
+    monkeypatch.setattr(records, "PART", 2 * len(files["w_1.jpg"]))
+    files["w_2.jpg"] = b"no picture"
+    every = catalogue(tmp_path, files, points=[[1.5, 2], [np.nan, np.nan]], box=[3, 4, 5, 6.25])
+    skipped = right_whale.build(every, tmp_path / "whole", skip_unreadable=True)
+    shards = [tmp_path / f"{i}" for i in range(len(cuts) - 1)]
+    for shard, rows in zip(shards, itertools.pairwise(cuts), strict=True):
+        right_whale.build(every._replace(photos=every.photos[slice(*rows)]), shard, skip_unreadable=True)
+    for _ in range(2):  # the second time from what is there
+        assert right_whale.join(every, shards, tmp_path / "joined") == skipped
+    one, other = (right_whale.load(tmp_path / name) for name in ("whole", "joined"))
+    assert right_whale.unchanged(every, tmp_path / "joined")
+    for name, mine, its in zip(one._fields, one, other, strict=True):
+        if name != "jpeg":
+            np.testing.assert_array_equal(mine, its)
+            assert np.asarray(mine).dtype == np.asarray(its).dtype
+    shutil.rmtree(shards[0])
+    assert [other.jpeg(row) for row in range(len(other.name))] == [files[name] for name in other.name]
+
+
+def test_a_disk_that_knows_no_links_gets_copies(tmp_path, files, monkeypatch):
+    every = catalogue(tmp_path, files)
+    right_whale.build(every, tmp_path / "shard")
+
+    def refuse(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr("os.link", refuse)
+    right_whale.join(every, [tmp_path / "shard"], tmp_path / "joined")
+    assert right_whale.load(tmp_path / "joined").jpeg(3) == files[sorted(files)[3]]
 
 
 def test_digest_depends_on_every_byte_and_annotation_alone(tmp_path, files):
@@ -247,7 +282,9 @@ def test_neither_tensorflow_nor_jax_is_imported(tmp_path):
     program = f"""
 import sys
 from whale_jax.data import annotations, right_whale
-right_whale.build(annotations.read({str(tmp_path)!r}), {str(tmp_path / "out")!r})
+every = annotations.read({str(tmp_path)!r})
+right_whale.build(every, {str(tmp_path / "shard")!r})
+right_whale.join(every, [{str(tmp_path / "shard")!r}], {str(tmp_path / "out")!r})
 assert len(right_whale.load({str(tmp_path / "out")!r}).jpeg(2)) == {len(jpeg(2))}
 assert not {{"tensorflow", "jax"}} & sys.modules.keys()
 """

@@ -1,6 +1,7 @@
 """A whole pipeline that takes seconds: a drawn pod, found by two networks, and named by a third.
 
---config=tests/launch/pod.py, or :20 after it for twenty epochs of the last one, or :member for that one alone
+--config=tests/launch/pod.py, or :20 after it for twenty epochs of the last one; :member for that one alone, :photos for
+the import
 """
 
 from whale_jax.programs import stage
@@ -17,9 +18,11 @@ NAMED = {"photos": "photos", "split": "split", "view": "found"}  # inputs of the
 
 
 def get_config(epochs="4"):
-    """The pipeline's config, or that of its third network."""
+    """The pipeline's config, or that of a stage of it."""
     if epochs == "member":
         return named({}, 4.0)
+    if epochs == "photos":
+        return stage.config("import_photos")
     data = {"photos": "photos", "split": "split"}
     stages = {
         "drawn": stage.config("draw", whales=4, photos=40, test=4, width=128),

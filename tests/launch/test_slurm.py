@@ -15,6 +15,7 @@ import pytest
 from launch import sweep
 from tests import several
 from tests.launch import pod
+from whale_jax.data import right_whale
 from whale_jax.programs import stage
 from whale_jax.train import log
 
@@ -150,6 +151,16 @@ def test_an_array_does_what_is_missing_of_a_sweep(cluster, alone, tmp_path):
     assert [sweep.state(folder, line)[0] for line in lines] == ["done"] * 3
     assert {stage.read(folder / line.name / "result.json")["seed"] for line in lines} == {0, 1, 2}
     assert json.loads((folder / lines[2].name / "config.json").read_text())["inputs"]["view"] == str(alone / "found")
+
+
+def test_an_array_imports_shards_that_the_run_puts_together(cluster, alone, tmp_path):
+    workdir = tmp_path / "photos"
+    run = ["--config=tests/launch/pod.py:photos", f"--config.root={alone / 'drawn' / 'pod'}", f"--workdir={workdir}"]
+    job = submit(cluster, workdir, "launch/slurm/shards.sbatch", *run, options=["--array=0-2"])
+    whole = submit(cluster, workdir, "launch/slurm/train.sbatch", *run, options=[f"--dependency=afterok:{job}"])
+    assert ended(cluster, workdir, whole) == ("COMPLETED", 0), Path(f"{workdir}.log").read_text()
+    assert right_whale.load(workdir).digest == right_whale.load(alone / "photos").digest
+    assert len(list((workdir / "right_whale").rglob("*array_record*"))) == 3
 
 
 def test_a_mistake_is_not_tried_again(cluster, tmp_path):

@@ -141,7 +141,11 @@ def _find_photos(root: Path) -> tuple[dict[str, int], Callable[[str], bytes]]:
             sizes[name], readers[name] = size, reader
     if not sizes:
         raise InputError(f"no photos in {' and '.join(map(str, places))}: put them there")
-    return sizes, lambda name: readers[name]()
+    return sizes, functools.partial(_read, readers)
+
+
+def _read(readers: Mapping[str, Callable[[], bytes]], name: str) -> bytes:
+    return readers[name]()
 
 
 def _files(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:

@@ -6,8 +6,9 @@ photo pixels to view pixels. A view lies in a memory-mapped file, so photos neve
 
 import contextlib
 import io
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +44,15 @@ class View(NamedTuple):
         return np.isfinite(self.matrices).all((1, 2))
 
 
-def save(folder: Path, photos: Photos, matrices: np.ndarray, size: geometry.Size, *, workers: int = 0) -> View:
+def save(
+    folder: Path,
+    photos: Photos,
+    matrices: np.ndarray,
+    size: geometry.Size,
+    *,
+    shards: Sequence[Path] = (),
+    workers: int = 0,
+) -> View:
     """Renders a view into `folder`; the same view that is complete there already is left as it is.
 
     Args:
@@ -51,6 +60,7 @@ def save(folder: Path, photos: Photos, matrices: np.ndarray, size: geometry.Size
         photos: N photos.
         matrices: (N, 3, 3) from photo pixels to view pixels; NaN where unknown.
         size: (height, width) of the view.
+        shards: files of some of its rows each, in order, that `render` wrote; they are put together then.
         workers: decoding threads; 0 is one a core.
 
     Returns:
@@ -64,7 +74,10 @@ def save(folder: Path, photos: Photos, matrices: np.ndarray, size: geometry.Size
         return view
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "matrices.npy", matrices)
-    render(photos, matrices, size, folder / "images.npy", workers=workers)
+    if shards:
+        _join(shards, folder / "images.npy", (len(matrices), *size, 3))
+    else:
+        render(photos, matrices, size, folder / "images.npy", workers=workers)
     return load(folder)
 
 
@@ -103,25 +116,36 @@ def decode(jpeg: bytes, scale: tuple[float, float] = (1, 1), *, window: Iterable
         raise InputError(f"not a picture that can be read: {e}") from e
 
 
-def render(photos: Photos, matrices: np.ndarray, size: geometry.Size, path: Path, *, workers: int = 0) -> np.ndarray:
+def render(
+    photos: Photos,
+    matrices: np.ndarray,
+    size: geometry.Size,
+    path: Path,
+    *,
+    rows: slice = slice(None),
+    workers: int = 0,
+) -> np.ndarray:
     """Writes every photo, moved by its matrix, into one .npy file; beyond a photo's rim its edge is repeated.
 
-    The file appears under its name only when it is complete. It is the same for any number of workers.
+    The file appears under its name only when it is complete. It is the same for any number of workers, and files of
+    some rows each hold what one of all rows does.
 
     Args:
         photos: N photos.
         matrices: (N, 3, 3) from photo pixels to view pixels.
         size: (height, width) of the view.
         path: the (N, height, width, 3) uint8 file to write.
+        rows: of the photos that are written.
         workers: decoding threads; 0 is one a core.
 
     Returns:
         (N,) bool, False where the matrix is not finite or has no inverse: those views are black.
         A photo that cannot be read raises InputError with its name.
     """
-    check.room(Path(path).parent, len(photos.name) * size[0] * size[1] * 3)
+    own = np.arange(len(photos.name))[rows]
+    check.room(Path(path).parent, len(own) * size[0] * size[1] * 3)
     plan = _plan(photos.size, matrices, size=size)
-    rows, batch = np.flatnonzero(plan.ok), max(1, BATCH_PIXELS // (size[0] * size[1]))
+    wanted, batch = own[plan.ok[own]], max(1, BATCH_PIXELS // (size[0] * size[1]))
     workers = workers or os.cpu_count()
 
     def tile(row: int) -> np.ndarray:
@@ -130,19 +154,20 @@ def render(photos: Photos, matrices: np.ndarray, size: geometry.Size, path: Path
         except InputError as e:
             raise InputError(f"{photos.name[row]}: {e}") from e
 
-    bar = progress.bar(len(rows), what=Path(path).parent.name, unit="photos")
+    bar = progress.bar(len(wanted), what=Path(path).parent.name, unit="photos")
     with _partial(Path(path)) as partial, bar:
-        views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(photos.name), *size, 3))
+        views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(own), *size, 3))
         stack = np.zeros((batch, *plan.tile, 3), np.uint8)  # the last batch is padded: one compile for all
-        tiles = threads.ahead(tile, rows.tolist(), workers=workers, depth=batch + workers)
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
+        tiles = threads.ahead(tile, wanted.tolist(), workers=workers, depth=batch + workers)
+        for start in range(0, len(wanted), batch):
+            some = wanted[start : start + batch]
             for slot, pixels in enumerate(islice(tiles, len(some))):
                 stack[slot] = pixels
             if plan.still:
-                views[some] = stack[: len(some), : size[0], : size[1]]
+                moved = stack[:, : size[0], : size[1]]
             else:
-                views[some] = _warp(stack, plan.matrix[np.resize(some, batch)], tuple(size))[: len(some)]
+                moved = _warp(stack, plan.matrix[np.resize(some, batch)], tuple(size))
+            views[some - own[0]] = moved[: len(some)]
             bar.update(len(some))
         views.flush()
     return plan.ok
@@ -222,6 +247,18 @@ def _warp(tiles: jax.Array, matrices: jax.Array, size: geometry.Size) -> jax.Arr
     """(B, *size, 3) uint8 of (B, height, width, 3) tiles moved by (B, 3, 3) matrices."""
     moved = jax.vmap(lambda tile, matrix: geometry.warp(tile, matrix, size))(tiles, matrices)
     return jnp.round(moved).astype(jnp.uint8)
+
+
+def _join(shards: Sequence[Path], path: Path, shape: tuple[int, ...]) -> None:
+    """Writes the rows of .npy files, in order, into one."""
+    check.room(path.parent, math.prod(shape))
+    with _partial(path) as partial:
+        views, start = np.lib.format.open_memmap(partial, "w+", np.uint8, shape), 0
+        for shard in shards:
+            some = np.load(shard, mmap_mode="r")
+            views[start : start + len(some)] = some
+            start += len(some)
+        views.flush()
 
 
 @contextlib.contextmanager

@@ -1,30 +1,23 @@
 """The photos as a TFDS dataset (array_record, JPEG bytes unchanged), and the table of what is known of them."""
 
 import contextlib
-import functools
 import hashlib
-import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import logging
-from array_record.python import array_record_module
-from tensorflow_datasets.core import writer
 
-from whale_jax import progress
-from whale_jax.data import annotations, check, tables, threads
-from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.data import annotations, beam, check, records
+from whale_jax.data.annotations import Catalogue
+from whale_jax.data.records import RightWhale
 from whale_jax.errors import InputError, full_disk
 
-# TFDS holds a split in memory until it is complete, and beyond 1000 MiB it needs TensorFlow. So a split is a part of
-# the photos, in order of name and of PART to 2 PART bytes (the last photo on top), and `load` joins them again.
-PART = 192 << 20
 COLUMNS = "columns.npz"
+COLUMN = (*records.FACTS, "size")
 
 
 class Photos(NamedTuple):
@@ -59,7 +52,7 @@ class Photos(NamedTuple):
 
 
 def build(
-    catalogue: Catalogue, folder: str | Path, *, skip_unreadable: bool = False, outside: float = 0.02
+    catalogue: Catalogue, folder: str | Path, *, skip_unreadable: bool = False, outside: float = 0.02, by_beam: str = ""
 ) -> tuple[str, ...]:
     """Packages a catalogue's photos into a folder, after decoding each. A dataset of the same photos there is kept.
 
@@ -68,6 +61,7 @@ def build(
         folder: where the dataset goes. What is not complete yet lies in its subfolder `incomplete`.
         skip_unreadable: leaves photos out that cannot be decoded, instead of refusing them all.
         outside: how far points and boxes may reach over the photo's edge, as a fraction of its longer side.
+        by_beam: options of Apache Beam, whose workers read the photos then.
 
     Returns:
         The photos that were left out, each with the reason.
@@ -75,41 +69,63 @@ def build(
     Raises:
         InputError: unreadable photos, points or boxes outside, another dataset in the folder, or a full disk.
     """
-    folder = Path(folder)
-    if (folder / RightWhale.name).exists():
-        if not unchanged(catalogue, folder):
-            raise InputError(f"{folder} holds a dataset of other photos: delete it, or choose another folder")
-        with np.load(_path(folder) / COLUMNS) as file:
-            return tuple(file["skipped"].tolist())
+    if (skipped := _kept(catalogue, folder)) is not None:
+        return skipped
     tfds.disable_progress_bar()  # there is one of our own
-    partial = folder / "incomplete"
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with full_disk(folder):
-            partial.mkdir(parents=True)
-            check.room(folder, 1.01 * sum(photo.file_size for photo in catalogue.photos))
-            builder = RightWhale(catalogue, skip_unreadable, outside, data_dir=partial, file_format="array_record")
-            with contextlib.redirect_stdout(None):  # TFDS talks of downloads
-                builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-            columns = _columns(builder.rows, catalogue.whales)
-            lists = {"skipped": builder.skipped, "asked": catalogue.asked}
-            columns |= {name: np.array(names, dtype=str) for name, names in lists.items()}
-            np.savez(builder.data_path / COLUMNS, source=_source(catalogue), **columns)
-            os.replace(partial / RightWhale.name, folder / RightWhale.name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with _packaging(Path(folder)) as partial:
+        check.room(folder, 1.01 * sum(photo.file_size for photo in catalogue.photos))
+        notes, how = (partial / "notes", {"beam_options": beam.options(by_beam)}) if by_beam else (None, {})
+        builder = RightWhale(
+            catalogue, skip_unreadable, outside, notes=notes, data_dir=partial, file_format="array_record"
+        )
+        with contextlib.redirect_stdout(None):  # TFDS talks of downloads
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False, **how))
+        if by_beam:
+            list(builder.sift(beam.found(catalogue, notes)))
+        _write_columns(builder.data_path, catalogue, _columns(builder.rows, builder.skipped))
     return tuple(builder.skipped)
+
+
+def join(catalogue: Catalogue, shards: Sequence[Path], folder: str | Path) -> tuple[str, ...]:
+    """Packages a catalogue's photos out of what `build` made of its shards, which stay as they are.
+
+    Args:
+        catalogue: the photos.
+        shards: the folders of datasets of some of them each, in order.
+        folder: where the dataset goes, the same that `build` makes of all photos.
+
+    Returns:
+        The photos that were left out, each with the reason.
+
+    Raises:
+        InputError: another dataset in the folder, or a full disk.
+    """
+    if (skipped := _kept(catalogue, folder)) is not None:
+        return skipped
+    columns = [_read_columns(shard) for shard in shards]
+    columns = {key: np.concatenate([one[key] for one in columns]) for key in (*COLUMN, "sha256", "skipped")}
+    with _packaging(Path(folder)) as partial:
+        path = _path(partial)
+        path.mkdir(parents=True)
+        splits = []
+        for shard in shards:
+            builder = tfds.builder_from_directory(_path(shard))
+            for split in builder.info.splits.values():
+                name = records.split_name(len(splits))
+                splits.append(split.replace(name=name, filename_template=None))
+                for file in split.filepaths:
+                    _link(Path(file), path / file.name.replace(split.name, name))
+        facts = {"description": builder.info.description, "disable_shuffling": True, "check_data": False}
+        tfds.folder_dataset.write_metadata(data_dir=path, features=builder.info.features, split_infos=splits, **facts)
+        _write_columns(path, catalogue, columns)
+    return tuple(columns["skipped"].tolist())
 
 
 def load(folder: str | Path) -> Photos:
     """The dataset that `build` wrote into a folder. Reads the columns only; JPEGs are read when asked for."""
-    path = _path(folder)
-    if not (path / COLUMNS).exists():
-        raise InputError(f"no photos were imported into {str(folder)!r}: run the import first")
-    with np.load(path / COLUMNS) as file:
-        columns = {key: file[key] for key in file.files}
-    builder = tfds.builder_from_directory(path)
-    records = builder.as_data_source("+".join(builder.info.splits), decoders={"image": tfds.decode.SkipDecoding()})
+    columns = _read_columns(folder)
+    builder = tfds.builder_from_directory(_path(folder))
+    source = builder.as_data_source("+".join(builder.info.splits), decoders={"image": tfds.decode.SkipDecoding()})
     if not np.isfinite(columns["box"]).any():
         columns["box"] = annotations.around(columns["points"])
     number = {whale: i for i, whale in enumerate(columns["whales"])}
@@ -119,15 +135,14 @@ def load(folder: str | Path) -> Photos:
         whales=tuple(columns["whales"].tolist()),
         digest=str(columns["digest"]),
         asked=tuple(columns["asked"].tolist()) if "asked" in columns else (),
-        jpeg=lambda row: records[int(row)]["image"],
-        **{key: columns[key] for key in ("name", "whale", "points", "box", "encounter", "size")},
+        jpeg=lambda row: source[int(row)]["image"],
+        **{key: columns[key] for key in COLUMN},
     )
 
 
 def unchanged(catalogue: Catalogue, folder: str | Path) -> bool:
     """Whether the dataset in a folder is of these photos and tables, to tell by file sizes."""
-    with np.load(_path(folder) / COLUMNS) as file:
-        return str(file["source"]) == _source(catalogue)
+    return str(_read_columns(folder)["source"]) == _source(catalogue)
 
 
 def annotated(photos: Photos, name: str) -> np.ndarray:
@@ -140,111 +155,73 @@ def _path(folder: str | Path) -> Path:
     return Path(folder) / RightWhale.name / str(RightWhale.VERSION)
 
 
-class Uncompressed(writer.ExampleWriter):
-    """Writes array_record without trying to compress JPEGs further, which costs a third of the import."""
-
-    def write(self, path, examples):
-        """Writes the (key, record) pairs."""
-        file = array_record_module.ArrayRecordWriter(path, "group_size:1,uncompressed")
-        for _, record in examples:
-            file.write(record)
-        file.close()
+def _kept(catalogue: Catalogue, folder: str | Path) -> tuple[str, ...] | None:
+    """What the dataset of these photos that is in the folder already left out; None where there is none."""
+    if not (Path(folder) / RightWhale.name).exists():
+        return None
+    if not unchanged(catalogue, folder):
+        raise InputError(f"{folder} holds a dataset of other photos: delete it, or choose another folder")
+    return tuple(_read_columns(folder)["skipped"].tolist())
 
 
-class RightWhale(tfds.core.GeneratorBasedBuilder):
-    """Aerial photos of right whales: one record a photo, in order of name, with all that is known of it."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    url_infos = None  # nothing to download; looking for it would need a package that TFDS does not declare
-
-    def __init__(self, catalogue: Catalogue, skip_unreadable: bool, outside: float, **kwargs):
-        """Takes what `build` takes, and TFDS's own arguments."""
-        self._catalogue, self._skip_unreadable, self._outside = catalogue, skip_unreadable, outside
-        self.rows: list[check.Checked] = []
-        self.skipped: list[str] = []
-        super().__init__(**kwargs)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "image": tfds.features.Image(encoding_format="jpeg"),
-            "name": tfds.features.Text(),
-            "whale": tfds.features.Text(),
-            "points": tfds.features.Tensor(shape=(2, 2), dtype=np.float32),
-            "box": tfds.features.Tensor(shape=(4,), dtype=np.float32),
-            "encounter": tfds.features.Text(),
-            "size": tfds.features.Tensor(shape=(2,), dtype=np.int32),
-        }
-        features = tfds.features.FeaturesDict(features)
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=features, disable_shuffling=True)
-
-    def _example_writer(self):
-        return Uncompressed(self.info.file_format)
-
-    def _split_generators(self, dl_manager):
-        sizes = [photo.file_size for photo in self._catalogue.photos]
-        part = np.cumsum(sizes) // PART
-        part = np.minimum(part, max(part[-1] - 1, 0))  # a small last part joins the one before
-        lengths = np.unique(part, return_counts=True)[1]
-        lengths[-1] += 1  # so that the last part runs the stream to its end
-        stream = self._checked()
-        return {f"part_{i:04d}": self._generate_examples(itertools.islice(stream, n)) for i, n in enumerate(lengths)}
-
-    def _generate_examples(self, part: Iterable[check.Checked]):
-        before = len(self.rows)
-        for row in part:
-            if not row.problem:
-                facts = {key: getattr(row.photo, key) for key in ("name", "whale", "points", "box", "encounter")}
-                self.rows.append(row._replace(jpeg=b""))
-                yield len(self.rows), {"image": row.jpeg, "size": np.array(row.size, np.int32), **facts}
-        if len(self.rows) == before:
-            raise InputError(f"{row.problem}, nor can any photo beside it: is {self._catalogue.root} whole?")
-
-    def _checked(self) -> Iterator[check.Checked]:
-        """All photos, the unreadable ones too. Problems raise InputError at the end; many of them do so at once."""
-        problems, turned = [], []
-        work = functools.partial(check.decode, self._catalogue.read_bytes)
-        photos = self._catalogue.photos
-        with progress.bar(len(photos), what="import", unit="photos") as bar:
-            # One thread more than cores: those that wait while the writer holds the interpreter leave a core idle.
-            workers = (os.cpu_count() or 1) + 1
-            for row in threads.ahead(work, photos, workers=workers, depth=4 * workers):
-                bar.update()
-                turned += [row.photo.name] if row.turned else []
-                if row.problem and self._skip_unreadable:
-                    self.skipped.append(row.problem)
-                elif row.problem:
-                    problems.append(f"{row.problem}: replace it, or set skip_unreadable to leave it out")
-                else:
-                    problems += check.outside(row, margin=self._outside)
-                if len(problems) >= tables.MOST:
-                    break
-                yield row
-        tables.report(problems)
-        if turned:
-            what = (
-                "photos are turned by viewers (EXIF), but points and boxes must be of their pixels as they are stored"
-            )
-            logging.warning("%d %s: look at %s", len(turned), what, turned[0])
+@contextlib.contextmanager
+def _packaging(folder: Path) -> Iterator[Path]:
+    """A folder to write the dataset into. It is moved to its place at the end, and nothing is left where that fails."""
+    partial = folder / "incomplete"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with full_disk(folder):
+            partial.mkdir(parents=True)
+            yield partial
+            os.replace(partial / RightWhale.name, folder / RightWhale.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _columns(rows: list[check.Checked], whales: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """What `load` reads at once."""
-    columns = {key: np.array([getattr(row.photo, key) for row in rows]) for key in Photo._fields[:5]}
-    size = np.array([row.size for row in rows], np.int32)
-    digest = _digest((_facts(row.photo) + row.digest for row in rows), whales)
-    return {**columns, "size": size, "whales": np.array(whales, dtype=str), "digest": digest}
+def _link(file: Path, target: Path) -> None:
+    """The same file under another name; a copy, where a disk knows no such thing."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
+def _columns(rows: list[check.Checked], skipped: list[str]) -> dict[str, np.ndarray]:
+    """What is known of the photos that were packaged, a column a fact, and of those that were not."""
+    columns = {key: np.array([getattr(row.photo, key) for row in rows]) for key in records.FACTS}
+    sha256 = np.array([list(row.digest) for row in rows], np.uint8)
+    return {
+        **columns,
+        "size": np.array([row.size for row in rows], np.int32),
+        "sha256": sha256,
+        "skipped": np.array(skipped, dtype=str),
+    }
+
+
+def _write_columns(path: Path, catalogue: Catalogue, columns: dict[str, np.ndarray]) -> None:
+    """Writes what `load` reads at once."""
+    rows = zip(*(columns[key] for key in (*records.FACTS, "sha256")), strict=True)
+    digest = _digest((_facts(*facts) + sha256.tobytes() for *facts, sha256 in rows), catalogue.whales)
+    lists = {"whales": np.array(catalogue.whales, dtype=str), "asked": np.array(catalogue.asked, dtype=str)}
+    np.savez(path / COLUMNS, source=_source(catalogue), digest=digest, **lists, **columns)
+
+
+def _read_columns(folder: str | Path) -> dict[str, np.ndarray]:
+    if not (path := _path(folder) / COLUMNS).exists():
+        raise InputError(f"no photos were imported into {str(folder)!r}: run the import first")
+    with np.load(path) as file:
+        return {key: file[key] for key in file.files}
 
 
 def _source(catalogue: Catalogue) -> str:
     """What a catalogue is told apart by before its photos are read."""
-    facts = (_facts(photo) + b"%d" % photo.file_size for photo in catalogue.photos)
+    facts = (_facts(*photo[: len(records.FACTS)]) + b"%d" % photo.file_size for photo in catalogue.photos)
     return _digest(facts, (*catalogue.whales, *catalogue.asked))
 
 
-def _facts(photo: Photo) -> bytes:
+def _facts(name: str, whale: str, points: np.ndarray, box: np.ndarray, encounter: str) -> bytes:
     """What a photo's annotations are told apart by."""
-    texts = repr((photo.name, photo.whale, photo.encounter)).encode()
-    return texts + photo.points.tobytes() + photo.box.tobytes()
+    return repr((str(name), str(whale), str(encounter))).encode() + points.tobytes() + box.tobytes()
 
 
 def _digest(facts: Iterable[bytes], whales: Iterable[str]) -> str:

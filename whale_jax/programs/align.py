@@ -8,8 +8,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import errors, frames, registry
-from whale_jax.data import images, predictions, right_whale, tables
+from whale_jax.data import images, predictions, right_whale, shards, tables
 
+SHARD = "images.npy"  # in a shard's folder
 DEFAULTS = {
     "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken
     "frame": "whole",
@@ -25,9 +26,10 @@ DEFAULTS = {
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the view into workdir and, where points are used, points.csv in pixels of the original photos."""
-    photos = right_whale.load(Path(config.inputs.photos))
-    matrices = np.asarray(registry.lookup("frame", FRAMES, config.frame)(config, photos))
-    view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size))
+    photos, matrices = plan(config)
+    parts = [folder / SHARD for folder in shards.folders(workdir)]
+    view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size), shards=parts)
+    shards.remove(workdir)
     if not view.pictured.any():
         raise errors.InputError(
             f"no photo has what the frame {config.frame!r} needs: import annotations or predict them"
@@ -35,6 +37,21 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if config.frame == "head":
         write_points(workdir / "points.csv", photos.name, find(config, photos, "points"))
     return {"views": int(view.pictured.sum()), "without": photos.name[~view.pictured].tolist()[:20]}
+
+
+def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
+    """Cuts one shard of the view, for `run` to put together, unless that is done."""
+    photos, matrices = plan(config)
+    path, rows = own.folder(workdir) / SHARD, own.rows(len(photos.name))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images.render(photos, matrices, tuple(config.size), path, rows=rows)
+
+
+def plan(config: ConfigDict) -> tuple[right_whale.Photos, np.ndarray]:
+    """N photos and their (N, 3, 3) matrices from photo pixels to view pixels, NaN where unknown."""
+    photos = right_whale.load(Path(config.inputs.photos))
+    return photos, np.asarray(registry.lookup("frame", FRAMES, config.frame)(config, photos), np.float32)
 
 
 def check(config: ConfigDict) -> None:

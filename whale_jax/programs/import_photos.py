@@ -9,7 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.data import annotations, right_whale
+from whale_jax.data import annotations, right_whale, shards
 from whale_jax.programs import stage
 
 DEFAULTS = {
@@ -17,19 +17,23 @@ DEFAULTS = {
     "inputs": {"drawn": "", "imported": ""},  # or the stage that drew one, or that imported the same photos before
     "unnamed": 0.0,  # share of the labels that are withheld, to measure what photos without one are worth
     "skip_unreadable": False,  # leave photos out that cannot be decoded, instead of refusing them all
+    "beam": "",  # options of Apache Beam, whose workers read the photos then: "--runner=DirectRunner"
     "outside": 0.02,  # how far annotations may reach over a photo's edge, as a fraction of its longer side
 }
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the dataset into workdir; returns its counts, the photos that were left out, and its digest."""
-    root = find(config)
-    catalogue = withhold(annotations.read(root), config.unnamed)
-    skipped = right_whale.build(catalogue, workdir, skip_unreadable=config.skip_unreadable, outside=config.outside)
+    catalogue = read(config)
+    if parts := shards.folders(workdir):
+        skipped = right_whale.join(catalogue, parts, workdir)
+        shards.remove(workdir)
+    else:
+        skipped = build(config, catalogue, workdir)
     for problem in skipped:
         logging.warning("left out: %s", problem)
     if catalogue.unused:
-        logging.warning("%d annotations speak of photos that are not in %s", catalogue.unused, root)
+        logging.warning("%d annotations speak of photos that are not in %s", catalogue.unused, catalogue.root)
     photos = right_whale.load(workdir)
     return {
         "photos": len(photos.name),
@@ -43,6 +47,24 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
+def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
+    """Packages one shard of the photos, for `run` to put together, unless that is done."""
+    catalogue = read(config)
+    some = catalogue.photos[own.rows(len(catalogue.photos))]
+    build(config, catalogue._replace(photos=some), own.folder(workdir))
+
+
+def build(config: ConfigDict, catalogue: annotations.Catalogue, folder: Path) -> tuple[str, ...]:
+    """The photos that were left out of a dataset of the others, each with the reason."""
+    how = {key: config[key] for key in ("skip_unreadable", "outside")}
+    return right_whale.build(catalogue, folder, **how, by_beam=config.beam)
+
+
+def read(config: ConfigDict) -> annotations.Catalogue:
+    """The photos, but for the names that are withheld."""
+    return withhold(annotations.read(find(config)), config.unnamed)
+
+
 def check(config: ConfigDict) -> None:
     """Raises InputError for a share of names to withhold that is none."""
     errors.expect_share("unnamed", config.unnamed)
@@ -53,7 +75,7 @@ def revisit(config: ConfigDict, workdir: Path) -> None:
     if not (root := find(config)).is_dir():
         return
     try:
-        same = right_whale.unchanged(withhold(annotations.read(root), config.unnamed), workdir)
+        same = right_whale.unchanged(read(config), workdir)
     except errors.InputError:
         same = False
     if not same:

@@ -8,6 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax import errors, hosts
+from whale_jax.data import shards
 from whale_jax.programs import assembly, processes, stage
 
 TOGETHER = True
@@ -43,6 +44,20 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "stages": {name: {key: result[key] for key in keep if key in result} for name, result in results.items()},
         "digest": stage.hash_of({name: result["digest"] for name, result in results.items()}),
     }
+
+
+def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
+    """Does one shard of each stage that is done in shards, has all of its inputs, and is not complete.
+
+    Raises InputError where there is none.
+    """
+    done = {name for name in config.stages if (workdir / name / "result.json").exists()}
+    ready = [name for name in order(config.stages) if name not in done and done.issuperset(needs(config.stages, name))]
+    dealt_out = [name for name in ready if hasattr(stage.module(config.stages[name].program), "shard")]
+    if ready and not dealt_out:
+        raise errors.InputError(f"next is {' and '.join(ready)}, not done in shards: run {workdir} without --shard")
+    for name in dealt_out:
+        stage.run_shard(resolve(config.stages[name], config.stages, workdir), workdir / name, own)
 
 
 def claim(config: ConfigDict, workdir: Path) -> None:
@@ -85,9 +100,12 @@ def order(stages: ConfigDict) -> list[str]:
 
 def sorter(stages: ConfigDict) -> TopologicalSorter:
     """Which stages wait for which: for those whose names are their inputs."""
-    return TopologicalSorter(
-        {name: [v for v in own.get("inputs", {}).values() if v in stages] for name, own in stages.items()}
-    )
+    return TopologicalSorter({name: needs(stages, name) for name in stages})
+
+
+def needs(stages: ConfigDict, name: str) -> list[str]:
+    """The stages that are inputs of one."""
+    return [value for value in stages[name].get("inputs", {}).values() if value in stages]
 
 
 def resolve(config: ConfigDict, stages: ConfigDict, workdir: Path) -> ConfigDict:

@@ -10,12 +10,13 @@ import hashlib
 import importlib
 import json
 import platform
+import shutil
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import flax
@@ -26,6 +27,7 @@ import optax
 from ml_collections import ConfigDict
 
 from whale_jax import errors, hosts, registry
+from whale_jax.data import shards
 
 LOCK = ".lock"
 PROGRAMS = (
@@ -98,51 +100,118 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         InputError: a bad config, a folder of another one or where another run is at work, a missing or changed input,
             inputs of different splits or folds.
 
-    Several hosts call it alike: they do together what is TOGETHER in its program, and wait for the first to do the
-    rest.
+    Several hosts call it alike: they do together what is TOGETHER in its program, each a shard of what is made of every
+    photo, and wait for the first to do the rest.
     """
+    one = _open(config, Path(workdir))
+    if not one.runs_stages and (done := read(one.workdir / "result.json")):
+        hosts.once(getattr(one.program, "revisit", lambda *_: None), config, one.workdir)
+        return done
+    apart = _apart(one)
+    hosts.wait()  # until all have seen what there is, and what is not
+    if getattr(one.program, "TOGETHER", False):
+        result = _work(one, apart)
+        hosts.wait()
+    else:
+        _deal_out(one)
+        result = hosts.once(_work, one, apart)
+    if not hosts.first() and (result := read(one.workdir / "result.json")) is None:
+        raise errors.InputError(f"{one.workdir}: the first host could not do it, and says why")
+    return result
+
+
+def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
+    """Does one shard of what the program makes of every photo. `run` does what is missing, and puts all together.
+
+    A shard of a pipeline is that of each stage whose turn it is.
+
+    Raises:
+        InputError: as `run` does, a program that is not done in shards, or a folder of another number of them.
+    """
+    one = _open(config, Path(workdir))
+    if not hasattr(one.program, "shard"):
+        raise errors.InputError(f"program {config.program!r} is not done in shards: run it without --shard")
+    if one.runs_stages:
+        one.program.shard(config, one.workdir, own)
+    elif not read(one.workdir / "result.json"):
+        _apart(one)
+        if (there := shards.number(one.workdir)) not in (0, own.number):
+            what = f"go on with these, or delete {one.workdir / shards.FOLDER}"
+            raise errors.InputError(f"{one.workdir} was dealt out into {there} shards, not {own.number}: {what}")
+        _shard(one, own)
+
+
+class _Stage(NamedTuple):
+    """A stage that may begin: nothing is wrong with its config and its inputs, nor does its folder belong to another.
+
+    Attributes:
+        program: what it does.
+        config: of it.
+        workdir: its folder.
+        inputs: result.json of each input.
+        known: what is written of it before it begins: "config" and "inputs", their digests.
+    """
+
+    program: ModuleType
+    config: ConfigDict
+    workdir: Path
+    inputs: dict[str, dict]
+    known: dict[str, dict]
+
+    @property
+    def runs_stages(self) -> bool:
+        """Whether it is a pipeline, of which each stage is claimed for itself."""
+        return hasattr(self.program, "claim")
+
+
+def _open(config: ConfigDict, workdir: Path) -> _Stage:
     check(config)
-    workdir = Path(workdir)
     claim(config, workdir)
     wanted = json.loads(config.to_json_best_effort())
     inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
     digests = {name: result["digest"] for name, result in inputs.items()}
-    program = module(config.program)
-    if not hasattr(program, "claim"):
+    one = _Stage(module(config.program), config, workdir, inputs, {"config": wanted, "inputs": digests})
+    if not one.runs_stages:
         _match(workdir, "inputs", digests, read(workdir / "inputs.json"))
-        if done := read(workdir / "result.json"):
-            hosts.once(getattr(program, "revisit", lambda *_: None), config, workdir)
-            return done
-    apart = _apart(config, inputs, program, workdir)
-    hosts.wait()  # until all have seen what there is, and what is not
-    work = partial(_work, program, config, workdir, wanted=wanted, digests=digests, apart=apart)
-    if getattr(program, "TOGETHER", False):
-        result = work()
-        hosts.wait()
-    else:
-        result = hosts.once(work)
-    if not hosts.first() and (result := read(workdir / "result.json")) is None:
-        raise errors.InputError(f"{workdir}: the first host could not do it, and says why")
-    return result
+    return one
 
 
-def _work(
-    program: ModuleType,
-    config: ConfigDict,
-    workdir: Path,
-    *,
-    wanted: dict[str, Any],
-    digests: dict[str, str],
-    apart: dict[str, Any],
-) -> dict[str, Any]:
-    """Runs the program in its folder, and writes what `run` returns; `wanted` is the config as JSON has it."""
+def _deal_out(one: _Stage) -> None:
+    """Does in shards what is made of every photo, where there are several hosts, or where that was begun in shards."""
+    number = shards.number(one.workdir) or hosts.count()
+    if number == 1 or not hasattr(one.program, "shard"):
+        return
+    own = range(hosts.index(), number, hosts.count())
+    with hosts.alone():
+        for index in own:
+            _shard(one, shards.Shard(index, number))
+    hosts.wait()
+
+
+def _shard(one: _Stage, own: shards.Shard) -> None:
+    """Has a shard made in its folder, which goes again where that cannot be."""
+    folder = own.folder(one.workdir)
+    with _locked(folder):
+        _say(one)
+        try:
+            one.program.shard(one.config, one.workdir, own)
+        except errors.InputError:
+            shutil.rmtree(folder)
+            with contextlib.suppress(OSError):  # others are there
+                folder.parent.rmdir()
+            _withdraw(one.workdir)
+            raise
+
+
+def _work(one: _Stage, apart: dict[str, Any]) -> dict[str, Any]:
+    """Runs the program in its folder, and writes what `run` returns."""
+    config, workdir, (wanted, digests) = one.config, one.workdir, one.known.values()
     workdir.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    with _locked(workdir):
-        write(workdir / "config.json", wanted)
-        write(workdir / "inputs.json", digests)
+    with _locked(workdir) if hosts.first() else contextlib.nullcontext():
+        _say(one)
         try:
-            found = program.run(config, workdir)
+            found = one.program.run(config, workdir)
         except errors.InputError:
             _withdraw(workdir)
             raise
@@ -180,17 +249,21 @@ def _check_keys(keys: Iterable[str], program: str, known: Iterable[str]) -> None
 
 
 @contextlib.contextmanager
-def _locked(workdir: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Inside, no other run works in the folder. The system ends a lock with the process that holds it."""
-    if not hosts.first():
-        yield
-        return
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(workdir / LOCK, blocking=False):
+        with filelock.FileLock(folder / LOCK, blocking=False):
             yield
     except filelock.Timeout:
         what = "another run is at work in it: let it end, or choose another --workdir"
-        raise errors.InputError(f"{workdir}: {what}") from None
+        raise errors.InputError(f"{folder}: {what}") from None
+
+
+def _say(one: _Stage) -> None:
+    """Writes whose the folder is."""
+    for name, content in one.known.items():
+        write(one.workdir / f"{name}.json", content)
 
 
 def _device() -> str:
@@ -203,7 +276,7 @@ def write(path: Path, content: Any) -> None:
     """Writes JSON by way of a temporary name, so that what bears `path`'s name is whole; only the first host does."""
     if not hosts.first():
         return
-    partial = path.with_name(path.name + ".tmp")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # others may be writing the same
     partial.write_text(json.dumps(content, indent=1) + "\n")
     partial.replace(path)
 
@@ -225,8 +298,9 @@ def _match(workdir: Path, name: str, own: Mapping[str, Any], there: Mapping[str,
         raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
 
 
-def _apart(config: ConfigDict, inputs: Mapping[str, dict], program: Any, workdir: Path) -> dict[str, Any]:
+def _apart(one: _Stage) -> dict[str, Any]:
     """The one split, and the one fold held out, of a stage and its inputs; those ELSEWHERE may have others."""
+    program, config, workdir, inputs, _ = one
     own = [result for name, result in inputs.items() if name not in getattr(program, "ELSEWHERE", ())]
     split, fold = ({result[key] for result in own if result.get(key) is not None} for key in ("split", "fold"))
     if len(split) > 1:

@@ -1,0 +1,74 @@
+"""The import by Apache Beam, as TFDS knows it: workers read and check the photos, here or wherever a runner has them.
+
+The project does not install Beam; the direct runner needs nothing but `pip install apache-beam`.
+"""
+
+import functools
+import json
+import pickle
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from whale_jax.data import check
+from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.errors import InputError
+
+
+def options(text: str) -> Any:
+    """Beam's options, as its command line has them: "--runner=DirectRunner --direct_num_workers=8"."""
+    try:
+        from apache_beam.options.pipeline_options import PipelineOptions
+    except ImportError as error:
+        raise InputError(
+            f"config.beam needs Apache Beam ({error}): pip install apache-beam, or leave it empty"
+        ) from None
+    return PipelineOptions(shlex.split(text))
+
+
+def read(catalogue: Catalogue, example: Callable[[check.Checked], dict[str, Any]], notes: Path) -> Any:
+    """The Beam transform to (row, example) of each photo that can be read; what it found of all of them is in `notes`.
+
+    Args:
+        catalogue: the photos.
+        example: what is written of a photo.
+        notes: begins the names of the files of what `found` reads.
+    """
+    import apache_beam as beam
+
+    try:
+        pickle.dumps(catalogue.read_bytes)
+    except TypeError:
+        raise InputError(f"{catalogue.root}: Beam's workers cannot share a zip file: unpack it") from None
+    # In most folders the first can be read, and the others are not looked at.
+    if all(check.decode(catalogue.read_bytes, photo).problem for photo in catalogue.photos):
+        raise InputError(f"no photo of {catalogue.root} can be decoded: is it whole?")
+    decode = functools.partial(_decode, catalogue.read_bytes)
+
+    @beam.ptransform_fn
+    def checked(pipeline):
+        rows = pipeline | "photos" >> beam.Create(list(enumerate(catalogue.photos))) | "decode" >> beam.Map(decode)
+        rows | "note" >> beam.Map(_note) | "notes" >> beam.io.WriteToText(str(notes))
+        good = rows | "readable" >> beam.Filter(lambda row: not row[1].problem)
+        return good | "example" >> beam.Map(lambda row: (row[0], example(row[1])))
+
+    return checked()
+
+
+def found(catalogue: Catalogue, notes: Path) -> Iterator[check.Checked]:
+    """All photos in order, without their files, as the transform of `read` found them."""
+    lines = (line for path in notes.parent.glob(f"{notes.name}-*") for line in path.read_text().splitlines())
+    for note in sorted(map(json.loads, lines), key=lambda note: note["row"]):
+        photo, size, digest = catalogue.photos[note["row"]], tuple(note["size"]), bytes.fromhex(note["digest"])
+        yield check.Checked(photo, size=size, digest=digest, problem=note["problem"], turned=note["turned"])
+
+
+def _decode(read_bytes: Callable[[str], bytes], row: tuple[int, Photo]) -> tuple[int, check.Checked]:
+    return row[0], check.decode(read_bytes, row[1])
+
+
+def _note(row: tuple[int, check.Checked]) -> str:
+    number, one = row
+    facts = {"size": one.size, "digest": one.digest.hex(), "problem": one.problem, "turned": one.turned}
+    return json.dumps({"row": number, **facts})

@@ -1,0 +1,130 @@
+"""How TFDS writes the photos of a catalogue: as array_record, a record a photo, without TensorFlow."""
+
+import functools
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+from array_record.python import array_record_module
+from tensorflow_datasets.core import writer
+
+from whale_jax import progress
+from whale_jax.data import beam, check, tables, threads
+from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.errors import InputError
+
+# TFDS holds a split in memory until it is complete, and beyond 1000 MiB it needs TensorFlow. So a split is a part of
+# the photos, in order of name and of PART to 2 PART bytes (the last photo on top), and `load` joins them again.
+PART = 192 << 20
+FACTS = Photo._fields[:5]  # what a person gave of a photo
+
+
+def split_name(number: int) -> str:
+    """Of a part of the photos."""
+    return f"part_{number:04d}"
+
+
+class Uncompressed(writer.ExampleWriter):
+    """Writes array_record without trying to compress JPEGs further, which costs a third of the import."""
+
+    def write(self, path, examples):
+        """Writes the (key, record) pairs."""
+        file = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1,uncompressed")
+        for _, record in examples:
+            file.write(record)
+        file.close()
+
+
+class RightWhale(tfds.core.GeneratorBasedBuilder):
+    """Aerial photos of right whales: one record a photo, in order of name, with all that is known of it."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = None  # nothing to download; looking for it would need a package that TFDS does not declare
+
+    def __init__(
+        self, catalogue: Catalogue, skip_unreadable: bool, outside: float, *, notes: Path | None = None, **kwargs
+    ):
+        """Takes what `build` takes, where Beam's workers are to note what they found, and TFDS's own arguments."""
+        self._catalogue, self._skip_unreadable, self._outside = catalogue, skip_unreadable, outside
+        self._notes = notes
+        self.rows: list[check.Checked] = []
+        self.skipped: list[str] = []
+        super().__init__(**kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(encoding_format="jpeg"),
+            "name": tfds.features.Text(),
+            "whale": tfds.features.Text(),
+            "points": tfds.features.Tensor(shape=(2, 2), dtype=np.float32),
+            "box": tfds.features.Tensor(shape=(4,), dtype=np.float32),
+            "encounter": tfds.features.Text(),
+            "size": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+        }
+        features = tfds.features.FeaturesDict(features)
+        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=features, disable_shuffling=True)
+
+    def _example_writer(self):
+        return Uncompressed(self.info.file_format)
+
+    def _split_generators(self, dl_manager):
+        if self._notes:
+            return {split_name(0): beam.read(self._catalogue, example, self._notes)}
+        sizes = [photo.file_size for photo in self._catalogue.photos]
+        part = np.cumsum(sizes) // PART
+        part = np.minimum(part, max(part[-1] - 1, 0))  # a small last part joins the one before
+        lengths = np.unique(part, return_counts=True)[1]
+        lengths[-1] += 1  # so that the last part runs the stream to its end
+        stream = self.sift(self._decoded())
+        return {split_name(i): self._generate_examples(itertools.islice(stream, n)) for i, n in enumerate(lengths)}
+
+    def _generate_examples(self, part: Iterable[check.Checked]):
+        before = len(self.rows)
+        for row in part:
+            if not row.problem:
+                yield len(self.rows), example(row)
+        if len(self.rows) == before:
+            raise InputError(f"{row.problem}, nor can any photo beside it: is {self._catalogue.root} whole?")
+
+    def _decoded(self) -> Iterator[check.Checked]:
+        work = functools.partial(check.decode, self._catalogue.read_bytes)
+        photos = self._catalogue.photos
+        with progress.bar(len(photos), what="import", unit="photos") as bar:
+            # One thread more than cores: those that wait while the writer holds the interpreter leave a core idle.
+            workers = (os.cpu_count() or 1) + 1
+            for row in threads.ahead(work, photos, workers=workers, depth=4 * workers):
+                bar.update()
+                yield row
+
+    def sift(self, found: Iterable[check.Checked]) -> Iterator[check.Checked]:
+        """All photos, the unreadable ones too. Problems raise InputError at the end; many of them do so at once."""
+        problems, turned = [], []
+        for row in found:
+            turned += [row.photo.name] if row.turned else []
+            if row.problem and self._skip_unreadable:
+                self.skipped.append(row.problem)
+            elif row.problem:
+                problems.append(f"{row.problem}: replace it, or set skip_unreadable to leave it out")
+            else:
+                problems += check.outside(row, margin=self._outside)
+                self.rows.append(row._replace(jpeg=b""))
+            if len(problems) >= tables.MOST:
+                break
+            yield row
+        tables.report(problems)
+        if turned:
+            what = (
+                "photos are turned by viewers (EXIF), but points and boxes must be of their pixels as they are stored"
+            )
+            logging.warning("%d %s: look at %s", len(turned), what, turned[0])
+
+
+def example(row: check.Checked) -> dict[str, Any]:
+    """What is written of a photo."""
+    facts = {key: getattr(row.photo, key) for key in FACTS}
+    return {"image": row.jpeg, "size": np.array(row.size, np.int32), **facts}
