@@ -1,7 +1,8 @@
 """Several processes that work on one run, each on a host of its own, or with devices of its own on the same one.
 
 All of them call the same programs in the same order and see the same folder. A training uses the devices of all; what
-else there is to do, the first does alone while the others wait. Only the first writes.
+reads every photo, they do a shard each; what else there is to do, the first does alone while the others wait. Only the
+first writes logs and results.
 """
 
 import contextlib
@@ -135,6 +136,20 @@ def once(what: Callable, *args) -> object | None:
             return what(*args) if first() else None
     finally:
         wait()
+
+
+def each(what: Callable, *args) -> object:
+    """What `what(*args)` returns, which each host does without the others. A mistake of one is an InputError of all."""
+    found = mistake = None
+    with alone():
+        try:
+            found = what(*args)
+        except errors.InputError as error:
+            mistake = error
+    wait()
+    if not agree(mistake is None):
+        raise mistake or errors.InputError("another host could not do its share, and says why")
+    return found
 
 
 def wait() -> None:

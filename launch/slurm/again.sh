@@ -4,8 +4,16 @@
 # A signal that ends bash would end the job before the program has saved; the program has handlers of its own.
 trap '' TERM
 
-# A task that found a mistake says so by a file: srun then ends the others, and tells of the signal that did.
-task='trap : TERM; "$@"; code=$?; ((code != 2)) || : > "$0"; exit "$code"'
+# Around a task's program. What ends a task may signal this shell alone, which passes it on and waits. A program that found
+# a mistake says so by a file: srun then ends the others, and tells of the signal that did.
+task='"$@" &
+pid=$!
+trap "kill -TERM $pid" TERM
+while wait "$pid"; code=$?; kill -0 "$pid" 2> /dev/null; do :; done
+wait "$pid"
+code=$?
+((code != 2)) || : > "$0"
+exit "$code"'
 
 again() {
   local options=() mistake=$PWD/.mistake-$SLURM_JOB_ID
@@ -14,6 +22,7 @@ again() {
     shift
   done
   shift
+  rm -f "$mistake"
   srun "${options[@]}" bash -c "$task" "$mistake" "$@"
   local code=$?
   if [[ -e $mistake ]]; then

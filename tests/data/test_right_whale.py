@@ -99,9 +99,10 @@ def test_a_dataset_of_shards_is_that_of_all_photos(tmp_path, files, monkeypatch,
     files["w_2.jpg"] = b"no picture"
     every = catalogue(tmp_path, files, points=[[1.5, 2], [np.nan, np.nan]], box=[3, 4, 5, 6.25])
     skipped = right_whale.build(every, tmp_path / "whole", skip_unreadable=True)
-    shards = [tmp_path / f"{i}" for i in range(len(cuts) - 1)]
-    for shard, rows in zip(shards, itertools.pairwise(cuts), strict=True):
-        right_whale.build(every._replace(photos=every.photos[slice(*rows)]), shard, skip_unreadable=True)
+    some = [every._replace(photos=every.photos[slice(*rows)]) for rows in itertools.pairwise(cuts)]
+    shards = [(photos, tmp_path / f"{i}") for i, photos in enumerate(some)]
+    for photos, shard in shards:
+        right_whale.build(photos, shard, skip_unreadable=True)
     for _ in range(2):  # the second time from what is there
         assert right_whale.join(every, shards, tmp_path / "joined") == skipped
     one, other = (right_whale.load(tmp_path / name) for name in ("whole", "joined"))
@@ -110,8 +111,17 @@ def test_a_dataset_of_shards_is_that_of_all_photos(tmp_path, files, monkeypatch,
         if name != "jpeg":
             np.testing.assert_array_equal(mine, its)
             assert np.asarray(mine).dtype == np.asarray(its).dtype
-    shutil.rmtree(shards[0])
+    shutil.rmtree(shards[0][1])
     assert [other.jpeg(row) for row in range(len(other.name))] == [files[name] for name in other.name]
+
+
+def test_shards_of_other_photos_are_refused(tmp_path, files):
+    every = catalogue(tmp_path, files)
+    right_whale.build(every, tmp_path / "shard")
+    changed = every._replace(photos=every.photos[1:])
+    with pytest.raises(errors.InputError, match=r"shard holds other photos than are there now: delete "):
+        right_whale.join(changed, [(changed, tmp_path / "shard")], tmp_path / "joined")
+    assert not (tmp_path / "joined").exists()
 
 
 def test_a_disk_that_knows_no_links_gets_copies(tmp_path, files, monkeypatch):
@@ -122,7 +132,7 @@ def test_a_disk_that_knows_no_links_gets_copies(tmp_path, files, monkeypatch):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr("os.link", refuse)
-    right_whale.join(every, [tmp_path / "shard"], tmp_path / "joined")
+    right_whale.join(every, [(every, tmp_path / "shard")], tmp_path / "joined")
     assert right_whale.load(tmp_path / "joined").jpeg(3) == files[sorted(files)[3]]
 
 
@@ -280,11 +290,11 @@ def test_neither_tensorflow_nor_jax_is_imported(tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.jpg").write_bytes(jpeg(i))
     program = f"""
-import sys
+import pathlib, sys
 from whale_jax.data import annotations, right_whale
 every = annotations.read({str(tmp_path)!r})
 right_whale.build(every, {str(tmp_path / "shard")!r})
-right_whale.join(every, [{str(tmp_path / "shard")!r}], {str(tmp_path / "out")!r})
+right_whale.join(every, [(every, pathlib.Path({str(tmp_path / "shard")!r}))], {str(tmp_path / "out")!r})
 assert len(right_whale.load({str(tmp_path / "out")!r}).jpeg(2)) == {len(jpeg(2))}
 assert not {{"tensorflow", "jax"}} & sys.modules.keys()
 """

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from whale_jax.data.shards import Shard, folders, number, remove
+from whale_jax.data.shards import Shard, every, parts, remove
 from whale_jax.errors import InputError
 
 
@@ -13,11 +13,6 @@ def test_every_row_is_in_one_shard_and_they_are_as_large_as_each_other(count, sh
     rows = [range(count)[Shard(i, shards).rows(count)] for i in range(shards)]
     assert list(itertools.chain(*rows)) == list(range(count))
     assert max(map(len, rows)) - min(map(len, rows)) <= 1
-
-
-def test_more_shards_than_rows_are_refused():
-    with pytest.raises(InputError, match="3 photos cannot be dealt out to 4 shards"):
-        Shard(0, 4).rows(3)
 
 
 def test_a_shard_is_named_by_a_fraction():
@@ -31,12 +26,23 @@ def test_what_names_no_shard_is_refused(text):
 
 
 def test_all_of_as_many_as_there_were_meant_to_be_are_put_together_in_order(tmp_path):
-    assert (number(tmp_path), folders(tmp_path)) == (0, [])
+    assert every(tmp_path) == parts(tmp_path, 20) == []
     Shard(10, 11).folder(tmp_path).mkdir(parents=True)
-    assert number(tmp_path) == 11
-    assert [folder.name for folder in folders(tmp_path)] == [f"{i}_of_11" for i in range(11)]
+    assert every(tmp_path) == [Shard(i, 11) for i in range(11)]
+    assert [folder.name for _, folder in parts(tmp_path, 20)] == [f"{i}_of_11" for i in range(11)]
+    rows = [range(4)[rows] for rows, _ in parts(tmp_path, 4)]  # some have none
+    assert (len(rows), list(itertools.chain(*rows))) == (4, list(range(4)))
     Shard(1, 2).folder(tmp_path).mkdir()
     with pytest.raises(InputError, match="dealt out into 11 and into 2: delete some"):
-        number(tmp_path)
+        every(tmp_path)
     remove(tmp_path)
-    assert number(tmp_path) == 0
+    remove(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shard_is_whole_when_it_says_so(tmp_path):
+    one = Shard(0, 2)
+    one.folder(tmp_path).mkdir(parents=True)
+    assert not one.done(tmp_path)
+    one.finish(tmp_path)
+    assert one.done(tmp_path)

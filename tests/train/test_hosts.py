@@ -3,10 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests import several
 from tests.train import test_loop
 from whale_jax import errors, hosts, preemption
+from whale_jax.programs import stage
 from whale_jax.train import log
 
 FIT = """
@@ -72,6 +74,32 @@ def test_all_save_the_same_step_when_one_is_asked_to_end(tmp_path, whole):
     steps = {one.stdout.split("asked to end at step ")[1].split()[0] for one in ended}
     assert len(steps) == 1
     assert (tmp_path / "checkpoints" / steps.pop()).is_dir()
+
+
+IMPORT = """
+from whale_jax import errors
+from whale_jax.programs import stage
+try:
+    stage.run(stage.config("import_photos", root={root!r}), {workdir!r})
+except errors.InputError as error:
+    print(error)
+    raise SystemExit(2)
+"""
+
+
+def test_a_mistake_that_one_finds_in_its_photos_is_one_of_all(tmp_path):
+    root, workdir = tmp_path / "root", tmp_path / "photos"
+    root.mkdir()
+    for i in range(4):
+        Image.new("RGB", (40, 30), (0, 20 * i, 90)).save(root / f"{i}.jpg")
+    broken, whole = root / "3.jpg", (root / "3.jpg").read_bytes()
+    broken.write_bytes(b"no picture")
+    ended = several.run(IMPORT.format(root=str(root), workdir=str(workdir)), 2, devices=1)
+    assert [one.returncode for one in ended] == [2, 2], ended
+    assert "another host could not do its share, and says why" in ended[0].stdout
+    assert "3.jpg cannot be decoded" in ended[1].stdout
+    broken.write_bytes(whole)
+    assert stage.run(stage.config("import_photos", root=str(root)), workdir)["photos"] == 4
 
 
 def test_what_the_others_cannot_know_is_said():

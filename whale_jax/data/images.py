@@ -146,7 +146,7 @@ def render(
     check.room(Path(path).parent, len(own) * size[0] * size[1] * 3)
     plan = _plan(photos.size, matrices, size=size)
     wanted, batch = own[plan.ok[own]], max(1, BATCH_PIXELS // (size[0] * size[1]))
-    workers = workers or os.cpu_count()
+    workers = workers or threads.cores()
 
     def tile(row: int) -> np.ndarray:
         try:

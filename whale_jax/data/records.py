@@ -96,7 +96,7 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
         photos = self._catalogue.photos
         with progress.bar(len(photos), what="import", unit="photos") as bar:
             # One thread more than cores: those that wait while the writer holds the interpreter leave a core idle.
-            workers = (os.cpu_count() or 1) + 1
+            workers = threads.cores() + 1
             for row in threads.ahead(work, photos, workers=workers, depth=4 * workers):
                 bar.update()
                 yield row

@@ -86,29 +86,32 @@ def build(
     return tuple(builder.skipped)
 
 
-def join(catalogue: Catalogue, shards: Sequence[Path], folder: str | Path) -> tuple[str, ...]:
+def join(catalogue: Catalogue, shards: Sequence[tuple[Catalogue, Path]], folder: str | Path) -> tuple[str, ...]:
     """Packages a catalogue's photos out of what `build` made of its shards, which stay as they are.
 
     Args:
         catalogue: the photos.
-        shards: the folders of datasets of some of them each, in order.
+        shards: some of the photos each, in order, and the folder of their dataset.
         folder: where the dataset goes, the same that `build` makes of all photos.
 
     Returns:
         The photos that were left out, each with the reason.
 
     Raises:
-        InputError: another dataset in the folder, or a full disk.
+        InputError: another dataset in the folder, shards of other photos, or a full disk.
     """
     if (skipped := _kept(catalogue, folder)) is not None:
         return skipped
-    columns = [_read_columns(shard) for shard in shards]
+    for some, shard in shards:
+        if not unchanged(some, shard):
+            raise InputError(f"{shard} holds other photos than are there now: delete {shard.parent}")
+    columns = [_read_columns(shard) for _, shard in shards]
     columns = {key: np.concatenate([one[key] for one in columns]) for key in (*COLUMN, "sha256", "skipped")}
     with _packaging(Path(folder)) as partial:
         path = _path(partial)
         path.mkdir(parents=True)
         splits = []
-        for shard in shards:
+        for _, shard in shards:
             builder = tfds.builder_from_directory(_path(shard))
             for split in builder.info.splits.values():
                 name = records.split_name(len(splits))

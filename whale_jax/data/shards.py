@@ -1,5 +1,6 @@
 """Shards: contiguous rows of what is made of all photos. Processes that know nothing of each other make one each."""
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -7,6 +8,7 @@ from typing import NamedTuple, Self
 from whale_jax.errors import InputError
 
 FOLDER = "shards"
+DONE = "done"
 
 
 class Shard(NamedTuple):
@@ -25,31 +27,40 @@ class Shard(NamedTuple):
 
     def rows(self, count: int) -> slice:
         """Which of so many rows are its own: none is left out, or done twice."""
-        if self.number > count:
-            raise InputError(f"{count} photos cannot be dealt out to {self.number} shards: make fewer")
         return slice(self.index * count // self.number, (self.index + 1) * count // self.number)
 
     def folder(self, workdir: Path) -> Path:
         """Where it is, until all are put together in `workdir`."""
         return Path(workdir) / FOLDER / f"{self.index}_of_{self.number}"
 
+    def done(self, workdir: Path) -> bool:
+        """Whether it is whole."""
+        return (self.folder(workdir) / DONE).exists()
 
-def number(workdir: Path) -> int:
-    """Into how many shards the work of a folder has been dealt out, 0 where it has not."""
-    numbers = {path.name.rpartition("_")[2] for path in (Path(workdir) / FOLDER).glob("*_of_*") if path.is_dir()}
+    def finish(self, workdir: Path) -> None:
+        """Says that it is whole."""
+        (self.folder(workdir) / DONE).touch()
+
+
+def every(workdir: Path) -> list[Shard]:
+    """The shards into which the work of a folder has been dealt out, in order; none where it has not."""
+    numbers = {path.name.rpartition("_")[2] for path in (Path(workdir) / FOLDER).glob("*_of_*")}
     if len(numbers) > 1:
         raise InputError(
             f"{Path(workdir) / FOLDER} is dealt out into {' and into '.join(sorted(numbers))}: delete some"
         )
-    return int(numbers.pop()) if numbers else 0
+    number = int(numbers.pop()) if numbers else 0
+    return [Shard(i, number) for i in range(number)]
 
 
-def folders(workdir: Path) -> list[Path]:
-    """Those of all shards, in order; none where nothing has been dealt out."""
-    count = number(workdir)
-    return [Shard(i, count).folder(workdir) for i in range(count)]
+def parts(workdir: Path, count: int) -> list[tuple[slice, Path]]:
+    """Rows, of `count`, and folder of each shard that has any, in order; none where nothing has been dealt out."""
+    own = [(shard.rows(count), shard.folder(workdir)) for shard in every(workdir)]
+    return [(rows, folder) for rows, folder in own if rows.start < rows.stop]
 
 
 def remove(workdir: Path) -> None:
-    """Removes them all, when they have been put together."""
-    shutil.rmtree(Path(workdir) / FOLDER, ignore_errors=True)
+    """Removes them all, when they have been put together; from the first moment on, none is there."""
+    with contextlib.suppress(FileNotFoundError):
+        gone = (Path(workdir) / FOLDER).rename(Path(workdir) / "joined")
+        shutil.rmtree(gone)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import pathlib
 import tempfile
 
@@ -50,7 +49,7 @@ def draw(folder: pathlib.Path, *, seed: int, whales: int, photos: int, test: int
             return points
 
         # Threads: NumPy and Pillow release the lock, and nothing has to be imported again.
-        points = list(threads.ahead(develop, train + tests, workers=min(os.cpu_count() or 1, 16)))
+        points = list(threads.ahead(develop, train + tests, workers=min(threads.cores(), 16)))
         _write_tables(root, whale_ids, train, tests, points)
         later = {shot.moment for shot in train if shot.name != shot.moment}
         bursts = [[shot.name for shot in train if shot.moment == moment] for moment in sorted(later)]

@@ -27,9 +27,10 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the view into workdir and, where points are used, points.csv in pixels of the original photos."""
     photos, matrices = plan(config)
-    parts = [folder / SHARD for folder in shards.folders(workdir)]
+    parts = [own / SHARD for _, own in shards.parts(workdir, len(photos.name))]
     view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size), shards=parts)
-    shards.remove(workdir)
+    if parts:
+        shards.remove(workdir)
     if not view.pictured.any():
         raise errors.InputError(
             f"no photo has what the frame {config.frame!r} needs: import annotations or predict them"
@@ -40,11 +41,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
-    """Cuts one shard of the view, for `run` to put together, unless that is done."""
+    """Cuts one shard of the view, for `run` to put together."""
     photos, matrices = plan(config)
     path, rows = own.folder(workdir) / SHARD, own.rows(len(photos.name))
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if rows.start < rows.stop and not path.exists():
         images.render(photos, matrices, tuple(config.size), path, rows=rows)
 
 

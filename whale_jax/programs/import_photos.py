@@ -25,8 +25,8 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the dataset into workdir; returns its counts, the photos that were left out, and its digest."""
     catalogue = read(config)
-    if parts := shards.folders(workdir):
-        skipped = right_whale.join(catalogue, parts, workdir)
+    if parts := shards.parts(workdir, len(catalogue.photos)):
+        skipped = right_whale.join(catalogue, [(some(catalogue, rows), own) for rows, own in parts], workdir)
         shards.remove(workdir)
     else:
         skipped = build(config, catalogue, workdir)
@@ -48,10 +48,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
-    """Packages one shard of the photos, for `run` to put together, unless that is done."""
+    """Packages one shard of the photos, for `run` to put together."""
     catalogue = read(config)
-    some = catalogue.photos[own.rows(len(catalogue.photos))]
-    build(config, catalogue._replace(photos=some), own.folder(workdir))
+    photos = some(catalogue, own.rows(len(catalogue.photos)))
+    if photos.photos:
+        build(config, photos, own.folder(workdir))
+
+
+def some(catalogue: annotations.Catalogue, rows: slice) -> annotations.Catalogue:
+    """The catalogue of some of its photos."""
+    return catalogue._replace(photos=catalogue.photos[rows])
 
 
 def build(config: ConfigDict, catalogue: annotations.Catalogue, folder: Path) -> tuple[str, ...]:

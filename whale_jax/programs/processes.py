@@ -15,6 +15,7 @@ from absl import flags, logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, preemption, progress
+from whale_jax.data import threads
 from whale_jax.programs import stage
 
 
@@ -38,8 +39,7 @@ def set_up() -> None:
     """
     preemption.listen()
     quieten()
-    own = int(os.environ.get("SLURM_CPUS_PER_TASK", len(_cores())))  # a cluster may not keep us to what it gave us
-    jax.config.update("jax_num_cpu_devices", min(own, len(_cores())))
+    jax.config.update("jax_num_cpu_devices", threads.cores())
     if not jax.config.jax_compilation_cache_dir:
         cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "whale_jax"
         jax.config.update("jax_compilation_cache_dir", str(cache))

@@ -30,6 +30,7 @@ from whale_jax import errors, hosts, registry
 from whale_jax.data import shards
 
 LOCK = ".lock"
+PATIENCE = 2.0  # seconds: some look into a folder for a moment only
 PROGRAMS = (
     "draw",
     "import_photos",
@@ -109,21 +110,24 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         return done
     apart = _apart(one)
     hosts.wait()  # until all have seen what there is, and what is not
-    if getattr(one.program, "TOGETHER", False):
-        result = _work(one, apart)
-        hosts.wait()
-    else:
-        _deal_out(one)
-        result = hosts.once(_work, one, apart)
-    if not hosts.first() and (result := read(one.workdir / "result.json")) is None:
+    began = time.perf_counter()
+    with contextlib.ExitStack() as held:
+        hosts.each(_begin, one, held)
+        if getattr(one.program, "TOGETHER", False):
+            _work(one, apart, began)
+            hosts.wait()
+        else:
+            _deal_out(one)
+            hosts.once(_work, one, apart, began)
+    if (result := read(one.workdir / "result.json")) is None:
         raise errors.InputError(f"{one.workdir}: the first host could not do it, and says why")
     return result
 
 
 def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
-    """Does one shard of what the program makes of every photo. `run` does what is missing, and puts all together.
+    """Does one shard of what the program makes of every photo; the process that does the last puts all together.
 
-    A shard of a pipeline is that of each stage whose turn it is.
+    A shard of a pipeline is that of each stage whose turn it is. `run` does those that are missing, if there are any.
 
     Raises:
         InputError: as `run` does, a program that is not done in shards, or a folder of another number of them.
@@ -133,12 +137,32 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
         raise errors.InputError(f"program {config.program!r} is not done in shards: run it without --shard")
     if one.runs_stages:
         one.program.shard(config, one.workdir, own)
-    elif not read(one.workdir / "result.json"):
-        _apart(one)
-        if (there := shards.number(one.workdir)) not in (0, own.number):
-            what = f"go on with these, or delete {one.workdir / shards.FOLDER}"
-            raise errors.InputError(f"{one.workdir} was dealt out into {there} shards, not {own.number}: {what}")
-        _shard(one, own)
+        return
+    if read(one.workdir / "result.json"):
+        return
+    _apart(one)
+    with contextlib.ExitStack() as held:
+        with _locked(one.workdir):  # so that neither a run of all nor what clears up comes between
+            there = shards.every(one.workdir)
+            if there and own not in there:
+                what = f"go on with these, or delete {one.workdir / shards.FOLDER}"
+                raise errors.InputError(
+                    f"{one.workdir} was dealt out into {len(there)} shards, not {own.number}: {what}"
+                )
+            held.enter_context(_locked(own.folder(one.workdir)))
+            _say(one)
+        try:
+            _shard(one, own)
+        except errors.InputError as error:
+            with _locked(one.workdir):
+                mistake = _discard(one, own, error)
+                if not shards.every(one.workdir):
+                    for name in one.known:
+                        (one.workdir / f"{name}.json").unlink(missing_ok=True)
+            raise mistake from None
+    if all(shard.done(one.workdir) for shard in shards.every(one.workdir)):
+        with contextlib.suppress(_BusyError):  # another has seen it too
+            run(config, workdir)
 
 
 class _Stage(NamedTuple):
@@ -176,47 +200,65 @@ def _open(config: ConfigDict, workdir: Path) -> _Stage:
     return one
 
 
+def _begin(one: _Stage, held: contextlib.ExitStack) -> None:
+    """Has the first host take the folder, for as long as `held` is open."""
+    one.workdir.mkdir(parents=True, exist_ok=True)
+    if hosts.first():
+        held.enter_context(_locked(one.workdir))
+        _say(one)
+
+
 def _deal_out(one: _Stage) -> None:
     """Does in shards what is made of every photo, where there are several hosts, or where that was begun in shards."""
-    number = shards.number(one.workdir) or hosts.count()
-    if number == 1 or not hasattr(one.program, "shard"):
-        return
-    own = range(hosts.index(), number, hosts.count())
-    with hosts.alone():
-        for index in own:
-            _shard(one, shards.Shard(index, number))
-    hosts.wait()
-
-
-def _shard(one: _Stage, own: shards.Shard) -> None:
-    """Has a shard made in its folder, which goes again where that cannot be."""
-    folder = own.folder(one.workdir)
-    with _locked(folder):
-        _say(one)
+    there = shards.every(one.workdir)
+    hosts.wait()  # until all have looked
+    if hasattr(one.program, "shard") and (there or hosts.count() > 1):
+        there = there or [shards.Shard(i, hosts.count()) for i in range(hosts.count())]
         try:
-            one.program.shard(one.config, one.workdir, own)
+            hosts.each(_shards, one, there[hosts.index() :: hosts.count()])
         except errors.InputError:
-            shutil.rmtree(folder)
-            with contextlib.suppress(OSError):  # others are there
-                folder.parent.rmdir()
             _withdraw(one.workdir)
             raise
 
 
-def _work(one: _Stage, apart: dict[str, Any]) -> dict[str, Any]:
+def _shards(one: _Stage, own: Iterable[shards.Shard]) -> None:
+    for shard in own:
+        with _locked(shard.folder(one.workdir)):
+            try:
+                _shard(one, shard)
+            except errors.InputError as error:
+                raise _discard(one, shard, error) from None
+
+
+def _shard(one: _Stage, own: shards.Shard) -> None:
+    if not own.done(one.workdir):
+        one.program.shard(one.config, one.workdir, own)
+        own.finish(one.workdir)
+
+
+def _discard(one: _Stage, own: shards.Shard, error: errors.InputError) -> errors.InputError:
+    """Removes the folder of a shard that could not be made, and that of all, where no other is there; what to say."""
+    folder = own.folder(one.workdir)
+    if {path.name for path in folder.iterdir()} <= {LOCK}:
+        shutil.rmtree(folder)
+    with contextlib.suppress(OSError):  # it is not empty
+        folder.parent.rmdir()
+    others = (
+        f"\nto change the config, delete {one.workdir} first: it has other shards" if folder.parent.exists() else ""
+    )
+    return errors.InputError(f"{error}{others}")
+
+
+def _work(one: _Stage, apart: dict[str, Any], began: float) -> None:
     """Runs the program in its folder, and writes what `run` returns."""
-    config, workdir, (wanted, digests) = one.config, one.workdir, one.known.values()
-    workdir.mkdir(parents=True, exist_ok=True)
-    began = time.perf_counter()
-    with _locked(workdir) if hosts.first() else contextlib.nullcontext():
-        _say(one)
-        try:
-            found = one.program.run(config, workdir)
-        except errors.InputError:
-            _withdraw(workdir)
-            raise
+    wanted, digests = one.known.values()
+    try:
+        found = one.program.run(one.config, one.workdir)
+    except errors.InputError:
+        _withdraw(one.workdir)
+        raise
     result = {
-        "program": config.program,
+        "program": one.config.program,
         "seed": wanted.get("seed"),
         "seconds": round(time.perf_counter() - began, 1),
         **apart,
@@ -227,8 +269,7 @@ def _work(one: _Stage, apart: dict[str, Any]) -> dict[str, Any]:
         "versions": {m.__name__: m.__version__ for m in (jax, jaxlib, flax, optax, numpy)}
         | {"python": platform.python_version()},
     }
-    write(workdir / "result.json", result)
-    return result
+    write(one.workdir / "result.json", result)
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -248,16 +289,20 @@ def _check_keys(keys: Iterable[str], program: str, known: Iterable[str]) -> None
             raise errors.unknown(f"key of program {program!r}", key, known)
 
 
+class _BusyError(errors.InputError):
+    """Another run is at work in a folder."""
+
+
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Inside, no other run works in the folder. The system ends a lock with the process that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(folder / LOCK, blocking=False):
+        with filelock.FileLock(folder / LOCK, timeout=PATIENCE):
             yield
     except filelock.Timeout:
         what = "another run is at work in it: let it end, or choose another --workdir"
-        raise errors.InputError(f"{folder}: {what}") from None
+        raise _BusyError(f"{folder}: {what}") from None
 
 
 def _say(one: _Stage) -> None:
