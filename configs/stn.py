@@ -7,7 +7,7 @@
     --config=configs/stn.py:joint_slow    joint, the localizer at a tenth of the learning rate
     --config=configs/stn.py:post          `matrix` with the post's networks on 512 x 512 pixels (not run: needs a GPU)
 
-`localizer`, 16 epochs of 3,112 composed photos on one core, 5 min: points off by 0.24 head lengths, 87 % within a
+`localizer`, 16 epochs of 3,111 composed photos on one core, 5 min: points off by 0.24 head lengths, 87 % within a
 quarter; by the matrix 0.29 and 77 %. What comes of the others is in configs/ablations/stn.py.
 
 Set inputs.photos, inputs.split and inputs.view to the folders of those stages; the view should show the head at any

@@ -88,12 +88,24 @@ def check(line: Line) -> None:
     spec.loader.exec_module(module)
     config: ConfigDict = module.get_config(*[argument] * bool(colon)).lock()
     try:
+        for key in line.overrides:
+            _expect(key, config)
         config.update_from_flattened_dict(line.overrides)
         stage.check(config)
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise errors.InputError(f"run {line.name}: {error.args[0]}") from None
     except errors.InputError as error:
         raise errors.InputError(f"run {line.name}: {error}") from None
+
+
+def _expect(key: str, config: ConfigDict) -> None:
+    """Raises InputError for a key, such as "optimizer.lr", that a config has not."""
+    there: Any = config
+    for name in key.split("."):
+        known = list(there) if isinstance(there, ConfigDict) else []
+        if name not in known:
+            raise errors.unknown("config key", name, known)
+        there = there[name]
 
 
 def flags(line: Line) -> list[str]:
