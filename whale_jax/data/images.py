@@ -123,6 +123,7 @@ def render(
     path: Path,
     *,
     rows: slice = slice(None),
+    what: str = "",
     workers: int = 0,
 ) -> np.ndarray:
     """Writes every photo, moved by its matrix, into one .npy file; beyond a photo's rim its edge is repeated.
@@ -136,6 +137,7 @@ def render(
         size: (height, width) of the view.
         path: the (N, height, width, 3) uint8 file to write.
         rows: of the photos that are written.
+        what: this is called in progress bars, if not like the folder.
         workers: decoding threads; 0 is one a core.
 
     Returns:
@@ -154,7 +156,7 @@ def render(
         except InputError as e:
             raise InputError(f"{photos.name[row]}: {e}") from e
 
-    bar = progress.bar(len(wanted), what=Path(path).parent.name, unit="photos")
+    bar = progress.bar(len(wanted), what=what or Path(path).parent.name, unit="photos")
     with _partial(Path(path)) as partial, bar:
         views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(own), *size, 3))
         stack = np.zeros((batch, *plan.tile, 3), np.uint8)  # the last batch is padded: one compile for all

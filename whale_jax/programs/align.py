@@ -45,7 +45,7 @@ def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
     photos, matrices = plan(config)
     path, rows = own.folder(workdir) / SHARD, own.rows(len(photos.name))
     if rows.start < rows.stop and not path.exists():
-        images.render(photos, matrices, tuple(config.size), path, rows=rows)
+        images.render(photos, matrices, tuple(config.size), path, rows=rows, what=workdir.name)
 
 
 def plan(config: ConfigDict) -> tuple[right_whale.Photos, np.ndarray]:

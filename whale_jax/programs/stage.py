@@ -24,6 +24,7 @@ import jax
 import jaxlib
 import numpy
 import optax
+from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, hosts, registry
@@ -160,7 +161,11 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
                     for name in one.known:
                         (one.workdir / f"{name}.json").unlink(missing_ok=True)
             raise mistake from None
-    if all(shard.done(one.workdir) for shard in shards.every(one.workdir)):
+    if not (there := shards.every(one.workdir)):
+        return  # another has put them together
+    done = sum(shard.done(one.workdir) for shard in there)
+    logging.info("%s: %d of %d shards are done", one.workdir, done, len(there))
+    if done == len(there):
         with contextlib.suppress(_BusyError):  # another has seen it too
             run(config, workdir)
 
