@@ -36,7 +36,7 @@ SMALL = {
     "task": {
         "name": "bbox",
         "bins": 64,
-        "augmentation": "rotate(15)|scale(0.85,1.2)|translate(0.15)|flip_lr|flip_ud|gamma(0.7,1.4)",
+        "augmentation": "scale(0.85,1.2)|translate(0.15)|flip_lr|flip_ud|gamma(0.7,1.4)",
     },
     "model": {**networks.THIN, "head": "heatmap"},
     "size": (128, 128),

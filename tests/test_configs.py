@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.programs import assembly, crossfit, pipeline, stage, train
 from whale_jax.train import state as states
 
@@ -136,8 +136,8 @@ def test_configs_that_go_on_from_a_finished_run(name, tmp_path):
     finished = MODULES["pipeline"].get_config("small").stages
     for own in finished:
         (tmp_path / own).mkdir()
-        stage.write(tmp_path / own / "config.json", json.loads(finished[own].to_json_best_effort()))
-        stage.write(tmp_path / own / "result.json", {})
+        files.write(tmp_path / own / "config.json", json.loads(finished[own].to_json_best_effort()))
+        files.write(tmp_path / own / "result.json", {})
     config = MODULES[name].get_config(str(tmp_path))
     assert_ordered(config.stages, elsewhere=str(tmp_path))
     assert pipeline.order(config.stages)[-1] == "report"

@@ -112,7 +112,7 @@ def test_padding_is_left_out_and_batches_do_not_matter(oracle):
 
 def test_a_median_shrugs_at_a_wild_answer_and_a_mean_does_not():
     def evaluate(state, batch):  # right but for the first matrix of three
-        wild = jnp.isclose(batch["matrix"][:, 0, 0], 2.0)[:, None, None]
+        wild = jnp.isclose(batch["warp"][:, 0, 0], 2.0)[:, None, None]
         return {}, {"points": batch["points"] + 300 * wild}
 
     devices = parallel("jit", 1)

@@ -67,8 +67,7 @@ def predict(
     for batch in batches:
         keep = batch["mask"] > 0
         warped = [
-            gather(evaluate(state, put({**batch, "matrix": np.broadcast_to(m, (len(keep), 3, 3))}))[1])
-            for m in matrices
+            gather(evaluate(state, put({**batch, "warp": np.broadcast_to(m, (len(keep), 3, 3))}))[1]) for m in matrices
         ]
         found.append({name: combine([w[name][keep] for w in warped], axis=0) for name in warped[0]})
     if not found:

@@ -10,6 +10,8 @@ GIoU learn nothing without.
 from configs import ablations, localizer
 from whale_jax.programs import crossfit
 
+LIGHT = localizer.SMALL["task"]["augmentation"]
+
 
 def get_config(root="runs/small"):
     """One part of the small localizer's, on whole photos; bins have the score map, coordinates a dense layer."""
@@ -18,6 +20,7 @@ def get_config(root="runs/small"):
     overlap = {"task.bins": 0, "model.head": "still"}  # which begins with a box that most heads overlap
     changes = {
         "softmax over bins": {},
+        "softmax over bins, heads turned by up to 15 degrees": {"task.augmentation": f"rotate(15)|{LIGHT}"},
         "squared error": {"task.bins": 0, "model.head": "dense", "task.objective": "squared"},
         "IoU": {**overlap, "task.objective": "iou"},
         "GIoU": {**overlap, "task.objective": "giou"},

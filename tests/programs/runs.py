@@ -6,6 +6,7 @@ import json
 import numpy as np
 from PIL import Image
 
+from whale_jax import files
 from whale_jax.data import images, predictions, right_whale, splits
 from whale_jax.programs import crossfit, pictures, report, stage
 
@@ -18,8 +19,8 @@ def put(folder, program, inputs=(), config=(), **result):
     """A finished stage."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: str(folder.parent / name) if name else "" for name in inputs}
-    stage.write(folder / "config.json", {"program": program, "inputs": paths, **dict(config)})
-    stage.write(folder / "result.json", {"program": program, "seconds": 1.0, "device": "2 x cpu", **result})
+    files.write(folder / "config.json", {"program": program, "inputs": paths, **dict(config)})
+    files.write(folder / "result.json", {"program": program, "seconds": 1.0, "device": "2 x cpu", **result})
 
 
 def put_training(folder, inputs=(), **values):

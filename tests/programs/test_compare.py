@@ -6,7 +6,7 @@ import pytest
 
 from configs import ablations
 from configs import compare as compare_config
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.programs import compare, finished, stage
 
 
@@ -23,8 +23,8 @@ def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):
     folder.mkdir(parents=True)
     rows = [{"step": step, "valid/log_loss": loss + 4 / step} for step in (2, 4)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    stage.write(folder / "config.json", config)
-    stage.write(folder / "result.json", result | {"metrics": {"log_loss": loss, "top1": 0.25, "loss": 1.0}})
+    files.write(folder / "config.json", config)
+    files.write(folder / "result.json", result | {"metrics": {"log_loss": loss, "top1": 0.25, "loss": 1.0}})
     return str(folder)
 
 
@@ -73,7 +73,7 @@ def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_
     for folder in map(Path, folders):
         rows = [{"step": step, "valid/log_loss": 5.0 - step / 4} for step in (2, 4)]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rows = stage.read(Path(stage.run(config, tmp_path / "out") and tmp_path / "out") / "table.json")
+    rows = files.read(Path(stage.run(config, tmp_path / "out") and tmp_path / "out") / "table.json")
     assert [row["reached"][0] for row in rows] == [pytest.approx(4 * 32 / 9.0)] * 2  # steps of 32 at 9 images a second
     config.reach = "wiht"
     with pytest.raises(errors.InputError, match="unknown row to reach 'wiht': did you mean with"):
@@ -83,7 +83,7 @@ def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_
 def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_path):
     for folder in map(Path, folders):
         last = {"log_loss": 6.0, "calibrated": 3.5, "top1": 0.5}
-        stage.write(folder / "result.json", {**stage.read(folder / "result.json"), "last": last})
+        files.write(folder / "result.json", {**files.read(folder / "result.json"), "last": last})
     config = compare_config.get_config(",".join(folders))
     config.weights = "last"
     table = stage.run(config, tmp_path / "out")["table"].splitlines()
@@ -93,8 +93,8 @@ def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_pat
 
 def test_what_only_some_recipes_have_measured_leaves_the_others_cells_empty(folders, tmp_path):
     for folder in (folders[0], folders[1], folders[3]):  # of the first recipe, one run only
-        result = stage.read(Path(folder) / "result.json")
-        stage.write(Path(folder) / "result.json", {**result, "metrics": {**result["metrics"], "map": 0.5}})
+        result = files.read(Path(folder) / "result.json")
+        files.write(Path(folder) / "result.json", {**result, "metrics": {**result["metrics"], "map": 0.5}})
     table = compared(folders, tmp_path / "out")["table"].splitlines()
     cells = [line.split("|")[5].strip(" -:") for line in table]
     assert cells == ["mAP", "", "", "0.500 ± 0.000"]
@@ -102,8 +102,8 @@ def test_what_only_some_recipes_have_measured_leaves_the_others_cells_empty(fold
 
 def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
     for folder in folders[2:]:
-        config = stage.read(Path(folder) / "config.json")
-        stage.write(Path(folder) / "config.json", {**config, "begin": "exact", "together": 1})
+        config = files.read(Path(folder) / "config.json")
+        files.write(Path(folder) / "config.json", {**config, "begin": "exact", "together": 1})
     table = compared(folders, tmp_path / "out")["table"].splitlines()
     assert [line.split("|")[1:3] for line in table[2:]] == [
         [" model.dropout=0.0 ", "    2 "],
@@ -112,7 +112,7 @@ def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
 
 
 def test_a_pipeline_has_nothing_to_compare(folders, tmp_path):
-    stage.write(Path(folders[0]) / "result.json", {"program": "pipeline", "split": "s", "digest": "d", "seconds": 1.0})
+    files.write(Path(folders[0]) / "result.json", {"program": "pipeline", "split": "s", "digest": "d", "seconds": 1.0})
     with pytest.raises(errors.InputError, match="run0 has measured nothing that could be compared"):
         compared(folders, tmp_path / "out")
 
@@ -148,8 +148,8 @@ def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
 
 def test_runs_of_several_folds_stand_side_by_side(folders, tmp_path):
     for fold, folder in enumerate(folders):
-        result = stage.read(Path(folder) / "result.json")
-        stage.write(Path(folder) / "result.json", {**result, "fold": fold})
+        result = files.read(Path(folder) / "result.json")
+        files.write(Path(folder) / "result.json", {**result, "fold": fold})
     assert compared(folders, tmp_path / "out")["fold"] is None
 
 
@@ -181,8 +181,8 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
         result = {"program": "calibrate", "split": "s", "digest": method, "seconds": 1.0}
         learned = {"stack": {"log_loss": 0.01}, "network": {"log_loss": 0.5}}
         result |= {"metrics": {"stack": both, "network": both}, "train_metrics": learned}
-        stage.write(folder / "config.json", config)
-        stage.write(folder / "result.json", result)
+        files.write(folder / "config.json", config)
+        files.write(folder / "result.json", result)
     folders = [str(tmp_path / "temperature"), str(tmp_path / "dirichlet")]
     table = compared(folders, tmp_path / "out")["table"].splitlines()
     heads = [cell.strip() for cell in table[0].strip("|").split("|")]
@@ -209,9 +209,9 @@ def test_what_networks_said_goes_by_how_they_were_trained(tmp_path):
         ]:
             folder = tmp_path / f"{name}{i}"
             folder.mkdir()
-            stage.write(folder / "config.json", {"program": program, "inputs": inputs})
+            files.write(folder / "config.json", {"program": program, "inputs": inputs})
             result = {"program": program, "split": "s", "digest": folder.name, "seconds": 1.0}
-            stage.write(folder / "result.json", result | {"metrics": {"top1": rate + seed / 10}})
+            files.write(folder / "result.json", result | {"metrics": {"top1": rate + seed / 10}})
         searches.append(str(folder))
     table = compared(searches, tmp_path / "out")["table"].splitlines()
     assert [[cell.strip() for cell in line.split("|")[1:4]] for line in table[2:]] == [
@@ -228,9 +228,9 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
         begun = finished_run(tmp_path / f"seed{seed}_begun", dropout=0.1, seed=seed, loss=6.0)
         for name, weights in (("scratch", ""), ("begun", begun)):
             folder = finished_run(tmp_path / f"seed{seed}_{name}_own", dropout=0.0, seed=seed, loss=4.0)
-            config = stage.read(Path(folder) / "config.json")
+            config = files.read(Path(folder) / "config.json")
             config["inputs"]["weights"] = weights
-            stage.write(Path(folder) / "config.json", config)
+            files.write(Path(folder) / "config.json", config)
             runs.append(folder)
     table = compared(runs, tmp_path / "out")["table"].splitlines()[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
@@ -241,9 +241,9 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
         for own, program in zip(runs[2 * seed : 2 * seed + 2], ("extract", "retrieve"), strict=True):
             folder = tmp_path / f"seed{seed}_{program}"
             folder.mkdir()
-            stage.write(folder / "config.json", {"program": program, "inputs": {"network": network}})
-            config = stage.read(Path(own) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
-            stage.write(Path(own) / "config.json", config)
+            files.write(folder / "config.json", {"program": program, "inputs": {"network": network}})
+            config = files.read(Path(own) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
+            files.write(Path(own) / "config.json", config)
     table = compared(runs, tmp_path / "two")["table"].splitlines()[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
     one = stage.config("train", seed=9)

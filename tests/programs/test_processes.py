@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.programs import pipeline, processes, stage
 
 CORES = processes._cores()
@@ -27,9 +27,9 @@ def test_stages_at_once_are_those_one_after_the_other(tmp_path):
     alone, together = (stage.run(drawn(number), tmp_path / str(number)) for number in (1, 2))
     assert list(together["stages"]) == list(alone["stages"]) == pipeline.order(drawn(1).stages)
     for name in alone["stages"]:
-        one, other = (stage.read(tmp_path / number / name / "result.json") for number in "12")
+        one, other = (files.read(tmp_path / number / name / "result.json") for number in "12")
         assert one["digest"] == other["digest"]
-    device = stage.read(tmp_path / "2" / "photos_a" / "result.json")["device"]
+    device = files.read(tmp_path / "2" / "photos_a" / "result.json")["device"]
     assert int(device.split()[0]) in {len(share.cores) for share in processes.shares(2)}  # not all of the cores
 
 
@@ -37,7 +37,7 @@ def test_stages_at_once_are_those_one_after_the_other(tmp_path):
 def test_what_a_stage_refuses_is_said_and_the_others_end_well(tmp_path):
     with pytest.raises(errors.InputError, match="whales"):
         stage.run(drawn(2, whales=0), tmp_path)
-    assert stage.read(tmp_path / "drawn_a" / "result.json")
+    assert files.read(tmp_path / "drawn_a" / "result.json")
     assert not (tmp_path / "photos_b").exists()
 
 

@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from tests.programs.runs import NAMING, WHALES, inputs
-from whale_jax import errors
-from whale_jax.programs import finished, report, stage
+from whale_jax import errors, files
+from whale_jax.programs import finished, report
 
 SETTINGS = dict(matplotlib.rcParams)
 
@@ -18,7 +18,7 @@ SETTINGS = dict(matplotlib.rcParams)
 def make(run, workdir, *names):
     workdir.mkdir(exist_ok=True)
     result = report.run(ConfigDict({"inputs": inputs(run, *names)}), workdir)
-    return result, stage.read(workdir / "table.json")
+    return result, files.read(workdir / "table.json")
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +94,9 @@ def test_few_stages(run_folder, tmp_path):
 
 def test_several_networks_have_a_row_each_and_one_for_their_average(run_folder, tmp_path):
     folder = run_folder / "calibrated"
-    result = stage.read(folder / "result.json")
+    result = files.read(folder / "result.json")
     own = result["metrics"]["network"]
-    stage.write(folder / "result.json", {**result, "metrics": {**result["metrics"], "features": own, "features1": own}})
+    files.write(folder / "result.json", {**result, "metrics": {**result["metrics"], "features": own, "features1": own}})
     _, table = make(run_folder, tmp_path, "calibrated")
     assert [row["name"] for row in table["probabilities, on validation"]] == [
         "aligned: network 1",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.programs.test_stages import photos
 from tests.programs.test_weights import MODEL, World
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.data import predictions, right_whale, splits
 from whale_jax.programs import assembly, retrieve, stage, train
 
@@ -25,7 +25,7 @@ def world(tmp_path, monkeypatch):
 
 def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
     world.train("embedding", **EMBED, monitor=2)
-    result = stage.read(world.folder / "embedding" / "result.json")
+    result = files.read(world.folder / "embedding" / "result.json")
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (4, 2, 0)
     assert {"top1", "prototype_top1", "map", "auroc", "spread"} <= result["metrics"].keys()
     assert not (world.folder / "embedding" / "whales.json").exists()
@@ -91,9 +91,9 @@ def test_a_localizer_without_any_points_to_learn_from_is_refused(world, monkeypa
 def test_a_cosine_head_learns_by_arcface(world):
     head = {"model": {**MODEL, "head": "cosine"}, "task": {"name": "arcface"}}
     world.train("arcface", **head)
-    result = stage.read(world.folder / "arcface" / "result.json")
+    result = files.read(world.folder / "arcface" / "result.json")
     assert {"log_loss", "top1"} <= result["metrics"].keys()
-    assert stage.read(world.folder / "arcface" / "whales.json")
+    assert files.read(world.folder / "arcface" / "whales.json")
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def ask(tmp_path, monkeypatch):
     split = splits.Split(fold, known.label, np.zeros(10, bool), np.arange(10), "h", 2, 0)
     for name in ("photos", "split", "features"):
         (tmp_path / name).mkdir()
-        stage.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
+        files.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
     predictions.save(tmp_path / "features", known, {"features": features})
 
     def run(label=known.label, fold=0, whales=known.whales):
@@ -126,7 +126,7 @@ def test_a_classifiers_own_answer_is_measured_beside_the_search(ask):
         features = file["features"]
     logits = np.eye(3)[wrong[np.arange(10) % 3]] * 5
     predictions.save(folder / "features", known, {"features": features, "logits": logits})
-    stage.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
+    files.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
     found = run(fold=1)["metrics"]
     assert (found["top1"], found["class_top1"], found["class_top5"]) == (1, 0, 1)
 
@@ -176,7 +176,7 @@ def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
     unsure[1] = [0.1, 0.8, 0.1]
     (folder / "stack").mkdir()
     np.savez(folder / "stack" / "probabilities.npz", network=unsure)
-    stage.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
+    files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
     config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, parts=3)
     found = stage.run(config, folder / "blend")["metrics"]

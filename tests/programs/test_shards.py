@@ -6,7 +6,7 @@ import filelock
 import numpy as np
 import pytest
 
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.data import images, right_whale
 from whale_jax.data.shards import Shard
 from whale_jax.programs import stage
@@ -35,7 +35,7 @@ def whole(tmp_path_factory):
 def drawn(whole, tmp_path, monkeypatch):
     """The folder of a run that has come as far as the photos, and that does not wait long for others."""
     shutil.copytree(whole[0] / "drawn", tmp_path / "run" / "drawn")
-    monkeypatch.setattr(stage, "PATIENCE", 0.1)
+    monkeypatch.setattr(files, "PATIENCE", 0.1)
     return tmp_path / "run"
 
 
@@ -113,7 +113,7 @@ def test_another_number_of_shards_is_refused(drawn):
 def test_a_shard_that_another_process_is_at_is_left_to_it(drawn):
     shard(drawn, "0/2")
     (drawn / "photos" / "shards" / "1_of_2").mkdir()
-    with filelock.FileLock(drawn / "photos" / "shards" / "1_of_2" / stage.LOCK):
+    with filelock.FileLock(drawn / "photos" / "shards" / "1_of_2" / files.LOCK):
         with pytest.raises(errors.InputError, match=r"1_of_2: another run is at work in it"):
             shard(drawn, "1/2")
         with pytest.raises(errors.InputError, match=r"1_of_2: another run is at work in it"):
@@ -124,7 +124,7 @@ def test_a_shard_that_another_process_is_at_is_left_to_it(drawn):
 def test_no_shard_is_begun_while_a_run_is_at_all_of_them(drawn):
     (drawn / "photos").mkdir()
     busy = pytest.raises(errors.InputError, match=r"photos: another run is at work in it")
-    with filelock.FileLock(drawn / "photos" / stage.LOCK), busy:
+    with filelock.FileLock(drawn / "photos" / files.LOCK), busy:
         shard(drawn, "1/2")
     assert not (drawn / "photos" / "shards").exists()
 
@@ -133,7 +133,7 @@ def test_a_mistake_leaves_nothing_that_another_config_would_meet(drawn):
     photo(drawn, 0).write_bytes(b"no picture")
     with pytest.raises(errors.InputError, match=r"w_0.jpg cannot be decoded .* set skip_unreadable"):
         shard(drawn, "0/2")
-    assert {path.name for path in (drawn / "photos").iterdir()} == {stage.LOCK}
+    assert {path.name for path in (drawn / "photos").iterdir()} == {files.LOCK}
     for text in ("0/2", "1/2"):
         shard(drawn, text, skip_unreadable=True)
     assert len(right_whale.load(drawn / "photos").name) == 10

@@ -6,7 +6,7 @@ import filelock
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.programs import pipeline, stage
 
 
@@ -50,7 +50,7 @@ def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, t
 
 def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(program, tmp_path):
     stage.run(config(), tmp_path / "a")
-    with filelock.FileLock(tmp_path / "b" / stage.LOCK):
+    with filelock.FileLock(tmp_path / "b" / files.LOCK):
         with pytest.raises(errors.InputError, match=r"/b: another run is at work in it"):
             stage.run(config(), tmp_path / "b")
         assert stage.run(config(), tmp_path / "a")  # what is done, anybody may read
@@ -85,7 +85,7 @@ def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path, mo
     assert program.runs == 2
     with pytest.raises(errors.InputError, match=r"a belongs to other config \(value differ"):
         stage.run(other, tmp_path)
-    assert stage.read(tmp_path / "config.json")["stages"].keys() == {"a", "b"}  # not overwritten by the refused one
+    assert files.read(tmp_path / "config.json")["stages"].keys() == {"a", "b"}  # not overwritten by the refused one
     with pytest.raises(errors.InputError, match=r"belongs to other config \(program differ"):
         stage.run(first, tmp_path / "a")
     with pytest.raises(errors.InputError, match=r"belongs to other config"):
@@ -160,6 +160,6 @@ def test_a_pipeline_runs_stages_in_the_order_of_their_inputs(program, tmp_path):
     stages = {"a": config("c"), "b": config("a"), "c": config()}
     assert pipeline.order(ConfigDict(stages)) == ["c", "a", "b"]
     pipeline.run(ConfigDict({"stages": stages, "processes": 1}), tmp_path)
-    assert stage.read(tmp_path / "b" / "config.json")["inputs"]["before"] == str(tmp_path / "a")
+    assert files.read(tmp_path / "b" / "config.json")["inputs"]["before"] == str(tmp_path / "a")
     with pytest.raises(errors.InputError, match="wait for each other"):
         pipeline.order(ConfigDict({"a": config("b"), "b": config("a")}))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors, frames, geometry
+from whale_jax import errors, files, frames, geometry
 from whale_jax.data import predictions, right_whale, splits
 from whale_jax.programs import align, calibrate, stack, stage, submit
 
@@ -199,7 +199,7 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     monkeypatch.setattr(calibrate.right_whale, "load", lambda folder: data)
     monkeypatch.setattr(calibrate.splits, "load", lambda folder, photos: split)
     np.savez(tmp_path / "probabilities.npz", network=sure)
-    stage.write(tmp_path / "result.json", {"train_metrics": {"network": {"log_loss": 0.5}}})
+    files.write(tmp_path / "result.json", {"train_metrics": {"network": {"log_loss": 0.5}}})
     inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
     (tmp_path / "out").mkdir()
     result = calibrate.run(stage.config("calibrate", inputs=inputs), tmp_path / "out")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.programs.test_weights import World
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.data import predictions
 from whale_jax.programs import stage, train
 
@@ -19,7 +19,7 @@ P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two p
 def world(tmp_path, monkeypatch):
     found = World(tmp_path, monkeypatch)
     found.finish("stack", {"program": "stack", "digest": "s", "split": "h", "fold": 0})
-    stage.write(tmp_path / "stack" / "config.json", {"program": "stack"})
+    files.write(tmp_path / "stack" / "config.json", {"program": "stack"})
     np.savez(tmp_path / "stack" / "probabilities.npz", stack=P)
     return found
 
@@ -56,7 +56,7 @@ def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(wo
     guess(world)
     world.train("without")
     world.train("with", labels="guesses")
-    plain, more = (stage.read(world.folder / name / "result.json") for name in ("without", "with"))
+    plain, more = (files.read(world.folder / name / "result.json") for name in ("without", "with"))
     assert (more["trained_on"], more["guessed"]) == (plain["trained_on"] + 1, 1)
     assert more["validated_on"] == plain["validated_on"]
     assert more["rows"] == plain["rows"]  # what was withheld is the same
@@ -119,7 +119,7 @@ def test_guesses_that_cannot_be_made_are_refused(world, changes, message):
 def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
     task = {"name": "simclr", "dimensions": 3}
     world.train("alike", task=task, monitor=4)
-    result = stage.read(world.folder / "alike" / "result.json")
+    result = files.read(world.folder / "alike" / "result.json")
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (6, 0, None)
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
     world.train(
@@ -133,7 +133,7 @@ def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
 
 
 def test_guesses_come_from_probabilities_that_do_not_know_the_photos_held_out(world):
-    stage.write(world.folder / "stack" / "config.json", {"program": "calibrate", "method": "dirichlet"})
+    files.write(world.folder / "stack" / "config.json", {"program": "calibrate", "method": "dirichlet"})
     with pytest.raises(errors.InputError, match="without Dirichlet"):
         guess(world)
     world.finish("stack", {"program": "extract", "digest": "s", "split": "h", "fold": 0})

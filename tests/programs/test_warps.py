@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.programs.test_stages import photos
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.data import images, splits
 from whale_jax.programs import assembly, crossfit, selection, stage, warps
 
@@ -31,12 +31,12 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
 
     monkeypatch.setattr(crossfit, "predict", predict)
     trained = stage.config("crossfit", task={"name": "keypoints"})
-    stage.write(tmp_path / "config.json", trained.to_dict())
+    files.write(tmp_path / "config.json", trained.to_dict())
     (tmp_path / "part0").mkdir()
-    stage.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
-    stage.write(tmp_path / "result.json", {})
-    rows = {"rows": stage.hash_of(selection.trained(crossfit.part_config(trained, 0), split).tolist())}
-    stage.write(tmp_path / "part0" / "result.json", rows)
+    files.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
+    files.write(tmp_path / "result.json", {})
+    rows = {"rows": files.hash_of(selection.trained(crossfit.part_config(trained, 0), split).tolist())}
+    files.write(tmp_path / "part0" / "result.json", rows)
     config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
     found = warps.run(config, tmp_path)
     assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)
@@ -48,7 +48,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
 
 
 def test_a_network_that_finds_no_points_is_refused(tmp_path):
-    stage.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
-    stage.write(tmp_path / "result.json", {})
+    files.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
+    files.write(tmp_path / "result.json", {})
     with pytest.raises(errors.InputError, match="finds no points"):
         warps.run(stage.config("warps", inputs={"network": str(tmp_path)}), tmp_path)

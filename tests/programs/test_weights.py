@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from tests.programs.test_stages import photos
-from whale_jax import calibration, errors
+from whale_jax import calibration, errors, files
 from whale_jax.data import images, loader, predictions, right_whale, splits
 from whale_jax.programs import assembly, begin, crossfit, predict, selection, stage
 
@@ -37,8 +37,8 @@ class World:
 
     def finish(self, name, result):
         (self.folder / name).mkdir(exist_ok=True)
-        stage.write(self.folder / name / "result.json", result)
-        stage.write(self.folder / name / "config.json", {})
+        files.write(self.folder / name / "result.json", result)
+        files.write(self.folder / name / "config.json", {})
 
     def data(self):
         return assembly.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
@@ -54,7 +54,7 @@ class World:
         stage.run(config, self.folder / name)
 
     def parameters(self, name):
-        config = ConfigDict(stage.read(self.folder / name / "config.json"))
+        config = ConfigDict(files.read(self.folder / name / "config.json"))
         return assembly.restore(config, self.folder / name, classes=3).state.params
 
 
@@ -104,7 +104,7 @@ def test_a_training_begins_with_a_smaller_network_that_grew(world):
     larger = {**MODEL, "stages": ((6, 2),), "grown": (1,)}
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "epochs": 0.5, "monitor": 2}
     world.train("second", weights="first", begin="grown", model=larger, **still)
-    before, after = (stage.read(world.folder / name / "result.json")["metrics"] for name in ("first", "second"))
+    before, after = (files.read(world.folder / name / "result.json")["metrics"] for name in ("first", "second"))
     assert after["log_loss"] == pytest.approx(before["log_loss"], abs=0.05)  # copies part a little
     with pytest.raises(errors.InputError, match=r"set model.grown to \(1,\)"):
         world.train("third", weights="first", begin="grown", model={**larger, "grown": ()})
@@ -195,7 +195,7 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
     """Of photos 0 to 3, in parts 0, 1, 0 and 1, the first and the last are of one whale."""
     world.train("first", program="crossfit", fold=-1)
     networks = [
-        selection.choose(ConfigDict(stage.read(world.folder / "first" / part / "config.json")), world.data())
+        selection.choose(ConfigDict(files.read(world.folder / "first" / part / "config.json")), world.data())
         for part in ("part0", "part1")
     ]
     assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([1, 2, 3], [0]), ([0, 1, 2], [3])]
@@ -226,7 +226,7 @@ def test_what_a_network_has_seen_must_be_known(world):
     """As it would not be, were photos dealt to parts in another way since."""
     world.train("first", program="crossfit", **KEYPOINTS)
     path = world.folder / "first" / "part0" / "result.json"
-    stage.write(path, {**stage.read(path), "rows": "dealt otherwise"})
+    files.write(path, {**files.read(path), "rows": "dealt otherwise"})
     with pytest.raises(errors.InputError, match="part0 was trained when photos were dealt to parts otherwise"):
         stage.run(apply(world, "first"), world.folder / "same")
 
@@ -239,8 +239,8 @@ def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
 
 def test_the_last_weights_are_measured_too(world):
     world.train("first", fold=0, evaluations=2)
-    made = stage.read(world.folder / "first" / "result.json")
-    config = ConfigDict(stage.read(world.folder / "first" / "config.json"))
+    made = files.read(world.folder / "first" / "result.json")
+    config = ConfigDict(files.read(world.folder / "first" / "config.json"))
     last = assembly.restore(config, world.folder / "first", classes=3, best=False)
     found, said = assembly.predict(last, world.data(), np.array([0, 2]), batch=2)
     assert {name: made["last"][name] for name in found} == pytest.approx(found)
@@ -253,7 +253,7 @@ def test_the_last_weights_are_measured_too(world):
 
 def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkeypatch):
     world.train("first", program="crossfit", **KEYPOINTS)
-    stage.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})
+    files.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})
     said = []
     monkeypatch.setattr(predict.logging, "warning", lambda text, *values: said.append(text % values))
     stage.run(apply(world, "first"), world.folder / "same")

@@ -1,5 +1,6 @@
 """A run that was killed and resumed is the run that was not, bit for bit."""
 
+import contextlib
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from whale_jax.models import MODELS
 from whale_jax.tasks.classify import classify
 from whale_jax.train import log, loop, optim
 from whale_jax.train import state as states
+from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import parallel
 from whale_jax.train.step import make_eval_step, make_train_step
 
@@ -109,10 +112,26 @@ def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
 
 
-def test_the_best_weights_come_back_not_the_last(tmp_path):
-    best, result = fit(tmp_path, lr=0.3, steps=12)
-    losses = {row["step"]: row["valid/log_loss"] for row in log.read(tmp_path) if "valid/log_loss" in row}
-    assert int(best.step) == result["best_step"] == min(losses, key=losses.get)
+def kept(workdir, state, *, best):
+    """The step of the best or last checkpoint of a run."""
+    checkpoints = Checkpoints(Path(workdir) / "checkpoints", metric="log_loss", maximise=False)
+    with contextlib.closing(checkpoints):
+        return int(checkpoints.restore(state, best=best)[0].step)
+
+
+def test_the_best_weights_are_kept_beside_the_last_and_of_equals_those_that_are_told_of(tmp_path, monkeypatch):
+    losses = {3: 0.5, 6: 0.2, 9: 0.2, 12: 0.4, 15: 0.3}
+    monkeypatch.setattr(loop, "evaluate", lambda _, state, *__, **___: ({"log_loss": losses[int(state.step)]}, {}))
+    state, result = fit(tmp_path, steps=15)
+    assert kept(tmp_path, state, best=True) == result["best_step"] == 9
+    assert kept(tmp_path, state, best=False) == int(state.step) == 15
+    assert result["best"] == {"log_loss": 0.2}
+
+
+def test_equals_are_no_progress(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "evaluate", lambda *_, **__: ({"log_loss": 0.5}, {}))
+    state, _ = fit(tmp_path, steps=60, patience=2)
+    assert int(state.step) == 9
 
 
 def test_what_is_monitored_is_measured_as_validation_is_and_changes_nothing(tmp_path):
@@ -138,6 +157,25 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, mo
     with pytest.raises(errors.InputError, match=r"loss at step [23] is .*learning rate"):
         fit(tmp_path, lr=float("nan"))
     assert len(closed) == 1  # no thread is left to write events
+
+
+def test_a_gradient_that_is_not_finite_is_not_saved(tmp_path, monkeypatch):
+    whole = make_train_step
+
+    def broken(*args):
+        def train_step(state, batch, **how):
+            after, metrics = whole(*args)(state, batch, **how)
+            norm = jnp.where(state.step == 5, jnp.nan, metrics["gradient_norm"][0])
+            return after, {**metrics, "gradient_norm": (norm, 1.0)}
+
+        return train_step
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"{__name__}.make_train_step", broken)
+        with pytest.raises(errors.InputError, match=r"gradient norm at step 6 is nan"):
+            fit(tmp_path)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()] == ["3"]
+    assert int(fit(tmp_path)[0].step) == STEPS
 
 
 def test_a_second_call_finds_the_run_complete(tmp_path):

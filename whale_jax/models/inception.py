@@ -151,7 +151,7 @@ class Inception(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, 3) in about -1..1 -> (batch, outputs) float32 and intermediates."""
+        """(batch, height, width, 3) of mean 0 and deviation 1 -> (batch, outputs) float32 and intermediates."""
         cell = partial(layers.ConvNorm, dtype=self.dtype, axis_name=self.axis_name)
         parts = {"stem1": STEM1, "stem": STEM2}
         for i, (letter, *arguments) in enumerate(self.modules):

@@ -50,7 +50,7 @@ class STN(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, 3) in about -1..1 -> (batch, outputs), and matrix (batch, 3, 3), crop, features.
+        """(batch, height, width, 3), standardised -> (batch, outputs), and matrix (batch, 3, 3), crop, features.
 
         Of "points" also scores, (batch, 2, 2, bins): of each point and its x and y, over the picture's width or height.
         """

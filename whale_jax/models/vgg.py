@@ -42,7 +42,7 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, 3) in about -1..1 -> (batch, outputs) float32 and intermediates."""
+        """(batch, height, width, 3) of mean 0 and deviation 1 -> (batch, outputs) float32 and intermediates."""
         if self.reduce not in ("stride", "maxpool"):
             raise errors.unknown("way to reduce", self.reduce, ("stride", "maxpool"))
         cell = partial(layers.ConvNorm, norm=self.norm, dtype=self.dtype, axis_name=self.axis_name)

@@ -13,10 +13,9 @@ import optax
 from etils import epath
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry, retrieval
+from whale_jax import errors, files, registry, retrieval
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
-from whale_jax.programs import stage
 from whale_jax.tasks import Task
 from whale_jax.tasks.arcface import arcface
 from whale_jax.tasks.bbox import bbox
@@ -132,7 +131,7 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
 
 def opened(task: Task, workdir: Path) -> contextlib.closing[Checkpoints]:
     """The checkpoints of a training of that task, closed at the end of the block; without any, InputError."""
-    folder = kept(stage.read(workdir / "config.json") or {}, workdir)
+    folder = kept(files.read(workdir / "config.json") or {}, workdir)
     if not folder.is_dir():
         where = "" if folder.is_relative_to(workdir) else f" in {folder}"
         raise errors.InputError(f"{workdir} holds no checkpoints{where}: train it again, or copy them there")
@@ -147,7 +146,7 @@ def kept(config: Mapping[str, Any], workdir: Path) -> epath.Path:
 
 def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
     """A trained network: the best state in workdir/checkpoints, or the last one."""
-    apart = {"accumulate": 1, "remat": False}  # of training alone; batches of it may be of any size
+    apart = {"accumulate": 1, "remat": False, "devices": 0}  # of training alone; batches of it may be of any size
     network = build(ConfigDict({**config, **apart}), classes=classes)
     with opened(network.task, workdir) as checkpoints:
         state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
@@ -156,7 +155,7 @@ def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = Tru
 
 def reopen(folder: Path, *, batch: int, best: bool = True) -> tuple[ConfigDict, Data, Network]:
     """A trained network with its config and its data, for batches of another size."""
-    config = ConfigDict(stage.read(folder / "config.json"))
+    config = ConfigDict(files.read(folder / "config.json"))
     config.batch = batch
     data = load_data(config)
     return config, data, restore(config, folder, classes=len(data.photos.whales), best=best)

@@ -12,10 +12,10 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
+from whale_jax import errors, files, registry
 from whale_jax.data import splits
 from whale_jax.models import MODELS, growth
-from whale_jax.programs import assembly, finished, selection, stage
+from whale_jax.programs import assembly, finished, selection
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
@@ -42,7 +42,7 @@ def check(config: ConfigDict, data: Data, unseen: np.ndarray) -> None:
         if both := len(np.intersect1d(selection.seen(there, data.split), unseen)):
             what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
             raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
-    whales = stage.read(folder / "whales.json")
+    whales = files.read(folder / "whales.json")
     fits = config.begin == "fitting" and len(whales or ()) != len(data.photos.whales)  # then the head does not
     if whales and config.task.name in NAMING and not fits:
         sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))

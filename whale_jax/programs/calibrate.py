@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, registry
+from whale_jax import calibration, errors, files, registry
 from whale_jax.data import right_whale, splits
-from whale_jax.programs import figures, stack, stage
+from whale_jax.programs import figures, stack
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
@@ -48,7 +48,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 drawn[f"{name}, {kind}"] = calibration.reliability(own, label)
     np.savez(workdir / "probabilities.npz", **written)
     figures.save(workdir / "reliability.png", figures.reliability_diagram, drawn)
-    made = stage.read(Path(config.inputs.probabilities) / "result.json")
+    made = files.read(Path(config.inputs.probabilities) / "result.json")
     return {"split": split.hash, "metrics": found, "train_metrics": made["train_metrics"]}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
+from whale_jax import errors, files, registry
 from whale_jax.programs import assembly, figures, finished, pictures, report, stage
 from whale_jax.programs.finished import Stage
 
@@ -49,7 +49,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if programs[0] in TRAINED and (panels := curves(recipes, metrics)):
         what = "Validation while training: a curve a run"
         figures.save(workdir / "curves.png", figures.curves, panels, what, "minutes of training")
-    stage.write(workdir / "table.json", rows)
+    files.write(workdir / "table.json", rows)
     report.publish(workdir, text)
     return {"table": text}
 
@@ -148,7 +148,7 @@ def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]
     """
     flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
     for name in set.intersection(*(set(one.config.get("inputs", {})) for one in runs)):
-        there = [stage.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
+        there = [files.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
         programs = {config.get("program") for config in there} - {None}
         for program in programs.difference(GIVEN):
             made = [(own, config) for own, config in zip(flat, there, strict=True) if config.get("program") == program]
@@ -156,7 +156,7 @@ def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]
             for (own, _), (config, seeds) in zip(made, before, strict=True):
                 del own[f"inputs.{name}"]
                 if len(made) < len(runs):
-                    config = {"": f"{program} {stage.hash_of(config)[:6]}"}
+                    config = {"": f"{program} {files.hash_of(config)[:6]}"}
                 own |= {f"{name}.{key}".rstrip("."): value for key, value in (config | seeds).items()}
     seeds = [{key: own[key] for key in own if key.rpartition(".")[2] == "seed"} for own in flat]
     return [({key: own[key] for key in own if key not in its}, its) for own, its in zip(flat, seeds, strict=True)]

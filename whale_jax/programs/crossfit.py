@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from whale_jax import errors, geometry, hosts, metrics, progress, registry, tta
+from whale_jax import errors, files, geometry, hosts, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
 from whale_jax.programs import assembly, finished, selection, stage, train
 from whale_jax.programs.assembly import Data, Network
@@ -68,8 +68,8 @@ def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray
     size, folders = len(usable), networks(folder) or [folder]
     total, count = {}, np.zeros(size)
     for one in folders:
-        whales = stage.read(one / "whales.json") or ()
-        made = ConfigDict({**stage.read(one / "config.json"), "batch": config.batch})
+        whales = files.read(one / "whales.json") or ()
+        made = ConfigDict({**files.read(one / "config.json"), "batch": config.batch})
         network = assembly.restore(made, one, classes=len(whales), best=assembly.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.data.right_whale import Photos
-from whale_jax.programs import stage
 
 
 class Stage(NamedTuple):
@@ -21,7 +20,7 @@ def read(folder: str | Path) -> Stage:
     """The stage in a folder. One that is not done or damaged raises InputError."""
     folder = Path(folder)
     try:
-        config, result = stage.read(folder / "config.json"), stage.read(folder / "result.json")
+        config, result = files.read(folder / "config.json"), files.read(folder / "result.json")
     except (OSError, ValueError) as e:
         raise errors.InputError(f"{folder} is damaged ({e}): delete it and run its stage again") from e
     if config is None or result is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, hosts
+from whale_jax import errors, files, hosts
 from whale_jax.data import shards
 from whale_jax.programs import assembly, processes, stage
 
@@ -42,7 +42,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return {
         "split": next((result["split"] for result in results.values() if result["split"]), None),
         "stages": {name: {key: result[key] for key in keep if key in result} for name, result in results.items()},
-        "digest": stage.hash_of({name: result["digest"] for name, result in results.items()}),
+        "digest": files.hash_of({name: result["digest"] for name, result in results.items()}),
     }
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, crossfit, finished, stage
+from whale_jax.programs import assembly, crossfit, finished
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 
@@ -34,7 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(known):
         what = f"{len(known):,} photos, such as {known[0]}, have names of photos that {made.folder} was made from"
         logging.warning("%s: if they are the same, errors measured on them flatter", what)
-    whales = stage.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
+    whales = files.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
     chosen = columns(whales, photos.whales, made.folder)
     own = ConfigDict({"warps": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})
     found = crossfit.answer(own, made.folder, assembly.Data(photos, split, view, loader.Examples(photos, view)))

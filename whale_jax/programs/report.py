@@ -7,8 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors
-from whale_jax.programs import figures, finished, pictures, stage
+from whale_jax import errors, files
+from whale_jax.programs import figures, finished, pictures
 from whale_jax.programs.finished import Stage
 
 # What the report reads, and the programs that make it; each may be left empty.
@@ -90,7 +90,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for name, draw, *arguments in pictures.draw(found):
         figures.save(workdir / f"{name}.png", draw, *arguments)
         drawn.append(f"{name}.png")
-    stage.write(workdir / "table.json", tables)
+    files.write(workdir / "table.json", tables)
     publish(workdir, text)
     return {"table": text, "pictures": drawn}
 

@@ -3,9 +3,9 @@
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, files
 from whale_jax.data import right_whale, splits
-from whale_jax.programs import finished, stage
+from whale_jax.programs import finished
 from whale_jax.programs.assembly import ANNOTATION, Data
 
 
@@ -53,7 +53,7 @@ def trained(config: ConfigDict, split: splits.Split) -> np.ndarray:
 def seen(one: finished.Stage, split: splits.Split) -> np.ndarray:
     """Rows that a finished training was given by this split. If the rule was another then, InputError."""
     rows = trained(ConfigDict(one.config), split)
-    if one.result.get("rows") != stage.hash_of(rows.tolist()):
+    if one.result.get("rows") != files.hash_of(rows.tolist()):
         raise errors.InputError(f"{one.folder} was trained when photos were dealt to parts otherwise: train it again")
     return rows
 

@@ -6,19 +6,16 @@ before it has begun leaves no trace.
 """
 
 import contextlib
-import hashlib
 import importlib
 import json
 import platform
 import shutil
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import filelock
 import flax
 import jax
 import jaxlib
@@ -27,11 +24,9 @@ import optax
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, hosts, registry
+from whale_jax import errors, files, hosts, registry
 from whale_jax.data import shards
 
-LOCK = ".lock"
-PATIENCE = 2.0  # seconds: some look into a folder for a moment only
 PROGRAMS = (
     "draw",
     "import_photos",
@@ -77,7 +72,7 @@ def check(config: ConfigDict) -> None:
 
 def claim(config: ConfigDict, workdir: Path) -> None:
     """Raises InputError where `workdir` belongs to another config. A program that runs stages may look at theirs."""
-    program, there = module(config.program), read(workdir / "config.json")
+    program, there = module(config.program), files.read(workdir / "config.json")
     wanted = json.loads(config.to_json_best_effort())
     if hasattr(program, "claim"):
         program.claim(config, workdir)
@@ -106,7 +101,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photo, and wait for the first to do the rest.
     """
     one = _open(config, Path(workdir))
-    if not one.runs_stages and (done := read(one.workdir / "result.json")):
+    if not one.runs_stages and (done := files.read(one.workdir / "result.json")):
         hosts.once(getattr(one.program, "revisit", lambda *_: None), config, one.workdir)
         return done
     apart = _apart(one)
@@ -120,7 +115,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         else:
             _deal_out(one)
             hosts.once(_work, one, apart, began)
-    if (result := read(one.workdir / "result.json")) is None:
+    if (result := files.read(one.workdir / "result.json")) is None:
         raise errors.InputError(f"{one.workdir}: the first host could not do it, and says why")
     return result
 
@@ -139,23 +134,23 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
     if one.runs_stages:
         one.program.shard(config, one.workdir, own)
         return
-    if read(one.workdir / "result.json"):
+    if files.read(one.workdir / "result.json"):
         return
     _apart(one)
     with contextlib.ExitStack() as held:
-        with _locked(one.workdir):  # so that neither a run of all nor what clears up comes between
+        with files.locked(one.workdir):  # so that neither a run of all nor what clears up comes between
             there = shards.every(one.workdir)
             if there and own not in there:
                 what = f"go on with these, or delete {one.workdir / shards.FOLDER}"
                 raise errors.InputError(
                     f"{one.workdir} was dealt out into {len(there)} shards, not {own.number}: {what}"
                 )
-            held.enter_context(_locked(own.folder(one.workdir)))
+            held.enter_context(files.locked(own.folder(one.workdir)))
             _say(one)
         try:
             _shard(one, own)
         except errors.InputError as error:
-            with _locked(one.workdir):
+            with files.locked(one.workdir):
                 mistake = _discard(one, own, error)
                 if not shards.every(one.workdir):
                     for name in one.known:
@@ -166,7 +161,7 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
     done = sum(shard.done(one.workdir) for shard in there)
     logging.info("%s: %d of %d shards are done", one.workdir, done, len(there))
     if done == len(there):
-        with contextlib.suppress(_BusyError):  # another has seen it too
+        with contextlib.suppress(files.BusyError):  # another has seen it too
             run(config, workdir)
 
 
@@ -201,7 +196,7 @@ def _open(config: ConfigDict, workdir: Path) -> _Stage:
     digests = {name: result["digest"] for name, result in inputs.items()}
     one = _Stage(module(config.program), config, workdir, inputs, {"config": wanted, "inputs": digests})
     if not one.runs_stages:
-        _match(workdir, "inputs", digests, read(workdir / "inputs.json"))
+        _match(workdir, "inputs", digests, files.read(workdir / "inputs.json"))
     return one
 
 
@@ -209,7 +204,7 @@ def _begin(one: _Stage, held: contextlib.ExitStack) -> None:
     """Has the first host take the folder, for as long as `held` is open."""
     one.workdir.mkdir(parents=True, exist_ok=True)
     if hosts.first():
-        held.enter_context(_locked(one.workdir))
+        held.enter_context(files.locked(one.workdir))
         _say(one)
 
 
@@ -228,7 +223,7 @@ def _deal_out(one: _Stage) -> None:
 
 def _shards(one: _Stage, own: Iterable[shards.Shard]) -> None:
     for shard in own:
-        with _locked(shard.folder(one.workdir)):
+        with files.locked(shard.folder(one.workdir)):
             try:
                 _shard(one, shard)
             except errors.InputError as error:
@@ -244,7 +239,7 @@ def _shard(one: _Stage, own: shards.Shard) -> None:
 def _discard(one: _Stage, own: shards.Shard, error: errors.InputError) -> errors.InputError:
     """Removes the folder of a shard that could not be made, and that of all, where no other is there; what to say."""
     folder = own.folder(one.workdir)
-    if {path.name for path in folder.iterdir()} <= {LOCK}:
+    if {path.name for path in folder.iterdir()} <= {files.LOCK}:
         shutil.rmtree(folder)
     with contextlib.suppress(OSError):  # it is not empty
         folder.parent.rmdir()
@@ -269,12 +264,13 @@ def _work(one: _Stage, apart: dict[str, Any], began: float) -> None:
         **apart,
         **found,
         "inputs": digests,
-        "digest": hash_of([{**wanted, "inputs": digests}, found.get("digest")]),  # where the inputs lie is no matter
+        # Where the inputs lie is no matter.
+        "digest": files.hash_of([{**wanted, "inputs": digests}, found.get("digest")]),
         "device": _device(),
         "versions": {m.__name__: m.__version__ for m in (jax, jaxlib, flax, optax, numpy)}
         | {"python": platform.python_version()},
     }
-    write(one.workdir / "result.json", result)
+    files.write(one.workdir / "result.json", result)
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,51 +290,16 @@ def _check_keys(keys: Iterable[str], program: str, known: Iterable[str]) -> None
             raise errors.unknown(f"key of program {program!r}", key, known)
 
 
-class _BusyError(errors.InputError):
-    """Another run is at work in a folder."""
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Inside, no other run works in the folder. The system ends a lock with the process that holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(folder / LOCK, timeout=PATIENCE):
-            yield
-    except filelock.Timeout:
-        what = "another run is at work in it: let it end, or choose another --workdir"
-        raise _BusyError(f"{folder}: {what}") from None
-
-
 def _say(one: _Stage) -> None:
     """Writes whose the folder is."""
     for name, content in one.known.items():
-        write(one.workdir / f"{name}.json", content)
+        files.write(one.workdir / f"{name}.json", content)
 
 
 def _device() -> str:
     there = hosts.devices()
     number = f" on each of {len(there)} hosts" if len(there) > 1 else ""
     return f"{len(there[0])} x {there[0][0].device_kind}{number}"
-
-
-def write(path: Path, content: Any) -> None:
-    """Writes JSON by way of a temporary name, so that what bears `path`'s name is whole; only the first host does."""
-    if not hosts.first():
-        return
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # others may be writing the same
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    partial.replace(path)
-
-
-def read(path: Path) -> Any:
-    """The JSON in a file, None where there is no file."""
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def hash_of(content: Any) -> str:
-    """Sixteen hexadecimal digits that stand for what can be written as JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _match(workdir: Path, name: str, own: Mapping[str, Any], there: Mapping[str, Any] | None) -> None:
@@ -371,14 +332,14 @@ def _apart(one: _Stage) -> dict[str, Any]:
 
 def _withdraw(workdir: Path) -> None:
     """Removes what says whose a folder is, and the folder, where nothing else is in it."""
-    if hosts.first() and {path.name for path in workdir.iterdir()} <= {"config.json", "inputs.json", LOCK}:
+    if hosts.first() and {path.name for path in workdir.iterdir()} <= {"config.json", "inputs.json", files.LOCK}:
         for path in workdir.iterdir():
             path.unlink()
         workdir.rmdir()
 
 
 def _result(path: str) -> dict:
-    result = read(Path(path) / "result.json")
+    result = files.read(Path(path) / "result.json")
     if result is None:
         raise errors.InputError(f"{path} holds no finished stage (no result.json): run the stage that makes it first")
     return result

@@ -11,9 +11,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, hosts, registry
+from whale_jax import calibration, errors, files, hosts, registry
 from whale_jax.data import loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, begin, selection, stage
+from whale_jax.programs import assembly, begin, selection
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
@@ -63,7 +63,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     steps = max(1, round(config.epochs * len(rows) / config.batch))
     network = started(config, data, rows, validation, steps=steps)
     if config.task.name in NAMING:
-        stage.write(workdir / "whales.json", data.photos.whales)
+        files.write(workdir / "whales.json", data.photos.whales)
     order = loader.training(
         data.examples,
         rows,
@@ -76,20 +76,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     state, result = learn(
         network, data, config=config, batches=order, rows=rows, validation=validation, steps=steps, workdir=workdir
     )
-    with assembly.opened(network.task, workdir) as checkpoints:
-        network = network._replace(state=checkpoints.restore(state)[0])
+    network = network._replace(state=state)
     return {
         "split": data.split.hash,
         "fold": selection.held_out(config),
         "photos": data.photos.digest,
-        "rows": stage.hash_of(selection.trained(config, data.split).tolist()),
+        "rows": files.hash_of(selection.trained(config, data.split).tolist()),
         "metrics": result.pop("best"),
         "last": final_metrics(network, data, validation, config, gallery=rows) if len(validation) else {},
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
         "guessed": int((data.photos.label[rows] < 0).sum()) if target is not None else 0,
         "validated_on": len(validation),
-        "steps": steps,
+        "steps": int(state.step),
         "training": result,
     }
 

@@ -16,8 +16,8 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
         key: of this step; an example's key is folded in from its index, so neither its place in the batch
             nor the number of devices changes what happens to it.
         batch: image (B, h, w, 3) uint8, index (B,), mask (B,) of 0 or 1, view (B, 3, 3) from pixels of the
-            photo to pixels of the image, and optionally matrix (B, 3, 3) from image to network input, which
-            then replaces the augmentation (test-time augmentation gives its warps so).
+            photo to pixels of the image, and optionally warp (B, 3, 3) from image to network input, which
+            then replaces the augmentation (test-time augmentation).
         train: augment, or only resize.
         augmentation: parsed specification.
         size: (height, width) of the network's input.
@@ -26,11 +26,9 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
         batch with image (B, *size, 3) float32, every picture of mean 0 and deviation 1, matrix (B, 3, 3)
         from pixels of the *photo* to pixels of the network's input, and weight (B,), equal to mask.
     """
-    if "matrix" in batch:
-        images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size) / 255)(
-            batch["image"], batch["matrix"]
-        )
-        matrices = batch["matrix"]
+    if "warp" in batch:
+        matrices = batch["warp"]
+        images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size) / 255)(batch["image"], matrices)
     else:
         keys = jax.vmap(partial(jax.random.fold_in, key))(batch["index"])
         augmentation = augmentation if train else augment.parse("")

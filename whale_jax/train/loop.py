@@ -67,10 +67,11 @@ def fit(
         what: title of the progress bar.
 
     Returns:
-        The best state and {"best": metrics of it, "step", "seconds", "images_per_second"}.
+        The last state, and {"best": metrics of the best one, "best_step", "seconds", "images_per_second"}; the seconds
+        are those of compiling and evaluating too.
 
     Raises:
-        InputError: a loss is not finite; names the step.
+        InputError: a loss or gradient is not finite; names the step.
         PreemptedError: the process was asked to end, and the last step is saved.
     """
     state = parallel.put_state(state)
@@ -112,13 +113,13 @@ def fit(
             elif not asked_to_stop():
                 continue
             # What the log has not seen yet is said by the run that goes on, as if it had never ended.
+            _fetch(pending, step)
             status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, pending)}
             saved.save(parallel.put_state(state), rating, status)
             if rating is None:
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
-        best, _ = saved.restore(parallel.put_state(state), best=True)
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
-    return best, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
+    return state, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
 
 
 def evaluate(
@@ -130,8 +131,7 @@ def evaluate(
     """
     sums: dict[str, np.ndarray] = {}
     predictions: list[dict[str, np.ndarray]] = []
-    for batch in batches:
-        rows = parallel.put_batch(batch)
+    for rows in threads.ahead(parallel.put_batch, batches, workers=1, depth=2):
         found, predicted = eval_step(state, rows)
         whole = parallel.gather({**predicted, "mask": rows["mask"]})
         keep = whole.pop("mask") > 0
@@ -143,25 +143,35 @@ def evaluate(
 
 
 def _drain(pending: list, step: int) -> dict[str, float]:
-    """Means of the waiting steps' metrics, which are fetched only here; a loss that is not finite names its step."""
-    rows = jax.device_get(pending)
-    for i, row in enumerate(rows, start=step - len(rows) + 1):
-        if not math.isfinite(row["loss"][0]):
-            raise errors.InputError(
-                f"the loss at step {i} is {row['loss'][0]}: lower the learning rate (config.optimizer.lr) or clip the "
-                "gradient (config.optimizer.clip); the last checkpoint before it is kept"
-            )
+    """Means of the waiting steps' metrics, which are fetched only here."""
+    rows = _fetch(pending, step)
     pending.clear()
     names = rows[0]
     return metrics.means({f"train/{n}": np.sum([row[n] for row in rows], axis=0, dtype=np.float64) for n in names})
 
 
+def _fetch(pending: list, step: int) -> list[dict[str, Any]]:
+    """Metrics of the steps up to this one on the host; a loss or gradient that is not finite names its step."""
+    rows = jax.device_get(pending)
+    for i, row in enumerate(rows, start=step - len(rows) + 1):
+        for name in ("loss", "gradient_norm"):
+            if not math.isfinite(row[name][0]):
+                raise errors.InputError(
+                    f"the {name.replace('_', ' ')} at step {i} is {row[name][0]}: lower the learning rate "
+                    "(config.optimizer.lr) or clip the gradient (config.optimizer.clip); the last checkpoint before it "
+                    "is kept"
+                )
+    return rows
+
+
 def _rate(status: dict, found: dict[str, float], rating: float, step: int, plan: Plan) -> dict:
-    """Status after an evaluation: is this the best one so far?"""
+    """Status after an evaluation: is this the best one so far? Of equals it is the last, as it is of checkpoints."""
     old = status["rating"]
-    if old is None or (rating > old if plan.maximise else rating < old):
-        return {**status, "best": found, "best_step": step, "rating": rating, "stale": 0}
-    return {**status, "stale": status["stale"] + 1}
+    better = old is None or (rating > old if plan.maximise else rating < old)
+    stale = 0 if better else status["stale"] + 1
+    if better or rating == old:
+        return {**status, "best": found, "best_step": step, "rating": rating, "stale": stale}
+    return {**status, "stale": stale}
 
 
 def _stale(status: dict, plan: Plan) -> bool:

@@ -21,7 +21,7 @@ class Parallel(NamedTuple):
 
     Attributes:
         devices: number of devices; a batch must divide by it.
-        put_state: host or device tree -> tree replicated on all devices; what is there already stays.
+        put_state: host or device tree -> tree replicated on all devices.
         put_batch: dict of (B, ...) arrays, of this host's rows (`hosts.share`) -> the same, spread over the devices.
         train: step function -> compiled (state, batch) -> (state, metrics); the state given is used up.
         evaluate: step function -> compiled (state, batch) -> (metrics, predictions).

@@ -51,12 +51,12 @@ def make_train_step(
             found = task.metrics(outputs, seen) if task.compared else {}
             return loss / total, ({"loss": (loss, weight.sum()), **found}, updates.get("batch_stats", {}))
 
-        slope, params, stats = jax.grad(loss_fn, has_aux=True), state.params, state.batch_stats
-        gradients, (sums, stats) = slope(params, stats, _part(batch, 0, accumulate), dropout)
+        grad_fn, params, stats = jax.grad(loss_fn, has_aux=True), state.params, state.batch_stats
+        gradients, (sums, stats) = grad_fn(params, stats, _part(batch, 0, accumulate), dropout)
         for i in range(1, accumulate):
             # Not before the last part is done, or all of them would be in memory at once.
             params, gradients = jax.lax.optimization_barrier((params, gradients))
-            more, (found, stats) = slope(params, stats, _part(batch, i, accumulate), jax.random.fold_in(dropout, i))
+            more, (found, stats) = grad_fn(params, stats, _part(batch, i, accumulate), jax.random.fold_in(dropout, i))
             gradients, sums = jax.tree.map(jnp.add, (gradients, sums), (more, found))
         gradients, metrics = _sum((gradients, sums), axis_name)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
