@@ -31,6 +31,7 @@ POST = {
     "weights": "best",
     "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5},
 }
+# Nothing is turned: the upright box around a turned one is larger than the head, and would be learned.
 SMALL = {
     **POST,
     "task": {

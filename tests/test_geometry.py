@@ -112,6 +112,13 @@ def test_warp_agrees_with_skimage(mode, fill, size):
         assert_allclose(ours, theirs, atol=1e-4 if fill is None else 0.5)
 
 
+def test_shares_are_0_and_1_at_the_outer_edges_of_the_rim():
+    corners = jnp.array([[-0.5, -0.5], [29.5, 19.5], [14.5, 9.5]])
+    assert_allclose(geo.shares(corners, (20, 30)), [[0, 0], [1, 1], [0.5, 0.5]], atol=1e-7)
+    points = np.random.default_rng(3).normal(0, 40, (7, 2)).astype(np.float32)
+    assert_allclose(geo.from_shares(geo.shares(points, (20, 30)), (20, 30)), points, atol=1e-5)
+
+
 @pytest.mark.parametrize("fill", [None, 0.0])
 def test_identity_warp_is_exact_and_a_flat_picture_stays_flat(fill):
     image = np.random.default_rng(0).integers(0, 256, (13, 22, 3), dtype=np.uint8)

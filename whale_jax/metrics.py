@@ -1,5 +1,7 @@
 """Metrics as (sum, count) over the examples that a mask keeps, so that any batching gives the same mean."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
@@ -40,6 +42,15 @@ def point_error(prediction: jax.Array, points: jax.Array) -> jax.Array:
 def pck(prediction: jax.Array, points: jax.Array, *, within: float) -> jax.Array:
     """(B,) 1 where the mean point error is at most `within` head lengths (percentage of correct keypoints)."""
     return (point_error(prediction, points) <= within).astype(jnp.float32)
+
+
+def keypoints(
+    prediction: jax.Array, points: jax.Array, known: jax.Array, *, within: Sequence[float]
+) -> dict[str, Metric]:
+    """Point error and PCK at each distance in `within`, over the (B,) rows of which the points are known."""
+    found = {"point_error": point_error(prediction, points)}
+    found |= {f"pck@{distance}": pck(prediction, points, within=distance) for distance in within}
+    return {name: masked(value, known) for name, value in found.items()}
 
 
 def means(sums: dict[str, Metric]) -> dict[str, float]:

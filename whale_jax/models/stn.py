@@ -78,7 +78,7 @@ class STN(nn.Module):
         localizer = self.build("localizer", self.localizer, outputs=4 * height, head="heatmap")
         y, _ = localizer(small, train)
         scores = y.reshape(-1, 2, 2, height)
-        points = geometry.soft_argmax(scores, reach=REACH) * jnp.array(size[::-1]) - 0.5
+        points = geometry.from_shares(geometry.soft_argmax(scores, reach=REACH), size)
         return geometry.fit_similarity(frames.places(self.crop), points), {"scores": scores}
 
     def build(self, name: str, spec: Mapping[str, Any], **more: Any) -> nn.Module:

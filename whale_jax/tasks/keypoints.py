@@ -21,13 +21,12 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
         bell: standard deviation of the soft target, in bins.
     """
     parsed = augment.parse(augmentation)
-    extent = jnp.array([size[1], size[0]], jnp.float32)  # x, y
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         batch = inputs.prepare(key, batch, train, augmentation=parsed, size=size)
         known = jnp.isfinite(batch["points"]).all((1, 2))
         points = geometry.move_points(batch["matrix"], jnp.where(known[:, None, None], batch["points"], 0))
-        target = (points + 0.5) / extent
+        target = geometry.shares(points, size)
         # A point outside the picture cannot be learned, but in an evaluation it counts as an error.
         inside = ((target > 0) & (target < 1)).all((1, 2))
         return {**batch, "target": target, "weight": batch["mask"] * known * inside, "known": batch["mask"] * known}
@@ -42,16 +41,11 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
         y = outputs[0]
         if bins:
             y = geometry.soft_argmax(y.reshape(-1, POINTS, 2, bins), reach=3 * bell)
-        points = y.reshape(-1, POINTS, 2) * extent - 0.5
+        points = geometry.from_shares(y.reshape(-1, POINTS, 2), size)
         return {"points": geometry.move_points(geometry.invert(batch["matrix"]), points)}
 
     def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
-        found, known = predict(outputs, batch)["points"], batch["known"]
-        return {
-            "point_error": metrics.masked(metrics.point_error(found, batch["points"]), known),
-            "pck@0.05": metrics.masked(metrics.pck(found, batch["points"], within=0.05), known),
-            "pck@0.1": metrics.masked(metrics.pck(found, batch["points"], within=0.1), known),
-            "pck@0.25": metrics.masked(metrics.pck(found, batch["points"], within=0.25), known),
-        }
+        found = predict(outputs, batch)["points"]
+        return metrics.keypoints(found, batch["points"], batch["known"], within=(0.05, 0.1, 0.25))
 
     return Task(POINTS * 2 * max(bins, 1), prepare, loss, measure, predict, best="point_error")

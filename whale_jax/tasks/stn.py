@@ -64,13 +64,10 @@ def stn(
         return geometry.move_points(geometry.invert(batch["matrix"]), seen)
 
     def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
-        found, known = find(outputs, batch), batch["located"]
-        off = metrics.point_error(found, batch["points"])
+        known = batch["located"]
         return {
             **classify.measure(outputs, batch),
-            "point_error": metrics.masked(off, known),
-            "pck@0.1": metrics.masked((off <= 0.1).astype(jnp.float32), known),
-            "pck@0.25": metrics.masked((off <= 0.25).astype(jnp.float32), known),
+            **metrics.keypoints(find(outputs, batch), batch["points"], known, within=(0.1, 0.25)),
             "head_share": metrics.masked(head_share(outputs[1]["matrix"], batch["target"], crop), known),
         }
 
@@ -96,7 +93,7 @@ def points_error(out: dict, batch: Batch, crop: geometry.Size, size: geometry.Si
 
 def bins_error(out: dict, batch: Batch, crop: geometry.Size, size: geometry.Size) -> jax.Array:
     """(B,) cross entropy of score maps, as the aligner's; 0 where a point is outside the picture."""
-    places = (batch["seen"] + 0.5) / jnp.array(size[::-1], jnp.float32)
+    places = geometry.shares(batch["seen"], size)
     inside = ((places > 0) & (places < 1)).all((1, 2))
     return jnp.where(inside, bins.loss(out["scores"], places, width=1.0), 0)
 
