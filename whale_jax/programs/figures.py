@@ -40,6 +40,7 @@ HALO = [patheffects.withStroke(linewidth=3, foreground="#202020")]
 TRAINING = {"lw": 1, "alpha": 0.6, "zorder": 1.9}
 VALIDATION = {"marker": "o", "ms": 4}
 KEPT = {"marker": "o", "ms": 9, "mfc": "none", "ls": ""}
+GUESS = {"ls": (0, (2, 2)), "lw": 1.2}
 
 
 class Line(NamedTuple):
@@ -105,6 +106,7 @@ def curves(columns: Sequence[Sequence[Panel]], title: str, unit: str = "epochs")
             _panel(ax, panel)
         axes[-1].set_xlabel(unit)
     looks = {"training, on augmented photos": TRAINING, "validation": VALIDATION, "weights that are kept": KEPT}
+    looks |= {"a guess": GUESS} if any(panel.guess is not None for column in columns for panel in column) else {}
     handles = [Line2D([], [], color=GREY, label=label, **look) for label, look in looks.items()]
     named = [Line2D([], [], color=colour, lw=4, label=name) for name, colour in names.items()]
     if 1 < len(names) <= len(looks):  # a row of its own above; a legend is filled column by column
@@ -126,9 +128,7 @@ def _panel(ax: Axes, panel: Panel) -> None:
             at = int(np.argmin(np.abs(np.asarray(line.x) - line.best)))
             ax.plot(line.x[at], line.y[at], color=line.colour, clip_on=False, **KEPT)
     if panel.guess is not None:
-        ax.axhline(panel.guess, color=GREY, ls=(0, (2, 2)), lw=1.2)
-        place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-        ax.text(1, panel.guess, "a guess", color=GREY, fontsize=9, **place)
+        ax.axhline(panel.guess, color=GREY, **GUESS)
     end = max((line.x[-1] for line in panel.lines), default=1)
     values = [(x, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)]
     settled = max((y for x, y in values if x > 0.05 * end), default=1)  # the very first losses may be huge
