@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files
-from whale_jax.programs import assembly, crossfit, pipeline, stage, train
+from whale_jax import errors
+from whale_jax.programs import assembly, crossfit, files, pipeline, stage, train
 from whale_jax.train import state as states
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))

@@ -11,7 +11,8 @@ import yaml
 
 from launch import mirror
 from tests import several
-from whale_jax import files, preemption
+from whale_jax import preemption
+from whale_jax.programs import files
 from whale_jax.train import log
 
 PATH = several.ROOT / "launch" / "sky" / "train.yaml"

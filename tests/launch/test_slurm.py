@@ -15,8 +15,8 @@ import pytest
 from launch import sweep
 from tests import several
 from tests.launch import pod
-from whale_jax import files
 from whale_jax.data import right_whale
+from whale_jax.programs import files
 from whale_jax.train import log
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from launch import sweep
-from whale_jax import errors, files
+from whale_jax import errors
+from whale_jax.programs import files
 
 CONFIG = """
 from whale_jax.programs import stage

@@ -6,9 +6,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from whale_jax import files
 from whale_jax.data import images, predictions, right_whale, splits
-from whale_jax.programs import crossfit, pictures, report, stage
+from whale_jax.programs import crossfit, files, pictures, report, stage
 
 SIZE = (80, 120)  # height, width of the photos
 WHALES = 4

@@ -6,8 +6,8 @@ import pytest
 
 from configs import ablations
 from configs import compare as compare_config
-from whale_jax import errors, files
-from whale_jax.programs import compare, finished, stage
+from whale_jax import errors
+from whale_jax.programs import compare, files, finished, stage
 
 
 def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from whale_jax import errors, files
-from whale_jax.programs import pipeline, processes, stage
+from whale_jax import errors
+from whale_jax.programs import files, pipeline, processes, stage
 
 CORES = processes._cores()
 several = pytest.mark.skipif(len(CORES) < 2, reason="one core: one process")

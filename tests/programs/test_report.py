@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from tests.programs.runs import NAMING, WHALES, inputs
-from whale_jax import errors, files
-from whale_jax.programs import finished, report
+from whale_jax import errors
+from whale_jax.programs import files, finished, report
 
 SETTINGS = dict(matplotlib.rcParams)
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.programs.test_stages import photos
 from tests.programs.test_weights import MODEL, World
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.programs import assembly, retrieve, stage, train
+from whale_jax.programs import assembly, files, retrieve, stage, train
 
 EMBED = {"task": {"name": "embed", "dimensions": 3}, "together": 2, "batch": 3}
 

@@ -6,10 +6,10 @@ import filelock
 import numpy as np
 import pytest
 
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data import images, right_whale
 from whale_jax.data.shards import Shard
-from whale_jax.programs import stage
+from whale_jax.programs import files, stage
 
 
 def config(**changes):

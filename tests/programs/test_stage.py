@@ -6,8 +6,8 @@ import filelock
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files
-from whale_jax.programs import pipeline, stage
+from whale_jax import errors
+from whale_jax.programs import files, pipeline, stage
 
 
 class Program:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files, frames, geometry
+from whale_jax import errors, frames, geometry
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.programs import align, calibrate, stack, stage, submit
+from whale_jax.programs import align, calibrate, files, stack, stage, submit
 
 
 def photos(count=6, whales=("w_b", "w_a", "w_c"), test=2):

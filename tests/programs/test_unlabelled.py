@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.programs.test_weights import World
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data import predictions
-from whale_jax.programs import stage, train
+from whale_jax.programs import files, stage, train
 
 SURE, UNSURE = [0.95, 0.03, 0.02], [0.5, 0.3, 0.2]
 P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two photos have no name

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tests.programs.test_stages import photos
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data import images, splits
-from whale_jax.programs import assembly, crossfit, selection, stage, warps
+from whale_jax.programs import assembly, crossfit, files, selection, stage, warps
 
 
 def test_grids_are_called_by_their_number_of_warps():

@@ -8,9 +8,9 @@ import pytest
 from ml_collections import ConfigDict
 
 from tests.programs.test_stages import photos
-from whale_jax import calibration, errors, files
+from whale_jax import calibration, errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, begin, crossfit, predict, selection, stage
+from whale_jax.programs import assembly, begin, crossfit, files, predict, selection, stage
 
 MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}

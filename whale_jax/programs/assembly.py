@@ -13,9 +13,10 @@ import optax
 from etils import epath
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files, registry, retrieval
+from whale_jax import errors, registry, retrieval
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
+from whale_jax.programs import files
 from whale_jax.tasks import Task
 from whale_jax.tasks.arcface import arcface
 from whale_jax.tasks.bbox import bbox

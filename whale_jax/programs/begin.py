@@ -12,10 +12,10 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files, registry
+from whale_jax import errors, registry
 from whale_jax.data import splits
 from whale_jax.models import MODELS, growth
-from whale_jax.programs import assembly, finished, selection
+from whale_jax.programs import assembly, files, finished, selection
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints

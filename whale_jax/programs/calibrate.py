@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, files, registry
+from whale_jax import calibration, errors, registry
 from whale_jax.data import right_whale, splits
-from whale_jax.programs import figures, stack
+from whale_jax.programs import figures, files, stack
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},

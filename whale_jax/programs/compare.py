@@ -8,8 +8,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files, registry
-from whale_jax.programs import assembly, figures, finished, pictures, report, stage
+from whale_jax import errors, registry
+from whale_jax.programs import assembly, figures, files, finished, pictures, report, stage
 from whale_jax.programs.finished import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves

@@ -12,9 +12,9 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from whale_jax import errors, files, geometry, hosts, metrics, progress, registry, tta
+from whale_jax import errors, geometry, hosts, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
-from whale_jax.programs import assembly, finished, selection, stage, train
+from whale_jax.programs import assembly, files, finished, selection, stage, train
 from whale_jax.programs.assembly import Data, Network
 
 TOGETHER = True

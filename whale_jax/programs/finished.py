@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data.right_whale import Photos
+from whale_jax.programs import files
 
 
 class Stage(NamedTuple):

@@ -8,9 +8,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data import annotations, right_whale, shards
-from whale_jax.programs import stage
+from whale_jax.programs import files, stage
 
 DEFAULTS = {
     "root": "",  # a folder in one of the layouts of data/annotations.py

@@ -7,9 +7,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files, hosts
+from whale_jax import errors, hosts
 from whale_jax.data import shards
-from whale_jax.programs import assembly, processes, stage
+from whale_jax.programs import assembly, files, processes, stage
 
 TOGETHER = True
 DEFAULTS = {

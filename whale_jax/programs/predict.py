@@ -12,9 +12,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, crossfit, finished
+from whale_jax.programs import assembly, crossfit, files, finished
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files
-from whale_jax.programs import figures, finished, pictures
+from whale_jax import errors
+from whale_jax.programs import figures, files, finished, pictures
 from whale_jax.programs.finished import Stage
 
 # What the report reads, and the programs that make it; each may be left empty.

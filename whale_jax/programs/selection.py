@@ -3,9 +3,9 @@
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files
+from whale_jax import errors
 from whale_jax.data import right_whale, splits
-from whale_jax.programs import finished
+from whale_jax.programs import files, finished
 from whale_jax.programs.assembly import ANNOTATION, Data
 
 

@@ -24,8 +24,9 @@ import optax
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, files, hosts, registry
+from whale_jax import errors, hosts, registry
 from whale_jax.data import shards
+from whale_jax.programs import files
 
 PROGRAMS = (
     "draw",

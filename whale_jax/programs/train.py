@@ -11,9 +11,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, files, hosts, registry
+from whale_jax import calibration, errors, hosts, registry
 from whale_jax.data import loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, begin, selection
+from whale_jax.programs import assembly, begin, files, selection
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
