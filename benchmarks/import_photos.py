@@ -4,7 +4,7 @@
     python -m benchmarks.import_photos --root=FOLDER    # a folder of your own
 
 Two idle cores, decoding alone and import of 3072x2048 in photos/s: 174 and 120 with 500 photos (69 %), 169 and 105 with
-1,500 (62 %); 1,741 and 1,178 of 4,543 of 1024x683 (68 %). 0.48 GiB, and no more for 11,469 photos of 3072x2048.
+1,500 (62 %), 0.48 GiB for either; 1,710 and 1,044 of 4,543 of 1024x683 (59 to 62 %).
 """
 
 import argparse

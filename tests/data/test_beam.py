@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.test_right_whale import jpeg
+from tests.data.catalogues import jpeg
 from whale_jax import errors
 from whale_jax.data import annotations, beam, right_whale
 

@@ -2,9 +2,7 @@
 
 import errno
 import io
-import itertools
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,42 +14,10 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from tests.data.catalogues import SIZE, catalogue, jpeg
 from whale_jax import errors
 from whale_jax.data import check, records, right_whale
-from whale_jax.data.annotations import Catalogue, Photo
-
-SIZE = (24, 32)  # height, width
-
-
-def jpeg(seed, *, size=SIZE, **how):
-    pixels = np.random.default_rng(seed).integers(0, 255, (*size, 3), np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", **how)
-    return file.getvalue()
-
-
-def catalogue(root, files, *, points=None, box=None):
-    """Photos with the given contents; even ones are labelled, and the first is annotated."""
-    photos = []
-    for i, (name, data) in enumerate(sorted(files.items())):
-        unknown = i > 0
-        where = {"whale": f"train.csv line {i + 2}", "bonnet": "points1.json entry 1", "box": "boxes.csv line 9"}
-        photo = Photo(
-            name=name,
-            whale="" if i % 2 else f"whale_{i % 4}",
-            points=np.full((2, 2), np.nan, np.float32) if unknown or points is None else np.float32(points),
-            box=np.full(4, np.nan, np.float32) if unknown or box is None else np.float32(box),
-            encounter="" if unknown else "May",
-            file_size=len(data),
-            where=where | {"blowhead": "points2.json entry 1"},
-        )
-        photos.append(photo)
-    return Catalogue(root, tuple(photos), ("whale_2", "whale_0"), files.__getitem__, 0)
-
-
-@pytest.fixture
-def files():
-    return {f"w_{i}.jpg": jpeg(i, quality=50 + 3 * i, progressive=i % 2 == 0) for i in (1, 2, 3, 10, 11, 20, 21)}
+from whale_jax.data.annotations import Photo
 
 
 def test_round_trip(tmp_path, files):
@@ -91,49 +57,6 @@ def test_parts_are_joined_in_order_and_read_by_many_threads(tmp_path, files, mon
     rows = np.random.default_rng(0).integers(0, len(files), 300)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(photos.jpeg, rows)) == [files[photos.name[row]] for row in rows]
-
-
-@pytest.mark.parametrize("cuts", [(0, 7), (0, 1, 7), (0, 2, 3, 5, 7)])
-def test_a_dataset_of_shards_is_that_of_all_photos(tmp_path, files, monkeypatch, cuts):
-    monkeypatch.setattr(records, "PART", 2 * len(files["w_1.jpg"]))
-    files["w_2.jpg"] = b"no picture"
-    every = catalogue(tmp_path, files, points=[[1.5, 2], [np.nan, np.nan]], box=[3, 4, 5, 6.25])
-    skipped = right_whale.build(every, tmp_path / "whole", skip_unreadable=True)
-    some = [every._replace(photos=every.photos[slice(*rows)]) for rows in itertools.pairwise(cuts)]
-    shards = [(photos, tmp_path / f"{i}") for i, photos in enumerate(some)]
-    for photos, shard in shards:
-        right_whale.build(photos, shard, skip_unreadable=True)
-    for _ in range(2):  # the second time from what is there
-        assert right_whale.join(every, shards, tmp_path / "joined") == skipped
-    one, other = (right_whale.load(tmp_path / name) for name in ("whole", "joined"))
-    assert right_whale.unchanged(every, tmp_path / "joined")
-    for name, mine, its in zip(one._fields, one, other, strict=True):
-        if name != "jpeg":
-            np.testing.assert_array_equal(mine, its)
-            assert np.asarray(mine).dtype == np.asarray(its).dtype
-    shutil.rmtree(shards[0][1])
-    assert [other.jpeg(row) for row in range(len(other.name))] == [files[name] for name in other.name]
-
-
-def test_shards_of_other_photos_are_refused(tmp_path, files):
-    every = catalogue(tmp_path, files)
-    right_whale.build(every, tmp_path / "shard")
-    changed = every._replace(photos=every.photos[1:])
-    with pytest.raises(errors.InputError, match=r"shard holds other photos than are there now: delete "):
-        right_whale.join(changed, [(changed, tmp_path / "shard")], tmp_path / "joined")
-    assert not (tmp_path / "joined").exists()
-
-
-def test_a_disk_that_knows_no_links_gets_copies(tmp_path, files, monkeypatch):
-    every = catalogue(tmp_path, files)
-    right_whale.build(every, tmp_path / "shard")
-
-    def refuse(*_):
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr("os.link", refuse)
-    right_whale.join(every, [(every, tmp_path / "shard")], tmp_path / "joined")
-    assert right_whale.load(tmp_path / "joined").jpeg(3) == files[sorted(files)[3]]
 
 
 def test_digest_depends_on_every_byte_and_annotation_alone(tmp_path, files):

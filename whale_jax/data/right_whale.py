@@ -145,7 +145,7 @@ def load(folder: str | Path) -> Photos:
 
 def unchanged(catalogue: Catalogue, folder: str | Path) -> bool:
     """Whether the dataset in a folder is of these photos and tables, to tell by file sizes."""
-    return str(_read_columns(folder)["source"]) == _source(catalogue)
+    return str(_read_columns(folder, "source")["source"]) == _source(catalogue)
 
 
 def annotated(photos: Photos, name: str) -> np.ndarray:
@@ -164,7 +164,7 @@ def _kept(catalogue: Catalogue, folder: str | Path) -> tuple[str, ...] | None:
         return None
     if not unchanged(catalogue, folder):
         raise InputError(f"{folder} holds a dataset of other photos: delete it, or choose another folder")
-    return tuple(_read_columns(folder)["skipped"].tolist())
+    return tuple(_read_columns(folder, "skipped")["skipped"].tolist())
 
 
 @contextlib.contextmanager
@@ -192,7 +192,7 @@ def _link(file: Path, target: Path) -> None:
 def _columns(rows: list[check.Checked], skipped: list[str]) -> dict[str, np.ndarray]:
     """What is known of the photos that were packaged, a column a fact, and of those that were not."""
     columns = {key: np.array([getattr(row.photo, key) for row in rows]) for key in records.FACTS}
-    sha256 = np.array([list(row.digest) for row in rows], np.uint8)
+    sha256 = np.frombuffer(b"".join(row.digest for row in rows), np.uint8).reshape(len(rows), -1)
     return {
         **columns,
         "size": np.array([row.size for row in rows], np.int32),
@@ -209,11 +209,12 @@ def _write_columns(path: Path, catalogue: Catalogue, columns: dict[str, np.ndarr
     np.savez(path / COLUMNS, source=_source(catalogue), digest=digest, **lists, **columns)
 
 
-def _read_columns(folder: str | Path) -> dict[str, np.ndarray]:
+def _read_columns(folder: str | Path, *names: str) -> dict[str, np.ndarray]:
+    """The columns of these names; all, where none is given."""
     if not (path := _path(folder) / COLUMNS).exists():
         raise InputError(f"no photos were imported into {str(folder)!r}: run the import first")
     with np.load(path) as file:
-        return {key: file[key] for key in file.files}
+        return {key: file[key] for key in names or file.files}
 
 
 def _source(catalogue: Catalogue) -> str:

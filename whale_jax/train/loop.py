@@ -113,8 +113,7 @@ def fit(
             elif not asked_to_stop():
                 continue
             # What the log has not seen yet is said by the run that goes on, as if it had never ended.
-            _fetch(pending, step)
-            status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, pending)}
+            status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, _fetch(pending, step))}
             saved.save(parallel.put_state(state), rating, status)
             if rating is None:
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
