@@ -51,7 +51,7 @@ def read(sweep: Path) -> list[Line]:
     if not path.is_file():
         raise errors.InputError(f"{sweep} is no sweep (no runs.jsonl): plan it first")
     lines = []
-    for number, text in enumerate(path.read_text().splitlines(), start=1):
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             lines.append(Line(**json.loads(text)))
         except (ValueError, TypeError) as error:
@@ -73,7 +73,7 @@ def plan(sweep: Path, config: str, changes: Iterable[dict[str, Any]]) -> list[Li
         lines.append(line)
     sweep.mkdir(parents=True, exist_ok=True)
     partial = sweep / "runs.jsonl.tmp"
-    partial.write_text("".join(json.dumps(line._asdict()) + "\n" for line in lines))
+    partial.write_text("".join(json.dumps(line._asdict()) + "\n" for line in lines), encoding="utf-8")
     partial.replace(sweep / "runs.jsonl")
     return lines
 
@@ -122,7 +122,7 @@ def state(sweep: Path, line: Line) -> tuple[str, str]:
     if not code.exists():
         return "missing", ""
     last = [text for text in said.read_text(errors="replace").splitlines() if text.strip()][-1:]
-    return "preempted" if int(code.read_text()) == preemption.EXIT else "failed", "".join(last)
+    return "preempted" if int(code.read_text(encoding="utf-8")) == preemption.EXIT else "failed", "".join(last)
 
 
 def run(sweep: Path, lines: Sequence[Line], *, together: int) -> int:
@@ -157,12 +157,12 @@ def _one(sweep: Path, line: Line, shares: queue.SimpleQueue, running: set[subpro
     gpu = {} if share.gpu is None else {"CUDA_VISIBLE_DEVICES": share.gpu}
     code = sweep / f"{line.name}.exit"
     code.unlink(missing_ok=True)
-    with (sweep / f"{line.name}.log").open("a") as said:
+    with (sweep / f"{line.name}.log").open("a", encoding="utf-8") as said:
         process = subprocess.Popen(words, stdout=said, stderr=said, env={**os.environ, **gpu})
         running.add(process)
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(process.pid, share.cores)
-        code.write_text(f"{process.wait()}\n")
+        code.write_text(f"{process.wait()}\n", encoding="utf-8")
     running.discard(process)
     shares.put(share)
     return process.returncode
@@ -189,7 +189,7 @@ def compared(sweep: Path) -> dict[str, Any]:
 def grid(fixed: Sequence[str], varied: Sequence[str], listed: Path | None) -> list[dict[str, Any]]:
     """Every combination of "key=value,value" of `varied`, for every line "key=value key=value" of the file `listed`."""
     base = dict(_pair(text) for text in fixed)
-    texts = listed.read_text().splitlines() if listed else [""]
+    texts = listed.read_text(encoding="utf-8").splitlines() if listed else [""]
     rows = [dict(_pair(word) for word in text.split()) for text in texts if text.strip() or not listed]
     axes = [[(key, _value(value)) for value in _split(values)] for key, values in map(_halves, varied)]
     return [base | row | dict(point) for row in rows for point in itertools.product(*axes)]

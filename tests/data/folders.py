@@ -12,7 +12,7 @@ BOXES = [["", "Image", "x", "y", "width", "height"], ["0", "w_2.jpg", "1.5", "2"
 
 
 def write_csv(path, rows):
-    with open(path, "w", newline="") as file:
+    with open(path, "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
 
 

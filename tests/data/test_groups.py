@@ -145,7 +145,7 @@ def test_the_program_writes_the_split_once(tmp_path, monkeypatch, shared_sea):
 
 def test_real_bursts_are_found(whales):
     bursts = [("w_6329.jpg", "w_8949.jpg"), ("w_7099.jpg", "w_7973.jpg"), ("w_7253.jpg", "w_8500.jpg")]
-    with open(whales / "crops" / "train.csv", newline="") as file:
+    with open(whales / "crops" / "train.csv", encoding="utf-8", newline="") as file:
         whale = {row["Image"]: row["whaleID"] for row in csv.DictReader(file)}
     chosen = {whale[name] for burst in bursts for name in burst}
     names = [name for name in whale if whale[name] in chosen]

@@ -21,7 +21,7 @@ def test_counts(tmp_path):
     (root / "4.jpg").write_bytes(b"no photo")
     columns = ["Image", "whaleID", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y", "x", "y", "width", "height"]
     rows = [["0.jpg", "b", 9, 9, 1, 2, 1, 1, 8, 8], ["1.jpg", "a", 9, 9, *[""] * 6], ["2.jpg", "b", *[""] * 8]]
-    with open(root / "whales.csv", "w", newline="") as file:
+    with open(root / "whales.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     with pytest.raises(errors.InputError, match=r"4.jpg cannot be decoded \(not a JPEG\)"):
         stage.run(stage.config("import_photos", root=str(root)), tmp_path / "run")

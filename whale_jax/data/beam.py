@@ -58,7 +58,9 @@ def read(catalogue: Catalogue, example: Callable[[check.Checked], dict[str, Any]
 
 def found(catalogue: Catalogue, notes: Path) -> Iterator[check.Checked]:
     """All photos in order, without their files, as the transform of `read` found them."""
-    lines = (line for path in notes.parent.glob(f"{notes.name}-*") for line in path.read_text().splitlines())
+    lines = (
+        line for path in notes.parent.glob(f"{notes.name}-*") for line in path.read_text(encoding="utf-8").splitlines()
+    )
     for note in sorted(map(json.loads, lines), key=lambda note: note["row"]):
         photo, size, digest = catalogue.photos[note["row"]], tuple(note["size"]), bytes.fromhex(note["digest"])
         yield check.Checked(photo, size=size, digest=digest, problem=note["problem"], turned=note["turned"])

@@ -160,7 +160,7 @@ def save(folder: Path, photos: Photos, split: Split) -> None:
             raise InputError(f"{path} is another split, which later stages may rely on: choose another folder")
         return
     partial = path.with_name("splits.json.partial")
-    partial.write_text(json.dumps({"hash": split.hash, **_facts(split, photos)}))
+    partial.write_text(json.dumps({"hash": split.hash, **_facts(split, photos)}), encoding="utf-8")
     os.replace(partial, path)
 
 
@@ -168,7 +168,7 @@ def load(folder: Path, photos: Photos) -> Split:
     """The split that `save` left in `folder`. A file that was changed, or is of other photos, raises InputError."""
     path = Path(folder) / "splits.json"
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(path.read_text(encoding="utf-8"))
         written = facts.pop("hash")
         names, columns = facts["name"], {key: np.array(facts[key], np.int32) for key in ("fold", "single", "group")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
@@ -187,7 +187,7 @@ def load(folder: Path, photos: Photos) -> Split:
 def names(folder: Path) -> list[str]:
     """Names of the photos that the split in `folder` is of; none where its file is gone or damaged."""
     try:
-        return json.loads((Path(folder) / "splits.json").read_text())["name"]
+        return json.loads((Path(folder) / "splits.json").read_text(encoding="utf-8"))["name"]
     except (OSError, ValueError, KeyError):
         return []
 

@@ -56,7 +56,7 @@ def draw(folder: pathlib.Path, *, seed: int, whales: int, photos: int, test: int
         singles = int((np.bincount([shot.whale for shot in train]) == 1).sum())
         found = {"photos": photos, "test": test, "whales": whales, "singles": singles, "bursts": len(bursts)}
         pod = {"arguments": arguments, "counts": found, "bursts": bursts, "digest": _digest(root)}
-        (root / "pod.json").write_text(json.dumps(pod, indent=1))
+        (root / "pod.json").write_text(json.dumps(pod, indent=1), encoding="utf-8")
         root.rename(folder)
     return found
 
@@ -95,7 +95,7 @@ def _write_tables(root, ids, train, tests, points) -> None:
             annotation = {"class": "point", "x": x, "y": y}
             rows.append({"annotations": [annotation], "class": "image", "filename": shot.name})
     for file, rows in zip(("points1.json", "points2.json"), sloth, strict=True):
-        (root / file).write_text(json.dumps(rows, indent=1))
+        (root / file).write_text(json.dumps(rows, indent=1), encoding="utf-8")
     truth = [[s.name, ids[s.whale], *p.round(3).ravel()] for s, p in zip(tests, points[len(train) :], strict=True)]
     tables.write(root / "train.csv", ["Image", "whaleID"], [[s.name, ids[s.whale]] for s in train])
     tables.write(root / "train_with_annotations_vinh.csv", ["Image", "whaleID", "x", "y", "width", "height"], boxes)
@@ -108,7 +108,7 @@ def _reuse(folder: pathlib.Path, arguments: dict) -> dict[str, int]:
     """The counts of the pod in `folder`; InputError if it is not whole or not of `arguments`."""
     advice = "delete that folder or name another"
     try:
-        pod = json.loads((folder / "pod.json").read_text())
+        pod = json.loads((folder / "pod.json").read_text(encoding="utf-8"))
         found, digest, counts = pod["arguments"], pod["digest"], pod["counts"]
     except (OSError, ValueError, KeyError, TypeError):
         raise errors.InputError(f"{folder}: is not empty and holds no pod: {advice}") from None

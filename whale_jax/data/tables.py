@@ -127,7 +127,7 @@ def read_sample(path: Path, problems: list[str]) -> tuple[tuple[str, ...], dict[
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Writes a CSV by way of a temporary name, so that what bears `path`'s name is whole."""
     partial = path.with_suffix(".tmp")
-    with partial.open("w", newline="") as file:
+    with partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
         table.writerows(rows)

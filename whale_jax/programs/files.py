@@ -21,13 +21,13 @@ def write(path: Path, content: Any) -> None:
     if not hosts.first():
         return
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # others may be writing the same
-    partial.write_text(json.dumps(content, indent=1) + "\n")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
 def read(path: Path) -> Any:
     """The JSON in a file, None where there is no file."""
-    return json.loads(path.read_text()) if path.exists() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def hash_of(content: Any) -> str:

@@ -202,7 +202,7 @@ def likeliest_sheet(found: Mapping[str, Stage], photos: right_whale.Photos) -> I
     table = found["submission"].folder / "likeliest.csv" if "submission" in found else None
     if "aligned" not in found or not table or not table.exists():  # submissions were made without it once
         return
-    with table.open(newline="") as file:
+    with table.open(newline="", encoding="utf-8") as file:
         answers = list(csv.reader(file))[1:]
     view = images.load(found["aligned"].folder)
     aspect = true_aspect(view)

@@ -97,7 +97,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def publish(workdir: Path, text: str) -> None:
     """Writes tables to workdir/table.md, and prints them."""
-    (workdir / "table.md").write_text(text + "\n")
+    (workdir / "table.md").write_text(text + "\n", encoding="utf-8")
     print(f"\n{text}\n", flush=True)
 
 

@@ -54,7 +54,8 @@ class Checkpoints:
         handlers = {"state": ocp.StandardCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
         try:
             if there:
-                (self._folder / "writable").write_text("")  # or nobody would learn before the first step is saved
+                # Or nobody would learn before the first step is saved.
+                (self._folder / "writable").write_text("", encoding="utf-8")
             self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
         except Exception as error:  # Orbax and what reads buckets have none of their own
             raise errors.InputError(

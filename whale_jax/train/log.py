@@ -22,8 +22,8 @@ class Log:
             return
         path = Path(workdir) / "metrics.jsonl"
         kept = [row for row in read(workdir) if row["step"] <= step]
-        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        self._file = path.open("a")
+        path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(Path(workdir) / "tensorboard"), purge_step=step or None)
 
     def write(self, step: int, values: dict[str, float]) -> None:
@@ -45,7 +45,7 @@ class Log:
 def read(workdir: Path) -> list[dict[str, float]]:
     """The rows of a run's metrics.jsonl; a last line that was cut off is left out."""
     path = Path(workdir) / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = []
     for line in lines:
         try:
