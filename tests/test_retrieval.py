@@ -81,6 +81,27 @@ def test_a_score_of_photos_that_are_in_the_gallery_is_perfect(sea):
     assert 0.5 < found["auroc"] < 1
 
 
+def test_queries_whose_whale_nobody_could_find_are_left_out(sea):
+    queries, gallery, query_label, label = sea
+    lost = query_label == 2
+    kept = label != 2
+    shown = gallery[kept], label[kept]
+    expected = retrieval.score(queries[~lost], shown[0], query_label[~lost], shown[1], whales=WHALES)
+    measured = retrieval.score(queries, shown[0], query_label, shown[1], whales=WHALES)
+    assert measured == pytest.approx(expected)
+    assert measured["top1"] > 0
+
+
+def test_where_no_query_could_be_answered_nothing_but_the_spread_is_measured(sea):
+    queries, gallery, query_label, label = sea
+    nobody = np.full_like(query_label, WHALES - 1)
+    assert retrieval.score(queries, gallery, nobody, label, whales=WHALES).keys() == {"spread"}
+    assert retrieval.score(queries[:0], gallery, nobody[:0], label, whales=WHALES).keys() == {"spread"}
+    alike = retrieval.score(queries, gallery, 0 * query_label, 0 * label, whales=WHALES)  # nobody to be told from
+    assert "auroc" not in alike
+    assert alike["top1"] == 1
+
+
 def test_a_threshold_has_the_best_balanced_accuracy_of_all():
     rng = np.random.default_rng(0)
     truth = rng.random(60) < 0.3

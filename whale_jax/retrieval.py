@@ -153,11 +153,18 @@ def score(
 ) -> dict[str, float]:
     """What a gallery says of queries: CMC at 1 and 5 by the nearest photo and by prototypes, mAP, AUROC, spread.
 
+    Queries of whales that the gallery lacks are left out: nobody could find them. Without any other, only the spread of
+    the embeddings is measured.
+
     Args:
         queries, gallery: (Q, D) and (N, D) embeddings.
         query_label, label: (Q,) and (N,) their whales.
         whales: number of all.
     """
+    answerable = np.isin(query_label, label)
+    queries, query_label = queries[answerable], query_label[answerable]
+    if not len(queries):
+        return {"spread": spread(gallery)}
     known = queries, gallery, label, whales
     found = named(by_photo(*known), query_label) | named(by_prototype(*known), query_label, "prototype_")
     return found | likeness(queries, gallery, query_label, label)
@@ -169,9 +176,13 @@ def named(scores: np.ndarray, label: np.ndarray, name: str = "") -> dict[str, fl
 
 
 def likeness(queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray) -> dict[str, float]:
-    """What embeddings are worth, whichever way a whale is named by them: mAP, AUROC and spread; see `score`."""
+    """What embeddings are worth, whichever way a whale is named by them: mAP, AUROC and spread; see `score`.
+
+    Of photos that are all of one whale there is no AUROC.
+    """
+    auroc = verification(queries, gallery, query_label, label)
     return {
         "map": float(average_precision(queries, gallery, query_label, label).mean()),
-        "auroc": verification(queries, gallery, query_label, label),
+        **({} if np.isnan(auroc) else {"auroc": auroc}),
         "spread": spread(np.concatenate([queries, gallery])),
     }

@@ -179,9 +179,8 @@ def measured(
     if network.task.compared:
         others, label = np.setdiff1d(gallery, rows), data.photos.label
         others = others[label[others] >= 0]
-        asked = np.isin(label[rows], label[others])
-        if asked.any():
+        if np.isin(label[rows], label[others]).any():
             known = predict(network, data, others, batch=batch)[1]["features"]
-            labels = label[rows[asked]], label[others]
-            found |= retrieval.score(said["features"][asked], known, *labels, whales=len(data.photos.whales))
+            labels = label[rows], label[others]
+            found |= retrieval.score(said["features"], known, *labels, whales=len(data.photos.whales))
     return found, said
