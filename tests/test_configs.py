@@ -228,10 +228,10 @@ def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
         ("optimizer", {"name": "adam", "lr": 0.1, "schedule": "linar"}, "did you mean linear"),
         ("precision", "bfloat", "did you mean bfloat16"),
         ("parallel", "pmp", "did you mean pmap"),
-        ("batch", 0, "config.batch, epochs"),
+        ("batch", 0, "config.batch = 0 must be a whole number, 1 or more"),
         ("devices", 3, r"4 photos at once \(config.batch\) do not divide over config.devices = 3"),
         ("accumulate", 3, "config.batch = 4 has no config.accumulate = 3 parts"),
-        ("accumulate", 0, "config.batch = 4 has no config.accumulate = 0 parts"),
+        ("accumulate", 0, "config.accumulate = 0 must be a whole number, 1 or more"),
         ("devices", 9, "asks for 9 devices, but there are 4"),
     ],
 )
@@ -240,7 +240,7 @@ def test_a_wrong_name_or_number_is_an_input_error_before_any_compile(key, value,
     with config.unlocked():
         config[key] = ConfigDict(value) if isinstance(value, dict) else value
     with pytest.raises(errors.InputError, match=message):
-        train.check(config)
+        stage.check(config)
 
 
 def test_as_many_devices_are_used_as_the_batch_divides_over():

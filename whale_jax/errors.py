@@ -44,12 +44,6 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> InputError:
     return InputError(f"unknown {what} {name!r}: {hint}the choices are {', '.join(choices)}")
 
 
-def expect_share(name: str, value: float) -> None:
-    """Raises InputError for a value that is no share, nor a probability."""
-    if not 0 <= value <= 1:
-        raise InputError(f"config.{name} is a share or a probability, from 0 to 1, not {value:g}")
-
-
 def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Lines "- name value" of what is there and "+ name value" of what is wanted, where they are not the same."""
     differ = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]

@@ -60,7 +60,7 @@ def test_names_can_be_withheld_but_for_one_of_each_whale(tmp_path):
     kept = right_whale.load(tmp_path / "1.0")
     assert sorted(kept.whale[kept.label >= 0]) == ["a", "b", "c"]
     assert kept.digest != right_whale.load(tmp_path / "whole").digest
-    with pytest.raises(errors.InputError, match="unnamed is a share or a probability, from 0 to 1, not 55"):
+    with pytest.raises(errors.InputError, match=r"config.unnamed = 55 must be from 0 to 1"):
         stage.run(stage.config("import_photos", inputs=again, unnamed=55.0), tmp_path / "percent")
 
 

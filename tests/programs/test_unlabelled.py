@@ -109,7 +109,7 @@ def test_guesses_are_of_whales(world):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"source": "blend"}, "unknown source"), ({"threshold": 2.0}, "threshold is a"), ({"share": -1.0}, "share is a")],
+    [({"source": "blend"}, "unknown source"), ({"threshold": 2.0}, "threshold = 2"), ({"share": -1.0}, "share = -1")],
 )
 def test_guesses_that_cannot_be_made_are_refused(world, changes, message):
     with pytest.raises(errors.InputError, match=message):

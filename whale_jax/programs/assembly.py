@@ -103,13 +103,11 @@ def task_of(config: ConfigDict, *, classes: int) -> Task:
 
 def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
     """The parts of a network; every unknown name or key raises InputError here."""
-    if config.batch < 1 or config.epochs <= 0 or config.evaluations < 1 or config.log_every < 1:
-        raise errors.InputError("config.batch, epochs, evaluations and log_every must be above 0")
     task = task_of(config, classes=classes)
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
     optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
-    if config.accumulate < 1 or config.batch % config.accumulate:
+    if config.batch % config.accumulate:
         raise errors.InputError(f"config.batch = {config.batch} has no config.accumulate = {config.accumulate} parts")
     if task.compared and config.accumulate > 1:
         what = f"the task {config.task.name!r} compares the photos of a batch: they must go through at once"

@@ -71,11 +71,6 @@ def read(config: ConfigDict) -> annotations.Catalogue:
     return withhold(annotations.read(find(config)), config.unnamed)
 
 
-def check(config: ConfigDict) -> None:
-    """Raises InputError for a share of names to withhold that is none."""
-    errors.expect_share("unnamed", config.unnamed)
-
-
 def revisit(config: ConfigDict, workdir: Path) -> None:
     """Warns where photos or tables are not as they were when they were imported: nothing is made from them anew."""
     if not (root := find(config)).is_dir():

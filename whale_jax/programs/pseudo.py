@@ -62,9 +62,3 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "held_out_labels": len(alike),
         "held_out_right": float((p[alike].argmax(1) == photos.label[alike]).mean()) if len(alike) else None,
     }
-
-
-def check(config: ConfigDict) -> None:
-    """Raises InputError for a threshold that is no probability, and a share that is none."""
-    for name in ("threshold", "share"):
-        errors.expect_share(name, config[name])

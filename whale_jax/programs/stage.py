@@ -26,7 +26,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, hosts, registry
 from whale_jax.data import shards
-from whale_jax.programs import files
+from whale_jax.programs import files, ranges
 
 PROGRAMS = (
     "draw",
@@ -64,9 +64,10 @@ def config(program: str, **changes: Any) -> ConfigDict:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for an unknown program or key, or what the program itself finds wrong in its config."""
+    """Raises InputError for an unknown program or key, a number out of its range, or what the program finds wrong."""
     program = module(config.program)
     _check_keys(config, config.program, {"program", *program.DEFAULTS})
+    ranges.check(config)
     if hasattr(program, "check"):
         program.check(config)
 

@@ -238,7 +238,7 @@ def suits(config: ConfigDict) -> None:
             "the task 'simclr' needs batches of 2 photos or more, each by itself, and knows no whale from before: set"
             " batch to 2 or more, together to 1, and leave out inputs.weights"
         )
-    if config.shards < 1 or config.batch % config.shards or config.shards % hosts.count() * (config.shards > 1):
+    if config.batch % config.shards or config.shards % hosts.count() * (config.shards > 1):
         raise errors.InputError(
             f"config.shards = {config.shards} must divide config.batch = {config.batch}, and {hosts.count()} hosts must"
             " divide it: or leave it 1, and every host reads of all photos"

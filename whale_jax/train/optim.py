@@ -68,8 +68,6 @@ def learning_rate(lr: float, end_lr: float | None, *, schedule: str, warmup: flo
         "linear": lambda: optax.linear_schedule(lr, end, fall),
         "cosine": lambda: optax.cosine_decay_schedule(lr, fall, alpha=end / lr if lr else 0),
     }
-    if not 0 <= warmup < 1:
-        raise errors.InputError(f"optimizer.warmup is a share of all steps, from 0 to below 1, not {warmup}")
     after = registry.lookup("schedule", table, schedule)()
     return optax.join_schedules([optax.linear_schedule(0, lr, rise), after], [rise]) if rise else after
 
