@@ -1,5 +1,7 @@
 """What networks see, and that what is not annotated weighs nothing, whatever the task."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,11 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage import transform
 
 from tests.tasks.batches import COUNT, SIZE, STORED, TURNED, TURNING, answer, make_batch, prepare
-from whale_jax import geometry
+from whale_jax import augment, errors, geometry
 from whale_jax.tasks import inputs
 from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify
+from whale_jax.tasks.embed import embed
 from whale_jax.tasks.keypoints import keypoints
+from whale_jax.tasks.simclr import simclr
 
 UNANNOTATED = {
     "points": (keypoints(size=SIZE, augmentation=TURNING), "points", np.nan),
@@ -65,6 +69,41 @@ def test_a_given_matrix_takes_the_place_of_resize_and_augmentation():
     warped = geometry.warp(batch["image"][0], matrix[0], SIZE) / 255
     assert_allclose(ready["image"][0], inputs.standardise(warped[None])[0], atol=1e-4)
     assert_allclose(task.predict(answer(ready["target"]), ready)["points"], batch["points"], atol=0.05)
+
+
+SPECS = {
+    "rotate": "rotate(30)",
+    "scale": "scale(0.8,1.25)",
+    "translate": "translate(0.1)",
+    "shear": "shear(10)",
+    "flip_lr": "flip_lr(p=1)",
+    "flip_ud": "flip_ud(p=1)",
+    "brightness": "brightness(0.2)",
+    "contrast": "contrast(0.8,1.25)",
+    "gamma": "gamma(0.5,2)",
+    "erase": "erase(0.3)",
+}
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("name", augment.OPERATIONS.keys() - inputs.UNDONE)
+def test_every_operation_of_a_spec_changes_what_the_network_sees(name, colour):
+    batch = make_batch(TURNED)
+    tasks = [classify(size=SIZE, classes=4, colour=colour, augmentation=spec) for spec in (SPECS[name], "")]
+    changed, plain = (prepare(task, batch)["image"] for task in tasks)
+    assert (np.abs(changed - plain).max((1, 2, 3)) > 0.05).mean() > 0.5
+
+
+@pytest.mark.parametrize("name", inputs.UNDONE)
+def test_an_operation_that_standardising_undoes_is_refused(name):
+    [step] = augment.parse(SPECS[name]).photometric.operations
+    keys, pixels = jax.random.split(jax.random.key(0), COUNT), jnp.asarray(make_batch(TURNED)["image"] / 255)
+    changed = jax.vmap(lambda key, image: augment.OPERATIONS[name](key, image, *step.arguments))(keys, pixels)
+    assert np.abs(changed - pixels).max() > 0.05
+    assert_allclose(inputs.standardise(changed), inputs.standardise(pixels), atol=1e-3)
+    for task in (partial(classify, classes=4), keypoints, bbox, embed, simclr):
+        with pytest.raises(errors.InputError, match=f"{name!r} .*write gamma"):
+            task(size=SIZE, augmentation=f"rotate(30)|{SPECS[name]}")
 
 
 def test_every_picture_has_mean_zero_and_deviation_one():

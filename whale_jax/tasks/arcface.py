@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, losses
+from whale_jax import losses
 from whale_jax.tasks import Batch, Outputs, Task, classify, inputs
 
 
@@ -34,7 +34,7 @@ def arcface(
         margin: radians, of a whale with one photo.
         rarity: 0 for the same margin for all, 0.25 in the paper.
         centers: prototypes of a whale; the nearest counts.
-        augmentation: specification for `augment.parse`.
+        augmentation: specification for `inputs.parse`.
         colour: whether the network sees it.
     """
 
@@ -54,7 +54,7 @@ def arcface(
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"logits": logits(outputs), "features": outputs[1]["features"]}
 
-    prepare = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
+    prepare = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
     return Task(classes * centers, prepare, loss, measure, predict, best="log_loss")
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, errors, geometry, losses, metrics, registry
+from whale_jax import errors, geometry, losses, metrics, registry
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 from whale_jax.tasks import bins as binned
 
@@ -26,7 +26,7 @@ def bbox(
 
     Args:
         size: (height, width) of the network's input, in pixels.
-        augmentation: specification for `augment.parse`.
+        augmentation: specification for `inputs.parse`.
         move: how the true box follows the augmentation: "corners" (the box around its moved corners) or "mask"
             (the extent of its warped mask, as the post did).
         objective: "squared" error, as the post, or 1 - "iou" or "giou" of the boxes.
@@ -37,7 +37,7 @@ def bbox(
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
     registry.lookup("objective", {"squared": None, **OVERLAPS}, objective)
     readout = corner_bins(bins, bell) if bins else coordinates(objective)
-    parsed = augment.parse(augmentation)
+    parsed = inputs.parse(augmentation)
     extent = jnp.array([size[1], size[0], size[1], size[0]], jnp.float32)
     shift = jnp.array([0.5, 0.5, 0, 0])  # from pixel centres at integers to a picture that begins at 0
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import jax
 
-from whale_jax import augment, losses, metrics
+from whale_jax import losses, metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 
 
@@ -14,11 +14,11 @@ def classify(*, size, classes: int, augmentation: str = "", smoothing: float = 0
     Args:
         size: (height, width) of the network's input, in pixels.
         classes: number of whales.
-        augmentation: specification for `augment.parse`.
+        augmentation: specification for `inputs.parse`.
         smoothing: label smoothing, 0..1.
         colour: whether the network sees it.
     """
-    prepare = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
+    prepare = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         if "target" in batch:  # of photos whose label is a guess

@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, geometry, metrics, pairs, registry
+from whale_jax import geometry, metrics, pairs, registry
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 
 
@@ -28,7 +28,7 @@ def embed(
         dimensions: of the embedding, which is brought to length 1.
         objective: one of pairs.LOSSES.
         margin: of the objective.
-        augmentation: specification for `augment.parse`.
+        augmentation: specification for `inputs.parse`.
         colour: whether the network sees it.
     """
     cost = partial(registry.lookup("objective", pairs.LOSSES, objective), margin=margin)
@@ -47,7 +47,7 @@ def embed(
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"features": geometry.unit(outputs[0])}
 
-    prepare = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
+    prepare = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
     return Task(dimensions, prepare, loss, measure, predict, best="top1", maximise=True, compared=True)
 
 

@@ -5,8 +5,22 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, geometry
+from whale_jax import augment, errors, geometry
 from whale_jax.tasks import Batch
+
+UNDONE = ("brightness", "contrast")  # by `standardise`: a sum and a factor, but for the few pixels that are clipped
+
+
+def parse(spec: str) -> augment.Augmentation:
+    """`augment.parse` for pictures that are standardised; an operation that this undoes raises InputError."""
+    parsed = augment.parse(spec)
+    for operation in parsed.photometric.operations:
+        if operation.name in UNDONE:
+            why = "every picture is brought to mean 0 and deviation 1 afterwards"
+            raise errors.InputError(
+                f"{operation.name!r} in augmentation {spec!r} changes nothing, since {why}: remove it, or write gamma"
+            )
+    return parsed
 
 
 def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.Augmentation, size) -> Batch:
@@ -31,7 +45,7 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
         images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size) / 255)(batch["image"], matrices)
     else:
         keys = jax.vmap(partial(jax.random.fold_in, key))(batch["index"])
-        augmentation = augmentation if train else augment.parse("")
+        augmentation = augmentation if train else parse("")
         images, matrices = augment.augment_batch(augmentation, keys, batch["image"], size)
     matrices = geometry.compose(batch["view"], matrices)
     return {**batch, "image": standardise(images), "matrix": matrices, "weight": batch["mask"]}

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, geometry, losses, metrics
+from whale_jax import geometry, losses, metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 from whale_jax.tasks import bins as binned
 
@@ -15,12 +15,12 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
 
     Args:
         size: (height, width) of the network's input, in pixels.
-        augmentation: specification for `augment.parse`.
+        augmentation: specification for `inputs.parse`.
         bins: 0 for squared error of coordinates in 0..1, as the post; else softmax over that many bins a
             coordinate, as the competition's winners.
         bell: standard deviation of the soft target, in bins.
     """
-    parsed = augment.parse(augmentation)
+    parsed = inputs.parse(augmentation)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         batch = inputs.prepare(key, batch, train, augmentation=parsed, size=size)

@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, geometry, metrics, pairs
+from whale_jax import geometry, metrics, pairs
 from whale_jax.tasks import Batch, Outputs, Task, embed, inputs
 
 
@@ -21,10 +21,10 @@ def simclr(
         size: (height, width) of the network's input, in pixels.
         dimensions: of the projection, which is brought to length 1.
         temperature: that similarities are divided by, above 0.
-        augmentation: specification for `augment.parse`; each view draws its own.
+        augmentation: specification for `inputs.parse`; each view draws its own.
         colour: whether the network sees it; it tells views apart by the water, if it does.
     """
-    how = partial(inputs.whales, augmentation=augment.parse(augmentation), size=size, colour=colour)
+    how = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         if not train:

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, frames, geometry, losses, metrics, registry
+from whale_jax import frames, geometry, losses, metrics, registry
 from whale_jax.tasks import Batch, Outputs, Task, bins, classify, inputs
 
 GRID = (8, 16)  # points of a crop at which it is asked whether it shows the head
@@ -28,7 +28,7 @@ def stn(
         size: (height, width) of the network's input, in pixels.
         classes: number of whales.
         crop: (height, width) of what the network cuts out, as in its config.
-        augmentation: specification for `augment.parse`.
+        augmentation: specification for `inputs.parse`.
         colour: whether the network sees it.
         naming: weight of the cross entropy; 0 trains the localizer alone.
         locating: weight of the localizer's loss; 0 leaves it to the cross entropy.
@@ -40,7 +40,7 @@ def stn(
     error = registry.lookup(
         "objective", {"matrix": matrix_error, "points": points_error, "bins": bins_error}, objective
     )
-    parsed = augment.parse(augmentation)
+    parsed = inputs.parse(augmentation)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         batch = inputs.whales(key, batch, train, augmentation=parsed, size=size, colour=colour)
