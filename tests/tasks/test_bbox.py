@@ -83,3 +83,15 @@ def test_an_unknown_way_to_move_a_box_has_a_close_match():
         bbox(size=SIZE, objective="gious")
     with pytest.raises(errors.InputError, match="did you mean mask"):
         bbox(size=SIZE, move="masks")
+
+
+@pytest.mark.parametrize("move", ["corners", "mask"])
+def test_a_box_outside_the_picture_counts_as_one_that_was_not_found(move):
+    task, batch = bbox(size=SIZE, move=move), make_batch(SQUASHED)
+    batch["box"][0, 0] = 5000
+    ready = prepare(task, batch, False)
+    middle = jnp.full((COUNT, 4), 0.25)
+    outputs = jnp.where(jnp.arange(COUNT)[:, None] == 0, middle, ready["target"]), {}
+    measured = task.metrics(outputs, ready)
+    assert measured["iou"][1] == measured["iou>0.5"][1] == COUNT
+    assert measured["iou>0.5"][0] == COUNT - 1

@@ -52,8 +52,10 @@ def bbox(
             moved = jax.vmap(lambda m, b: geometry.move_box_by_mask(m, b, source, size))(onward, stored)
         else:
             moved = geometry.move_box(batch["matrix"], box)
-        seen = (moved[:, 2:] > 0).all(-1)  # a mask that was moved out of the picture has no extent
-        return {**batch, "target": (moved + shift) / extent, "weight": batch["mask"] * known * seen}
+        known = batch["mask"] * known
+        # A mask that was moved out of the picture has no extent: it cannot be learned, but an evaluation counts it.
+        inside = (moved[:, 2:] > 0).all(-1)
+        return {**batch, "target": (moved + shift) / extent, "weight": known * inside, "known": known}
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         return readout.loss(outputs[0], batch["target"])
@@ -66,8 +68,8 @@ def bbox(
     def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
         overlap = geometry.iou(predict(outputs, batch)["box"], batch["box"])
         return {
-            "iou": metrics.masked(overlap, batch["weight"]),
-            "iou>0.5": metrics.masked((overlap > 0.5).astype(jnp.float32), batch["weight"]),
+            "iou": metrics.masked(overlap, batch["known"]),
+            "iou>0.5": metrics.masked((overlap > 0.5).astype(jnp.float32), batch["known"]),
         }
 
     return Task(readout.outputs, prepare, loss, measure, predict, best="iou", maximise=True)
