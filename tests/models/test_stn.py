@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from whale_jax.models import MODELS
 from whale_jax.tasks import stn as tasks
 from whale_jax.train import optim
 from whale_jax.train import state as states
-from whale_jax.train.step import make_train_step
+from whale_jax.train.step import frozen_part, make_train_step
 
 SIZE, CROP, COUNT = (32, 32), (8, 16), 5
 TINY = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
@@ -170,3 +171,37 @@ def test_drift_is_the_squared_distance_from_the_identity():
     numbers = jnp.array([0.1, 0, 0, 0.2, 0.3, 0])
     matrix = jnp.tile(geometry.denormalise(numbers, CROP, SIZE), (COUNT, 1, 1))
     assert_allclose(own.loss((jnp.zeros((COUNT, 3)), {"matrix": matrix}), batch), 2 * 0.14 / 6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_a_frozen_localizer_is_left_as_it_was_running_averages_too(remat):
+    model, rate = network(localizer={**TINY, "dropout": 0.5}), {"part": "localizer", "part_rate": 0.0, "l2": 0.1}
+    optimizer = optim.optimizer(lr=0.1, steps=3, **rate)
+    before = states.create(model, optimizer, 0, SIZE)
+    before.batch_stats["localizer"] = jax.tree.map(lambda mean: mean + 0.5, before.batch_stats["localizer"])
+    step, state = jax.jit(make_train_step(model, task(), optimizer, frozen="localizer", remat=remat)), before
+    for _ in range(3):
+        state, _ = step(state, make_batch())
+    for kind in ("params", "batch_stats"):
+        first, last = getattr(before, kind), getattr(state, kind)
+        jax.tree.map(assert_array_equal, last["localizer"], first["localizer"])
+        moved = jax.tree.map(lambda a, b: bool((a != b).any()), last["classifier"], first["classifier"])
+        assert all(jax.tree.leaves(moved))
+
+
+def test_a_frozen_localizer_looks_where_it_looks_in_an_evaluation():
+    model = network(localizer={**TINY, "dropout": 0.5}, transform="affine")
+    state = states.create(model, optim.optimizer(lr=0.1, steps=1), 0, SIZE)
+    state.params["localizer"]["DenseHead_0"]["Dense_1"]["kernel"] += 0.01
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+
+    def matrix(images, *, train, part):
+        with nn.intercept_methods(frozen_part(part)):
+            (_, out), _ = model.apply(
+                variables, images, train=train, mutable=["batch_stats"], rngs={"dropout": jax.random.key(0)}
+            )
+        return out["matrix"]
+
+    evaluated = matrix(pictures(), train=False, part="")
+    assert_allclose(matrix(pictures(), train=True, part="localizer"), evaluated, atol=1e-6)
+    assert np.abs(matrix(pictures(), train=True, part="") - evaluated).max() > 1e-3

@@ -119,10 +119,12 @@ def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
 def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     """The network of a config at its first step."""
     task, model, optimizer, devices = assemble(config, classes=classes, steps=steps)
+    frozen = "" if config.optimizer.get("part_rate", 1.0) else config.optimizer.get("part", "")
+    step = {"accumulate": config.accumulate, "remat": config.remat, "frozen": frozen}
     return Network(
         task=task,
         state=states.create(model, optimizer, config.seed, tuple(config.size)),
-        train=devices.train(make_train_step(model, task, optimizer, accumulate=config.accumulate, remat=config.remat)),
+        train=devices.train(make_train_step(model, task, optimizer, **step)),
         evaluate=devices.evaluate(make_eval_step(model, task)),
         parallel=devices,
     )

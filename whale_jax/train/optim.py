@@ -39,7 +39,7 @@ def optimizer(
         weight_decay: shrinks kernels directly, past the optimiser (Loshchilov & Hutter, arXiv:1711.05101).
         clip: largest global norm of a gradient; 0 for no bound.
         part: name of a part of the network with a rate of its own, such as a spatial transformer's "localizer".
-        part_rate: that rate, as a share of the others'; 0 leaves its parameters as they are.
+        part_rate: that rate, as a share of the others'; 0 freezes it: `make_train_step` leaves all of it as it is.
         steps: length of the run.
     """
     rate = learning_rate(lr, end_lr, schedule=schedule, warmup=warmup, steps=steps)

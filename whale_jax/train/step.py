@@ -4,6 +4,7 @@ The same body runs under jit with a sharded batch, where sums over the batch are
 under pmap with `axis_name`, where they are summed over devices: sums over sums, never a mean of means.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,13 @@ Metrics = dict[str, tuple[jax.Array, jax.Array]]
 
 
 def make_train_step(
-    model: nn.Module, task: Task, optimizer: optax.GradientTransformation, *, accumulate: int = 1, remat: bool = False
+    model: nn.Module,
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    *,
+    accumulate: int = 1,
+    remat: bool = False,
+    frozen: str = "",
 ) -> Callable:
     """The function (state, batch, *, axis_name=None) -> (state, {name: (sum, count)}).
 
@@ -32,6 +39,8 @@ def make_train_step(
             Each is normalised by itself, over all devices; gradient and metrics are those of the whole.
         remat: keep only what the model marks (`layers.kept`) for the way back, and compute the rest again: less memory
             for about a third more work (Chen et al., arXiv:1604.06174).
+        frozen: name of a part of the network whose parameters the optimizer leaves alone: its running averages and what
+            it computes stay too, see `frozen_part`.
     """
 
     def train_step(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> tuple[TrainState, Metrics]:
@@ -42,7 +51,8 @@ def make_train_step(
         def loss_fn(params, stats, part, key):
             def forward(params, images):
                 variables, one = {"params": params, "batch_stats": stats}, model.clone(axis_name=axis_name)
-                return one.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": key})
+                with nn.intercept_methods(frozen_part(frozen)):
+                    return one.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": key})
 
             outputs, updates = (jax.checkpoint(forward, policy=MARKED) if remat else forward)(params, part["image"])
             seen = {**part, "everybody": _everybody(outputs, part, axis_name)} if task.compared else part
@@ -65,6 +75,23 @@ def make_train_step(
         return TrainState(state.step + 1, state.seed, params, stats, opt_state), metrics
 
     return train_step
+
+
+def frozen_part(name: str) -> Callable:
+    """A Flax interceptor by which the part `name` of a network acts as in an evaluation, whatever the rest does.
+
+    It normalises by its running averages, does not move them, and drops nothing out. An empty name is no part.
+    """
+
+    def intercept(method: Callable, args: tuple, kwargs: dict[str, Any], context: nn.module.InterceptorContext) -> Any:
+        if context.module.path != (name,) or context.method_name != "__call__":
+            return method(*args, **kwargs)
+        call = inspect.signature(method).bind(*args, **kwargs)
+        if "train" in call.arguments:
+            call.arguments["train"] = False
+        return method(*call.args, **call.kwargs)
+
+    return intercept
 
 
 def make_eval_step(model: nn.Module, task: Task) -> Callable:
