@@ -17,7 +17,7 @@ the networks see colour. For whales on days to come, set stages.split.group to "
 """
 
 from configs import classifier, pipeline
-from whale_jax import registry
+from whale_jax import augment, geometry, registry
 from whale_jax.programs import stage
 
 # Recipe and size of the picture of each network, which differ by their seeds too.
@@ -34,6 +34,7 @@ def get_config(preset="cpu"):
     members, weights, processes = registry.lookup("preset", PRESETS, preset)
     data = {"photos": "photos", "split": "split"}
     views = {size: f"aligned_{size[0]}x{size[1]}" for _, size in members} | {members[0][1]: "aligned"}
+    cut = {size: larger(size, classifier.PRESETS[recipe]["task"]["augmentation"]) for recipe, size in members}
     networks = {
         f"classifier{seed}": classifier.get_config(recipe, inputs={**data, "view": views[size]}, size=size, seed=seed)
         for seed, (recipe, size) in enumerate(members)
@@ -42,7 +43,7 @@ def get_config(preset="cpu"):
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="none", folds=10),
         **{
-            name: stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=larger(size))
+            name: stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=cut[size])
             for size, name in views.items()
         },
         **networks,
@@ -55,6 +56,10 @@ def get_config(preset="cpu"):
     return config
 
 
-def larger(size):
-    """A view's size for a network's: a fifth more pixels a side, since resampling does not smooth."""
-    return tuple(6 * pixels // 5 for pixels in size)
+def larger(size, augmentation):
+    """A view's size for a network's: a fifth more pixels a side, as resampling does not smooth.
+
+    Fewer where the augmentation shrinks so much that some would be passed over.
+    """
+    shrunk = augment.least_scale(augment.parse(augmentation))
+    return tuple(int(min(1.2, geometry.SHARP * shrunk) * pixels) for pixels in size)

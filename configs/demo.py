@@ -16,6 +16,7 @@ from whale_jax.programs import stage
 
 DEMO = {
     "whole": (160, 160),
+    "naive": (112, 112),
     "boxed": (112, 112),
     "window": (128, 128),
     "aligned": (80, 160),

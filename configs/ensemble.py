@@ -36,7 +36,7 @@ def get_config(arguments="runs/crops"):
     stages = {}
     for name in MEMBERS:
         own = stages[name] = make(root, name)
-        stages["heads"] = ablations.view(root, "whole", crops.larger(own.size))
+        stages["heads"] = ablations.view(root, "whole", crops.larger(own.size, own.task.augmentation))
         stages[f"{name}_features"] = stage.config("extract", inputs={"network": name}, weights=weights)
         parts = {key: own[key] for key in own if key not in ("program", "fold", "part", "parts")}
         stages[f"{name}_unseen"] = stage.config("crossfit", **parts, fold=0)

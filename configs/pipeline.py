@@ -29,6 +29,7 @@ POST = {
 }
 SMALL = {
     "whole": (192, 192),
+    "naive": (128, 128),  # of `whole`, a network of 112 pixels would pass over some
     "boxed": (128, 128),
     "box_window": (112, 112),
     "window": (144, 144),
@@ -64,12 +65,13 @@ def get_config(preset="small") -> ConfigDict:
 
 
 def stages(
-    *, whole, aligned, presets, boxed=None, box_window=None, window=None, networks=(), weights="last"
+    *, whole, aligned, presets, naive=None, boxed=None, box_window=None, window=None, networks=(), weights="last"
 ) -> dict[str, ConfigDict]:
     """Every stage by name; what a stage's inputs name are other stages.
 
     Args:
         whole, boxed, aligned: (height, width) of the views; without `boxed`, no box is looked for.
+        naive: of the whole photos that the naive classifier sees; without it, those of the finders.
         box_window, window: of those around a first answer; without them localizer and aligner look once.
         networks: (height, width) of the naive, boxed and aligned classifiers' inputs; without them, nobody is named.
         weights: of the classifiers, "best" on validation or "last", that are calibrated and make the submission.
@@ -102,9 +104,11 @@ def stages(
         found["refined"] = network(aligner, presets["window"], "window")
         found["third_window"] = view("head", window, "refined", **around)
         found["third"] = stage.config("predict", inputs={**photos, "network": "refined", "view": "third_window"})
+    if naive:
+        found["naive"] = view("whole", naive)
     for name, size in dict(networks).items():
         preset = presets["classifier"] if name == "aligned" else presets.get("unaligned", presets["classifier"])
-        own = network(classifier, preset, "whole" if name == "naive" else name, size=size)
+        own = network(classifier, preset, name if name in found else "whole", size=size)
         if name != "aligned":  # heavy augmentation, as the post; light where heads are aligned
             own.task.augmentation = classifier.HEAVY
         found[f"{name}_classifier"] = own

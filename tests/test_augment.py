@@ -64,6 +64,15 @@ def test_every_operation_is_documented_and_parses_with_its_own_arguments():
 
 
 @pytest.mark.parametrize(
+    ("spec", "least"), [("", 1), ("scale(1.1,2)|rotate(180)", 1), (ALIGNER, 0.75), (CLASSIFIER, 0.5)]
+)
+def test_the_least_scale_is_the_least_that_is_drawn(spec, least):
+    assert aug.least_scale(aug.parse(spec)) == least
+    shrunk = np.linalg.svd(drawn(spec.replace("shear(5.73)|", ""))[:, :2, :2], compute_uv=False).min()
+    assert least - 1e-4 < shrunk < 1.1 * least + 0.05
+
+
+@pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("rotat(30)", "did you mean rotate"),

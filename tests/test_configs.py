@@ -131,6 +131,29 @@ def assert_ordered(stages, elsewhere="nowhere"):
                 assert order.index(earlier) < order.index(later)
 
 
+def seen_by(stages):
+    """(name, config, size of its view) of every network whose view is cut by a stage beside it."""
+    trained = [(name, own, own.inputs.view) for name, own in stages.items() if "task" in own]
+    return [(name, own, stages[view].size) for name, own, view in trained if view in stages]
+
+
+@pytest.mark.parametrize(("name", "preset"), CHOICES)
+def test_no_network_passes_over_pixels_of_its_view(name, preset):
+    for network, config, view in seen_by(get(name, preset).get("stages", {})):
+        assembly.expect_sharp(config, view)
+        assert min(np.divide(view, config.size)) >= 1, f"{network} enlarges its view"
+
+
+def test_a_view_with_too_many_pixels_is_refused_with_a_size_that_is_not(tmp_path):
+    config = get("demo", "smoke")
+    config.stages.naive.size = (161, 160)
+    with pytest.raises(errors.InputError, match=r"stage naive_classifier: a view of 161 x 160 .* at most 144 x 143"):
+        stage.run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    config.stages.naive.size = (144, 143)
+    pipeline.check(config)
+
+
 @pytest.mark.parametrize("name", ["locate", "adapt"])
 def test_configs_that_go_on_from_a_finished_run(name, tmp_path):
     finished = MODULES["pipeline"].get_config("small").stages

@@ -269,3 +269,12 @@ def test_one_by_one_equals_jit_equals_vmap(function, arguments):
     one_by_one = [jax.jit(function)(*one) for one in zip(*arguments, strict=True)]
     assert_allclose(function(*(a[0] for a in arguments)), one_by_one[0], rtol=1e-4, atol=2e-3)
     assert_allclose(jax.vmap(function)(*arguments), one_by_one, rtol=1e-4, atol=2e-3)
+
+
+@pytest.mark.parametrize(("reduction", "every"), [(1.5, True), (2.0, True), (2.5, False)])
+def test_a_warp_looks_at_every_pixel_up_to_a_reduction_of_sharp(reduction, every):
+    source, target = (40, 60), (round(40 / reduction), round(60 / reduction))
+    image = jnp.zeros((*source, 1))
+    shrink = geo.resize(source, target)
+    weight = jax.grad(lambda pixels: geo.warp(pixels, shrink, target).sum())(image)
+    assert bool((weight > 0).all()) is every is (reduction <= geo.SHARP)

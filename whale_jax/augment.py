@@ -199,6 +199,12 @@ def matrix(augmentation: Augmentation, key: jax.Array | None, source_size: Size,
     return geometry.compose(resize, _choose(_happens(key, "geometric", p), moved, jnp.eye(3)))
 
 
+def least_scale(augmentation: Augmentation) -> float:
+    """The factor by which the augmentation shrinks at most; 1 where it does not."""
+    factors = [operation.arguments[0] for operation in augmentation.geometric.operations if operation.name == "scale"]
+    return min([1.0, *factors])
+
+
 def photometric(augmentation: Augmentation, key: jax.Array | None, image: jax.Array) -> jax.Array:
     """A (height, width, channels) image in 0..1 after the photometric operations, in 0..1 again."""
     operations, p = augmentation.photometric

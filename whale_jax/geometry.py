@@ -12,6 +12,8 @@ import jax.numpy as jnp
 
 Size = tuple[int, int]
 
+SHARP = 2.0  # pixels of an image for one of the result, a side, above which `warp` passes over some
+
 
 def compose(*matrices: jax.Array) -> jax.Array:
     """One (..., 3, 3) matrix that does all of `matrices`, in the order given."""
@@ -207,7 +209,7 @@ def giou(a: jax.Array, b: jax.Array) -> jax.Array:
 def warp(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None = None) -> jax.Array:
     """Moves the pixels of an image by a matrix: what was at p is found at matrix @ p.
 
-    Bilinear, differentiable in image and matrix; it does not smooth, so shrink by less than 2.
+    Bilinear, differentiable in image and matrix; it does not smooth, so shrink by SHARP at most.
 
     Args:
         image: (height, width, channels) of any type.

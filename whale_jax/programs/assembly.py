@@ -13,7 +13,7 @@ import optax
 from etils import epath
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry, retrieval
+from whale_jax import augment, errors, geometry, registry, retrieval
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
 from whale_jax.programs import files
@@ -114,6 +114,27 @@ def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
         raise errors.InputError(f"{what}, with config.accumulate = 1")
     devices = parallel(config.parallel, config.devices, batch=config.batch // config.accumulate)
     return Parts(task, model, optimizer, devices)
+
+
+def expect_sharp(config: ConfigDict, view: geometry.Size) -> None:
+    """Raises InputError where a view of (height, width) has more pixels than a network can sample without loss.
+
+    A shear adds a few percent, which are left out.
+
+    Args:
+        config: of a training, or of a cross-fit, which may scale at test time too.
+        view: size of the pictures that the network is given.
+    """
+    augmented = augment.least_scale(augment.parse(config.task.get("augmentation", "")))
+    smallest = min([augmented, *config.get("warps", {}).get("scale", ())])
+    reduction = max(pixels / kept for pixels, kept in zip(view, config.size, strict=True)) / smallest
+    if reduction > geometry.SHARP:
+        height, width = (int(pixels * geometry.SHARP / reduction) for pixels in view)
+        raise errors.InputError(
+            f"a view of {view[0]} x {view[1]} pixels is sampled down {reduction:.2f} times to config.size ="
+            f" {tuple(config.size)} where the scale is least ({smallest:g}), and above {geometry.SHARP:g} pixels are"
+            f" passed over: cut a view of at most {height} x {width}, or let the augmentation shrink less"
+        )
 
 
 def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:

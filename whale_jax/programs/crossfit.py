@@ -33,6 +33,7 @@ SPECS, ELSEWHERE = assembly.SPECS, train.ELSEWHERE
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
     data = assembly.load_data(config)
+    assembly.expect_sharp(config, data.view.images.shape[1:3])
     parts = [part_config(config, part) for part in range(config.parts)]
     results = [stage.run(one, workdir / f"part{part}") for part, one in enumerate(parts)]
     return {
@@ -70,6 +71,7 @@ def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray
     for one in folders:
         whales = files.read(one / "whales.json") or ()
         made = ConfigDict({**files.read(one / "config.json"), "batch": config.batch})
+        assembly.expect_sharp(ConfigDict({**made, "warps": config.warps}), data.view.images.shape[1:3])
         network = assembly.restore(made, one, classes=len(whales), best=assembly.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:

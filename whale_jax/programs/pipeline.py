@@ -69,8 +69,11 @@ def claim(config: ConfigDict, workdir: Path) -> None:
 def check(config: ConfigDict) -> None:
     """Raises InputError for whatever is wrong in any stage's config, before the first one runs."""
     for name in order(config.stages):
+        own = config.stages[name]
         try:
-            stage.check(config.stages[name])
+            stage.check(own)
+            if "task" in own and own.inputs.view in config.stages:
+                assembly.expect_sharp(own, config.stages[own.inputs.view].size)
         except errors.InputError as error:
             raise errors.InputError(f"stage {name}: {error}") from None
 

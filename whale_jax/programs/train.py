@@ -56,6 +56,7 @@ COLLAPSED = 0.1  # of embeddings: a mean distance below, of 1.4 if they were spr
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Trains, keeps the best weights in workdir/checkpoints and returns the metrics of validation."""
     data = assembly.load_data(config)
+    assembly.expect_sharp(config, data.view.images.shape[1:3])
     rows, validation = selection.choose(config, data)
     photos, rows, target = labelled(config, data, rows)
     teachable(config, data._replace(photos=photos), rows)
