@@ -191,3 +191,23 @@ def test_strangers_are_in_no_training_and_in_no_fold():
     assert set(splits.stranger_rows(again)) != set(strangers)
     with pytest.raises(InputError, match="from 0 to below 1, not 1"):
         splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), strangers=1.0)
+
+
+def test_no_fold_holds_out_nothing_and_strangers_are_in_none():
+    label = np.arange(200, dtype=np.int32) % 20
+    split = splits.make(as_photos(label), folds=4, seed=0, groups=np.arange(200), strangers=0.2)
+    assert len(splits.stranger_rows(split)) > 0
+    assert not splits.held_out(split, -1).any()
+    assert len(splits.valid_rows(split, -1)) == 0
+    np.testing.assert_array_equal(splits.train_rows(split, -1), np.flatnonzero(split.fold >= 0))
+    for fold in range(4):
+        held_out = splits.held_out(split, fold)
+        np.testing.assert_array_equal(held_out, split.fold == fold)
+        assert not set(splits.stranger_rows(split)) & set(splits.valid_rows(split, fold))
+    functions = (splits.held_out, splits.train_rows, splits.valid_rows, splits.measured_rows)
+    for read in (*functions, lambda split, fold: splits.parts(split, 2, fold)):
+        for fold in (-2, 4):
+            with pytest.raises(InputError, match=f"config.fold = {fold}: the split has folds 0 to 3"):
+                read(split, fold)
+    with pytest.raises(InputError, match=r"config.fold = -1 holds no photo out to measure on"):
+        splits.measured_rows(split, -1)

@@ -4,10 +4,11 @@ import csv
 
 import numpy as np
 import pytest
+from scipy import special
 
 from tests.programs.test_stages import photos
 from tests.programs.test_weights import MODEL, World
-from whale_jax import errors
+from whale_jax import calibration, errors, retrieval
 from whale_jax.data import predictions, right_whale, splits
 from whale_jax.programs import assembly, files, retrieve, stage, train
 
@@ -164,7 +165,7 @@ def test_a_query_whose_whale_the_gallery_lacks_is_refused(ask):
     run, _ = ask
     with pytest.raises(errors.InputError, match=r"1 photos, such as 5.jpg of w_c, ask for whales of which the gallery"):
         run(label=[0, 1, 0, 0, 1, 2, 0, 1, -1, -1])
-    with pytest.raises(errors.InputError, match="fold 7 holds no photo out"):
+    with pytest.raises(errors.InputError, match=r"config.fold = 7: the split has folds 0 to 1"):
         run(fold=7)
 
 
@@ -191,3 +192,25 @@ def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
     config.source = "stack"
     with pytest.raises(errors.InputError, match="unknown source of probabilities 'stack'"):
         stage.run(config, folder / "other")
+
+
+def test_no_photo_held_out_has_a_say_in_its_own_blend(ask, monkeypatch):
+    """A fit on all three photos held out is told from one on two by the sharpness that it returns here."""
+    run, folder = ask
+    run()  # which sets the world up
+    (folder / "stack").mkdir()
+    np.savez(folder / "stack" / "probabilities.npz", network=np.full((10, 3), 1 / 3))
+    files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
+    fit = lambda both, label, prior: calibration.Blend(power=1.0, sharpness=float(len(label)))  # noqa: E731
+    monkeypatch.setattr(calibration, "fit_blend", fit)
+    inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
+    config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, parts=3)
+    stage.run(config, folder / "blend")
+    features = predictions.load(folder / "features", "features", photos(10))
+    gallery = [2, 3, 4, 6, 7]
+    score = retrieval.by_photo(features, features[gallery], photos(10).label[gallery], 3)
+    with np.load(folder / "blend" / "probabilities.npz") as written:
+        for rows, fitted_on in (([0, 1, 5], 2), ([8, 9], 3)):  # held out; without a name
+            for source in ("neighbours", "blend"):
+                expected = special.softmax(fitted_on * score[rows], axis=1)
+                np.testing.assert_allclose(written[source][rows], expected, rtol=1e-4)

@@ -100,8 +100,10 @@ def test_finish_gives_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothi
     np.testing.assert_allclose(p[1], 0.25)
 
 
-def fake_inputs(monkeypatch, tmp_path, data, probabilities):
+def fake_inputs(monkeypatch, tmp_path, data, probabilities, program="stack"):
     np.savez(tmp_path / "probabilities.npz", **probabilities)
+    files.write(tmp_path / "config.json", {"program": program})
+    files.write(tmp_path / "result.json", {"program": program})
     monkeypatch.setattr(submit.right_whale, "load", lambda folder: data)
     split = type("Split", (), {"hash": "h"})()
     monkeypatch.setattr(submit.splits, "load", lambda folder, photos: split)
@@ -144,6 +146,17 @@ def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, 
     assert (result["rows"], result["unseen"]) == (2, ["unreadable.jpg"])
 
 
+@pytest.mark.parametrize(("program", "least"), [("calibrate", 1e-9), ("stack", 1e-4)])
+def test_only_what_is_not_calibrated_gets_a_floor(monkeypatch, tmp_path, program, least):
+    data, p = photos(), np.tile([1 - 2e-9, 1e-9, 1e-9], (6, 1))
+    fake_inputs(monkeypatch, tmp_path, data, {"network": p}, program)
+    inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
+    result = submit.run(stage.config("submit", inputs=inputs), tmp_path)
+    _, *rows = csv.reader((tmp_path / "submission.csv").open())
+    np.testing.assert_allclose(np.array([row[2:] for row in rows], float), least, rtol=1e-3)
+    assert result["metrics"]["log_loss"] == pytest.approx(-np.log(least) / 2, rel=1e-3)  # of one right, one wrong
+
+
 def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypatch, tmp_path):
     data = photos(count=130, test=10)
     rng = np.random.default_rng(0)
@@ -158,7 +171,7 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     inputs = {"photos": "", "split": ""}
     config = stage.config("stack", inputs={**inputs, "features": str(tmp_path)}, C=(0.02, 100.0))
     result = stack.run(config, tmp_path)
-    losses = result["calibrated_log_loss_by_C"]
+    losses = result["in_sample_log_loss_by_C"]
     assert result["C"] == 0.02
     assert losses["0.02"] < losses["100.0"] < np.log(3) + 0.01  # calibrated, what knows nothing is a guess
     with np.load(tmp_path / "probabilities.npz") as found:
@@ -213,6 +226,8 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     assert found["temperature"] == pytest.approx(3, rel=0.2)
     with np.load(tmp_path / "out" / "probabilities.npz") as written:
         np.testing.assert_allclose(written["network"], true, atol=0.1)
+        # Whatever is measured on them later is of a calibration that has not seen them.
+        assert stack.score(written["network"][:400], data.label[:400]).items() <= found["after"].items()
 
 
 def test_score_is_kaggles_log_loss():

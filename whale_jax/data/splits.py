@@ -44,14 +44,35 @@ class Split(NamedTuple):
         return self.label >= 0
 
 
+NOTHING = -1  # the fold that holds out nothing
+
+
+def held_out(split: Split, fold: int) -> np.ndarray:
+    """(N,) bool, photos in `fold`: none where it is NOTHING. A fold that the split does not have raises InputError.
+
+    Strangers and photos that nothing is learned from are in no fold, so in none that could be held out either.
+    """
+    if not NOTHING <= fold < split.folds:
+        what = f"the split has folds 0 to {split.folds - 1}, and {NOTHING} holds out none"
+        raise InputError(f"config.fold = {fold}: {what}")
+    return (split.fold == fold) & (fold != NOTHING)
+
+
 def train_rows(split: Split, fold: int) -> np.ndarray:
     """Labelled rows to train on when `fold` is held out."""
-    return np.flatnonzero(split.named & (split.fold >= 0) & ((split.fold != fold) | split.single))
+    return np.flatnonzero(split.named & (split.fold >= 0) & (~held_out(split, fold) | split.single))
 
 
 def valid_rows(split: Split, fold: int) -> np.ndarray:
     """Labelled rows that are held out with `fold`."""
-    return np.flatnonzero(split.named & (split.fold == fold) & ~split.single)
+    return np.flatnonzero(split.named & held_out(split, fold) & ~split.single)
+
+
+def measured_rows(split: Split, fold: int) -> np.ndarray:
+    """`valid_rows`, for what cannot do without; InputError where there is none."""
+    if not len(rows := valid_rows(split, fold)):
+        raise InputError(f"config.fold = {fold} holds no photo out to measure on: choose another, from 0 on")
+    return rows
 
 
 def stranger_rows(split: Split) -> np.ndarray:
@@ -77,14 +98,14 @@ def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
     return count / count.sum()
 
 
-def parts(split: Split, count: int, fold: int = -1) -> np.ndarray:
+def parts(split: Split, count: int, fold: int = NOTHING) -> np.ndarray:
     """(N,) the part, 0 to `count` - 1, that each photo is in for cross-fitting, -1 of photos with no fold or in `fold`.
 
     Groups of one whale follow each other in number: dealt out in turn, they make parts of one size, and spread a whale
     of several groups over several parts.
     """
     part = np.full(len(split.fold), -1)
-    dealt = (split.fold >= 0) & (split.fold != fold)
+    dealt = (split.fold >= 0) & ~held_out(split, fold)
     part[dealt] = np.unique(split.group[dealt], return_inverse=True)[1] % count
     return part
 

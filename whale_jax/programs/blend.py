@@ -1,5 +1,6 @@
 """One answer from a classifier's probabilities and the photos that are most alike."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     both, prior = np.concatenate([network, scores], axis=1), splits.prior(photos, split, config.fold)
     fitted = calibration.fit_blend(both[valid], label[valid], prior)
     found = {"network": network, "neighbours": np.full_like(scores, np.nan), "blend": np.full_like(scores, np.nan)}
-    found["neighbours"][asked] = special.softmax(fitted.sharpness * scores[asked], axis=1)
-    found["blend"][asked] = fitted(both[asked])
-    group = split.group[valid]
-    found["blend"][valid] = calibration.cross_fit(
-        calibration.fit_blend, both[valid], label[valid], prior, group=group, parts=config.parts
-    )
+    for name, fit in (("neighbours", fit_sharpness), ("blend", calibration.fit_blend)):
+        found[name][asked] = fit(both[valid], label[valid], prior)(both[asked])
+        # A photo validated on gets what was fitted on others: it has no say in what is said of it.
+        cross = {"group": split.group[valid], "parts": config.parts}
+        found[name][valid] = calibration.cross_fit(fit, both[valid], label[valid], prior, **cross)
     np.savez(workdir / "probabilities.npz", **found)
     measured = {name: stack.score(p[valid], label[valid]) for name, p in found.items()}
     few = valid[retrieve.rare(label, valid, gallery, few=config.few)]
@@ -57,3 +57,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "queries_of_few": len(few),
         "train_metrics": {},
     }
+
+
+def fit_sharpness(both: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What a search alone answers, by the sharpness of the blend that suits these photos; see `fit_blend`."""
+    sharpness = calibration.fit_blend(both, label, prior).sharpness
+    return lambda both: special.softmax(sharpness * np.split(both, 2, axis=1)[1], axis=1)

@@ -21,13 +21,14 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/probabilities.npz, every source calibrated, and reliability.png; returns both before and after.
 
-    What a source would gain on new photos is measured on each part by a calibration fitted on the others; bursts stay
-    in one part. What is written is fitted on all.
+    What a source would gain on new photos is measured on each part of those validated on by a calibration fitted on the
+    others; bursts stay in one part. Those photos are written as they were measured, so that whatever a later stage
+    measures on them is of a calibration that has not seen them. The others' is fitted on all.
     """
     fit = registry.lookup("way to calibrate", calibration.METHODS, config.method)
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    valid = splits.valid_rows(split, config.fold)
+    valid = splits.measured_rows(split, config.fold)
     label = photos.label[valid]
     prior = splits.prior(photos, split, config.fold)
     group = split.group[valid]
@@ -41,7 +42,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             p = stack.finish(given[name], 0.0)
             after = calibration.cross_fit(fit, p[valid], label, prior, group=group, parts=config.parts)
             whole = fit(p[valid], label, prior)
-            written[name] = np.where(np.isfinite(given[name]), whole(p), np.nan)
+            calibrated = whole(p)
+            calibrated[valid] = after
+            written[name] = np.where(np.isfinite(given[name]), calibrated, np.nan)
             found[name] = {"temperature": whole.temperature, "prior": whole.weight}
             for kind, own in (("before", p[valid]), ("after", after)):
                 found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}

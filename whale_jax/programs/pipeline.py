@@ -86,10 +86,11 @@ def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
             if not found[what] or (what == "labelled" and found["whales"] < 2):
                 least = "of two whales" if what == "labelled" else what.replace("_", " ")
                 raise errors.InputError(f"stage {name} learns from photos {least}, and there are none: add annotations")
-        if program == "split" and own.program == "calibrate" and found["held_out_groups"][own.fold] < 2:
+        held_out_groups = dict(enumerate(found.get("held_out_groups", ())))  # a fold of -1 holds out none
+        if program == "split" and own.program == "calibrate" and held_out_groups.get(own.fold, 0) < 2:
             raise errors.InputError(
-                f"stage {name} needs photos of two sightings to be held out, of whales that others show too: add photos"
-                " of such whales from other days, or set the split's group to 'none'"
+                f"stage {name} needs photos of two sightings to be held out with fold {own.fold}, of whales that others"
+                " show too: add photos of such whales from other days, or set the split's group to 'none'"
             )
 
 

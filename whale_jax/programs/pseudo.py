@@ -24,17 +24,16 @@ MAKERS = ("stack", "calibrate", "blend")
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes labels.csv - photo, whale, probability, where it comes from - and the same for trainings to learn from.
 
-    How right such labels are is measured on the photos held out, with which the probabilities may have been calibrated:
-    by two numbers, so Dirichlet's matrix is refused. Of a second round it says too much: its network has learned from
-    the guesses of the first what it is asked about.
+    How right such labels are is measured on the photos held out, each answered by what was fitted on others. Of a
+    second round it says too much: its network has learned from the guesses of the first what it is asked about.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     folder = Path(config.inputs.probabilities)
     made = finished.read(folder)
-    if made.result["program"] not in MAKERS or made.config.get("method") == "dirichlet":
-        what = f"made by {made.result['program']!r} {made.config.get('method', '')}".strip()
-        raise errors.InputError(f"{folder} was {what}: labels are guessed by {', '.join(MAKERS)}, without Dirichlet")
+    if made.result["program"] not in MAKERS:
+        maker = made.result["program"]
+        raise errors.InputError(f"{folder} was made by {maker!r}: labels are guessed by {', '.join(MAKERS)}")
     with np.load(folder / "probabilities.npz") as given:
         if config.source not in given:
             raise errors.unknown("source of probabilities", config.source, list(given))
@@ -51,7 +50,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     origin = f"{folder.name}/{config.source} {made.result['digest']}"
     lines = ((photos.name[i], photos.whales[w], f"{p[i, w]:.4f}", origin) for i, w in zip(rows, whale, strict=True))
     tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], lines)
-    valid = splits.valid_rows(split, config.fold)
+    valid = splits.measured_rows(split, config.fold)
     alike = valid[surest[valid] >= least]
     return {
         "split": split.hash,

@@ -89,7 +89,8 @@ def catalogue(
     photos: right_whale.Photos, split: splits.Split, fold: int, usable: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Usable rows of the gallery and of the queries; a query whose whale the gallery lacks raises InputError."""
-    gallery, queries = (rows[usable[rows]] for rows in (splits.train_rows(split, fold), splits.valid_rows(split, fold)))
+    rows = splits.train_rows(split, fold), splits.measured_rows(split, fold)
+    gallery, queries = (some[usable[some]] for some in rows)
     lost = queries[~np.isin(photos.label[queries], photos.label[gallery])]
     if len(lost):
         one = lost[0]
@@ -98,7 +99,7 @@ def catalogue(
             f"{what}, ask for whales of which the gallery has no photo: import or annotate more photos of them"
         )
     if not len(queries):
-        raise errors.InputError(f"fold {fold} holds no photo out to ask the gallery about: choose another fold")
+        raise errors.InputError(f"config.fold = {fold} holds out no photo with features to ask the gallery about")
     return gallery, queries
 
 

@@ -64,7 +64,7 @@ def check(config: ConfigDict) -> None:
 
 def choose(config: ConfigDict, data: assembly.Data, fold: int) -> np.ndarray:
     """Rows of photos validated on that have a head box and a view, in an order that the seed draws."""
-    rows = splits.valid_rows(data.split, fold)
+    rows = splits.measured_rows(data.split, fold)
     usable = np.isfinite(data.photos.box).all(1) & data.view.pictured
     rows = rows[usable[rows]]
     if not len(rows):

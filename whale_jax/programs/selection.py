@@ -18,13 +18,10 @@ def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
     annotation = ANNOTATION[config.task.name]
     if not annotation:
         return np.setdiff1d(np.flatnonzero(data.view.pictured), splits.stranger_rows(data.split)), np.arange(0)
-    folds = data.split.folds
     groups = data.split.group.max() + 1
-    if not -1 <= config.fold < folds or not (config.parts == 0 or 2 <= config.parts <= groups):
-        raise errors.InputError(
-            f"config.fold = {config.fold} and parts = {config.parts}: the split has folds 0 to {folds - 1} (-1 holds"
-            f" out none), and {groups:,} groups of photos to cut into 2 or more parts"
-        )
+    if not (config.parts == 0 or 2 <= config.parts <= groups):
+        what = f"the split has {groups:,} groups of photos to cut into 2 or more"
+        raise errors.InputError(f"config.parts = {config.parts}: {what}")
     train = trained(config, data.split)
     if config.parts:
         inside = splits.parts(data.split, config.parts, config.fold) == config.part

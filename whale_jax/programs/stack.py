@@ -46,7 +46,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     else:
         parts = [predictions.load(path, config.on, photos) for path in given.values()]
     known = np.concatenate(parts, axis=1)
-    fit, valid = splits.train_rows(split, config.fold), splits.valid_rows(split, config.fold)
+    fit, valid = splits.train_rows(split, config.fold), splits.measured_rows(split, config.fold)
     fit = fit[np.isfinite(known[fit]).all(1)]
     stacks = []
     with progress.bar(len(config.C), what=workdir.name, unit="fits") as bar:
@@ -66,7 +66,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return {
         "split": split.hash,
         "C": config.C[int(np.argmin(losses))],
-        "calibrated_log_loss_by_C": dict(zip(map(str, config.C), losses, strict=True)),
+        "in_sample_log_loss_by_C": dict(zip(map(str, config.C), losses, strict=True)),
         "metrics": {name: score(p[valid], photos.label[valid]) for name, p in found.items()},
         "train_metrics": {name: score(p[fit], photos.label[fit]) for name, p in fitted.items()},
     }

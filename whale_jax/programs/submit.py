@@ -1,6 +1,6 @@
 """submission.csv: a probability for every whale on every photo that is asked about, as the competition had it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
 from whale_jax.data import right_whale, splits, tables
-from whale_jax.programs import stack
+from whale_jax.programs import finished, stack
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
     "source": "best",  # whichever has the least log loss on the photos validated on; or one by its name
-    "floor": 1e-4,  # the least probability of what is not calibrated; `calibrate` fits one, a share of the prior
+    "floor": 1e-4,  # the least probability, where nothing is calibrated; `calibrate` fits one, a share of the prior
 }
 SOURCES = ("best", "network", "stack", "neighbours", "blend")
 LIKELIEST = 5  # whales named for each photo in the table for people
@@ -26,29 +26,56 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes submission.csv and, for people, likeliest.csv into workdir.
 
     Rows and columns are those of the sample submission; without one, all unlabelled photos and all whales by name.
+    The metrics are of photos validated on, each answered by what was fitted on others; of the best of several sources,
+    they flatter by as much as that choice does.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    valid = splits.valid_rows(split, config.fold)
-    with np.load(Path(config.inputs.probabilities) / "probabilities.npz") as found:
-        choices = {name: found[name] for name in found}
-    scores = {n: stack.score(p[valid], photos.label[valid], floor=config.floor) for n, p in choices.items()}
-    source = min(scores, key=lambda n: scores[n]["log_loss"]) if config.source == "best" else config.source
-    if source not in choices:
-        raise errors.unknown("source of probabilities", source, ["best", *choices])
+    made = finished.read(config.inputs.probabilities)
+    floor = 0.0 if made.result["program"] == "calibrate" else config.floor
+    with np.load(made.folder / "probabilities.npz") as file:
+        choices = {name: file[name] for name in file}
+    if config.source not in ("best", *choices):
+        raise errors.unknown("source of probabilities", config.source, ["best", *choices])
+    sources = list(choices) if config.source == "best" else [config.source]
+    rows_of_fold = splits.measured_rows if len(sources) > 1 else splits.valid_rows
+    metrics = scores(choices, sources, photos.label, rows_of_fold(split, config.fold), floor=floor)
+    source = min(metrics, key=lambda name: metrics[name].get("log_loss", 0))
     asked = photos.asked or tuple(photos.name[photos.label < 0].tolist())
     answers = rows_of(asked, photos, choices[source])
     unseen = [name for name, p in zip(asked, answers, strict=True) if not np.isfinite(p).all()]
     if unseen:
         logging.warning("nothing is known of %d photos, such as %s: any whale is as likely", len(unseen), unseen[0])
-    rows = dict(zip(asked, stack.finish(answers, config.floor), strict=True))
+    rows = dict(zip(asked, stack.finish(answers, floor), strict=True))
     cells = ([name, *(f"{value:.6g}" for value in p)] for name, p in rows.items())
     tables.write(workdir / "submission.csv", ["Image", *photos.whales], cells)
     columns = [
         f"{what}_{i + 1}" for i in range(min(LIKELIEST, len(photos.whales))) for what in ("whale", "probability")
     ]
     tables.write(workdir / "likeliest.csv", ["Image", *columns], ([n, *likeliest(p, photos)] for n, p in rows.items()))
-    return {"split": split.hash, "source": source, "rows": len(asked), "unseen": unseen, "metrics": scores[source]}
+    return {
+        "split": split.hash,
+        "source": source,
+        "chosen_from": sources,
+        "floor": floor,
+        "rows": len(asked),
+        "unseen": unseen,
+        "metrics": metrics[source],
+    }
+
+
+def scores(
+    probabilities: Mapping[str, np.ndarray],
+    sources: Sequence[str],
+    label: np.ndarray,
+    rows: np.ndarray,
+    *,
+    floor: float,
+) -> dict[str, dict[str, float]]:
+    """Log loss and top-k of each source over `rows`, of (N, whales) probabilities and (N,) labels; {} without rows."""
+    if not len(rows):
+        return {name: {} for name in sources}
+    return {name: stack.score(probabilities[name][rows], label[rows], floor=floor) for name in sources}
 
 
 def likeliest(p: np.ndarray, photos: right_whale.Photos) -> list[str]:

@@ -153,7 +153,7 @@ def labelled(
     known = np.isfinite(guess).all(1) & data.view.pictured & (data.photos.label < 0)
     sighting = data.photos.encounter
     validated = np.setdiff1d(sighting[splits.valid_rows(data.split, config.fold)], [""])
-    known &= (data.split.fold != config.fold) & ~np.isin(sighting, validated)
+    known &= ~splits.held_out(data.split, config.fold) & ~np.isin(sighting, validated)
     if not known.any():
         what = "guesses the label of no photo that may be trained on: lower its threshold"
         raise errors.InputError(f"{config.inputs.labels} {what}")
