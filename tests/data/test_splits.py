@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -211,3 +212,21 @@ def test_no_fold_holds_out_nothing_and_strangers_are_in_none():
                 read(split, fold)
     with pytest.raises(InputError, match=r"config.fold = -1 holds no photo out to measure on"):
         splits.measured_rows(split, -1)
+
+
+def test_memory_grows_with_the_photos_and_not_with_groups_times_whales():
+    rng = np.random.default_rng(0)
+    label = np.concatenate([np.arange(10_000), rng.integers(0, 10_000, 90_000)])
+    groups = np.arange(100_000)
+    groups[:2_000] //= 2  # some are of two whales
+    photos = as_photos(label)
+    tracemalloc.start()
+    split = splits.make(photos, folds=5, seed=0, groups=groups)
+    alone = splits.in_one_part(split, splits.parts(split, 2))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6  # a number for each group and whale would take 8e9
+    held_out = [len(splits.valid_rows(split, fold)) for fold in range(5)]
+    assert max(held_out) - min(held_out) <= 5
+    assert split.single.sum() == (np.bincount(label) == 1)[label].sum()
+    assert np.isin(np.flatnonzero(split.single), alone).all()

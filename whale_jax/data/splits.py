@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from whale_jax.data.right_whale import Photos, annotated
 from whale_jax.errors import InputError
@@ -113,9 +114,7 @@ def parts(split: Split, count: int, fold: int = NOTHING) -> np.ndarray:
 def in_one_part(split: Split, part: np.ndarray) -> np.ndarray:
     """Rows of the whales that only one of the `parts` has: who trains on the others would not know them."""
     dealt = np.flatnonzero(split.named & (part >= 0))
-    there = np.zeros((split.label.max(initial=0) + 1, part.max(initial=0) + 1), bool)
-    there[split.label[dealt], part[dealt]] = True
-    return dealt[there[split.label[dealt]].sum(1) == 1]
+    return dealt[_in_one_place(split.label[dealt], part[dealt])]
 
 
 def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers: float = 0.0) -> Split:
@@ -143,33 +142,44 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers
     if not 2 <= folds <= count:
         what = f"the {count} groups of labelled or annotated photos"
         raise InputError(f"{folds} folds: it takes 2 or more, and no more than {what}")
-    counts = np.zeros((count, len(photos.whales) + 1), int)  # the last column is of photos without a name
-    np.add.at(counts, (number, photos.label[known]), 1)
+    whale = np.where(named, photos.label, len(photos.whales))  # the last is of photos without a name
+    shape = (count, len(photos.whales) + 1)
+    counts = csr_array((np.ones(len(known), int), (number, whale[known])), shape=shape)  # a group has few whales
 
     fold, group = np.full((2, len(photos.name)), -1, np.int32)
     group[known], fold[known] = number, _deal(counts, folds=folds, seed=seed)[number]
-    folds_of = np.zeros((len(photos.whales) + 1, folds), bool)
-    folds_of[photos.label[known], fold[known]] = True
-    single = named & ~stranger & (folds_of.sum(1) == 1)[photos.label]
+    trained = np.flatnonzero(named & ~stranger)
+    single = np.zeros(len(named), bool)
+    single[trained] = _in_one_place(photos.label[trained], fold[trained])
     split = Split(fold, photos.label, single, group, "", folds, seed)
     return split._replace(hash=_hash(_facts(split, photos)))
 
 
-def _deal(counts: np.ndarray, *, folds: int, seed: int) -> np.ndarray:
+def _in_one_place(whale: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """(n,) bool, of which rows the whale is in one fold or part alone, given (n,) whales and (n,) folds or parts."""
+    pairs = np.unique(np.stack([whale, place], axis=1), axis=0)
+    return np.bincount(pairs[:, 0])[whale] == 1
+
+
+def _deal(counts: csr_array, *, folds: int, seed: int) -> np.ndarray:
     """(groups,) the fold of each group, given (groups, whales) counts of photos.
 
     Largest first; each goes where its whales are fewest, and of such folds to the smallest. Whales with
     one group are never held out: they come last, or what is held out would differ in size from fold to fold.
     """
-    alone = (((counts > 0).sum(0) == 1)[None] | (counts == 0)).all(1)
-    order = np.random.default_rng(seed).permutation(len(counts))
+    groups_of_whale = np.bincount(counts.indices, minlength=counts.shape[1])
+    alone = np.logical_and.reduceat(groups_of_whale[counts.indices] == 1, counts.indptr[:-1])
+    order = np.random.default_rng(seed).permutation(len(alone))
     order = order[np.lexsort((-counts.sum(1)[order], alone[order]))]
-    dealt, fold = np.zeros((folds, counts.shape[1]), int), np.zeros(len(counts), int)
+    dealt, size = np.zeros((counts.shape[1], folds), int), np.zeros(folds, int)
+    fold = np.zeros(len(alone), int)
     for group in order:
-        whales = np.flatnonzero(counts[group])
-        crowd = dealt[:, whales] @ counts[group, whales]
-        fold[group] = np.lexsort((dealt.sum(1), crowd))[0]
-        dealt[fold[group]] += counts[group]
+        entries = slice(*counts.indptr[group : group + 2])
+        whales, photos = counts.indices[entries], counts.data[entries]
+        crowd = photos @ dealt[whales]
+        fold[group] = np.lexsort((size, crowd))[0]
+        dealt[whales, fold[group]] += photos
+        size[fold[group]] += photos.sum()
     return fold
 
 
