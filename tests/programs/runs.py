@@ -11,15 +11,18 @@ from whale_jax.programs import crossfit, files, pictures, report, stage
 
 SIZE = (80, 120)  # height, width of the photos
 WHALES = 4
+NOON = "2026-01-01T12:00:00.000+00:00"
 NAMING = {"log_loss": 1.25, "top1": 0.6, "top5": 0.9}
 
 
 def put(folder, program, inputs=(), config=(), **result):
-    """A finished stage."""
+    """A finished stage, of one second that ended at noon."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: str(folder.parent / name) if name else "" for name in inputs}
     files.write(folder / "config.json", {"program": program, "inputs": paths, **dict(config)})
-    files.write(folder / "result.json", {"program": program, "seconds": 1.0, "device": "2 x cpu", **result})
+    files.write(
+        folder / "result.json", {"program": program, "seconds": 1.0, "device": "2 x cpu", "ended": NOON, **result}
+    )
 
 
 def put_training(folder, inputs=(), **values):
@@ -35,8 +38,8 @@ def put_training(folder, inputs=(), **values):
 
 def put_crossfit(folder, photos, found, **values):
     config = {"size": [32, 32], "batch": 32, "parts": 2}
-    measured = crossfit.score(found, photos)
-    put(folder, "crossfit", ["photos", "split"], config, metrics=measured, training_seconds=40.0, images_per_second=9.0)
+    speed = {"training_seconds": 40.0, "images_per_second": 9.0}
+    put(folder, "crossfit", ["photos", "split"], config, **crossfit.measured(found, photos), **speed)
     predictions.save(folder, photos, found)
     for part in range(2):
         put_training(folder / f"part{part}", **values)
@@ -73,7 +76,7 @@ def write(root, run):
     put_crossfit(run / "aligner", photos, {"points": photos.points + shift}, point_error=9, loss=3)
     put_crossfit(run / "refined", photos, {"points": photos.points + shift / 10}, point_error=5, loss=3)
     third = {"points": photos.points + shift / 20}
-    put(run / "third", "predict", ["photos", "refined"], metrics=crossfit.score(third, photos))
+    put(run / "third", "predict", ["photos", "refined"], **crossfit.measured(third, photos))
     predictions.save(run / "third", photos, third)
     for name, frame, scale in (("boxed", "box", (0.5, 1.0)), ("aligned", "head", (1.0, 0.5))):
         matrices = np.tile(np.diag([*scale, 1]), (len(photos.name), 1, 1))
@@ -81,7 +84,8 @@ def write(root, run):
         put(run / name, "align", ["photos"], {"frame": frame})
     for name in pictures.CLASSIFIERS:
         put_training(run / name, ["photos", "split"], log_loss=60, top1=8)
-    put(run / "features", "extract", ["aligned_classifier"])
+    taken = {"inputs": {"network": str(run / "aligned_classifier")}, "weights": "best"}
+    put(run / "features", "extract", config=taken)
     put(run / "stack", "stack", ["features"])
     before, after = ({**NAMING, "log_loss": loss, "ece": 0.1} for loss in (1.5, 1.25))
     both = {
@@ -89,7 +93,7 @@ def write(root, run):
         "stack": {"before": before, "after": {**after, "top1": 0.625}},
     }
     for name in ("naive_calibrated", "boxed_calibrated", "calibrated"):
-        put(run / name, "calibrate", ["stack"], metrics=both)
+        put(run / name, "calibrate", ["stack"], metrics=both, validated_on=16)
     put(run / "submission", "submit", ["calibrated"], source="stack", rows=661, metrics=NAMING)
     rows = ["Image,whale_1,probability_1,whale_2,probability_2", "06.jpg,whale_2,0.5,whale_3,0.25"]
     rows += ["05.jpg,whale_1,0.9,whale_0,0.0625", "left_out.jpg,whale_1,0.25,whale_0,0.25"]

@@ -1,6 +1,7 @@
 """The report's pictures show the photos and points that they are said to show."""
 
 import io
+import shutil
 
 import matplotlib
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from tests.programs.runs import WHALES, inputs
 from whale_jax.data import images, right_whale
-from whale_jax.programs import figures, finished, pictures, report, sheets
+from whale_jax.programs import figures, files, finished, pictures, report, sheets
 
 
 def drawn(run, *names):
@@ -23,11 +24,39 @@ def test_curves(run_folder):
     training, validation = loss.lines[:2]
     assert training.x == (2.5, 5, 7.5, 10)
     assert training.y == (5, 2.5, 50 / 30, 1.25)
-    assert (validation.x, validation.y, validation.best) == ((5, 10), (3, 1.5), 5)
+    assert (validation.x, validation.y, validation.used) == ((5, 10), (3, 1.5), 5)
     assert [line.name for line in top1.lines] == ["naive: whole photo", "boxed head", "aligned head"]
     for name in ("curves_localizer", "curves_aligner"):  # two looks of two parts; the third look is not trained
         columns, _ = drawn(run_folder)[name]
         assert [len(panel.lines) for column in columns for panel in column] == [4, 2] * 2
+
+
+def test_the_weights_that_later_stages_take_are_marked(run_folder, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "run")
+    features = tmp_path / "run" / "features"
+    inputs_of = {"inputs": {"network": str(tmp_path / "run" / "aligned_classifier")}, "program": "extract"}
+    files.write(features / "config.json", {**inputs_of, "weights": "last"})
+    files.write(tmp_path / "run" / "stack" / "config.json", {"inputs": {"features": str(features)}})
+    files.write(tmp_path / "run" / "calibrated" / "config.json", {"inputs": {"stack": str(tmp_path / "run" / "stack")}})
+    ([loss], [top1]), _ = drawn(tmp_path / "run")["curves_classifiers"]
+    for panel, count in ((loss, 6), (top1, 3)):
+        used = {line.name: line.used for line in panel.lines if line.valid}
+        assert used == {"naive: whole photo": 5, "boxed head": 5, "aligned head": 10}
+        assert len(panel.lines) == count
+    refined = files.read(tmp_path / "run" / "refined" / "config.json")
+    files.write(tmp_path / "run" / "refined" / "config.json", {**refined, "weights": "last"})
+    (first, second), _ = drawn(tmp_path / "run")["curves_aligner"]
+    assert {line.used for panel in first for line in panel.lines if line.valid} == {5}
+    assert {line.used for panel in second for line in panel.lines if line.valid} == {10}
+
+
+def test_ready_crops_are_drawn_as_wide_as_heads_are_however_they_are_stored(run_folder, tmp_path):
+    shutil.copytree(run_folder, tmp_path / "run")
+    config = files.read(tmp_path / "run" / "aligned" / "config.json")
+    files.write(tmp_path / "run" / "aligned" / "config.json", {**config, "frame": "whole", "aspect": 2.0})
+    pictures_of = drawn(tmp_path / "run")
+    for name in ("aligned_heads", "likeliest"):
+        assert {head.aspect for heads in pictures_of[name][0].values() for head in heads} == {2.0}
 
 
 def test_overlaps(run_folder):

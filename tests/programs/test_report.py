@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from tests.programs.runs import NAMING, WHALES, inputs
+from tests.programs.runs import NAMING, WHALES, inputs, put
 from whale_jax import errors
 from whale_jax.programs import files, finished, report
 
@@ -22,8 +22,8 @@ def make(run, workdir, *names):
 
 
 @pytest.fixture(scope="module")
-def whole(run_folder, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("report")
+def whole(run_folder):
+    workdir = run_folder / "report"
     return *make(run_folder, workdir), workdir
 
 
@@ -37,8 +37,8 @@ def test_table_says_what_was_measured(whole, run_folder):
     for row in approaches:
         assert {key: row[key] for key in expected} == expected
     assert (
-        "| naive: whole photo        |    1.250 | 60.0% |  90.0% |     16 | 48x96 |    40 |     20 s |       64 |"
-        in (result["table"].splitlines())
+        "| naive: whole photo        |    1.250 | 60.0% (39-82%) | 90.0% (64-97%) |     16 | 48x96 |    40 |     20 s |"
+        "       64 |" in (result["table"].splitlines())
     )
     first, second, third = table["points, out of fold (head lengths)"]
     assert second["point_error"] == pytest.approx(first["point_error"] / 10, rel=1e-4)
@@ -56,13 +56,57 @@ def test_table_says_what_was_measured(whole, run_folder):
 
 def test_every_stage_is_timed_once(whole):
     """Stages that only other stages name count too; of one that was resumed, all of its training counts."""
-    *rows, total = whole[1]["stage"]
+    *rows, total, clock = whole[1]["stage"]
     seconds = {row["name"]: row["seconds"] for row in rows}
     assert seconds.keys() == {*report.STAGES, "features", "stack"}
     assert len(rows) == len(seconds)
     assert seconds["aligner"] == 40  # of training, though its last run took one second
     assert seconds["features"] == 1
+    assert total["name"] == "sum of the stages"
     assert total["seconds"] == pytest.approx(sum(seconds.values()))
+    assert clock["name"] == "by the clock"
+    assert clock["seconds"] == pytest.approx(40, abs=1)  # all but the import ended at noon, at once
+
+
+def stage_of(seconds, ended):
+    return finished.Stage(None, {}, {"seconds": seconds, "ended": f"2026-01-01T12:00:{ended:06.3f}+00:00"})
+
+
+def test_the_clock_counts_a_second_once_and_no_pause():
+    stages = [stage_of(10, 20.0), stage_of(5, 18.5), stage_of(10, 25.0), stage_of(1.5, 50.25)]
+    assert finished.by_the_clock(stages) == pytest.approx(15 + 1.5)
+
+
+def test_stages_of_another_run_are_not_timed(run_folder, tmp_path):
+    put(tmp_path / "run" / "photos", "import_photos", whales=WHALES)
+    put(tmp_path / "run" / "third", "predict", ["photos"], {"frame": "whole"}, metrics={})
+    config = files.read(tmp_path / "run" / "third" / "config.json")
+    config["inputs"]["network"] = str(run_folder / "refined")
+    files.write(tmp_path / "run" / "third" / "config.json", config)
+    stages = {"third": finished.read(tmp_path / "run" / "third")}
+    rows = report.times(stages, tmp_path / "run" / "report")["stage"]
+    assert [row["name"] for row in rows] == ["photos", "third", "sum of the stages", "by the clock"]
+    assert report.times(stages, tmp_path / "elsewhere" / "report") == {}
+
+
+def test_what_must_be_known_of_a_result_stands_under_the_tables(run_folder, tmp_path):
+    folder = run_folder / "calibrated"
+    result = files.read(folder / "result.json")
+    files.write(folder / "result.json", {**result, "caveats": ["stack: worth nothing"]})
+    try:
+        text = make(run_folder, tmp_path, "calibrated", "photos")[0]["table"]
+    finally:
+        files.write(folder / "result.json", result)
+    assert "\n\n- calibrated: stack: worth nothing\n\nMade on" in text
+
+
+def test_a_share_of_few_photos_has_its_interval_and_one_of_many_has_none():
+    assert report.written("top1", 6 / 14, 14) == "42.9% (21-67%)"
+    assert report.written("pck@0.05", 0.5, 199) == "50.0% (43-57%)"
+    for photos in (None, 200, 5000):
+        assert report.written("top1", 6 / 14, photos) == "42.9%"
+    assert report.written("top1", (0.4, 0.1), 14) == "40.0% ± 10.0%"
+    assert report.written("log_loss", 1.0, 14) == "1.000"
 
 
 def test_pictures_are_whole_and_do_not_change(whole, run_folder, tmp_path):
@@ -86,7 +130,7 @@ def test_few_stages(run_folder, tmp_path):
     """A classifier on ready crops has no localizer, no aligner and no second look."""
     result, table = make(run_folder, tmp_path, "photos", "split", "aligned", "aligned_classifier", "calibrated")
     assert result["pictures"] == ["curves_classifiers.png", "aligned_heads.png"]
-    assert list(table) == ["classifier, on validation", "probabilities, on validation", "stage"]
+    assert list(table) == ["classifier, on validation", "probabilities, on validation"]
     result, table = make(run_folder, tmp_path / "less", "calibrated")
     assert result["pictures"] == []
     assert "classifier, on validation" not in table

@@ -48,6 +48,13 @@ def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, t
     assert {"seconds", "device", "versions", "seed", "inputs", "digest", "split"} <= first.keys()
 
 
+def test_what_must_be_known_of_a_result_is_said_at_the_stage(program, tmp_path, caplog):
+    program.run = lambda config, workdir: {"caveats": ["network: worth nothing"]}
+    with caplog.at_level("WARNING"):
+        assert stage.run(config(), tmp_path / "a")["caveats"] == ["network: worth nothing"]
+    assert "a: network: worth nothing" in caplog.messages
+
+
 def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(program, tmp_path):
     stage.run(config(), tmp_path / "a")
     with filelock.FileLock(tmp_path / "b" / files.LOCK):

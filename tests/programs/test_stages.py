@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, frames, geometry
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.programs import align, calibrate, files, stack, stage, submit
+from whale_jax.programs import align, calibrate, crossfit, files, stack, stage, submit
 
 
 def photos(count=6, whales=("w_b", "w_a", "w_c"), test=2):
@@ -144,6 +144,7 @@ def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, 
     assert (first[0], second[0]) == ("5.jpg", "unreadable.jpg")
     np.testing.assert_allclose(np.array([first[1:], second[1:]], float), [[0.2, 0.7, 0.1], [1 / 3] * 3], rtol=1e-3)
     assert (result["rows"], result["unseen"]) == (2, ["unreadable.jpg"])
+    assert result["caveats"] == ["network: a log loss of 1.099; to call every whale as likely has 1.099"]
 
 
 @pytest.mark.parametrize(("program", "least"), [("calibrate", 1e-9), ("stack", 1e-4)])
@@ -224,10 +225,38 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     assert found["after"]["top1"] == pytest.approx(found["before"]["top1"], abs=0.01)
     assert found["after"]["ece"] < found["before"]["ece"] / 2
     assert found["temperature"] == pytest.approx(3, rel=0.2)
+    assert (result["validated_on"], result["caveats"]) == (400, [])
     with np.load(tmp_path / "out" / "probabilities.npz") as written:
         np.testing.assert_allclose(written["network"], true, atol=0.1)
         # Whatever is measured on them later is of a calibration that has not seen them.
         assert stack.score(written["network"][:400], data.label[:400]).items() <= found["after"].items()
+
+
+def test_calibration_says_where_nothing_but_the_prior_is_left(monkeypatch, tmp_path):
+    """Of a network that names another whale than the true one, always."""
+    data = photos(count=62)
+    wrong = np.eye(3)[(data.label + 1) % 3] * 0.9 + 0.03
+    fold = np.where(data.label < 0, -1, np.arange(62) % 2).astype(np.int32)
+    split = splits.Split(fold, data.label, np.zeros(62, bool), np.where(fold < 0, -1, np.arange(62)), "h", 2, 0)
+    monkeypatch.setattr(calibrate.right_whale, "load", lambda folder: data)
+    monkeypatch.setattr(calibrate.splits, "load", lambda folder, photos: split)
+    np.savez(tmp_path / "probabilities.npz", network=wrong)
+    files.write(tmp_path / "result.json", {"train_metrics": {}})
+    (tmp_path / "out").mkdir()
+    inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
+    result = calibrate.run(stage.config("calibrate", inputs=inputs), tmp_path / "out")
+    assert any("only how often each whale was photographed" in line for line in result["caveats"])
+
+
+def test_points_that_are_far_off_are_told(tmp_path):
+    data = photos()
+    measured = crossfit.measured({"points": data.points + np.float32([300, 0])}, data)
+    assert measured["validated_on"] == 6
+    assert [line.rpartition(": ")[2] for line in measured["caveats"]] == ["most crops will show sea"]
+    near = crossfit.measured({"points": data.points + np.float32([1, 0])}, data)
+    assert near["caveats"] == []
+    nothing = {"metrics": {}, "validated_on": 0, "caveats": []}
+    assert crossfit.measured({"points": data.points}, data._replace(points=data.points * np.nan)) == nothing
 
 
 def test_score_is_kaggles_log_loss():

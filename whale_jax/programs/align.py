@@ -18,7 +18,9 @@ DEFAULTS = {
     "padding": 0.0,  # box: share of its sides added on each side
     "square": False,  # box: as wide as it is high first, so that a head keeps its shape whichever way it lies
     "across": frames.ACROSS,  # head: head lengths from the left to the right rim
-    "aspect": frames.ASPECT,  # head: width over height of what is cut out; `size` may squash it, as the post did
+    # head: width over height of what is cut out; `size` may squash it, as the post did. whole: that of ready crops, as
+    # people should see them; they may be stored squashed.
+    "aspect": frames.ASPECT,
     "steady": 0.0,  # head: the largest factor between a head's length and the median one's; 0 for any
     "ahead": frames.AHEAD,  # head: how far the points' middle lies right of the frame's, in head lengths
 }

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import calibration, errors, registry
 from whale_jax.data import right_whale, splits
-from whale_jax.programs import figures, files, stack
+from whale_jax.programs import caveats, figures, files, stack
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
@@ -52,7 +52,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     np.savez(workdir / "probabilities.npz", **written)
     figures.save(workdir / "reliability.png", figures.reliability_diagram, drawn)
     made = files.read(Path(config.inputs.probabilities) / "result.json")
-    return {"split": split.hash, "metrics": found, "train_metrics": made["train_metrics"]}
+    return {
+        "split": split.hash,
+        "metrics": found,
+        "train_metrics": made["train_metrics"],
+        "validated_on": len(valid),
+        "caveats": [
+            caveat
+            for name, metrics in found.items()
+            for caveat in caveats.of_names(
+                name, metrics["after"]["log_loss"], whales=len(photos.whales), prior=metrics["prior"]
+            )
+        ],
+    }
 
 
 def check(config: ConfigDict) -> None:

@@ -46,7 +46,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         text += "\n\n" + "\n".join(f"- not there: {what}" for what in config.absent)
     values = {report.COLUMNS[key][0]: [measured(group, key) for group in recipes.values()] for key in metrics}
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
-    if programs[0] in TRAINED and (panels := curves(recipes, metrics)):
+    if programs[0] in TRAINED and (panels := curves(recipes, metrics, config.weights)):
         what = "Validation while training: a curve a run"
         figures.save(workdir / "curves.png", figures.curves, panels, what, "minutes of training")
     files.write(workdir / "table.json", rows)
@@ -118,12 +118,19 @@ def sources(one: Stage, weights: str) -> list[Stage]:
     return found
 
 
-def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str]) -> list[list[figures.Panel]]:
-    """A panel for each metric that was measured while training, with a curve for each run, coloured by recipe."""
+def curves(recipes: Mapping[str, Sequence[Stage]], metrics: Sequence[str], weights: str) -> list[list[figures.Panel]]:
+    """A panel for each metric that was measured while training, with a curve for each run, coloured by recipe.
+
+    Marked is where the `weights` that are compared were reached.
+    """
     looks = zip(recipes, figures.palette(len(recipes)), strict=True)
     runs = [(look, one) for look in looks for one in recipes[look[0]]]
     drawn = {
-        key: [line for look, one in runs for line in pictures.lines(one, look, f"valid/{key}", timed=True)]
+        key: [
+            line
+            for look, one in runs
+            for line in pictures.lines(one, look, f"valid/{key}", timed=True, weights=weights)
+        ]
         for key in metrics
     }
     return [[figures.Panel(report.COLUMNS[key][0], lines)] for key, lines in drawn.items() if lines]

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from whale_jax import errors, geometry, hosts, metrics, progress, registry, tta
 from whale_jax.data import loader, predictions, right_whale
-from whale_jax.programs import assembly, files, finished, selection, stage, train
+from whale_jax.programs import assembly, caveats, files, finished, selection, stage, train
 from whale_jax.programs.assembly import Data, Network
 
 TOGETHER = True
@@ -40,18 +40,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "split": data.split.hash,
         "fold": selection.held_out(config),
         "photos": data.photos.digest,
-        "metrics": hosts.once(predicted, config, workdir, data),
+        **(hosts.once(predicted, config, workdir, data) or {}),
         "single_warp": [result["metrics"] for result in results],
         "training_seconds": sum(result["training"]["seconds"] for result in results),
         "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
     }
 
 
-def predicted(config: ConfigDict, workdir: Path, data: Data) -> dict[str, float]:
-    """Writes workdir/predictions.npz, and returns the errors."""
+def predicted(config: ConfigDict, workdir: Path, data: Data) -> dict[str, Any]:
+    """Writes workdir/predictions.npz, and returns what `measured` does."""
     found = answer(config, workdir, data)
     predictions.save(workdir, data.photos, found)
-    return score(found, data.photos)
+    return measured(found, data.photos)
 
 
 def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray]:
@@ -136,24 +136,36 @@ def counted(batches: Iterable[dict], bar: tqdm) -> Iterator[dict]:
         bar.update(int(batch["mask"].sum()))
 
 
+def measured(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str, Any]:
+    """Metrics of predictions, of how many photos they are, and what must be known of them."""
+    errors_of = score(found, photos)
+    lost = caveats.of_points(errors_of["point_error_median"]) if "point_error_median" in errors_of else []
+    return {"metrics": errors_of, "validated_on": int(scored(found, photos).sum()), "caveats": lost}
+
+
+def scored(found: dict[str, np.ndarray], photos: right_whale.Photos) -> np.ndarray:
+    """(N,) bool, whether a photo has the annotation that predictions are held against."""
+    if "logits" in found:
+        return right_whale.annotated(photos, "label") & np.isfinite(found["logits"]).all(1)
+    kinds = [kind for kind in ("box", "points") if kind in found]
+    return right_whale.annotated(photos, kinds[0]) if kinds else np.zeros(len(photos.name), bool)
+
+
 def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str, float]:
     """Metrics of predictions over the annotated photos, {} if none is.
 
     A photo without points or a box is one that was not found; means of point errors are of those that have points, and
     metrics of logits of those that have logits.
     """
+    known = scored(found, photos)
+    if not known.any():
+        return {}
     if "logits" in found:
-        known = right_whale.annotated(photos, "label") & np.isfinite(found["logits"]).all(1)
         logits, label = found["logits"][known].astype(np.float32), photos.label[known]
         losses = {"log_loss": metrics.log_loss(logits, label, clip=metrics.KAGGLE_CLIP)}
         right = {f"top{k}": metrics.top_k(logits, label, k) for k in (1, 5)}
-        return {name: float(values.mean()) for name, values in (losses | right).items()} if known.any() else {}
-    if not found.keys() & {"box", "points"}:
-        return {}
+        return {name: float(values.mean()) for name, values in (losses | right).items()}
     name = "box" if "box" in found else "points"
-    known = right_whale.annotated(photos, name)
-    if not known.any():
-        return {}
     said, true = found[name][known], getattr(photos, name)[known]
     if name == "box":
         overlap = np.nan_to_num(geometry.iou(said, true))

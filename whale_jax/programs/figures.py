@@ -39,7 +39,7 @@ STYLE = {
 HALO = [patheffects.withStroke(linewidth=3, foreground="#202020")]
 TRAINING = {"lw": 1, "alpha": 0.6, "zorder": 1.9}
 VALIDATION = {"marker": "o", "ms": 4}
-KEPT = {"marker": "o", "ms": 9, "mfc": "none", "ls": ""}
+USED = {"marker": "o", "ms": 9, "mfc": "none", "ls": ""}
 GUESS = {"ls": (0, (2, 2)), "lw": 1.2}
 
 
@@ -51,7 +51,7 @@ class Line(NamedTuple):
         name: for the legend; lines that share it stand there once.
         colour: of the line.
         valid: whether it was measured on the photos validated on, else on those trained on.
-        best: x of the weights that were kept, None where nothing is marked.
+        used: x of the weights that are used, None where nothing is marked.
     """
 
     x: Sequence[float]
@@ -59,7 +59,7 @@ class Line(NamedTuple):
     name: str
     colour: str
     valid: bool = True
-    best: float | None = None
+    used: float | None = None
 
 
 def palette(count: int) -> Sequence[Any]:
@@ -105,7 +105,7 @@ def curves(columns: Sequence[Sequence[Panel]], title: str, unit: str = "epochs")
         for ax, panel in zip(axes, column, strict=True):
             _panel(ax, panel)
         axes[-1].set_xlabel(unit)
-    looks = {"training, on augmented photos": TRAINING, "validation": VALIDATION, "weights that are kept": KEPT}
+    looks = {"training, on augmented photos": TRAINING, "validation": VALIDATION, "weights that are used": USED}
     looks |= {"a guess": GUESS} if any(panel.guess is not None for column in columns for panel in column) else {}
     handles = [Line2D([], [], color=GREY, label=label, **look) for label, look in looks.items()]
     named = [Line2D([], [], color=colour, lw=4, label=name) for name, colour in names.items()]
@@ -124,9 +124,9 @@ def _panel(ax: Axes, panel: Panel) -> None:
     """Draws one panel of training curves."""
     for line in panel.lines:
         ax.plot(line.x, line.y, color=line.colour, **(VALIDATION if line.valid else TRAINING))
-        if line.best is not None:
-            at = int(np.argmin(np.abs(np.asarray(line.x) - line.best)))
-            ax.plot(line.x[at], line.y[at], color=line.colour, clip_on=False, **KEPT)
+        if line.used is not None:
+            at = int(np.argmin(np.abs(np.asarray(line.x) - line.used)))
+            ax.plot(line.x[at], line.y[at], color=line.colour, clip_on=False, **USED)
     if panel.guess is not None:
         ax.axhline(panel.guess, color=GREY, **GUESS)
     end = max((line.x[-1] for line in panel.lines), default=1)

@@ -1,5 +1,7 @@
 """Reading stages that are done: what a report is made from."""
 
+import datetime
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,15 +65,41 @@ def spent(one: Stage) -> float:
     return max(one.result["seconds"], _training(one)["seconds"])
 
 
+def by_the_clock(stages: Iterable[Stage]) -> float:
+    """Seconds during which one or more of the stages were at work; a pause between two of them does not count."""
+    total, until = 0.0, -math.inf
+    for start, end in sorted((_end(one) - spent(one), _end(one)) for one in stages):
+        total += max(0.0, end - max(start, until))
+        until = max(end, until)
+    return total
+
+
+def weights(one: Stage, stages: Iterable[Stage]) -> str:
+    """Which weights of a training are used: those that an `extract` among the stages takes, else its own choice."""
+    taken = [
+        other.config["weights"]
+        for other in stages
+        if other.result["program"] == "extract" and Path(other.config["inputs"]["network"]) == one.folder
+    ]
+    return taken[0] if taken else one.config.get("weights", "best")
+
+
 def effort(one: Stage) -> dict[str, Any]:
-    """What a network was trained with: pixels of its input, seconds, images/s, and photos and steps where it is one."""
+    """What a network was trained with: pixels of its input, seconds, images/s, and its steps where it is one."""
     height, width = one.config["size"]
     training = _training(one)
-    found = {
+    steps = {"steps": one.result["steps"]} if "steps" in one.result else {}
+    return {
         "pixels": f"{height}x{width}",
-        **{key: one.result[key] for key in ("validated_on", "steps") if key in one.result},
+        **steps,
+        "train_seconds": training["seconds"],
+        "images_per_second": training["images_per_second"],
     }
-    return found | {"train_seconds": training["seconds"], "images_per_second": training["images_per_second"]}
+
+
+def _end(one: Stage) -> float:
+    """When a stage ended, in seconds since 1970."""
+    return datetime.datetime.fromisoformat(one.result["ended"]).timestamp()
 
 
 def _training(one: Stage) -> dict[str, float]:

@@ -58,8 +58,12 @@ def classifier_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
     there = {look: found[name] for name, look in CLASSIFIERS.items() if name in found}
     if there:
         guess = float(np.log(found["photos"].result["whales"])) if "photos" in found else None
-        loss = [line for look, one in there.items() for line in lines(one, look, "train/loss", "valid/log_loss")]
-        top1 = [line for look, one in there.items() for line in lines(one, look, "valid/top1")]
+        every = finished.ancestors(found.values())
+        used = {look: finished.weights(one, every) for look, one in there.items()}
+        loss, top1 = (
+            [line for look, one in there.items() for line in lines(one, look, *keys, weights=used[look])]
+            for keys in (("train/loss", "valid/log_loss"), ("valid/top1",))
+        )
         panels = Panel("Log loss", loss, guess=guess), Panel("Top-1: share of photos named right", top1, share=True)
         yield "curves_classifiers", figures.curves, [[panel] for panel in panels], "Training of the classifiers"
 
@@ -83,23 +87,28 @@ def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
             yield f"curves_{kind}", figures.curves, columns, f"Training of the {kind}: a curve a part of the cross-fit"
 
 
-def lines(one: Stage, look: Look, *keys: str, timed: bool = False) -> list[Line]:
+def lines(one: Stage, look: Look, *keys: str, timed: bool = False, weights: str = "best") -> list[Line]:
     """A curve for each of the columns `keys` of a training's metrics.jsonl, or of each part's of a cross-fit.
 
-    It is drawn against epochs or, `timed`, against minutes, which is fair to recipes whose steps take longer.
+    It is drawn against epochs or, `timed`, against minutes, which is fair to recipes whose steps take longer. A curve
+    is marked where the `weights`, "best" or "last", were reached; a cross-fit says itself which of them it uses.
     """
     if one.result["program"] == "crossfit":
         parts = [finished.read(one.folder / f"part{part}") for part in range(one.config["parts"])]
-        return [line for part in parts for line in lines(part, look, *keys, timed=timed)]
+        own = one.config.get("weights", "best")
+        return [line for part in parts for line in lines(part, look, *keys, timed=timed, weights=own)]
     training = one.result["training"]
     examples = 60 * training["images_per_second"] if timed else one.result["trained_on"]
     unit = examples / one.config["batch"]  # in steps
     rows, best = log.read(one.folder), training["best_step"] / unit
     pairs = {key: [(row["step"] / unit, row[key]) for row in rows if key in row] for key in keys}
-    valid = {key: key.startswith("valid/") for key in keys}
-    return [
-        Line(*zip(*xy, strict=True), *look, valid[key], best if valid[key] else None) for key, xy in pairs.items() if xy
-    ]
+    drawn = []
+    for key, xy in pairs.items():
+        if xy:
+            (x, y), valid = zip(*xy, strict=True), key.startswith("valid/")
+            used = best if weights == "best" else x[-1]
+            drawn.append(Line(x, y, *look, valid, used if valid else None))
+    return drawn
 
 
 def box_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
@@ -172,10 +181,7 @@ def head_sheets(found: Mapping[str, Stage], photos: right_whale.Photos) -> Itera
     chosen = choose(label, group, usable)
     for name, view in views.items():
         if chosen:
-            frame = found[name].config
-            aspect = np.full(len(photos.name), view.images.shape[2] / view.images.shape[1])
-            if frame["frame"] != "whole":  # a network may see it squashed, a person should not
-                aspect = true_aspect(view).clip(0.2, 5)  # even of a box that is next to nothing
+            aspect = head_aspect(found[name], view)
             rows = {
                 names[whale]: heads(photos, view, some, aspect, photos.name[some]) for whale, some in chosen.items()
             }
@@ -205,7 +211,7 @@ def likeliest_sheet(found: Mapping[str, Stage], photos: right_whale.Photos) -> I
     with table.open(newline="", encoding="utf-8") as file:
         answers = list(csv.reader(file))[1:]
     view = images.load(found["aligned"].folder)
-    aspect = true_aspect(view)
+    aspect = head_aspect(found["aligned"], view)
     row = {photos.name[i]: i for i in np.flatnonzero(view.pictured).tolist()}
     example = {photos.whale[i]: i for i in reversed(row.values())}  # the first photo of each whale
     answers = sorted((cells for cells in answers if cells[0] in row), key=lambda cells: -float(cells[2]))
@@ -241,8 +247,19 @@ def _evenly(items: Sequence, count: int) -> np.ndarray:
     return np.asarray(items)[np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)]
 
 
+def head_aspect(one: Stage, view: images.View) -> np.ndarray:
+    """(N,) width over height at which people should see the heads of a view.
+
+    Where a view shows all of each photo, these are ready crops, which may be stored squashed: the config of the view
+    says how wide they should be.
+    """
+    if one.config["frame"] == "whole":
+        return np.full(len(view.images), one.config["aspect"])
+    return true_aspect(view)
+
+
 def true_aspect(view: images.View) -> np.ndarray:
-    """(N,) width over height that the pictures of a view have in their photos."""
+    """(N,) width over height that the pictures of a view have in their photos; a network may see them squashed."""
     height, width = view.images.shape[1:3]
     across = np.linalg.norm(np.asarray(geometry.invert(view.matrices))[:, :2, :2], axis=1)  # photo pixels a view pixel
-    return across[:, 0] * width / (across[:, 1] * height)
+    return (across[:, 0] * width / (across[:, 1] * height)).clip(0.2, 5)  # even of a box that is next to nothing

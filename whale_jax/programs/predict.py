@@ -41,7 +41,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if whales:
         found["logits"] = found["logits"][:, chosen]
     predictions.save(workdir, photos, found)
-    return {"predicted": int(view.pictured.sum()), "metrics": crossfit.score(found, photos)}
+    return {"predicted": int(view.pictured.sum()), **crossfit.measured(found, photos)}
 
 
 def columns(known: Sequence[str], wanted: Sequence[str], folder: Path) -> list[int]:

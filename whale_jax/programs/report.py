@@ -8,7 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.programs import figures, files, finished, pictures
+from whale_jax.programs import caveats, figures, files, finished, pictures
 from whale_jax.programs.finished import Stage
 
 # What the report reads, and the programs that make it; each may be left empty.
@@ -72,6 +72,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "images_per_second": ("images/s", "{:,.0f}".format),
 }
 NAMING, BOXES = ("log_loss", "top1", "top5"), ("iou", "iou>0.5")
+SHARES = ("top1", "top5", "iou>0.5", "pck@0.05", "pck@0.1")  # of the photos that a row is measured on
 SOURCES = {"network": "softmax", "stack": "logistic regression on features"}
 POINTS = ("point_error_median", "point_error", "pck@0.05", "pck@0.1")
 
@@ -83,14 +84,17 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     damaged, raises InputError.
     """
     found = gather(config.inputs)
-    tables = tabulate(found)
+    tables, seconds = tabulate(found), times(found, workdir)
     made_on = sorted({one.result["device"] for one in finished.ancestors(found.values())})
-    text = "\n\n".join([*(markdown(title, rows) for title, rows in tables.items()), f"Made on {', '.join(made_on)}."])
+    doubts = [f"- {one.folder.name}: {caveat}" for one in found.values() for caveat in one.result.get("caveats", ())]
+    measured, timed = ([markdown(title, rows) for title, rows in part.items()] for part in (tables, seconds))
+    parts = [*measured, "\n".join(doubts), *timed, f"Made on {', '.join(made_on)}."]
+    text = "\n\n".join(filter(None, parts))
     drawn = []
     for name, draw, *arguments in pictures.draw(found):
         figures.save(workdir / f"{name}.png", draw, *arguments)
         drawn.append(f"{name}.png")
-    files.write(workdir / "table.json", tables)
+    files.write(workdir / "table.json", tables | seconds)
     publish(workdir, text)
     return {"table": text, "pictures": drawn}
 
@@ -118,15 +122,30 @@ def gather(inputs: Mapping[str, str]) -> dict[str, Stage]:
 
 def tabulate(found: Mapping[str, Stage]) -> dict[str, list[dict[str, Any]]]:
     """{title: rows} of what was measured; each row has a "name", and keys of COLUMNS."""
-    every = [{"name": one.folder.name, "seconds": finished.spent(one)} for one in finished.ancestors(found.values())]
     tables = {
         "classifier, on validation": guess(found) + networks(found, pictures.CLASSIFIERS, NAMING),
         "box, out of fold": networks(found, pictures.BOXES, BOXES),
         "points, out of fold (head lengths)": networks(found, pictures.LOOKS, POINTS),
         "probabilities, on validation": outcome(found),
-        "stage": [*every, {"name": "all stages", "seconds": sum(row["seconds"] for row in every)}],
     }
     return {title: rows for title, rows in tables.items() if rows}
+
+
+def times(found: Mapping[str, Stage], workdir: Path) -> dict[str, list[dict[str, Any]]]:
+    """{title: rows} of what each stage of the report's own run took, their sum, and what that took by the clock.
+
+    Stages of other runs have no row: they took their time before. Nor has a run whose stages do not lie beside the
+    report any row.
+    """
+    run_folder = workdir.resolve().parent
+    stages = [one for one in finished.ancestors(found.values()) if one.folder.resolve().parent == run_folder]
+    if not stages:
+        return {}
+    rows = [{"name": one.folder.name, "seconds": finished.spent(one)} for one in stages]
+    rows.append({"name": "sum of the stages", "seconds": sum(row["seconds"] for row in rows)})
+    if all("ended" in one.result for one in stages):
+        rows.append({"name": "by the clock", "seconds": finished.by_the_clock(stages)})
+    return {"stage": rows}
 
 
 def networks(found: Mapping[str, Stage], names: Mapping[str, pictures.Look], metrics: tuple[str, ...]) -> list[dict]:
@@ -135,9 +154,19 @@ def networks(found: Mapping[str, Stage], names: Mapping[str, pictures.Look], met
         label: found[name] for name, (label, _) in names.items() if name in found and found[name].result["metrics"]
     }
     return [
-        {"name": label, **finished.measured(one, metrics), **(finished.effort(one) if "size" in one.config else {})}
+        {
+            "name": label,
+            **finished.measured(one, metrics),
+            **photos_of(one),
+            **(finished.effort(one) if "size" in one.config else {}),
+        }
         for label, one in there.items()
     ]
+
+
+def photos_of(one: Stage) -> dict[str, int]:
+    """The number of photos that a stage was measured on; {} of a stage from before it was written down."""
+    return {key: one.result[key] for key in ("validated_on",) if key in one.result}
 
 
 def guess(found: Mapping[str, Stage]) -> list[dict]:
@@ -165,7 +194,7 @@ def outcome(found: Mapping[str, Stage]) -> list[dict]:
         for said, how in answers:
             after = {key: how["after"][key] for key in ("top1", "top5", "ece")}
             losses = {"log_loss": how["before"]["log_loss"], "calibrated": how["after"]["log_loss"]}
-            rows.append({"name": f"{approach}: {said}", **losses, **after})
+            rows.append({"name": f"{approach}: {said}", **losses, **after, **photos_of(found[name])})
     if "submission" in found:
         one = found["submission"].result
         how = SOURCES.get(one["source"], one["source"])
@@ -178,7 +207,10 @@ def markdown(title: str, rows: list[dict[str, Any]]) -> str:
     keys = [key for key in COLUMNS if any(key in row for row in rows)]
     cells = [[title, *(COLUMNS[key][0] for key in keys)]]
     cells += [
-        [row["name"].replace("|", "\\|"), *(written(key, row[key]) if key in row else "" for key in keys)]
+        [
+            row["name"].replace("|", "\\|"),
+            *(written(key, row[key], row.get("validated_on")) if key in row else "" for key in keys),
+        ]
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -190,10 +222,14 @@ def markdown(title: str, rows: list[dict[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def written(key: str, value: Any) -> str:
-    """A value of a column, or the pair of a mean and its deviation."""
+def written(key: str, value: Any, photos: int | None = None) -> str:
+    """A value of a column, or the pair of a mean and its deviation; a share of few photos has its interval."""
     values = value if isinstance(value, tuple) else (value,)
-    return " ± ".join(COLUMNS[key][1](one) for one in values)
+    text = " ± ".join(COLUMNS[key][1](one) for one in values)
+    if key not in SHARES or len(values) > 1 or not photos or photos >= caveats.FEW:
+        return text
+    low, high = caveats.interval(value, photos)
+    return f"{text} ({100 * low:.0f}-{high:.0%})"
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import attribution, errors, geometry, progress, registry
 from whale_jax.data import loader, splits
-from whale_jax.programs import assembly, figures, finished, sheets
+from whale_jax.programs import assembly, figures, finished, pictures, sheets
 from whale_jax.programs.sheets import Looked
 from whale_jax.train import loop
 
@@ -42,8 +42,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for row in rows:
             looked.append(look(network, data, row, boxes=boxes, gradients=gradients, batch=config.batch))
             bar.update()
-    shown = looked[:SHOWN]
-    figures.save(workdir / "saliency.png", sheets.saliency_sheet, shown, f"Where {folder.name} looks")
+    aspects = pictures.true_aspect(data.view)[rows[:SHOWN]]
+    title = f"Where {folder.name} looks"
+    figures.save(workdir / "saliency.png", sheets.saliency_sheet, looked[:SHOWN], aspects, title)
     inside = {
         "occlusion_inside": [attribution.share_inside(one.occlusion, one.box) for one in looked],
         "gradients_inside": [attribution.share_inside(abs(one.gradients), one.box) for one in looked],

@@ -99,14 +99,17 @@ def head_sheet(rows: Mapping[str, Sequence[Head]], title: str, cell: float) -> F
     return figure
 
 
-def saliency_sheet(looked: Sequence[Looked], title: str) -> Figure:
-    """Pictures with the head box, and over them where the network looked: a column a photo, a row a method."""
+def saliency_sheet(looked: Sequence[Looked], aspects: np.ndarray, title: str) -> Figure:
+    """Pictures with the head box, and over them where the network looked: a column a photo, a row a method.
+
+    (n,) `aspects` are the width over height at which each is drawn.
+    """
     rows = {"photo": None, "occlusion": "occlusion", "gradients": "gradients"}
     height, width = looked[0].image.shape[:2]
-    figure = figure_of(0.4 + 2.1 * len(looked), 0.6 + 3 * (0.25 + 2.1 * height / width), title)
+    figure = figure_of(0.4 + 2.1 * len(looked), 0.6 + 3 * (0.25 + 2.1 / np.median(aspects)), title)
     for axes, (kind, name) in zip(figure.subplots(3, len(looked), squeeze=False), rows.items(), strict=True):
         axes[0].set_ylabel(kind, fontweight="bold", fontsize=11)
-        for ax, one in zip(axes, looked, strict=True):
+        for ax, one, aspect in zip(axes, looked, aspects, strict=True):
             _bare(ax)
             if name:
                 strength = np.maximum(getattr(one, name), 0)
@@ -117,7 +120,7 @@ def saliency_sheet(looked: Sequence[Looked], title: str) -> Figure:
                 ax.set_title(one.title, fontsize=9, fontweight="normal", loc="center")
             x, y, w, h = one.box
             ax.add_patch(Rectangle((x, y), w, h, fill=False, ec="white", lw=1, path_effects=HALO))
-            ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+            ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect=width / height / aspect)
     return figure
 
 

@@ -6,6 +6,7 @@ before it has begun leaves no trace.
 """
 
 import contextlib
+import datetime
 import importlib
 import json
 import platform
@@ -263,6 +264,7 @@ def _work(one: _Stage, apart: dict[str, Any], began: float) -> None:
         "program": one.config.program,
         "seed": wanted.get("seed"),
         "seconds": round(time.perf_counter() - began, 1),
+        "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         **apart,
         **found,
         "inputs": digests,
@@ -273,6 +275,8 @@ def _work(one: _Stage, apart: dict[str, Any], began: float) -> None:
         | {"python": platform.python_version()},
     }
     files.write(one.workdir / "result.json", result)
+    for caveat in found.get("caveats", ()) if hosts.first() else ():
+        logging.warning("%s: %s", one.workdir.name, caveat)
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:

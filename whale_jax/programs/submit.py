@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
 from whale_jax.data import right_whale, splits, tables
-from whale_jax.programs import finished, stack
+from whale_jax.programs import caveats, finished, stack
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
@@ -61,6 +61,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "rows": len(asked),
         "unseen": unseen,
         "metrics": metrics[source],
+        "caveats": caveats.of_names(source, metrics[source]["log_loss"], whales=len(photos.whales))
+        if metrics[source]
+        else [],
     }
 
 

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import calibration, errors, hosts, registry
 from whale_jax.data import loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, begin, files, selection
+from whale_jax.programs import assembly, begin, caveats, files, selection
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
@@ -78,13 +78,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         network, data, config=config, batches=order, rows=rows, validation=validation, steps=steps, workdir=workdir
     )
     network = network._replace(state=state)
+    last = final_metrics(network, data, validation, config, gallery=rows) if len(validation) else {}
+    whales = len(data.photos.whales)
     return {
         "split": data.split.hash,
         "fold": selection.held_out(config),
         "photos": data.photos.digest,
         "rows": files.hash_of(selection.trained(config, data.split).tolist()),
         "metrics": result.pop("best"),
-        "last": final_metrics(network, data, validation, config, gallery=rows) if len(validation) else {},
+        "last": last,
+        "caveats": caveats.of_names("calibrated", last["calibrated"], whales=whales) if "calibrated" in last else [],
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
         "guessed": int((data.photos.label[rows] < 0).sum()) if target is not None else 0,
