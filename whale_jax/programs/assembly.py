@@ -1,6 +1,7 @@
 """From a config to a network that runs, with its data; and trained networks, opened again."""
 
 import contextlib
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,7 @@ ANNOTATION = {
     "keypoints": "points",
     "simclr": "",  # learns from every photo
 }
+SEE = 'see "Adding to it" in README.md'
 NAMING = ("classify", "arcface", "stn")  # tasks whose outputs are whales
 
 
@@ -105,6 +107,7 @@ def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
     """The parts of a network; every unknown name or key raises InputError here."""
     task = task_of(config, classes=classes)
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
+    expect_network(config.model.name)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
     optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
     if config.batch % config.accumulate:
@@ -135,6 +138,25 @@ def expect_sharp(config: ConfigDict, view: geometry.Size) -> None:
             f" {tuple(config.size)} where the scale is least ({smallest:g}), and above {geometry.SHARP:g} pixels are"
             f" passed over: cut a view of at most {height} x {width}, or let the augmentation shrink less"
         )
+
+
+def expect_network(name: str) -> None:
+    """Raises InputError where a model lacks what every network is told."""
+    model = registry.lookup("model", MODELS, name)
+    for kind, accepted, wanted in (
+        ("has no attribute", inspect.signature(model).parameters, ("outputs", "dtype", "axis_name")),
+        ("takes no argument", inspect.signature(model.__call__).parameters, ("train",)),
+    ):
+        if lacking := [attribute for attribute in wanted if attribute not in accepted]:
+            raise errors.InputError(f"the model {name!r} {kind} {', '.join(lacking)}, which every network needs: {SEE}")
+
+
+def expect_outputs(name: str, returned: Any, outputs: int) -> None:
+    """Raises InputError where what a model returns for one picture, of shapes at least, is not what tasks read."""
+    y, out = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+    if not isinstance(out, Mapping) or "features" not in out or y.shape != (1, outputs):
+        what = f'(y, out), y of shape (batch, {outputs}) and out["features"] of shape (batch, any)'
+        raise errors.InputError(f"the model {name!r} must return {what}: {SEE}")
 
 
 def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:

@@ -217,7 +217,10 @@ def check(config: ConfigDict) -> None:
         raise errors.InputError(f"config.bucket = {config.bucket!r} {what}")
     parts = assembly.assemble(config, classes=2)
     size = jax.ShapeDtypeStruct((1, *config.size, 3), jnp.float32)
-    shapes = jax.eval_shape(lambda key, x: parts.model.init(key, x, train=False), jax.random.key(0), size)
+    returned, shapes = jax.eval_shape(
+        lambda key, x: parts.model.init_with_output(key, x, train=False), jax.random.key(0), size
+    )
+    assembly.expect_outputs(config.model.name, returned, parts.task.outputs)
     jax.eval_shape(parts.optimizer.init, shapes["params"])
     suits(config)
 
