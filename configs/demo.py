@@ -26,10 +26,13 @@ DEMO = {
 }
 
 
+PRESETS = ("demo", "smoke")
+
+
 def get_config(preset="demo") -> ConfigDict:
     """The demo's config."""
-    if preset not in ("demo", "smoke"):
-        raise errors.unknown("preset", preset, ("demo", "smoke"))
+    if preset not in PRESETS:
+        raise errors.unknown("preset", preset, PRESETS)
     stages = pipeline.stages(**DEMO)
     stages["drawn"] = stage.config("draw")
     stages["photos"].inputs.drawn = "drawn"

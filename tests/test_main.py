@@ -3,17 +3,27 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from whale_jax import main, preemption
+from whale_jax.programs import overview
 
 ROOT = Path(__file__).parents[1]
 CLASSIFIER, DEMO = "--config=configs/classifier.py", "--config=configs/demo.py"
 CASES = {
-    "config key": ([CLASSIFIER, "--config.epohcs=1"], ["unknown config key 'epohcs'", 'Did you mean "epochs"']),
-    "key within": ([CLASSIFIER, "--config.optimizer.lrr=1"], ["unknown config key 'lrr'", 'Did you mean "lr"']),
-    "key like none": ([DEMO, "--config.foo=1"], ["unknown config key 'foo'"]),
+    "config key": ([CLASSIFIER, "--config.epohcs=1"], ["unknown config key 'epohcs': did you mean --config.epochs?"]),
+    "key within": (
+        [CLASSIFIER, "--config.optimizer.lrr=1"],
+        ["unknown config key 'lrr': did you mean --config.optimizer.lr?"],
+    ),
+    "key like none": ([DEMO, "--config.xyzzy=1"], ["unknown config key 'xyzzy': see --help"]),
+    "key of stages": (
+        [DEMO, "--config.epochs=4"],
+        ["unknown config key 'epochs': did you mean --config.stages.NAME.epochs, NAME being", "aligned_classifier or"],
+    ),
+    "two words": (["--config", "configs/classifier.py", "--config.epohcs=1"], ["did you mean --config.epochs?"]),
     "value": ([CLASSIFIER, "--config.epochs=many"], ["--config.epochs=many", "float"]),
     "preset": ([f"{CLASSIFIER}:smal"], ["unknown preset 'smal': did you mean small?"]),
     "config file": (["--config=configs/clasifier.py"], ["configs/clasifier.py", "No such file"]),
@@ -67,6 +77,42 @@ def test_a_mistake_gets_exit_code_2_and_a_message(answers, case):
     assert said.count("whale_jax: ") == 1
     for words in CASES[case][1]:
         assert words in said
+
+
+def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as ended:
+        main.read_flags(["main", "--help"])
+    assert not ended.value.code
+    text = capsys.readouterr().out
+    assert "--config.stages.NAME.epochs=4" in text
+    assert "configs/pipeline.py\n      The post's first three approaches side by side" in text
+    assert ":small :night :points :post\n" in text
+    assert "configs/ablations/recipe.py:runs/crops\n" in text
+    for path in (*ROOT.glob("configs/*.py"), *ROOT.glob("configs/ablations/*.py")):
+        assert (str(path.relative_to(ROOT)) in text) == ("def get_config" in path.read_text(encoding="utf-8"))
+    assert max(map(len, text.splitlines())) <= 130
+    monkeypatch.chdir(ROOT / "docs")
+    assert "there is no folder configs here" in overview.help_text()
+
+
+def test_a_runs_end_says_where_its_results_are(tmp_path, monkeypatch, caplog):
+    for name in ("report/table.md", "submission/submission.csv", "submission/likeliest.csv", "result.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    listed = [str(path.relative_to(tmp_path)) for path in overview.results(tmp_path)]
+    assert listed == ["report/table.md", "submission/submission.csv", "submission/likeliest.csv"]
+    assert overview.results(tmp_path / "submission")[0] == tmp_path / "submission" / "submission.csv"
+    assert overview.results(tmp_path / "other") == [tmp_path / "other" / "result.json"]
+    monkeypatch.setattr(main.stage, "run", lambda config, workdir: {})
+    monkeypatch.setattr(main.processes, "set_up", lambda: None)
+    monkeypatch.setattr(main.hosts, "connect", lambda way, **_: None)
+    given = {"WORKDIR": str(tmp_path), "WAY": "none"}
+    for name in ("CONFIG", "WORKDIR", "SHARD", "WAY", "COORDINATOR", "NUMBER", "INDEX", "TIMEOUT"):
+        monkeypatch.setattr(main, name, SimpleNamespace(value=given.get(name)))
+    with caplog.at_level("INFO"):
+        main.main(["main"])
+    assert f"the results are\n  {tmp_path}/report/table.md\n" in caplog.text
 
 
 def test_a_missing_workdir_is_named(answers):

@@ -3,17 +3,19 @@
 The only file that knows flags: it sets up JAX, turns the config into a run and an error into a message.
 """
 
+import argparse
 import errno
 import sys
+import time
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
-from whale_jax import hosts, preemption
+from whale_jax import hosts, preemption, progress
 from whale_jax.data.shards import Shard
 from whale_jax.errors import InputError, PreemptedError
-from whale_jax.programs import processes, stage
+from whale_jax.programs import overview, processes, stage
 
 WAY = flags.DEFINE_enum("distributed", "none", hosts.WAYS, "How the processes of this run find each other.")
 COORDINATOR = flags.DEFINE_string("coordinator_address", None, "For explicit: host:port of process 0.")
@@ -34,14 +36,21 @@ def main(argv: list[str]) -> None:
     own = Shard.read(SHARD.value) if SHARD.value else None
     processes.set_up()
     hosts.connect(WAY.value, address=COORDINATOR.value, number=NUMBER.value, index=INDEX.value, timeout=TIMEOUT.value)
+    workdir, began = Path(WORKDIR.value), time.perf_counter()
     if own:
-        stage.run_shard(CONFIG.value, Path(WORKDIR.value), own)
-    else:
-        stage.run(CONFIG.value, Path(WORKDIR.value))
+        stage.run_shard(CONFIG.value, workdir, own)
+        return
+    stage.run(CONFIG.value, workdir)
+    seconds = progress.duration(time.perf_counter() - began)
+    results = "\n".join(f"  {path}" for path in overview.results(workdir))
+    logging.info("done in %s; the results are\n%s", seconds, results)
 
 
 def read_flags(argv: list[str]) -> list[str]:
     """What absl leaves of the arguments when it has read the flags; what it cannot read is the person's to mend."""
+    if {"--help", "-h"} & set(argv):
+        print(f"{overview.help_text()}\n\nflags:\n{flags.FLAGS.main_module_help()}")
+        sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
         CONFIG.value.program  # noqa: B018  a config file that is not there shows only when it is used
@@ -49,10 +58,23 @@ def read_flags(argv: list[str]) -> list[str]:
         unknown = error if isinstance(error, KeyError) else error.__context__
         if not isinstance(unknown, KeyError):
             raise  # a mistake in the config file itself
-        raise InputError(f"unknown config key {unknown.args[0]}") from None
+        raise InputError(unknown_key(str(unknown.args[0]), argv)) from None
     except (flags.Error, OSError) as error:
         raise InputError(f"{error}\nusage: {__doc__.splitlines()[0]}") from None
     return rest
+
+
+def unknown_key(message: str, argv: list[str]) -> str:
+    """What is wrong with a key that the config lacks, and where it has one of that name, or almost."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config")
+    alone = [argv[0], f"--config={parser.parse_known_args(argv[1:])[0].config}"]
+    values = flags.FlagValues()
+    plain = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=alone)
+    values(alone)
+    key = message.strip("'").partition("'")[0]
+    places = " or ".join(f"--config.{place}" for place in overview.places(plain.value, key))
+    return f"unknown config key {key!r}: {f'did you mean {places}?' if places else 'see --help'}"
 
 
 def run() -> None:

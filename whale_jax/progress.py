@@ -1,4 +1,4 @@
-"""The progress bar that all long work shows: how fast it is and how long it will take."""
+"""The progress bar that all long work shows: how fast it is and how long it will take; and seconds in words."""
 
 import sys
 
@@ -39,3 +39,10 @@ def bar(total: int, *, what: str, unit: str, start: int = 0) -> tqdm:
         dynamic_ncols=moving,
         disable=HIDDEN,
     )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 0.3 s, 42 s, 7.5 min, 2.3 h."""
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"

@@ -89,6 +89,12 @@ def test_stages_of_another_run_are_not_timed(run_folder, tmp_path):
     assert report.times(stages, tmp_path / "elsewhere" / "report") == {}
 
 
+def test_a_report_that_was_made_is_printed_again(whole, run_folder, capsys):
+    result, _, workdir = whole
+    report.revisit(ConfigDict(), workdir)
+    assert capsys.readouterr().out.strip() == result["table"]
+
+
 def test_what_must_be_known_of_a_result_stands_under_the_tables(run_folder, tmp_path):
     folder = run_folder / "calibrated"
     result = files.read(folder / "result.json")
@@ -171,10 +177,3 @@ def test_damaged_stages(tmp_path):
     (tmp_path / "result.json").write_text("{")
     with pytest.raises(errors.InputError, match=r"damaged .* run its stage again"):
         finished.read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(0.26, "0.3 s"), (42.4, "42 s"), (99.4, "99 s"), (450, "7.5 min"), (8280, "2.3 h")]
-)
-def test_duration(seconds, said):
-    assert report.duration(seconds) == said

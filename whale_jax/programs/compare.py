@@ -24,6 +24,8 @@ DEFAULTS = {
     "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
 }
 
+revisit = report.revisit  # what is printed when it is done is printed when it was
+
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md, table.json, table.png and curves.png into workdir, and prints the table.

@@ -1,13 +1,14 @@
 """Runs stages, each in a folder of its own, in the order that their inputs demand; an input is the name of a stage."""
 
 import json
+import time
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, hosts
+from whale_jax import errors, hosts, progress
 from whale_jax.data import shards
 from whale_jax.programs import assembly, files, processes, stage
 
@@ -26,12 +27,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError("config.processes is of one host: leave it 1 where several do each stage together")
     names, waiting, ready, results = order(config.stages), sorter(config.stages), [], {}
     waiting.prepare()
+    began = time.perf_counter()
     with processes.Pool(config.processes) as pool:
         while waiting.is_active():
             ready += waiting.get_ready()
             while ready and pool.free():
                 name = ready.pop(0)
-                title = f"[{names.index(name) + 1}/{len(names)}] {name}"
+                passed = f" after {progress.duration(time.perf_counter() - began)}" if results else ""
+                title = f"[{names.index(name) + 1}/{len(names)}] {name}{passed}"
                 pool.start(name, resolve(config.stages[name], config.stages, workdir), workdir / name, title=title)
             for name, result in pool.finished():
                 results[name] = result

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, progress
 from whale_jax.programs import caveats, figures, files, finished, pictures
 from whale_jax.programs.finished import Stage
 
@@ -66,9 +66,9 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "photos_per_second": ("photos/s", "{:,.0f}".format),
     "pixels": ("input", str),
     "steps": ("steps", "{:,}".format),
-    "reached": ("to that loss", lambda seconds: duration(seconds)),
-    "seconds": ("time", lambda seconds: duration(seconds)),
-    "train_seconds": ("training", lambda seconds: duration(seconds)),
+    "reached": ("to that loss", progress.duration),
+    "seconds": ("time", progress.duration),
+    "train_seconds": ("training", progress.duration),
     "images_per_second": ("images/s", "{:,.0f}".format),
 }
 NAMING, BOXES = ("log_loss", "top1", "top5"), ("iou", "iou>0.5")
@@ -97,6 +97,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     files.write(workdir / "table.json", tables | seconds)
     publish(workdir, text)
     return {"table": text, "pictures": drawn}
+
+
+def revisit(config: ConfigDict, workdir: Path) -> None:
+    """Prints the tables of a report that was made before."""
+    print(f"\n{(workdir / 'table.md').read_text(encoding='utf-8')}", flush=True)
 
 
 def publish(workdir: Path, text: str) -> None:
@@ -230,10 +235,3 @@ def written(key: str, value: Any, photos: int | None = None) -> str:
         return text
     low, high = caveats.interval(value, photos)
     return f"{text} ({100 * low:.0f}-{high:.0%})"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 0.3 s, 42 s, 7.5 min, 2.3 h."""
-    if seconds < 99.5:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"

@@ -32,6 +32,8 @@ DEFAULTS = {
     },
 }
 
+revisit = report.revisit  # what is printed when it is done is printed when it was
+
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md and warps.png into workdir: point error of photos out of fold, and photos/s, for each grid."""
