@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -102,6 +103,37 @@ def test_a_truncated_photo_is_found(kept, progressive):
     assert check.decode(lambda name: whole, photo).problem == ""
     cut = whole[: int(kept * len(whole)) if isinstance(kept, float) else kept]
     assert check.decode(lambda name: cut, photo).problem.startswith("train.csv line 7: w_1.jpg cannot be decoded (")
+
+
+def sea(progressive):
+    """A photo as the sea gives them: detail everywhere."""
+    rng, (y, x) = np.random.default_rng(0), np.mgrid[:400, :600]
+    pixels = 90 + 30 * np.sin(x / 9) * np.cos(y / 5) + rng.normal(0, 12, x.shape)
+    file = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", progressive=progressive)
+    return bytearray(file.getvalue())
+
+
+def in_header(data, *, height, width):
+    """A photo that says another size than it has."""
+    frame = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
+    data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_pictures_with_blank_parts(progressive):
+    whole, zeroed, higher, wider = (sea(progressive) for _ in range(4))
+    zeroed[len(zeroed) // 2 : len(zeroed) * 6 // 10] = bytes(len(zeroed) * 6 // 10 - len(zeroed) // 2)
+    in_header(higher, height=500, width=600)
+    in_header(wider, height=400, width=700)
+    black = io.BytesIO()
+    Image.new("RGB", (600, 400)).save(black, "JPEG", progressive=progressive)
+    photo = Photo("w_1.jpg", "", np.zeros((2, 2)), np.zeros(4), "", 0, {})
+    for data, blank in ((whole, False), (zeroed, True), (higher, True), (wider, True), (black.getvalue(), True)):
+        checked = check.decode(lambda name, data=data: bytes(data), photo)
+        assert (checked.problem, checked.blank) == ("", blank)
+    note = b"\xff\xfe\x01\x00" + bytes(254)  # a comment of zeros, and zeros behind the picture, are no damage
+    assert not check.decode(lambda name: bytes(whole[:2]) + note + bytes(whole[2:]) + bytes(500), photo).blank
 
 
 def png():

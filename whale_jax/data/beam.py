@@ -63,7 +63,8 @@ def found(catalogue: Catalogue, notes: Path) -> Iterator[check.Checked]:
     )
     for note in sorted(map(json.loads, lines), key=lambda note: note["row"]):
         photo, size, digest = catalogue.photos[note["row"]], tuple(note["size"]), bytes.fromhex(note["digest"])
-        yield check.Checked(photo, size=size, digest=digest, problem=note["problem"], turned=note["turned"])
+        marks = {key: note[key] for key in ("problem", "turned", "blank")}
+        yield check.Checked(photo, size=size, digest=digest, **marks)
 
 
 def _decode(read_bytes: Callable[[str], bytes], row: tuple[int, Photo]) -> tuple[int, check.Checked]:
@@ -72,5 +73,5 @@ def _decode(read_bytes: Callable[[str], bytes], row: tuple[int, Photo]) -> tuple
 
 def _note(row: tuple[int, check.Checked]) -> str:
     number, one = row
-    facts = {"size": one.size, "digest": one.digest.hex(), "problem": one.problem, "turned": one.turned}
-    return json.dumps({"row": number, **facts})
+    marks = {"problem": one.problem, "turned": one.turned, "blank": one.blank}
+    return json.dumps({"row": number, "size": one.size, "digest": one.digest.hex(), **marks})

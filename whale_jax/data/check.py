@@ -13,6 +13,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from whale_jax.data.annotations import Photo
 from whale_jax.errors import InputError
 
+BLANK = 0.01  # share of rows of one colour above which a picture counts as blank; 4,545 of 4,566 real ones do not
+ZEROS = bytes(64)  # so many in a row are in no JPEG's picture, but where it is of one colour
+END = b"\xff\xd9"  # of a JPEG's picture
+
 
 class Checked(NamedTuple):
     """A photo's file and what decoding it told.
@@ -24,6 +28,7 @@ class Checked(NamedTuple):
         digest: SHA-256 of the file.
         problem: which photo it is and why it cannot be read, "" where it can.
         turned: whether viewers turn it (EXIF), while its pixels are counted as they are stored.
+        blank: whether parts of it are blank, as those of damaged files decode to, or all of it is.
     """
 
     photo: Photo
@@ -32,14 +37,21 @@ class Checked(NamedTuple):
     digest: bytes = b""
     problem: str = ""
     turned: bool = False
+    blank: bool = False
 
 
 def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
-    """Decodes a photo at an eighth of its size, which still reads every byte of it."""
+    """Decodes a photo at an eighth of its size, which still reads every byte of it.
+
+    That finds files that are cut off and those that are no JPEG. The decoder passes over damage inside: zeros, and a
+    header that tells of more rows or columns than there are, are found by the blank parts that they leave. Other
+    damage is not found, such as a header that tells of fewer.
+    """
     try:
         jpeg = read_bytes(photo.name)
         image = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
         width, height = image.size
+        start = image.fp.tell()  # of the picture
         image.draft("L", (1, 1))  # as little as the decoder can: an eighth, and no colour
         image.decodermaxblock = len(jpeg)  # in one go: every further block would have to wait for the interpreter
         image.load()
@@ -47,7 +59,13 @@ def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
         reason = "not a JPEG" if isinstance(error, UnidentifiedImageError) else error
         where = f"{photo.where['whale']}: " if "whale" in photo.where else ""
         return Checked(photo, problem=f"{where}{photo.name} cannot be decoded ({reason})")
-    return Checked(photo, jpeg, (height, width), hashlib.sha256(jpeg).digest(), turned=_turned(image))
+    blank = _blank(np.asarray(image)) or 0 <= jpeg.find(ZEROS, start) < jpeg.find(END, start)
+    return Checked(photo, jpeg, (height, width), hashlib.sha256(jpeg).digest(), turned=_turned(image), blank=blank)
+
+
+def _blank(picture: np.ndarray) -> bool:
+    """Whether more than a few rows of a small picture are of one colour: the sea has some detail everywhere."""
+    return bool((np.ptp(picture, axis=1) <= 2).mean() > BLANK)
 
 
 def _turned(image: Image.Image) -> bool:

@@ -103,9 +103,10 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
 
     def sift(self, found: Iterable[check.Checked]) -> Iterator[check.Checked]:
         """All photos, the unreadable ones too. Problems raise InputError at the end; many of them do so at once."""
-        problems, turned = [], []
+        problems, turned, blank = [], [], []
         for row in found:
             turned += [row.photo.name] if row.turned else []
+            blank += [row.photo.name] if row.blank else []
             if row.problem and self._skip_unreadable:
                 self.skipped.append(row.problem)
             elif row.problem:
@@ -122,6 +123,9 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
                 "photos are turned by viewers (EXIF), but points and boxes must be of their pixels as they are stored"
             )
             logging.warning("%d %s: look at %s", len(turned), what, turned[0])
+        if blank:
+            what = "photos have blank parts, as damaged files have that can still be decoded"
+            logging.warning("%d %s: look at %s", len(blank), what, blank[0])
 
 
 def example(row: check.Checked) -> dict[str, Any]:
