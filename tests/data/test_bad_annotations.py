@@ -1,12 +1,15 @@
 """Every mistake in a folder is named with its file and row."""
 
 import json
+import os
+import tracemalloc
+import zipfile
 
 import pytest
 
-from tests.data.folders import BOXES, LABELS, SAMPLE, sloth, write_csv
+from tests.data.folders import BOXES, LABELS, NAMES, SAMPLE, sloth, write_csv
 from whale_jax import errors
-from whale_jax.data import annotations, tables
+from whale_jax.data import annotations, check, tables
 
 # What is wrong -> the file that gets a new content, that content, and what the message must say.
 POINTS = ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"]
@@ -81,6 +84,59 @@ BAD = {
         [["Image", "x", "y", "width"]],
         "line 1: no column 'height'",
     ),
+    "a quote not closed": (
+        "train.csv",
+        'Image,whaleID\nw_1.jpg,"whale_b\nw_2.jpg,whale_a\n',
+        "train.csv line 2: no CSV .*is a quote of this line not closed",
+    ),
+    "a quote closed by the next stray one": (
+        "train.csv",
+        'Image,whaleID\nw_1.jpg,"whale_b\nw_2.jpg,whale_a\nw_10.jpg,"',
+        r"train.csv line 2: a quote before whale_b\\nw_2.jpg,whale_a\\nw_10.jpg, is not closed: close it$",
+    ),
+    "a quote in a column that is not read": (
+        "train.csv",
+        'Image,whaleID,note\nw_1.jpg,whale_b,"calf\nw_2.jpg,whale_a,\nw_10.jpg,whale_b,"\n',
+        r"train.csv line 2: a quote before calf\\nw_2.jpg,whale_a,.* is not closed",
+    ),
+    "a quote in the first line": (
+        "train.csv",
+        'Image,whaleID,"note\nw_1.jpg,whale_b,\nw_2.jpg,whale_a,"\n',
+        "train.csv line 1: a quote before note.* is not closed",
+    ),
+    "a cell without end": (
+        "train.csv",
+        'Image,whaleID\nw_1.jpg,"' + "whale\n" * 30_000,
+        "train.csv line 2: no CSV .field larger than field limit",
+    ),
+    "a line break in an id": (
+        "train.csv",
+        'Image,whaleID\nw_1.jpg,"whale\nb"\n',
+        r"train.csv line 2: whale\\nb has a line break",
+    ),
+    "a NUL behind an id": ("train.csv", "Image,whaleID\nw_1.jpg,whale_b\0\n", r"line 2: whale_b\\x00 has .*control"),
+    "a NUL in the sample": ("sample_submission.csv", "Image,a,a\0\n", r"line 1: a\\x00 has .*control"),
+    "a NUL in JSON": ("points1.json", sloth(**{"w_1\0": (1, 2)}), r"points1.json entry 1: w_1\\x00.jpg has .*control"),
+    "half a character": ("points1.json", sloth(**{"w_1\ud800": (1, 2)}), r"entry 1: w_1\\ud800.jpg has .*control"),
+    "a long id": (
+        "train.csv",
+        [*LABELS, ["w_3.jpg", "whale" * 100]],
+        r"train.csv line 5: (whale){12}\.\.\. has 500 characters, and a name at most 255",
+    ),
+    "no rows": ("train.csv", [LABELS[0]], "train.csv lists no photo: add a row for each, or remove the file"),
+    "a path": (
+        "train.csv",
+        [*LABELS, ["../../etc/passwd", "whale_a"]],
+        r"train.csv line 5 \(../../etc/passwd\): no photo passwd in",
+    ),
+    "a folder": ("train.csv", [*LABELS, ["imgs/", "whale_a"]], "train.csv line 5: no name of a photo"),
+    "nested JSON": ("points1.json", "[" * 100_000, "points1.json is not JSON .*recursion"),
+    "a huge number": ("points1.json", sloth(w_1=(10**400, 3)), r"entry 1, x, y: 1000\S*\.\.\., 3 are not all numbers"),
+    "no list of annotations": (
+        "points1.json",
+        [{"filename": "w_1.jpg", "annotations": 5}],
+        "entry 1: .*no list of ann",
+    ),
     "empty table": ("train.csv", [], "train.csv line 1: no column 'Image'"),
     "short row": ("train.csv", [*LABELS, ["w_3.jpg"]], "train.csv line 5: 1 cells where the first line has 2"),
     "no name": ("train.csv", [*LABELS, ["", "whale_a"]], "train.csv line 5: no name of a photo"),
@@ -104,8 +160,60 @@ def test_bad_input(root, what):
         (root / name).write_text(json.dumps(content))
     else:
         write_csv(root / name, content)
-    with pytest.raises(errors.InputError, match=message):
+    with pytest.raises(errors.InputError, match=message) as caught:
         annotations.read(root)
+    assert len(str(caught.value)) < len(str(root)) + 300
+
+
+def test_a_note_may_have_line_breaks(root):
+    (root / "train.csv").write_text('Image,whaleID,note\nw_1.jpg,whale_b,"a calf,\nby its side"\nw_2.jpg,whale_a,\n')
+    whales = [photo.whale for photo in annotations.read(root).photos]
+    assert whales == ["whale_b", "", "whale_a", ""]
+
+
+def test_file_names_that_are_no_text(root):
+    (root / "imgs" / "Ni\udcf1o.jpg").write_bytes(b"")
+    with pytest.raises(errors.InputError, match=r"file name '.*Ni\\udcf1o.jpg' is not in utf-8: rename it"):
+        annotations.read(root)
+    (root / "imgs" / "Ni\udcf1o.jpg").rename(root / "imgs" / "w\n1.jpg")
+    with pytest.raises(errors.InputError, match=r"file name w\\n1.jpg has a line break .*rename it"):
+        annotations.read(root)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_file_that_is_too_large_is_not_read(root, zipped):
+    size = annotations.LARGEST + 1
+    if zipped:
+        (root / "imgs").rename(root / "pictures")
+        archive = zipfile.ZipFile(root / "imgs.zip", "w", zipfile.ZIP_DEFLATED)
+        with archive, archive.open("w_1.jpg", "w") as file:
+            for _ in range(size // 2**20 + 1):
+                file.write(bytes(2**20))
+    else:
+        os.truncate(root / "imgs" / "w_1.jpg", size)
+    with pytest.raises(errors.InputError, match=r"w_1.jpg is too large for a photo \(0.25 GiB, more than 0.25\)"):
+        annotations.read(root)
+
+
+def test_a_zip_file_that_lies_about_a_size_is_not_unpacked_beyond_it(root):
+    (root / "imgs").rename(root / "pictures")
+    with zipfile.ZipFile(root / "imgs.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in NAMES:
+            archive.writestr(name, bytes(2**26))
+    (root / "imgs.zip").write_bytes(
+        (root / "imgs.zip").read_bytes().replace((2**26).to_bytes(4, "little"), b"\1\0\0\0")
+    )
+    catalogue = annotations.read(root)
+    assert [photo.file_size for photo in catalogue.photos] == [1] * 4
+    tracemalloc.start()
+    assert "cannot be decoded" in check.decode(catalogue.read_bytes, catalogue.photos[0]).problem
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+def test_formulas():
+    assert tables.formulas(["whale", "=1+1", "+1", "-1", "@a", "a=1", ""]) == ["=1+1", "+1", "-1", "@a"]
 
 
 def test_line_numbers_are_those_of_the_file(root):

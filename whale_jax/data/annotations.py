@@ -13,18 +13,19 @@ a person may have ten): those rows are counted and passed over, unless not one p
 
 import functools
 import math
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from whale_jax.data import tables
-from whale_jax.data.tables import MOST, Row, hint
+from whale_jax.data.tables import MOST, Row, hint, short
 from whale_jax.errors import InputError
 
-_IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
+LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth of that
 _NOTHING = Row("", {}, "")
 _CORNERS = np.array([(-0.30, -0.46), (-0.30, 0.46), (1.26, 0.46), (1.26, -0.46)])  # of a head, from blowhead to bonnet
 
@@ -88,11 +89,11 @@ def read(root: str | Path) -> Catalogue:
     for row in (*listed.values(), *asked.values()):
         if row.name not in sizes:
             close = hint(row.name, sizes) if len(problems) < MOST else ""  # it is slow
-            problems.append(f"{row.where}: no photo {row.name} in {root}{close}: add it, or remove the row")
+            problems.append(f"{row.where}: no photo {short(row.name)} in {root}{close}: add it, or remove the row")
     for rows in drawn:
         if rows and not rows.keys() & sizes.keys():
             row = next(iter(rows.values()))
-            what = f"neither {row.name} nor any other photo of this file is in {root}"
+            what = f"neither {short(row.name)} nor any other photo of this file is in {root}"
             problems.append(f"{row.where}: {what}: remove the file")
     tables.report(problems)
 
@@ -120,9 +121,9 @@ def _mismatches(listed: Mapping[str, Row], whales: tuple[str, ...], asked: Mappi
     for name, row in listed.items():
         whale = row.facts.get("whale")
         if whale and known and whale not in known:
-            yield f"{row.where}: {whale} is not a column of sample_submission.csv{hint(whale, whales)}"
+            yield f"{row.where}: {short(whale)} is not a column of sample_submission.csv{hint(whale, whales)}"
         if whale and name in asked:
-            yield f"{asked[name].where}: {name} has a whale already ({row.where}): remove one of the rows"
+            yield f"{asked[name].where}: {short(name)} has a whale already ({row.where}): remove one of the rows"
 
 
 def _find_photos(root: Path) -> tuple[dict[str, int], Callable[[str], bytes]]:
@@ -135,7 +136,8 @@ def _find_photos(root: Path) -> tuple[dict[str, int], Callable[[str], bytes]]:
     readers: dict[str, Callable[[], bytes]] = {}
     for path, size, reader in (file for place in places for file in _files(place)):
         name = tables.basename(path)
-        if Path(name).suffix.lower() in _IMAGES and not name.startswith("."):
+        if Path(name).suffix.lower() in tables.SUFFIXES and not name.startswith("."):
+            _check_file(path, name, size)
             if name in sizes:
                 raise InputError(f"{path}: there are two photos of this name: rename one of them")
             sizes[name], readers[name] = size, reader
@@ -144,8 +146,29 @@ def _find_photos(root: Path) -> tuple[dict[str, int], Callable[[str], bytes]]:
     return sizes, functools.partial(_read, readers)
 
 
+def _check_file(path: str, name: str, size: int) -> None:
+    """Raises InputError where a photo's file has a name that is no text, or is too large to be a photo."""
+    if "\\udc" in ascii(name):  # how Python keeps bytes that it cannot decode
+        encoding = sys.getfilesystemencoding()
+        raise InputError(f"the file name {path!a} is not in {encoding}: rename it, or set PYTHONUTF8=1")
+    if reason := tables.flaw(name):
+        raise InputError(f"the file name {reason}: rename it")
+    if size > LARGEST:
+        gib = f"{size / 2**30:.2f} GiB, more than {LARGEST / 2**30:.2f}"
+        raise InputError(f"{path} is too large for a photo ({gib}): remove it")
+
+
 def _read(readers: Mapping[str, Callable[[], bytes]], name: str) -> bytes:
     return readers[name]()
+
+
+def _content(opener: Callable[[], BinaryIO], size: int) -> bytes:
+    """The content of a photo's file, of which its folder or zip file tells the size; no more of it is read."""
+    with opener() as file:
+        content = file.read(size + 1)
+    if len(content) != size:
+        raise InputError(f"its file does not have the {size} bytes that its folder or zip file tells")
+    return content
 
 
 def _files(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
@@ -153,14 +176,16 @@ def _files(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
     if place.is_dir():
         for path in sorted(place.iterdir()):
             if path.is_file():
-                yield str(path), path.stat().st_size, path.read_bytes
+                size = path.stat().st_size
+                yield str(path), size, functools.partial(_content, functools.partial(path.open, "rb"), size)
         return
     try:
         archive = zipfile.ZipFile(place)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise InputError(f"{place} is no complete zip file ({error}): copy it again") from error
     for member in archive.infolist():
-        yield member.filename, member.file_size, functools.partial(archive.read, member)
+        size = member.file_size
+        yield member.filename, size, functools.partial(_content, functools.partial(archive.open, member), size)
 
 
 def _find_labels(root: Path) -> Path | None:
@@ -182,8 +207,8 @@ def _merge(name: str, size: int, sources: list[dict[str, Row]], labelled: bool, 
             if key == "whale" and labelled and source is not sources[0]:
                 continue
             if not _agree(facts.setdefault(key, value), value):
-                other = f"{facts[key]} in {where[key]}"
-                problems.append(f"{row.where}: {key} of {name} is {value} here and {other}: remove one of them")
+                both = f"{short(str(value))} here and {short(str(facts[key]))} in {where[key]}"
+                problems.append(f"{row.where}: {key} of {short(name)} is {both}: remove one of them")
             where.setdefault(key, row.where)
     if "bonnet" in facts and "blowhead" in facts and math.dist(facts["bonnet"], facts["blowhead"]) < 1:
         problems.append(f"{where['blowhead']}: the two points of {name} are equal: remove or redraw them")

@@ -202,7 +202,7 @@ def load(folder: Path, photos: Photos) -> Split:
         facts = json.loads(path.read_text(encoding="utf-8"))
         written = facts.pop("hash")
         names, columns = facts["name"], {key: np.array(facts[key], np.int32) for key in ("fold", "single", "group")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise InputError(f"{path} is no split file ({type(e).__name__}: {e}): run the split stage") from e
     if written != _hash(facts):
         raise InputError(f"{path} was changed after it was written: take it from a backup or split anew")

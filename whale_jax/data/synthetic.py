@@ -110,7 +110,7 @@ def _reuse(folder: pathlib.Path, arguments: dict) -> dict[str, int]:
     try:
         pod = json.loads((folder / "pod.json").read_text(encoding="utf-8"))
         found, digest, counts = pod["arguments"], pod["digest"], pod["counts"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise errors.InputError(f"{folder}: is not empty and holds no pod: {advice}") from None
     if found != arguments:
         raise errors.InputError(f"{folder}: holds the pod of {found}, not of {arguments}: {advice}")
