@@ -3,6 +3,10 @@
 import contextlib
 import csv
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from ml_collections import ConfigDict
@@ -10,7 +14,7 @@ from PIL import Image
 
 from whale_jax import errors
 from whale_jax.data import right_whale
-from whale_jax.programs import pipeline, stage
+from whale_jax.programs import files, pipeline, stage
 
 
 def test_counts(tmp_path):
@@ -85,6 +89,61 @@ def test_photos_that_viewers_turn_are_named(tmp_path):
     with warned() as warnings:
         stage.run(stage.config("import_photos", root=str(tmp_path)), tmp_path / "run")
     assert [text for text in warnings if text.startswith("1 photos are turned") and text.endswith("look at b.jpg")]
+
+
+def test_photos_with_blank_parts_are_counted_and_kept(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (40, 30)).save(tmp_path / name)
+    Image.effect_noise((40, 30), 50).save(tmp_path / "c.jpg")
+    with warned() as warnings:
+        assert stage.run(stage.config("import_photos", root=str(tmp_path)), tmp_path / "run")["photos"] == 3
+    assert [text for text in warnings if text.startswith("2 photos have blank parts") and text.endswith("at a.jpg")]
+
+
+def test_names_that_a_spreadsheet_would_run_are_named(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (40, 30)).save(tmp_path / name)
+    (tmp_path / "table.csv").write_text("Image,whaleID\na.jpg,=1+1\nb.jpg,b\n")
+    with warned() as warnings:
+        stage.run(stage.config("import_photos", root=str(tmp_path)), tmp_path / "run")
+    assert [text for text in warnings if "'=1+1'" in text and "spreadsheet" in text]
+
+
+TEXT = """
+import sys
+from pathlib import Path
+import numpy as np
+from whale_jax.data import right_whale, splits, tables
+from whale_jax.programs import files, processes, stage
+processes.set_up()
+root, run = Path(sys.argv[1]), Path(sys.argv[2])
+stage.run(stage.config("import_photos", root=str(root)), run)
+photos = right_whale.load(run)
+split = splits.make(photos, folds=2, seed=0, groups=np.arange(2))
+splits.save(run, photos, split)
+tables.write(run / "out.csv", ["Image", *photos.whales], zip(photos.name, photos.encounter))
+files.write(run / "out.json", {"whales": photos.whales})
+print(*photos.whales)
+print(*photos.whales, file=sys.stderr)
+"""
+
+
+def test_names_beyond_ascii_pass_through_where_the_machine_knows_only_ascii(tmp_path):
+    root, run = tmp_path / "photos", tmp_path / "run"
+    root.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        Image.effect_noise((40, 30), 50).save(root / name)
+    (root / "table.csv").write_text("Image,whaleID,encounter\na.jpg,Niño,høst\nb.jpg,鯨,été\n", encoding="utf-8")
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    program = [sys.executable, "-c", TEXT, str(root), str(run)]
+    home = Path(__file__).parents[2]
+    process = subprocess.run(program, env=os.environ | ascii_only, cwd=home, capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr.decode()
+    assert process.stdout == b"Ni\\xf1o \\u9be8\n"
+    assert process.stdout in process.stderr
+    table = (run / "out.csv").read_bytes().decode("utf-8").splitlines()
+    assert table == ["Image,Niño,鯨", "a.jpg,høst", "b.jpg,été"]
+    assert files.read(run / "out.json") == {"whales": ["Niño", "鯨"]}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.data import annotations, right_whale, shards
+from whale_jax.data import annotations, right_whale, shards, tables
 from whale_jax.programs import files, stage
 
 DEFAULTS = {
@@ -35,6 +35,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if catalogue.unused:
         logging.warning("%d annotations speak of photos that are not in %s", catalogue.unused, catalogue.root)
     photos = right_whale.load(workdir)
+    if formulas := tables.formulas([*photos.whales, *photos.name.tolist()]):
+        what = "are written into CSVs as they are, and a spreadsheet takes them for formulas: open CSVs as text"
+        logging.warning("names that begin with =, +, - or @, such as %r, %s", formulas[0], what)
     return {
         "photos": len(photos.name),
         "whales": len(photos.whales),

@@ -1,10 +1,12 @@
 """The processes that stages run in: what each does first, and several at once, each with a share of the machine."""
 
 import concurrent.futures
+import io
 import json
 import logging as stdlib_logging
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +49,10 @@ def set_up() -> None:
 
 
 def quieten() -> None:
-    """Our own lines and progress bars, without the libraries' chatter."""
+    """Our own lines and progress bars, without the libraries' chatter, and on any terminal without failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a notebook's are not, and are UTF-8
+            stream.reconfigure(errors="backslashreplace")  # names of whales may have letters that it does not
     for name in ("jax", "orbax", "etils"):
         stdlib_logging.getLogger(name).setLevel(stdlib_logging.WARNING)
     logging.use_absl_handler()
