@@ -176,16 +176,16 @@ def _files(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
     if place.is_dir():
         for path in sorted(place.iterdir()):
             if path.is_file():
-                size = path.stat().st_size
-                yield str(path), size, functools.partial(_content, functools.partial(path.open, "rb"), size)
+                size, opener = path.stat().st_size, functools.partial(path.open, "rb")
+                yield str(path), size, functools.partial(_content, opener, size)
         return
     try:
         archive = zipfile.ZipFile(place)
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise InputError(f"{place} is no complete zip file ({error}): copy it again") from error
     for member in archive.infolist():
-        size = member.file_size
-        yield member.filename, size, functools.partial(_content, functools.partial(archive.open, member), size)
+        size, opener = member.file_size, functools.partial(archive.open, member)
+        yield f"{place}/{member.filename}", size, functools.partial(_content, opener, size)
 
 
 def _find_labels(root: Path) -> Path | None:
