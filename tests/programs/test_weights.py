@@ -145,7 +145,7 @@ def test_weights_that_saw_what_is_validated_on_are_refused(world):
 
 
 def test_folds_and_parts_that_a_split_does_not_have_are_refused(world):
-    for changes in ({"fold": 2}, {"fold": -2}, {"parts": 1}, {"parts": 99}):
+    for changes in ({"fold": 2}, {"fold": 99}, {"parts": 99}):
         program = "crossfit" if "parts" in changes else "train"
         has = "6 groups of photos" if "parts" in changes else "folds 0 to 1"
         with pytest.raises(errors.InputError, match=f"the split has {has}"):

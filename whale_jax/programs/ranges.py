@@ -64,8 +64,8 @@ RANGES = {
     **dict.fromkeys(("crossfit.parts", "calibrate.parts", "blend.parts"), BETWEEN),
     # Optimisers.
     **dict.fromkeys(("warmup", "momentum"), PART),
-    "lr": POSITIVE,
-    **dict.fromkeys(("end_lr", "l2", "weight_decay", "clip", "part_rate"), NOT_NEGATIVE),
+    # A rate of 0 leaves the weights as they are: what they are worth is measured.
+    **dict.fromkeys(("lr", "end_lr", "l2", "weight_decay", "clip", "part_rate"), NOT_NEGATIVE),
     # Tasks.
     **dict.fromkeys(("smoothing",), PART),
     **dict.fromkeys(("scale", "temperature", "bell"), POSITIVE),
