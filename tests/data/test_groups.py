@@ -34,9 +34,34 @@ def test_a_burst_is_one_group_and_nothing_else_is():
     one, other = drawn_head(0), drawn_head(1)
     moved = ndimage.shift(one, (1, -1, 0), mode="nearest") * 0.95  # seconds later
     elsewhere = drawn_head(0, water=(110, 120, 100))  # the same whale on another day
-    together = groups.near_duplicates(as_heads([one, moved, elsewhere, other, one, one]), np.array([0, 0, 0, 0, 1, -1]))
+    together = groups.near_duplicates(as_heads([one, moved, elsewhere, other, one]), np.array([0, 0, 0, 0, 1]))
     assert together[0] == together[1]
-    assert len(set(together)) == 5
+    assert len(set(together)) == 4
+
+
+def test_a_photo_without_a_name_is_of_the_burst_that_it_looks_like():
+    waters = {seed: (40 + 20 * seed, 70, 200 - 20 * seed) for seed in range(8)}
+    heads = as_heads([drawn_head(seed, waters[seed]) for seed in (0, 1, 2, 3, 0, 7, 7, 2)])
+    label, pictured = np.array([0, 1, 2, 3, -1, -1, -1, -1]), np.arange(8) != 7
+    together = groups.near_duplicates(heads, label, pictured)
+    assert together[0] == together[4]
+    assert together[5] == together[6]
+    assert len(set(together)) == 6  # what is not pictured is of no group but its own
+
+
+@pytest.mark.parametrize("block", [2, 3, 100])
+def test_heads_compared_in_blocks_are_compared_with_all(block, monkeypatch):
+    monkeypatch.setattr(groups, "BLOCK", block)
+    heads = as_heads([drawn_head(seed) for seed in (0, 1, 2, 1, 0, 3, 0)])
+    pairs = np.concatenate(list(groups.pairs_alike(heads, np.array([4, 5, 6]), np.arange(7))), axis=1)
+    assert {tuple(pair) for pair in pairs.T} == {(4, 0), (4, 4), (4, 6), (5, 5), (6, 0), (6, 4), (6, 6)}
+
+
+def test_the_more_photos_the_more_alike_must_those_without_a_name_be():
+    least = [groups.nameless_burst(count) for count in (1, 100, 3882, 6 * 3882, 100_000)]
+    assert least == sorted(least)
+    assert least[0] == groups.BURST
+    assert least[3] - least[2] == pytest.approx(0.05)
 
 
 def test_a_mark_that_is_a_pixel_off_costs_little():

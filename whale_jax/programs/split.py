@@ -59,10 +59,13 @@ def check(config: ConfigDict) -> None:
 def head(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
     """(N,) groups of bursts by the look of the head, and of given encounters."""
     matrices = groups.head_matrices(photos)
-    matrices[photos.label < 0] = np.nan  # not looked at, so not rendered either
+    annotated = right_whale.annotated(photos, "points") | right_whale.annotated(photos, "box")
+    matrices[(photos.label < 0) & ~annotated] = np.nan  # not learned from, so not rendered either
     with tempfile.TemporaryDirectory(dir=workdir) as folder:
-        heads = images.save(Path(folder) / "heads", photos, matrices, groups.HEAD_SIZE).images
-        return groups.join(groups.near_duplicates(heads, photos.label), groups.by_encounter(photos))
+        view = images.save(Path(folder) / "heads", photos, matrices, groups.HEAD_SIZE)
+        return groups.join(
+            groups.near_duplicates(view.images, photos.label, view.pictured), groups.by_encounter(photos)
+        )
 
 
 def encounter(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
