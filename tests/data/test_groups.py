@@ -49,6 +49,17 @@ def test_a_photo_without_a_name_is_of_the_burst_that_it_looks_like():
     assert len(set(together)) == 6  # what is not pictured is of no group but its own
 
 
+def test_pictures_that_look_like_any_of_others_are_told():
+    pictures, others = (
+        as_heads([drawn_head(seed, (40 + 30 * seed, 70, 90)) for seed in seeds]) for seeds in (range(4), (5, 2))
+    )
+    assert groups.look_like_any(pictures, others).tolist() == [False, False, True, False]
+    larger = pictures.repeat(2, 1).repeat(3, 2)  # of any size
+    assert groups.look_like_any(larger, others).tolist() == [False, False, True, False]
+    assert not groups.look_like_any(pictures, others[:0]).any()
+    assert groups.look_like_any(pictures[:0], others).shape == (0,)
+
+
 @pytest.mark.parametrize("block", [2, 3, 100])
 def test_heads_compared_in_blocks_are_compared_with_all(block, monkeypatch):
     monkeypatch.setattr(groups, "BLOCK", block)

@@ -3,9 +3,10 @@
 A burst is of one whale and one pass. It is told by the look of the head: strangers share the sea around them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 from scipy.sparse import coo_array, csgraph
 
@@ -52,12 +53,19 @@ def near_duplicates(heads: np.ndarray, label: np.ndarray, pictured: np.ndarray |
     return _components(len(label), [*links, *pairs_alike(heads, nameless, compared)])
 
 
+def look_like_any(pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(n,) bool, which of (n, h, w, 3) uint8 pictures look as in one burst with any of (m, h, w, 3) others."""
+    heads, rows = _thumbnails([*pictures, *others]), np.arange(len(pictures))
+    pairs = pairs_alike(heads, rows, np.arange(len(pictures), len(heads)))
+    return np.isin(rows, np.concatenate([np.empty((2, 0), int), *pairs], axis=1)[0])
+
+
 def pairs_alike(heads: np.ndarray, rows: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
     """(2, pairs) rows of (N, *HEAD_SIZE, 3) heads, of `rows` and of `others`, that look as in one burst, whoever it is.
 
     In blocks, so that the memory does not depend on how many are compared.
     """
-    if not len(rows):
+    if not (len(rows) and len(others)):
         return
     least = nameless_burst(len(others))
     with progress.bar(len(rows), what="bursts", unit="photos") as bar:
@@ -118,6 +126,12 @@ def head_matrices(photos: Photos) -> np.ndarray:
         usable = np.isfinite(better).all((1, 2))
         matrices[usable] = np.asarray(better)[usable]
     return matrices
+
+
+def _thumbnails(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, *HEAD_SIZE, 3) uint8 of n pictures, squashed."""
+    shrunk = [Image.fromarray(picture).resize(HEAD_SIZE[::-1], Image.Resampling.HAMMING) for picture in pictures]
+    return np.array(shrunk, np.uint8).reshape(-1, *HEAD_SIZE, 3)
 
 
 def _blur(pictures: np.ndarray, sigma: float) -> np.ndarray:

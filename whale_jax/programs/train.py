@@ -12,7 +12,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import calibration, errors, hosts, registry
-from whale_jax.data import loader, predictions, right_whale, splits
+from whale_jax.data import groups, loader, predictions, right_whale, splits
 from whale_jax.programs import assembly, begin, caveats, files, selection
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.tasks.stn import chosen
@@ -149,14 +149,19 @@ def learn(
 def labelled(
     config: ConfigDict, data: Data, rows: np.ndarray
 ) -> tuple[right_whale.Photos, np.ndarray, np.ndarray | None]:
-    """Photos, rows to train on and (N, whales) targets with the labels that `inputs.labels` guessed; None without."""
+    """Photos, rows to train on and (N, whales) targets with the labels that `inputs.labels` guessed; None without.
+
+    A guess is left out where the photo is of a group or sighting that is held out, or its picture looks like one.
+    """
     if not config.inputs.labels:
         return data.photos, rows, None
     guess = predictions.load(config.inputs.labels, "target", data.photos)
     known = np.isfinite(guess).all(1) & data.view.pictured & (data.photos.label < 0)
-    sighting = data.photos.encounter
-    validated = np.setdiff1d(sighting[splits.valid_rows(data.split, config.fold)], [""])
-    known &= ~splits.held_out(data.split, config.fold) & ~np.isin(sighting, validated)
+    validated = splits.valid_rows(data.split, config.fold)
+    sightings = np.setdiff1d(data.photos.encounter[validated], [""])
+    known &= ~splits.held_out(data.split, config.fold) & ~np.isin(data.photos.encounter, sightings)
+    guessed = np.flatnonzero(known)
+    known[guessed] = ~groups.look_like_any(data.view.images[guessed], data.view.images[validated])
     if not known.any():
         what = "guesses the label of no photo that may be trained on: lower its threshold"
         raise errors.InputError(f"{config.inputs.labels} {what}")
