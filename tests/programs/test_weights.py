@@ -93,7 +93,7 @@ def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
     world.train("second", weights="first", begin="fitting", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
     before, after = world.parameters("first"), world.parameters("second")
     assert jax.tree.all(jax.tree.map(np.array_equal, before["ConvNorm_0"], after["ConvNorm_0"]))
-    [lines] = [text.splitlines() for text in said]
+    [lines] = [text.splitlines() for text in said if "was taken what fits" in text]
     assert "- params/AverageHead_0/Dense_0/kernel (4, 3)" in lines
     assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
     assert not any("Stem_0" in line for line in lines)
@@ -258,11 +258,11 @@ def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkey
     said = []
     monkeypatch.setattr(predict.logging, "warning", lambda text, *values: said.append(text % values))
     stage.run(apply(world, "first"), world.folder / "same")
-    assert not said
+    assert not any("have names of photos" in text for text in said)
     world.photos = world.photos._replace(digest="others")
     stage.run(apply(world, "first"), world.folder / "other")
-    assert len(said) == 1
-    assert said[0].startswith("1 photos, such as 3.jpg, have names of photos that")
+    [warning] = [text for text in said if "have names of photos" in text]
+    assert warning.startswith("1 photos, such as 3.jpg, have names of photos that")
 
 
 def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):

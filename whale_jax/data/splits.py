@@ -24,7 +24,8 @@ class Split(NamedTuple):
         fold: (N,) int32 0..folds-1, -1 of photos that nothing is learned from: neither labelled nor annotated, or of
             strangers, whales that are kept out of every training.
         label: (N,) int32 whale, -1 where unlabelled; of those, the ones that have a fold teach only where the head is.
-        single: (N,) bool, photos of whales that only one fold has: they always train, or no one would know them.
+        single: (N,) bool, photos of whales that only one fold has, and of their groups: they always train, or no one
+            would know those whales.
         group: (N,) int32, equal for photos that are kept on one side, in the whales' order; -1 where there is no fold.
         hash: of all that the file says.
         folds: their number.
@@ -112,9 +113,13 @@ def parts(split: Split, count: int, fold: int = NOTHING) -> np.ndarray:
 
 
 def in_one_part(split: Split, part: np.ndarray) -> np.ndarray:
-    """Rows of the whales that only one of the `parts` has: who trains on the others would not know them."""
+    """Rows of the whales that only one of the `parts` has, and of their groups, which stay whole.
+
+    Who trains on the other parts would not know those whales.
+    """
     dealt = np.flatnonzero(split.named & (part >= 0))
-    return dealt[_in_one_place(split.label[dealt], part[dealt])]
+    group = split.group[dealt]
+    return dealt[np.isin(group, group[_in_one_place(split.label[dealt], part[dealt])])]
 
 
 def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers: float = 0.0) -> Split:
@@ -150,7 +155,8 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers
     group[known], fold[known] = number, _deal(counts, folds=folds, seed=seed)[number]
     trained = np.flatnonzero(named & ~stranger)
     single = np.zeros(len(named), bool)
-    single[trained] = _in_one_place(photos.label[trained], fold[trained])
+    lone = group[trained][_in_one_place(photos.label[trained], fold[trained])]
+    single[trained] = np.isin(group[trained], lone)  # an encounter of several whales stays whole
     split = Split(fold, photos.label, single, group, "", folds, seed)
     return split._replace(hash=_hash(_facts(split, photos)))
 
