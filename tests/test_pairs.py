@@ -117,3 +117,37 @@ def test_gradients_are_finite_even_where_all_pictures_coincide(name, spread, cro
 
     vectors = jnp.ones((len(LABEL), 3)) + spread * jax.random.normal(jax.random.key(0), (len(LABEL), 3))
     assert jnp.isfinite(jax.grad(loss)(vectors)).all()
+
+
+@pytest.mark.parametrize("name", [*pairs.LOSSES, "active"])
+def test_memory_is_that_of_pairs_and_not_of_triplets(name):
+    anchors, everybody = 32, 2048
+    loss = getattr(pairs, name)
+
+    def step(distance, same, other):
+        return jax.value_and_grad(lambda d: loss(d, same, other, margin=0.2).astype(jnp.float32).sum())(distance)
+
+    shapes = [jax.ShapeDtypeStruct((anchors, everybody), kind) for kind in (jnp.float32, bool, bool)]
+    used = jax.jit(step).lower(*shapes).compile().memory_analysis().temp_size_in_bytes
+    assert used < 64 * anchors * everybody * 4
+
+
+@pytest.mark.parametrize("name", ["batch_all", "semi_hard"])
+def test_the_gradient_is_that_of_the_triplets_written_out(crowd, name):
+    distance, same, other = crowd
+    triplet = same[:, :, None] & other[:, None, :]
+
+    def written_out(distance):
+        positive, negative = distance[:, :, None], distance[:, None, :]
+        if name == "batch_all":
+            cost = jnp.where(triplet, jnp.maximum(0.2 + positive - negative, 0), 0)
+            return (cost.sum((1, 2)) / jnp.maximum((cost > 0).sum((1, 2)), 1)).sum()
+        farther = other[:, None, :] & (negative > positive)
+        beyond = jnp.where(farther, negative, 9.0).min(2)
+        farthest = jnp.where(other, distance, -9.0).max(1, keepdims=True)
+        cost = jnp.maximum(0.2 + distance - jnp.where(farther.any(2), beyond, farthest), 0)
+        return (jnp.where(same, cost, 0).sum(1) / jnp.maximum(same.sum(1), 1)).sum()
+
+    ours = jax.grad(lambda d: getattr(pairs, name)(d, same, other, margin=0.2).sum())(jnp.asarray(distance))
+    assert_allclose(ours, jax.grad(written_out)(jnp.asarray(distance)), atol=1e-5)
+    assert np.abs(ours).max() > 0.01

@@ -7,6 +7,7 @@ so a distance is at most 2 and a similarity is 1 - distance^2 / 2.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +33,12 @@ def batch_all(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin:
 
     The paper takes one mean over those of the whole batch, so that anchors with many weigh more.
     """
-    cost = margin + distance[:, :, None] - distance[:, None, :]
-    return _mean(jnp.maximum(cost, 0), same[:, :, None] & other[:, None, :] & (cost > 0), axis=(1, 2))
+    negatives, limit = _negatives(distance, other), margin + distance
+    count = _nearer(negatives, limit, side="left")
+    total = jnp.cumsum(_finite(negatives), axis=1)
+    nearest = jnp.where(count > 0, jnp.take_along_axis(total, jnp.maximum(count - 1, 0), axis=1), 0)
+    cost = jnp.where(same, count * limit - nearest, 0).sum(1)
+    return cost / jnp.maximum(jnp.where(same, count, 0).sum(1), 1)
 
 
 def batch_hard(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
@@ -48,10 +53,11 @@ def semi_hard(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin:
 
     Where all negatives are nearer, the farthest of them is taken (Schroff et al., FaceNet, arXiv:1503.03832).
     """
-    farther = other[:, None, :] & (distance[:, None, :] > distance[:, :, None])
-    nearest = jnp.where(farther, distance[:, None, :], jnp.inf).min(2)
+    negatives = _negatives(distance, other)
+    count = _nearer(negatives, distance, side="right")
+    beyond = jnp.take_along_axis(negatives, jnp.minimum(count, distance.shape[1] - 1), axis=1)
     fallback = jnp.where(other, distance, -jnp.inf).max(1, keepdims=True)
-    negative = jnp.where(farther.any(2), _finite(nearest), _finite(fallback))
+    negative = jnp.where(count < other.sum(1, keepdims=True), _finite(beyond), _finite(fallback))
     return jnp.where(usable(same, other), _mean(jnp.maximum(margin + distance - negative, 0), same), 0)
 
 
@@ -106,13 +112,27 @@ def usable(same: jax.Array, other: jax.Array) -> jax.Array:
 
 def active(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
     """(A,) share of the anchor's triplets that violate the margin: near 1 for ever where an embedding has collapsed."""
-    violated = distance[:, :, None] + margin > distance[:, None, :]
-    return _mean(violated.astype(jnp.float32), same[:, :, None] & other[:, None, :], axis=(1, 2))
+    count = _nearer(_negatives(distance, other), margin + distance, side="left")
+    return jnp.where(same, count, 0).sum(1) / jnp.maximum(same.sum(1) * other.sum(1), 1)
 
 
-def _mean(values: jax.Array, keep: jax.Array, axis: int | tuple[int, ...] = 1) -> jax.Array:
-    """Mean of the values to keep, 0 where there is none."""
-    return jnp.where(keep, values, 0).sum(axis) / jnp.maximum(keep.sum(axis), 1)
+def _negatives(distance: jax.Array, other: jax.Array) -> jax.Array:
+    """(A, N) distances of each anchor's negatives in order, infinite after the last.
+
+    In order, the negatives of every triplet with a positive are counted, and summed, without a look at each of them:
+    the memory is that of pairs.
+    """
+    return jnp.sort(jnp.where(other, distance, jnp.inf), axis=1)
+
+
+def _nearer(negatives: jax.Array, limit: jax.Array, *, side: str) -> jax.Array:
+    """(A, N) how many of each anchor's ordered negatives are below its (A, N) limits; "right" takes equals too."""
+    return jax.vmap(partial(jnp.searchsorted, side=side))(negatives, limit)
+
+
+def _mean(values: jax.Array, keep: jax.Array) -> jax.Array:
+    """(A,) mean of the (A, N) values to keep, 0 where there is none."""
+    return jnp.where(keep, values, 0).sum(1) / jnp.maximum(keep.sum(1), 1)
 
 
 def _finite(values: jax.Array) -> jax.Array:
