@@ -12,8 +12,9 @@ folds (stages.split.seed=1) 42.6 %, 60.8 % and 2.91. `cpu_long`: top-1 53.5 %, t
 by themselves 32 to 42 % and 2.97 to 3.50, their average 51.2 % and 2.64.
 
 The competition dealt photos out, not sightings: its test photos are of the days of its training photos. So these
-validate on photos of the same days as well (`group="none"`), or nothing here would say what a submission is worth, and
-the networks see colour. For whales on days to come, set stages.split.group to "head".
+validate on photos of the same days as well, but for encounters that your table names (`group="given"`), or nothing here
+would say what a submission is worth; and the networks see colour. For whales on days to come, where no table names
+encounters, set stages.split.group to "head".
 """
 
 from configs import classifier, pipeline
@@ -41,7 +42,7 @@ def get_config(preset="cpu"):
     }
     stages = {
         "photos": stage.config("import_photos"),
-        "split": stage.config("split", inputs={"photos": "photos"}, group="none", folds=10),
+        "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10),
         **{
             name: stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=cut[size])
             for size, name in views.items()

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 from scipy import ndimage
 
+from configs import crops
 from tests.data.test_splits import as_photos, long_tail
 from whale_jax import geometry
 from whale_jax.data import groups, images, right_whale, splits
@@ -108,6 +109,24 @@ def test_encounters_of_several_whales_stay_together():
         assert set(label[valid]) <= set(label[train])
 
 
+def test_crops_keep_encounters_that_a_table_names_and_deal_out_the_others(tmp_path, monkeypatch):
+    messages = []
+    monkeypatch.setattr(program.logging, "warning", lambda text, *values: messages.append(text % values))
+    label = np.arange(24, dtype=np.int32) % 3
+    encounter = np.where(np.arange(24) < 12, (np.arange(24) // 3).astype(str), "")
+    photos = as_photos(label, encounter=encounter)
+    ways = {"given": program.given, "none": program.none}
+    together = {name: way(photos, tmp_path) for name, way in ways.items()}
+    assert len(set(together["given"])) == 4 + 12
+    assert len(set(together["none"])) == 24
+    [message] = messages
+    assert message.startswith("the table names 4 encounters, and group is 'none'")
+    program.none(as_photos(label), tmp_path)
+    np.testing.assert_array_equal(program.given(as_photos(label), tmp_path), program.none(as_photos(label), tmp_path))
+    assert len(messages) == 1
+    assert crops.get_config("cpu").stages.split.group == "given"
+
+
 def test_joined_groups_are_those_of_either():
     joined = groups.join(np.array([0, 0, 1, 2, 3, 4]), np.array([5, 6, 6, 7, 8, 7]))
     assert joined[0] == joined[1] == joined[2]
@@ -171,6 +190,9 @@ def test_the_program_writes_the_split_once(tmp_path, monkeypatch, shared_sea):
     assert found["photos_in_groups_of_two_or_more"] == found["largest_group"] == 2
     assert sum(found["held_out"]) == 4
     assert found["split"] == splits.load(tmp_path, shared_sea).hash == program.run(config, tmp_path)["split"]
+    config.group = "given"
+    with pytest.raises(InputError, match="is another split"):
+        program.run(config, tmp_path)
     config.group = "encounter"
     with pytest.raises(InputError, match="no photo has one"):
         program.run(config, tmp_path)

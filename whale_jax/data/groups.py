@@ -19,10 +19,11 @@ BLOCK = 1024  # heads that are compared at once
 
 
 def by_encounter(photos: Photos) -> np.ndarray:
-    """(N,) int groups of photos with one encounter; a photo without is a group of its own."""
+    """(N,) int groups of photos with one encounter, in order of the first photo; one without is a group of its own."""
     own = np.char.add("?", np.arange(len(photos.name)).astype(str))
     given = np.char.add("!", photos.encounter.astype(str))
-    return np.unique(np.where(photos.encounter == "", own, given), return_inverse=True)[1]
+    _, first, group = np.unique(np.where(photos.encounter == "", own, given), return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[group]
 
 
 def join(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -16,7 +16,9 @@ DEFAULTS = {
     "folds": 5,
     "seed": 0,
     "strangers": 0.0,  # share of the whales kept out of every training, to measure "none of these" on
-    "group": "head",  # what is kept on one side: "head" (bursts and given encounters), "encounter" or "none"
+    # What is kept on one side: "head" (bursts, and encounters that a table names), "encounter" (those that a table must
+    # name), "given" (those that it names, if it does) or "none".
+    "group": "head",
 }
 
 
@@ -75,9 +77,20 @@ def encounter(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
     return groups.by_encounter(photos)
 
 
+def given(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
+    """(N,) groups of given encounters; a photo without one is by itself, whatever it looks like."""
+    return groups.by_encounter(photos)
+
+
 def none(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
-    """(N,) each photo by itself: bursts leak, to measure by how much."""
+    """(N,) each photo by itself: bursts leak, to measure by how much. Encounters that are split are told of."""
+    if encounters := len(np.unique(photos.encounter[photos.encounter != ""])):
+        logging.warning(
+            "the table names %d encounters, and group is 'none': their photos are dealt out one by one, so what is"
+            " measured is of photos of the same days as those learned from; set group to 'given' to keep them together",
+            encounters,
+        )
     return np.arange(len(photos.name))
 
 
-GROUPS = {"head": head, "encounter": encounter, "none": none}
+GROUPS = {"head": head, "encounter": encounter, "given": given, "none": none}
