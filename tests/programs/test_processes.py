@@ -36,7 +36,7 @@ def test_stages_at_once_are_those_one_after_the_other(tmp_path):
 @several
 def test_what_a_stage_refuses_is_said_and_the_others_end_well(tmp_path):
     with pytest.raises(errors.InputError, match="whales"):
-        stage.run(drawn(2, whales=0), tmp_path)
+        stage.run(drawn(2, whales=2), tmp_path)
     assert files.read(tmp_path / "drawn_a" / "result.json")
     assert not (tmp_path / "photos_b").exists()
 
