@@ -1,11 +1,15 @@
 """What a run says: a line of JSON and TensorBoard events a measurement."""
 
 import json
+import os
 from pathlib import Path
 
+from absl import logging
 from tensorboardX import SummaryWriter
 
 from whale_jax import hosts
+
+NAME = "metrics.jsonl"
 
 
 class Log:
@@ -20,9 +24,22 @@ class Log:
         self._writes = hosts.first()
         if not self._writes:
             return
-        path = Path(workdir) / "metrics.jsonl"
-        kept = [row for row in read(workdir) if row["step"] <= step]
-        path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        path = Path(workdir) / NAME
+        content = path.read_bytes() if path.exists() else b""
+        rows, damaged = _parse(content)
+        if damaged:
+            aside = path.with_name(f"{NAME}.damaged")
+            with aside.open("ab") as file:
+                file.writelines(damaged)
+            logging.warning("%s: %d damaged lines are put into %s, the others are kept", path, len(damaged), aside.name)
+        kept = "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step).encode()
+        if kept != content:
+            partial = path.with_name(f"{NAME}.tmp")
+            with partial.open("wb") as file:
+                file.write(kept)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
         self._file = path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(Path(workdir) / "tensorboard"), purge_step=step or None)
 
@@ -43,13 +60,20 @@ class Log:
 
 
 def read(workdir: Path) -> list[dict[str, float]]:
-    """The rows of a run's metrics.jsonl; a last line that was cut off is left out."""
-    path = Path(workdir) / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = []
-    for line in lines:
+    """The rows of a run's metrics.jsonl; damaged lines, such as a last one that was cut off, are left out."""
+    path = Path(workdir) / NAME
+    return _parse(path.read_bytes())[0] if path.exists() else []
+
+
+def _parse(content: bytes) -> tuple[list[dict[str, float]], list[bytes]]:
+    """The rows of a log, and the lines that are none, but for a last one that was cut off."""
+    rows, damaged = [], []
+    for line in content.splitlines(keepends=True):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
+            row = json.loads(line)
+            row["step"] + 0  # a number
+        except (ValueError, TypeError, KeyError, RecursionError):
+            damaged.append(line)
+        else:
+            rows.append(row)
+    return rows, [line for line in damaged if line.endswith(b"\n")]
