@@ -25,6 +25,7 @@ def watched() -> Iterator[Callable[[], bool]]:
     """Inside, the signal interrupts nothing, but the function given tells of it: on every host at the same step.
 
     Each host calls it once a step. With several of them JAX listens to the signal itself, from `hosts.connect` on.
+    A request that the block did not see raises PreemptedError at its end.
     """
     asked = threading.Event()
     if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
@@ -35,6 +36,8 @@ def watched() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+    if asked.is_set():
+        raise errors.PreemptedError("asked to end")
 
 
 def _stop(*_: Any) -> None:

@@ -23,7 +23,7 @@ def state(step):
 
 
 def opened(folder):
-    return checkpoint.Checkpoints(folder, metric="log_loss", maximise=False)
+    return checkpoint.Checkpoints(folder, maximise=False)
 
 
 @pytest.fixture
@@ -123,6 +123,70 @@ def test_damaged_best_weights_are_refused(folder, damage):
     checkpoints = opened(folder)
     with pytest.raises(errors.InputError, match=str(folder / "3")):
         checkpoints.variables(state(0))
+    checkpoints.close()
+
+
+def damages(folder):
+    """Every file of a step, each with its first, middle and last byte flipped, cut in half, and emptied."""
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        for i in sorted({0, len(content) // 2, len(content) - 1}) if content else ():
+            yield file, content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :]
+        yield file, content[: len(content) // 2]
+        yield file, b""
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_no_damage_to_any_file_of_a_step_gives_other_weights_or_a_traceback(folder, best):
+    for file, content in list(damages(folder / "12")):
+        whole = file.read_bytes()
+        file.write_bytes(content)
+        message = str(folder / "12")
+        try:
+            assert_is(restored(folder, best=best), 3 if best else 12)
+        except errors.InputError as error:
+            message = str(error)
+        assert str(folder / "12") in message
+        file.write_bytes(whole)
+
+
+def test_no_damage_to_any_file_of_the_last_step_stops_a_run(folder, tmp_path):
+    for i, (file, content) in enumerate(damages(folder / "12")):
+        copy = tmp_path / str(i)
+        shutil.copytree(folder, copy)
+        (copy / file.relative_to(folder)).write_bytes(content)
+        step = int(resumed(copy)[0].step)
+        assert step in (9, 12)
+        assert_is(resumed(copy), step)
+        assert_is(restored(copy, best=True), 3)
+        shutil.rmtree(copy)
+
+
+def test_a_digit_changed_beside_the_arrays_is_noticed(folder):
+    item = folder / "12" / "progress" / "metadata"
+    item.write_text(item.read_text().replace('"rating": 1.0', '"rating": 0.1'))
+    with pytest.raises(errors.InputError, match=f"{item} is not what was written"):
+        restored(folder, best=True)
+    assert_is(resumed(folder), 9)
+    assert_is(restored(folder, best=True), 3)
+
+
+def test_what_was_the_best_before_a_damaged_best_one_is_still_there(folder):
+    checkpoints = opened(folder)
+    checkpoints.save(state(15), 0.5, {"seconds": 15})
+    checkpoints.close()
+    flip(folder / "15")
+    assert_is(resumed(folder), 12)
+    assert_is(restored(folder, best=True), 3)
+
+
+@pytest.mark.parametrize("maximise", [False, True])
+def test_a_rating_that_is_not_finite_is_never_the_best(tmp_path, maximise):
+    checkpoints = checkpoint.Checkpoints(tmp_path / "checkpoints", maximise=maximise)
+    ratings = float("nan"), 1.0, float("nan"), float("inf") if maximise else -float("inf")
+    for step, rating in enumerate(ratings, start=1):
+        checkpoints.save(state(step), rating, {"seconds": step})
+        assert_is(checkpoints.restore(state(0), best=True), min(step, 2))
     checkpoints.close()
 
 

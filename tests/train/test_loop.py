@@ -52,6 +52,7 @@ def fit(
     mode="jit",
     devices=2,
     checkpoints=None,
+    eval_every=3,
 ):
     """Trains a small network with dropout and augmentation; sends its own process a signal before step `die_at`."""
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
@@ -71,7 +72,9 @@ def fit(
     return loop.fit(
         states.create(model, optimizer, 5, SIZE),
         many.train(make_train_step(model, task, optimizer)),
-        plan=loop.Plan(steps, 8, eval_every=3, log_every=2, patience=patience, best="log_loss", maximise=False),
+        plan=loop.Plan(
+            steps, 8, eval_every=eval_every, log_every=2, patience=patience, best="log_loss", maximise=False
+        ),
         parallel=many,
         training=training,
         measures=dict.fromkeys(("valid", "monitor") if monitored else ("valid",), measure),
@@ -114,7 +117,7 @@ def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp
 
 def kept(workdir, state, *, best):
     """The step of the best or last checkpoint of a run."""
-    checkpoints = Checkpoints(Path(workdir) / "checkpoints", metric="log_loss", maximise=False)
+    checkpoints = Checkpoints(Path(workdir) / "checkpoints", maximise=False)
     with contextlib.closing(checkpoints):
         return int(checkpoints.restore(state, best=best)[0].step)
 
@@ -184,3 +187,70 @@ def test_a_second_call_finds_the_run_complete(tmp_path):
     again, _ = fit(tmp_path, die_at=STEPS - 1)  # no batch is asked for
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(first), jax.device_get(again))
     assert log.read(tmp_path) == rows
+
+
+def test_a_rating_that_is_not_finite_is_beaten_by_any_other(tmp_path, monkeypatch):
+    losses = {3: float("nan"), 6: 0.5, 9: float("-inf"), 12: float("nan"), 15: 0.6}
+    monkeypatch.setattr(loop, "evaluate", lambda _, state, *__, **___: ({"log_loss": losses[int(state.step)]}, {}))
+    state, result = fit(tmp_path, steps=15)
+    assert (result["best_step"], result["best"]) == (6, {"log_loss": 0.5})
+    assert kept(tmp_path, state, best=True) == 6
+
+
+def test_parameters_that_are_not_finite_are_not_saved_and_the_run_goes_on_from_those_before(tmp_path):
+    with pytest.raises(errors.InputError, match=r"parameters after step 1 are not finite.*learning rate"):
+        fit(tmp_path / "one", lr=float("inf"), steps=1)
+    assert not [path for path in (tmp_path / "one" / "checkpoints").iterdir() if path.name.isdigit()]
+    whole, _ = fit(tmp_path / "whole")
+
+    def overflow(state, step):
+        params = jax.tree.map(lambda leaf: jnp.where(step == 9, jnp.inf, leaf), state.params)
+        return state._replace(params=params)
+
+    plain = make_train_step
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            f"{__name__}.make_train_step",
+            lambda *args: (
+                lambda state, batch, **how: (lambda after, metrics: (overflow(after, after.step), metrics))(
+                    *plain(*args)(state, batch, **how)
+                )
+            ),
+        )
+        with pytest.raises(errors.InputError, match="parameters after step 9 are not finite"):
+            fit(tmp_path / "last")
+    resumed, _ = fit(tmp_path / "last")
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
+
+
+@pytest.mark.parametrize(("evaluation", "eval_every"), [(1, 3), (3, 3), (4, 1)])
+def test_a_request_to_end_during_an_evaluation_is_honoured_and_loses_nothing(
+    tmp_path, monkeypatch, evaluation, eval_every
+):
+    """Also during the last one, and where each step has one."""
+    whole, result = fit(tmp_path / "whole", eval_every=eval_every)
+    plain, evaluations = loop.evaluate, []
+
+    def evaluate(*args, **options):
+        evaluations.append(args)
+        if len(evaluations) == evaluation:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(*args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "evaluate", evaluate)
+        with pytest.raises(errors.PreemptedError, match=f"step {evaluation * eval_every} of {STEPS}, which is saved"):
+            fit(tmp_path / "cut", eval_every=eval_every)
+    resumed, same = fit(tmp_path / "cut", eval_every=eval_every)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
+    assert result["best"] == same["best"]
+    assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
+
+
+def test_a_request_to_end_while_the_last_checkpoint_is_written_is_not_swallowed(tmp_path, monkeypatch):
+    close = Checkpoints.close
+    monkeypatch.setattr(Checkpoints, "close", lambda self: (os.kill(os.getpid(), signal.SIGTERM), close(self)))
+    with pytest.raises(errors.PreemptedError):
+        fit(tmp_path)
+    monkeypatch.setattr(Checkpoints, "close", close)
+    assert int(fit(tmp_path, die_at=STEPS - 1)[0].step) == STEPS

@@ -179,7 +179,7 @@ def opened(task: Task, workdir: Path) -> contextlib.closing[Checkpoints]:
     if not folder.is_dir():
         where = "" if folder.is_relative_to(workdir) else f" in {folder}"
         raise errors.InputError(f"{workdir} holds no checkpoints{where}: train it again, or copy them there")
-    return contextlib.closing(Checkpoints(folder, metric=task.best, maximise=task.maximise))
+    return contextlib.closing(Checkpoints(folder, maximise=task.maximise))
 
 
 def kept(config: Mapping[str, Any], workdir: Path) -> epath.Path:

@@ -1,13 +1,17 @@
 """Checkpoints by Orbax: the last two steps and the best, written in the background, each renamed when it is whole.
 
-Orbax does not see that a byte of an array has changed on the disk: each checkpoint carries a checksum of every array.
+Orbax does not see that a byte has changed on the disk: each checkpoint carries a checksum of every array, and one of
+what stands beside them. Each also says which step was the best so far: Orbax would read the ratings of all steps when
+it opens a folder, and one that is damaged would cost them all.
 """
 
 import contextlib
+import json
+import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,11 +19,11 @@ import orbax.checkpoint as ocp
 from absl import logging
 from etils import epath
 from flax import traverse_util
-from orbax.checkpoint import checkpoint_managers
 
 from whale_jax import errors, hosts
 from whale_jax.train.state import TrainState
 
+ITEM = "progress"  # what stands beside the arrays
 SAID = 200  # characters of what Orbax says of a file, which may be pages
 
 
@@ -28,30 +32,21 @@ class Checkpoints:
 
     Args:
         folder: made if it is not there; gs:// works as well.
-        metric: name of the metric in `save` that says which is best.
-        maximise: whether more is better.
+        maximise: whether a higher rating is better.
     """
 
-    def __init__(self, folder: Path, *, metric: str, maximise: bool):
-        self.metric = metric
-        best = checkpoint_managers.BestN(
-            get_metric_fn=lambda metrics: metrics[metric],
-            reverse=not maximise,
-            n=1,
-            keep_checkpoints_without_metrics=False,
-        )
+    def __init__(self, folder: Path, *, maximise: bool):
+        self._sign, self._best = 1 if maximise else -1, {}
         processes = _processes()
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=checkpoint_managers.AnyPreservationPolicy([checkpoint_managers.LatestN(2), best]),
-            best_fn=lambda metrics: metrics[metric],
-            best_mode="max" if maximise else "min",
+            preservation_policy=_LatestAndBest(self._best),
             cleanup_tmp_directories=True,
             multiprocessing_options=processes,
             create=processes.active_processes is None,  # Orbax has all hosts do it, or none
         )
         there = "://" in str(folder)
         self._folder = epath.Path(folder if there else Path(folder).resolve())
-        handlers = {"state": ocp.StandardCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
+        handlers = {"state": ocp.StandardCheckpointHandler(), ITEM: ocp.JsonCheckpointHandler()}
         try:
             if there:
                 # Or nobody would learn before the first step is saved.
@@ -61,17 +56,31 @@ class Checkpoints:
             raise errors.InputError(
                 f"{folder} cannot be opened: {_brief(error)}: may this machine write there?"
             ) from error
+        for step in self._manager.all_steps():
+            with contextlib.suppress(errors.InputError):  # whoever wants that step is told
+                self._best[step] = self._item(step)["best"]
 
     def save(self, state: TrainState, rating: float | None, progress: dict[str, Any]) -> None:
-        """Starts writing the state, the metric that rates it, if it was measured, and what the loop must know to go on.
+        """Starts writing the state, and what the loop must know to go on.
 
         Every host calls it, and the state is on all of their devices.
+
+        Args:
+            state: what is saved.
+            rating: of the state, by which the best is chosen, of equals the last. None, where it was not measured, and
+                what is not finite never are the best.
+            progress: what can be written as JSON.
         """
-        known = {"progress": progress, "checksums": checksums(_named(state._asdict()))}
-        args = ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(known))
+        step, best = int(state.step), self._best[max(self._best)] if self._best else None
+        rated = rating is not None and math.isfinite(rating)
+        if rated and (best is None or self._sign * rating >= self._sign * best["rating"]):
+            best = {"step": step, "rating": rating}
+        self._best[step] = best
+        item = {"progress": progress, "best": best, "checksums": checksums(_named(state._asdict()))}
+        item["checksum"] = _checksum(item)
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(item))
         with errors.full_disk(self._folder):
-            metrics = None if rating is None else {self.metric: rating}
-            self._manager.save(int(state.step), args=args, metrics=metrics)
+            self._manager.save(step, args=args)
 
     def resume(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
         """What `restore` returns of the last step; of the one before it, where a host finds that damaged.
@@ -90,6 +99,7 @@ class Checkpoints:
                 for bad, why in damaged.items():
                     logging.warning("%s; it is removed, and the run goes on from step %d", why, step)
                     self._manager.delete(bad)
+                    self._best.pop(bad, None)
                 return found
             damaged.setdefault(step, _DamagedError(f"another host cannot read the checkpoint {step}"))
         what = "no other is there: remove it to begin anew, or train in another folder"
@@ -135,21 +145,43 @@ class Checkpoints:
         )
         with self._reading(step), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
             found = traverse_util.flatten_dict(reader.restore(self._folder / str(step) / "state", args=args))
-            known = self._manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
-        self._verify(step, {"/".join(path): array for path, array in found.items()}, known)
+        self._verify(step, {"/".join(path): array for path, array in found.items()})
         merged = traverse_util.unflatten_dict(every | found)
         return like._replace(**{part: merged.get(part, {}) for part in wanted}), lines
 
     def _read(self, step: int, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
         """What `restore` returns, of one step; _DamagedError where it cannot be read or is not what was written."""
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore())
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
+        item = self._item(step)
         with self._reading(step):
             self._compare(step, like._asdict())
-            restored = self._manager.restore(step, args=args)
-        state, known = TrainState(*restored["state"]), restored["progress"]
-        self._verify(step, _named(state._asdict()), known)
-        return state, known["progress"]
+            state = TrainState(*self._manager.restore(step, args=args)["state"])
+        self._verify(step, _named(state._asdict()))
+        return state, item["progress"]
+
+    def _item(self, step: int) -> dict[str, Any]:
+        """What stands beside the arrays: "progress", "best" so far and "checksums"; _DamagedError where it is another.
+
+        It is read without Orbax, whose reader is there for all hosts at once.
+        """
+        path = self._folder / str(step) / ITEM / "metadata"
+        try:
+            item = json.loads(path.read_text(encoding="utf-8"))
+            checksum = item.pop("checksum", None)
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise _DamagedError(
+                f"the checkpoint {path.parent.parent} cannot be read: {path}: {_brief(error)}"
+            ) from error
+        if checksum is None:
+            what = "was written before checkpoints had checksums: train again in another folder"
+            raise errors.InputError(f"the checkpoint {path.parent.parent} {what}")
+        if checksum != _checksum(item):
+            what = "copy it there anew, or train again in another folder"
+            raise _DamagedError(
+                f"the checkpoint {path.parent.parent} is damaged, {path} is not what was written: {what}"
+            )
+        return item
 
     @contextlib.contextmanager
     def _reading(self, step: int) -> Iterator[None]:
@@ -162,20 +194,20 @@ class Checkpoints:
             where = f"the checkpoint {self._folder / str(step)} cannot be read"
             raise _DamagedError(f"{where}: {_brief(error)}") from error
 
-    def _verify(self, step: int, arrays: dict[str, jax.Array], known: dict[str, Any]) -> None:
+    def _verify(self, step: int, arrays: dict[str, jax.Array]) -> None:
         """Raises _DamagedError where an array is not what was written."""
-        if "checksums" not in known:
-            what = "was written before checkpoints had checksums: train again in another folder"
-            raise errors.InputError(f"the checkpoint {self._folder / str(step)} {what}")
-        for name, found in checksums(arrays).items():
-            if found != known["checksums"][name]:
+        written = self._item(step)["checksums"]
+        for name, checksum in checksums(arrays).items():
+            if checksum != written[name]:
                 what = f"{name} is not what was written: copy it there anew, or train again in another folder"
                 raise _DamagedError(f"the checkpoint {self._folder / str(step)} is damaged, {what}")
 
     def _step(self, best: bool) -> int | None:
         with errors.full_disk(self._folder):
             self._manager.wait_until_finished()
-        return self._manager.best_step() if best else self._manager.latest_step()
+        step = self._manager.latest_step()
+        best_step = self._item(step)["best"] if best and step is not None else None
+        return best_step["step"] if best_step else step  # where none was rated, the last is the best
 
     def _compare(self, step: int, wanted: dict[str, Any]) -> None:
         """Raises InputError where the parts `wanted` of a state are not as in the checkpoint, a line a difference."""
@@ -196,6 +228,22 @@ class Checkpoints:
             self._manager.close()
 
 
+class _LatestAndBest(NamedTuple):
+    """Has Orbax keep the last two steps, and what was the best as of each.
+
+    Attributes:
+        best: step -> {"step", "rating"} of the best so far; None where none was rated.
+    """
+
+    best: dict[int, dict[str, Any] | None]
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        """Whether to keep each of `checkpoints`."""
+        latest = sorted(checkpoint.step for checkpoint in checkpoints)[-2:]
+        kept = {*latest, *(best["step"] for step in latest if (best := self.best.get(step)))}
+        return [checkpoint.step in kept for checkpoint in checkpoints]
+
+
 class _DamagedError(errors.InputError):
     """A checkpoint is not what was written."""
 
@@ -210,6 +258,11 @@ def _processes() -> ocp.options.MultiprocessingOptions:
         return ocp.options.MultiprocessingOptions()
     own = jax.process_index()
     return ocp.options.MultiprocessingOptions(own, active_processes={own}, barrier_sync_key_prefix=f"host{own}")
+
+
+def _checksum(item: dict[str, Any]) -> int:
+    """The CRC-32 of what can be written as JSON."""
+    return zlib.crc32(json.dumps(item, sort_keys=True).encode())
 
 
 def checksums(arrays: dict[str, jax.Array]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from whale_jax import errors, metrics, preemption, progress
@@ -16,6 +17,11 @@ from whale_jax.train import log
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import Parallel
 from whale_jax.train.state import TrainState
+
+MEND = (
+    "lower the learning rate (config.optimizer.lr) or clip the gradient (config.optimizer.clip); the last checkpoint"
+    " before it is kept"
+)
 
 
 class Plan(NamedTuple):
@@ -71,14 +77,15 @@ def fit(
         are those of compiling and evaluating too.
 
     Raises:
-        InputError: a loss or gradient is not finite; names the step.
+        InputError: a loss, gradient or parameter is not finite; names the step.
         PreemptedError: the process was asked to end, and the last step is saved.
     """
     state = parallel.put_state(state)
     status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0, "pending": []}
     with contextlib.ExitStack() as stack:  # whatever happens, what was measured and saved is written to its end
+        stop_requested = stack.enter_context(preemption.watched())  # until all is written, so it is left last
         folder = checkpoints or Path(workdir) / "checkpoints"
-        saved = Checkpoints(folder, metric=plan.best, maximise=plan.maximise)
+        saved = Checkpoints(folder, maximise=plan.maximise)
         stack.enter_context(contextlib.closing(saved))
         if restored := saved.resume(state):
             state, status = restored[0], status | restored[1]  # an older checkpoint may lack what came later
@@ -87,7 +94,6 @@ def fit(
         bar = progress.bar(plan.steps * plan.batch, what=what, unit="images", start=first * plan.batch)
         stack.enter_context(bar)
         pending, began = list(status["pending"]), time.perf_counter() - status["seconds"]
-        asked_to_stop = stack.enter_context(preemption.watched())
         batches = threads.ahead(
             lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2
         )
@@ -98,24 +104,28 @@ def fit(
                 state, sums = train_step(state, batch)
             pending.append(sums)
             bar.update(plan.batch)
-            last = step == plan.steps
-            if last or step % plan.log_every == 0 or step % plan.eval_every == 0:
+            evaluates = step == plan.steps or step % plan.eval_every == 0
+            if evaluates or step % plan.log_every == 0:
                 row = _drain(pending, step)
                 logger.write(step, row)
                 bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
             rating = None
-            if last or step % plan.eval_every == 0:
-                found = {name: measure(state) for name, measure in measures.items()}
-                rating = found["valid"].get(plan.best, float(step if plan.maximise else -step))
-                status = _rate(status, found["valid"], rating, step, plan)
-                for name, values in found.items():
+            if evaluates:
+                _expect_finite(state, step)
+                results = {name: measure(state) for name, measure in measures.items()}
+                rating = results["valid"].get(plan.best, float(step if plan.maximise else -step))
+                status = _rate(status, results["valid"], rating, step, plan)
+                for name, values in results.items():
                     logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
-            elif not asked_to_stop():
-                continue
+            stopping = stop_requested()  # each host asks once a step, after what takes long
+            if not evaluates:
+                if not stopping:
+                    continue
+                _expect_finite(state, step)
             # What the log has not seen yet is said by the run that goes on, as if it had never ended.
             status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, _fetch(pending, step))}
             saved.save(parallel.put_state(state), rating, status)
-            if rating is None:
+            if stopping:
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
     return state, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
@@ -155,21 +165,32 @@ def _fetch(pending: list, step: int) -> list[dict[str, Any]]:
     for i, row in enumerate(rows, start=step - len(rows) + 1):
         for name in ("loss", "gradient_norm"):
             if not math.isfinite(row[name][0]):
-                raise errors.InputError(
-                    f"the {name.replace('_', ' ')} at step {i} is {row[name][0]}: lower the learning rate "
-                    "(config.optimizer.lr) or clip the gradient (config.optimizer.clip); the last checkpoint before it "
-                    "is kept"
-                )
+                raise errors.InputError(f"the {name.replace('_', ' ')} at step {i} is {row[name][0]}: {MEND}")
     return rows
 
 
-def _rate(status: dict, found: dict[str, float], rating: float, step: int, plan: Plan) -> dict:
-    """Status after an evaluation: is this the best one so far? Of equals it is the last, as it is of checkpoints."""
-    old = status["rating"]
-    better = old is None or (rating > old if plan.maximise else rating < old)
+@jax.jit
+def _finite(state: TrainState) -> jax.Array:
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.batch_stats))]).all()
+
+
+def _expect_finite(state: TrainState, step: int) -> None:
+    """Raises InputError where a parameter or running average is not finite: it is neither measured nor saved."""
+    if not _finite(state):
+        raise errors.InputError(f"parameters after step {step} are not finite: {MEND}")
+
+
+def _rate(status: dict, metrics: dict[str, float], rating: float, step: int, plan: Plan) -> dict:
+    """Status after an evaluation: is this the best one so far? Of equals it is the last, as it is of checkpoints.
+
+    A rating that is not finite is better than none, for its metrics must stand somewhere.
+    """
+    old, rated = status["rating"], math.isfinite(rating)
+    better = rated and (old is None or (rating > old if plan.maximise else rating < old))
     stale = 0 if better else status["stale"] + 1
-    if better or rating == old:
-        return {**status, "best": found, "best_step": step, "rating": rating, "stale": stale}
+    if better or rating == old or old is None:
+        rating = rating if rated else None
+        return {**status, "best": metrics, "best_step": step, "rating": rating, "stale": stale}
     return {**status, "stale": stale}
 
 
