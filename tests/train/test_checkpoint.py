@@ -37,6 +37,19 @@ def folder(tmp_path):
     return tmp_path / "checkpoints"
 
 
+def test_of_a_training_that_is_done_the_last_and_the_best_are_left(folder):
+    with contextlib.closing(opened(folder)) as checkpoints:
+        checkpoints.prune()
+        checkpoints.prune()
+    assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3"]
+    assert_is(restored(folder), 12)
+    assert_is(restored(folder, best=True), 3)
+    with contextlib.closing(opened(folder)) as checkpoints:
+        checkpoints.save(state(15), 0.5, {"seconds": 15})  # the best and the last at once
+        checkpoints.prune()
+    assert [path.name for path in folder.iterdir() if path.name.isdigit()] == ["15"]
+
+
 def restored(folder, **options):
     with contextlib.closing(opened(folder)) as checkpoints:
         return checkpoints.restore(state(0), **options)

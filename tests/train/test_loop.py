@@ -97,6 +97,8 @@ def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
     assert result["best"] == same["best"]
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
+    left = {path.name for path in (tmp_path / "whole" / "checkpoints").iterdir()}
+    assert left == {str(STEPS), str(result["best_step"])}
 
 
 def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp_path):

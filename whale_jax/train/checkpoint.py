@@ -30,6 +30,8 @@ SAID = 200  # characters of what Orbax says of a file, which may be pages
 class Checkpoints:
     """The checkpoints of one run: `<folder>/<step>`, the last two, in case one is damaged, and the best of them.
 
+    Of a run that is done, `prune` leaves the last and the best.
+
     Args:
         folder: made if it is not there; gs:// works as well.
         maximise: whether a higher rating is better.
@@ -221,6 +223,13 @@ class Checkpoints:
 
     def _another(self, step: int) -> str:
         return f"{self._folder / str(step)} is of another network (- what it holds, + what this one has):"
+
+    def prune(self) -> None:
+        """Removes all steps but the last and the best: of a training that is done, no more are used."""
+        used = {self._step(best=True), self._step(best=False)}
+        for step in self._manager.all_steps():
+            if step not in used:
+                self._manager.delete(step)
 
     def close(self) -> None:
         """Waits for what is being written."""

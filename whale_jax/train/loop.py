@@ -127,6 +127,7 @@ def fit(
             saved.save(parallel.put_state(state), rating, status)
             if stopping:
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
+        saved.prune()
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
     return state, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
 
