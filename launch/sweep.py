@@ -32,7 +32,7 @@ from ml_collections import ConfigDict
 
 from launch import command
 from whale_jax import errors, preemption
-from whale_jax.programs import processes, stage
+from whale_jax.programs import overview, processes, stage
 
 ABSENT = ("failed", "preempted", "missing")
 
@@ -104,7 +104,7 @@ def _expect(key: str, config: ConfigDict) -> None:
     for name in key.split("."):
         known = list(there) if isinstance(there, ConfigDict) else []
         if name not in known:
-            raise errors.unknown("config key", name, known)
+            raise overview.unknown_key(config, name)
         there = there[name]
 
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from whale_jax import hosts, preemption, progress
 from whale_jax.data.shards import Shard
@@ -58,23 +58,21 @@ def read_flags(argv: list[str]) -> list[str]:
         unknown = error if isinstance(error, KeyError) else error.__context__
         if not isinstance(unknown, KeyError):
             raise  # a mistake in the config file itself
-        raise InputError(unknown_key(str(unknown.args[0]), argv)) from None
+        raise overview.unknown_key(given_config(argv), str(unknown.args[0]).strip("'").partition("'")[0]) from None
     except (flags.Error, OSError) as error:
         raise InputError(f"{error}\nusage: {__doc__.splitlines()[0]}") from None
     return rest
 
 
-def unknown_key(message: str, argv: list[str]) -> str:
-    """What is wrong with a key that the config lacks, and where it has one of that name, or almost."""
+def given_config(argv: list[str]) -> ConfigDict:
+    """The config that --config names, without what else the arguments say of it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config")
     alone = [argv[0], f"--config={parser.parse_known_args(argv[1:])[0].config}"]
     values = flags.FlagValues()
-    plain = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=alone)
+    config = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=alone)
     values(alone)
-    key = message.strip("'").partition("'")[0]
-    places = " or ".join(f"--config.{place}" for place in overview.places(plain.value, key))
-    return f"unknown config key {key!r}: {f'did you mean {places}?' if places else 'see --help'}"
+    return config.value
 
 
 def run() -> None:

@@ -81,7 +81,7 @@ def test_a_run_that_a_signal_ended_is_not_one_that_is_done(tmp_path, config, mon
 @pytest.mark.parametrize(
     ("argument", "what"),
     [
-        ("--grid=whale=1,2", "run 000_whale=1: unknown config key 'whale': did you mean whales"),
+        ("--grid=whale=1,2", "run 000_whale=1: unknown config key 'whale': did you mean --config.whales"),
         ("--grid=stages.a.lrr=1,2", "run 000_lrr=1: unknown config key 'stages'"),
         ("--grid=whales=many", "whales"),
         ("--set=whales", "key=value"),

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from whale_jax import errors
+
 WIDTH = 110
+SHOWN = 6  # stages that have a key, where many do
 RESULTS = ("table.md", "submission.csv", "likeliest.csv", "points.csv")  # for people, in a stage's folder
 HELP = """
 usage: python -m whale_jax.main --config=configs/NAME.py:PRESET --workdir=runs/NAME [--config.KEY=VALUE ...]
@@ -45,6 +48,12 @@ def described(path: Path) -> Iterator[str]:
     yield from textwrap.wrap(words, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
+def unknown_key(config: ConfigDict, key: str) -> errors.InputError:
+    """The error for a key that a config lacks, with the places where it has one of that name, or almost."""
+    hint = " or ".join(f"--config.{place}" for place in places(config, key))
+    return errors.InputError(f"unknown config key {key!r}: {f'did you mean {hint}?' if hint else 'see --help'}")
+
+
 def places(config: ConfigDict, key: str) -> list[str]:
     """Where a config has a key of that name, or of one almost like it: "stages.NAME.epochs" of all stages at once."""
     stages: dict[str, list[str]] = {}
@@ -54,7 +63,7 @@ def places(config: ConfigDict, key: str) -> list[str]:
     names = {path.rpartition(".")[2] for path in stages}
     close = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
     return [
-        f"{path}, NAME being {' or '.join(of)}" if of[0] else path
+        f"{path}, NAME being {' or '.join(of[:SHOWN])}{' ...' if len(of) > SHOWN else ''}" if of[0] else path
         for path, of in stages.items()
         if path.rpartition(".")[2] in close
     ]
