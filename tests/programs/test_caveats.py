@@ -11,7 +11,7 @@ from whale_jax.programs import caveats
 def test_answers_no_better_than_calling_every_whale_as_likely():
     assert caveats.of_names("network", 1.38, whales=4) == []
     [line] = caveats.of_names("network", 2.248, whales=4)
-    assert line == "network: a log loss of 2.248; to call every whale as likely has 1.386"
+    assert line == "network: a log loss of 2.248, no better than 1.386 of all whales equally likely"
     assert caveats.of_names("network", math.nan, whales=4)
     [line] = caveats.of_names("network", 1.2, whales=4, prior=1.0)
     assert "only how often each whale was photographed (100% prior)" in line

@@ -144,7 +144,7 @@ def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, 
     assert (first[0], second[0]) == ("5.jpg", "unreadable.jpg")
     np.testing.assert_allclose(np.array([first[1:], second[1:]], float), [[0.2, 0.7, 0.1], [1 / 3] * 3], rtol=1e-3)
     assert (result["rows"], result["unseen"]) == (2, ["unreadable.jpg"])
-    assert result["caveats"] == ["network: a log loss of 1.099; to call every whale as likely has 1.099"]
+    assert result["caveats"] == ["network: a log loss of 1.099, no better than 1.099 of all whales equally likely"]
 
 
 @pytest.mark.parametrize(("program", "least"), [("calibrate", 1e-9), ("stack", 1e-4)])

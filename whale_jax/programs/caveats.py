@@ -20,7 +20,9 @@ def of_names(source: str, log_loss: float, *, whales: int, prior: float = 0.0) -
     """
     uniform, lines = math.log(whales), []
     if not log_loss < uniform:
-        lines.append(f"{source}: a log loss of {log_loss:.3f}; to call every whale as likely has {uniform:.3f}")
+        lines.append(
+            f"{source}: a log loss of {log_loss:.3f}, no better than {uniform:.3f} of all whales equally likely"
+        )
     if prior > ONLY_PRIOR:
         lines.append(f"{source}: the answer is only how often each whale was photographed ({prior:.0%} prior)")
     return lines

@@ -15,7 +15,7 @@ from whale_jax import errors
 
 WIDTH = 110
 SHOWN = 6  # stages that have a key, where many do
-RESULTS = ("table.md", "submission.csv", "likeliest.csv", "points.csv")  # for people, in a stage's folder
+RESULTS = ("table.md", "*/table.md", "submission.csv", "*/submission.csv", "*/likeliest.csv", "aligned/points.csv")
 HELP = """
 usage: python -m whale_jax.main --config=configs/NAME.py:PRESET --workdir=runs/NAME [--config.KEY=VALUE ...]
 
@@ -79,5 +79,4 @@ def paths(config: Mapping | ConfigDict, prefix: str = "") -> Iterator[str]:
 
 def results(workdir: Path) -> list[Path]:
     """The files of a finished run that people look at first; where it has none of them, its result.json."""
-    files = [path for name in RESULTS for path in (workdir / name, *sorted(workdir.glob(f"*/{name}")))]
-    return [path for path in files if path.exists()] or [workdir / "result.json"]
+    return [path for name in RESULTS for path in sorted(workdir.glob(name))] or [workdir / "result.json"]
