@@ -203,7 +203,7 @@ def test_an_unreadable_photo_is_named_and_leaves_nothing_half_written(tmp_path):
     with pytest.raises(InputError, match=r"w_3\.jpg"):
         images.save(tmp_path, broken, matrices, (32, 32))
     assert [path.name for path in tmp_path.iterdir()] == ["matrices.npy"]
-    with pytest.raises(InputError, match="no complete view"):
+    with pytest.raises(InputError, match=r"images.npy is not there: run the stage"):
         images.load(tmp_path)
     images.save(tmp_path, as_photos([jpeg] * 5, sizes), matrices, (32, 32))
     assert images.load(tmp_path).images.shape == (5, 32, 32, 3)

@@ -4,11 +4,9 @@ Whole photo squashed to a square, box around the head, window, aligned head: eac
 photo pixels to view pixels. A view lies in a memory-mapped file, so photos never have to fit in memory.
 """
 
-import contextlib
 import io
 import math
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from whale_jax import geometry, progress
+from whale_jax import geometry, progress, storage
 from whale_jax.data import check, threads
 from whale_jax.data.right_whale import Photos
 from whale_jax.errors import InputError
@@ -73,7 +71,8 @@ def save(
             raise InputError(f"{folder} holds another view: delete it or choose another folder")
         return view
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "matrices.npy", matrices)
+    with storage.replacing(folder / "matrices.npy") as partial, partial.open("wb") as file:
+        np.save(file, matrices)
     if shards:
         _join(shards, folder / "images.npy", (len(matrices), *size, 3))
     else:
@@ -82,11 +81,14 @@ def save(
 
 
 def load(folder: Path) -> View:
-    """The view that `save` left in `folder`, its images memory-mapped; InputError where there is none."""
-    try:
-        return View(np.load(Path(folder) / "images.npy", mmap_mode="r"), np.load(Path(folder) / "matrices.npy"))
-    except (OSError, ValueError, EOFError) as e:
-        raise InputError(f"{folder} holds no complete view: {e}") from e
+    """The view that `save` left in `folder`, its images memory-mapped; InputError where it is missing or damaged."""
+    with storage.reading(Path(folder) / "images.npy") as path:
+        images = np.load(path, mmap_mode="r")
+    with storage.reading(Path(folder) / "matrices.npy") as path:
+        matrices = np.load(path)
+    if images.dtype != np.uint8 or images.ndim != 4 or matrices.shape != (len(images), 3, 3):
+        raise InputError(f"{folder} holds no complete view: delete it and run its stage again")
+    return View(images, matrices)
 
 
 def decode(jpeg: bytes, scale: tuple[float, float] = (1, 1), *, window: Iterable[int] | None = None) -> np.ndarray:
@@ -151,13 +153,15 @@ def render(
     workers = workers or threads.cores()
 
     def tile(row: int) -> np.ndarray:
+        jpeg = photos.jpeg(row)
         try:
-            return _tile(photos.jpeg(row), plan, row)
+            return _tile(jpeg, plan, row)
         except InputError as e:
             raise InputError(f"{photos.name[row]}: {e}") from e
 
     bar = progress.bar(len(wanted), what=what or Path(path).parent.name, unit="photos")
-    with _partial(Path(path)) as partial, bar:
+    _expect_none(Path(path))
+    with storage.replacing(Path(path)) as partial, bar:
         views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(own), *size, 3))
         stack = np.zeros((batch, *plan.tile, 3), np.uint8)  # the last batch is padded: one compile for all
         tiles = threads.ahead(tile, wanted.tolist(), workers=workers, depth=batch + workers)
@@ -254,23 +258,17 @@ def _warp(tiles: jax.Array, matrices: jax.Array, size: geometry.Size) -> jax.Arr
 def _join(shards: Sequence[Path], path: Path, shape: tuple[int, ...]) -> None:
     """Writes the rows of .npy files, in order, into one."""
     check.room(path.parent, math.prod(shape))
-    with _partial(path) as partial:
+    _expect_none(path)
+    with storage.replacing(path) as partial:
         views, start = np.lib.format.open_memmap(partial, "w+", np.uint8, shape), 0
         for shard in shards:
-            some = np.load(shard, mmap_mode="r")
+            with storage.reading(shard):
+                some = np.load(shard, mmap_mode="r")
             views[start : start + len(some)] = some
             start += len(some)
         views.flush()
 
 
-@contextlib.contextmanager
-def _partial(path: Path) -> Iterator[Path]:
-    """A temporary name that becomes `path` when the block ends well, and vanishes when it does not."""
+def _expect_none(path: Path) -> None:
     if path.exists():
         raise InputError(f"{path} exists: delete it or choose another folder")
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

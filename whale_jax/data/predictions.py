@@ -1,11 +1,11 @@
 """What networks said of photos: predictions.npz, a row a photo, which knows the photos' names."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from whale_jax import storage
 from whale_jax.data.right_whale import Photos
 from whale_jax.errors import InputError
 
@@ -14,12 +14,12 @@ FILE, NAMES = "predictions.npz", "photo"
 
 def save(folder: Path, photos: Photos, found: Mapping[str, np.ndarray]) -> None:
     """Writes (N, ...) arrays, such as "points", "box", "logits" or "features", of N photos; NaN where there is none."""
-    np.savez(Path(folder) / FILE, **{NAMES: photos.name}, **found)
+    storage.savez(Path(folder) / FILE, **{NAMES: photos.name}, **found)
 
 
 def kinds(folder: str | Path) -> list[str]:
     """What the networks of a folder, which `load` can read, said of photos, such as "logits"."""
-    with np.load(Path(folder) / FILE) as file:
+    with storage.reading(Path(folder) / FILE) as path, np.load(path) as file:
         return sorted({*file.files} - {NAMES})
 
 
@@ -30,12 +30,9 @@ def load(folder: str | Path, name: str, photos: Photos) -> np.ndarray:
         InputError: a file that is missing, damaged or of other photos, or has no predictions of this kind.
     """
     path = Path(folder) / FILE
-    try:
-        with np.load(path) as file:
-            content = {key: file[key] for key in file.files if key in (NAMES, name)}
-            kinds, names = " and ".join(sorted({*file.files} - {NAMES})), content.pop(NAMES)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as e:
-        raise InputError(f"{path} cannot be read ({e}): delete {folder} and run its stage again") from e
+    with storage.reading(path), np.load(path) as file:
+        content = {key: file[key] for key in file.files if key in (NAMES, name)}
+        kinds, names = " and ".join(sorted({*file.files} - {NAMES})), content.pop(NAMES)
     if name not in content:
         raise InputError(f"{path} has {kinds}, not the {name} needed here: was it made for the right task?")
     if not np.array_equal(names, photos.name):

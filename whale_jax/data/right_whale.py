@@ -11,12 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
+from whale_jax import storage
 from whale_jax.data import annotations, beam, check, records
 from whale_jax.data.annotations import Catalogue
 from whale_jax.data.records import RightWhale
 from whale_jax.errors import InputError, full_disk
 
 COLUMNS = "columns.npz"
+METADATA = ("dataset_info.json", "features.json")  # of TFDS
 COLUMN = (*records.FACTS, "size")
 
 
@@ -125,10 +127,11 @@ def join(catalogue: Catalogue, shards: Sequence[tuple[Catalogue, Path]], folder:
 
 
 def load(folder: str | Path) -> Photos:
-    """The dataset that `build` wrote into a folder. Reads the columns only; JPEGs are read when asked for."""
+    """The dataset that `build` wrote into a folder. Reads the columns only; JPEGs are read when asked for.
+
+    A damaged file raises InputError, here or when its JPEG is read: each is compared with its checksum.
+    """
     columns = _read_columns(folder)
-    builder = tfds.builder_from_directory(_path(folder))
-    source = builder.as_data_source("+".join(builder.info.splits), decoders={"image": tfds.decode.SkipDecoding()})
     if not np.isfinite(columns["box"]).any():
         columns["box"] = annotations.around(columns["points"])
     number = {whale: i for i, whale in enumerate(columns["whales"])}
@@ -138,7 +141,7 @@ def load(folder: str | Path) -> Photos:
         whales=tuple(columns["whales"].tolist()),
         digest=str(columns["digest"]),
         asked=tuple(columns["asked"].tolist()) if "asked" in columns else (),
-        jpeg=lambda row: source[int(row)]["image"],
+        jpeg=_jpegs(_path(folder), columns),
         **{key: columns[key] for key in COLUMN},
     )
 
@@ -146,6 +149,20 @@ def load(folder: str | Path) -> Photos:
 def unchanged(catalogue: Catalogue, folder: str | Path) -> bool:
     """Whether the dataset in a folder is of these photos and tables, to tell by file sizes."""
     return str(_read_columns(folder, "source")["source"]) == _source(catalogue)
+
+
+def rewritten(catalogue: Catalogue, folder: str | Path, *, since: float) -> list[str]:
+    """Names of the photos whose bytes are not those of the dataset in a folder, among files written `since` a time.
+
+    Files that nobody touched since then are not read; of a zip file that was, all photos are.
+    """
+    files = [path for path in catalogue.root.rglob("*") if path.is_file() and path.stat().st_mtime > since]
+    columns = _read_columns(folder, "name", "sha256")
+    imported = {name: row.tobytes() for name, row in zip(columns["name"].tolist(), columns["sha256"], strict=True)}
+    names = imported.keys() & {photo.name for photo in catalogue.photos}
+    if not any(path.suffix.lower() == ".zip" for path in files):
+        names &= {path.name for path in files}
+    return sorted(name for name in names if hashlib.sha256(catalogue.read_bytes(name)).digest() != imported[name])
 
 
 def annotated(photos: Photos, name: str) -> np.ndarray:
@@ -213,8 +230,29 @@ def _read_columns(folder: str | Path, *names: str) -> dict[str, np.ndarray]:
     """The columns of these names; all, where none is given."""
     if not (path := _path(folder) / COLUMNS).exists():
         raise InputError(f"no photos were imported into {str(folder)!r}: run the import first")
-    with np.load(path) as file:
+    with storage.reading(path), np.load(path) as file:
         return {key: file[key] for key in names or file.files}
+
+
+def _jpegs(path: Path, columns: dict[str, np.ndarray]) -> Callable[[int], bytes]:
+    """row -> the photo's file, out of a dataset whose `columns` have the SHA-256 of each."""
+    for name in METADATA:
+        with storage.reading(path / name):
+            pass
+    with storage.reading(path):
+        builder = tfds.builder_from_directory(path)
+        source = builder.as_data_source("+".join(builder.info.splits), decoders={"image": tfds.decode.SkipDecoding()})
+        if len(source) != len(columns["name"]):
+            raise ValueError(f"{len(source):,} photos in place of {len(columns['name']):,}")
+
+    def jpeg(row: int) -> bytes:
+        with storage.reading(path):
+            content = source[int(row)]["image"]
+            if hashlib.sha256(content).digest() != columns["sha256"][row].tobytes():
+                raise ValueError(f"{columns['name'][row]} is not the photo that was imported")
+            return content
+
+    return jpeg
 
 
 def _source(catalogue: Catalogue) -> str:

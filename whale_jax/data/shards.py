@@ -62,5 +62,5 @@ def parts(workdir: Path, count: int) -> list[tuple[slice, Path]]:
 def remove(workdir: Path) -> None:
     """Removes them all, when they have been put together; from the first moment on, none is there."""
     with contextlib.suppress(FileNotFoundError):
-        gone = (Path(workdir) / FOLDER).rename(Path(workdir) / "joined")
+        gone = (Path(workdir) / FOLDER).rename(Path(workdir) / f"{FOLDER}.tmp")
         shutil.rmtree(gone)

@@ -6,13 +6,13 @@ training and the next in validation, the validation would be flattered. So folds
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from whale_jax import storage
 from whale_jax.data.right_whale import Photos, annotated
 from whale_jax.errors import InputError
 
@@ -196,20 +196,16 @@ def save(folder: Path, photos: Photos, split: Split) -> None:
         if load(folder, photos).hash != split.hash:
             raise InputError(f"{path} is another split, which later stages may rely on: choose another folder")
         return
-    partial = path.with_name("splits.json.partial")
-    partial.write_text(json.dumps({"hash": split.hash, **_facts(split, photos)}), encoding="utf-8")
-    os.replace(partial, path)
+    storage.write_text(path, json.dumps({"hash": split.hash, **_facts(split, photos)}))
 
 
 def load(folder: Path, photos: Photos) -> Split:
     """The split that `save` left in `folder`. A file that was changed, or is of other photos, raises InputError."""
     path = Path(folder) / "splits.json"
-    try:
+    with storage.reading(path):
         facts = json.loads(path.read_text(encoding="utf-8"))
         written = facts.pop("hash")
         names, columns = facts["name"], {key: np.array(facts[key], np.int32) for key in ("fold", "single", "group")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
-        raise InputError(f"{path} is no split file ({type(e).__name__}: {e}): run the split stage") from e
     if written != _hash(facts):
         raise InputError(f"{path} was changed after it was written: take it from a backup or split anew")
     if strangers := sorted(set(names) ^ set(photos.name.tolist())):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from whale_jax import storage
 from whale_jax.errors import InputError
 
 MOST = 10  # problems reported at once
@@ -170,13 +171,11 @@ def read_sample(path: Path, problems: list[str]) -> tuple[tuple[str, ...], dict[
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Writes a CSV by way of a temporary name, so that what bears `path`'s name is whole."""
-    partial = path.with_suffix(".tmp")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    """Writes a whole CSV."""
+    with storage.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
         table.writerows(rows)
-    partial.replace(path)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -8,8 +8,8 @@ import numpy as np
 from ml_collections import ConfigDict
 from scipy import special
 
-from whale_jax import calibration, errors, retrieval
-from whale_jax.data import predictions, right_whale, splits
+from whale_jax import calibration, retrieval
+from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.programs import retrieve, stack
 
 DEFAULTS = {
@@ -26,10 +26,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     features, label = predictions.load(config.inputs.features, "features", photos), photos.label
-    with np.load(Path(config.inputs.probabilities) / "probabilities.npz") as given:
-        if config.source not in given:
-            raise errors.unknown("source of probabilities", config.source, list(given))
-        network = given[config.source]
+    network = probabilities.load_source(config.inputs.probabilities, config.source)
     usable = np.isfinite(features).all(1) & np.isfinite(network).all(1)
     gallery, valid = retrieve.catalogue(photos, split, config.fold, usable)
     asked = np.union1d(valid, np.flatnonzero(usable & (label < 0)))
@@ -43,7 +40,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         # A photo validated on gets what was fitted on others: it has no say in what is said of it.
         cross = {"group": split.group[valid], "parts": config.parts}
         found[name][valid] = calibration.cross_fit(fit, both[valid], label[valid], prior, **cross)
-    np.savez(workdir / "probabilities.npz", **found)
+    probabilities.save(workdir, found)
     measured = {name: stack.score(p[valid], label[valid]) for name, p in found.items()}
     few = valid[retrieve.rare(label, valid, gallery, few=config.few)]
     if len(few):

@@ -7,8 +7,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import calibration, errors, registry
-from whale_jax.data import right_whale, splits
-from whale_jax.programs import caveats, figures, files, stack
+from whale_jax.data import probabilities, right_whale, splits
+from whale_jax.programs import caveats, figures, provenance, stack
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
@@ -37,21 +37,20 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             f"{len(valid)} photos are validated on: too few to calibrate on some and look at others"
         )
     written, found, drawn = {}, {}, {}
-    with np.load(Path(config.inputs.probabilities) / "probabilities.npz") as given:
-        for name in given:
-            p = stack.finish(given[name], 0.0)
-            after = calibration.cross_fit(fit, p[valid], label, prior, group=group, parts=config.parts)
-            whole = fit(p[valid], label, prior)
-            calibrated = whole(p)
-            calibrated[valid] = after
-            written[name] = np.where(np.isfinite(given[name]), calibrated, np.nan)
-            found[name] = {"temperature": whole.temperature, "prior": whole.weight}
-            for kind, own in (("before", p[valid]), ("after", after)):
-                found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}
-                drawn[f"{name}, {kind}"] = calibration.reliability(own, label)
-    np.savez(workdir / "probabilities.npz", **written)
+    for name, given in probabilities.load(config.inputs.probabilities).items():
+        p = stack.finish(given, 0.0)
+        after = calibration.cross_fit(fit, p[valid], label, prior, group=group, parts=config.parts)
+        whole = fit(p[valid], label, prior)
+        calibrated = whole(p)
+        calibrated[valid] = after
+        written[name] = np.where(np.isfinite(given), calibrated, np.nan)
+        found[name] = {"temperature": whole.temperature, "prior": whole.weight}
+        for kind, own in (("before", p[valid]), ("after", after)):
+            found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}
+            drawn[f"{name}, {kind}"] = calibration.reliability(own, label)
+    probabilities.save(workdir, written)
     figures.save(workdir / "reliability.png", figures.reliability_diagram, drawn)
-    made = files.read(Path(config.inputs.probabilities) / "result.json")
+    made = provenance.read(Path(config.inputs.probabilities))
     return {
         "split": split.hash,
         "metrics": found,

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
+from whale_jax import storage
+
 # Okabe and Ito's palette, which the colour-blind can tell apart: a thing has one colour in all pictures.
 ORANGE, GREEN, BLUE, SKY, RED = "#E69F00", "#009E73", "#0072B2", "#56B4E9", "#D55E00"
 GREY = "#5F6368"
@@ -86,13 +88,11 @@ class Panel(NamedTuple):
 
 
 def save(path: Path, draw: Callable[..., Figure], *args: Any, **kwargs: Any) -> None:
-    """Draws in our style and writes a PNG, by way of a temporary name."""
-    partial = path.with_name(path.name + ".tmp")
-    with matplotlib.rc_context(STYLE):
+    """Draws in our style and writes a whole PNG."""
+    with storage.replacing(path) as partial, matplotlib.rc_context(STYLE):
         figure = draw(*args, **kwargs)
         FigureCanvasAgg(figure)
         figure.savefig(partial, format="png")
-    partial.replace(path)
 
 
 def curves(columns: Sequence[Sequence[Panel]], title: str, unit: str = "epochs") -> Figure:

@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.data import predictions, right_whale, splits, tables
+from whale_jax.data import predictions, probabilities, right_whale, splits, tables
 from whale_jax.programs import finished
 
 DEFAULTS = {
@@ -34,10 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if made.result["program"] not in MAKERS:
         maker = made.result["program"]
         raise errors.InputError(f"{folder} was made by {maker!r}: labels are guessed by {', '.join(MAKERS)}")
-    with np.load(folder / "probabilities.npz") as given:
-        if config.source not in given:
-            raise errors.unknown("source of probabilities", config.source, list(given))
-        p = given[config.source]
+    p = probabilities.load_source(folder, config.source)
     surest = np.nan_to_num(p, nan=-1).max(1)
     asked = np.flatnonzero((photos.label < 0) & (surest >= 0))
     most = round(config.share * len(asked))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, progress
+from whale_jax import errors, progress, storage
 from whale_jax.programs import caveats, figures, files, finished, pictures
 from whale_jax.programs.finished import Stage
 
@@ -101,12 +101,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def revisit(config: ConfigDict, workdir: Path) -> None:
     """Prints the tables of a report that was made before."""
-    print(f"\n{(workdir / 'table.md').read_text(encoding='utf-8')}", flush=True)
+    with storage.reading(workdir / "table.md") as path:
+        print(f"\n{path.read_text(encoding='utf-8')}", flush=True)
 
 
 def publish(workdir: Path, text: str) -> None:
     """Writes tables to workdir/table.md, and prints them."""
-    (workdir / "table.md").write_text(text + "\n", encoding="utf-8")
+    storage.write_text(workdir / "table.md", text + "\n")
     print(f"\n{text}\n", flush=True)
 
 

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from whale_jax import calibration, metrics, progress, registry
-from whale_jax.data import predictions, right_whale, splits
+from whale_jax.data import predictions, probabilities, right_whale, splits
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "features": ""},  # more networks: features2, features3 ...
@@ -61,7 +61,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(np.unique(split.group[valid])) > 1:
         best[valid] = calibration.cross_fit(choose, *of, group=split.group[valid])
     found = {"stack": best, "network": network, **(alone if len(alone) > 1 else {})}
-    np.savez(workdir / "probabilities.npz", **found)
+    probabilities.save(workdir, found)
     fitted = found if config.on == "features" else {"stack": found["stack"]}  # the others had not seen these photos
     return {
         "split": split.hash,

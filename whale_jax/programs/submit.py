@@ -9,7 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.data import right_whale, splits, tables
+from whale_jax.data import probabilities, right_whale, splits, tables
 from whale_jax.programs import caveats, finished, stack
 
 DEFAULTS = {
@@ -33,8 +33,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = splits.load(Path(config.inputs.split), photos)
     made = finished.read(config.inputs.probabilities)
     floor = 0.0 if made.result["program"] == "calibrate" else config.floor
-    with np.load(made.folder / "probabilities.npz") as file:
-        choices = {name: file[name] for name in file}
+    choices = probabilities.load(made.folder)
     if config.source not in ("best", *choices):
         raise errors.unknown("source of probabilities", config.source, ["best", *choices])
     sources = list(choices) if config.source == "best" else [config.source]
