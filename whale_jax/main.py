@@ -33,6 +33,8 @@ def main(argv: list[str]) -> None:
         raise InputError(f"unknown argument {argv[1]!r}: everything is a flag, such as --config.seed=1")
     if SHARD.value and WAY.value != "none":
         raise InputError("--shard is for processes that know nothing of each other: leave out --distributed")
+    if not WORKDIR.value:
+        raise InputError("--workdir is empty: name the folder of the run")
     own = Shard.read(SHARD.value) if SHARD.value else None
     processes.set_up()
     hosts.connect(WAY.value, address=COORDINATOR.value, number=NUMBER.value, index=INDEX.value, timeout=TIMEOUT.value)

@@ -180,3 +180,23 @@ def test_what_a_split_must_hold_out_for_a_calibration():
 def test_no_root(tmp_path):
     with pytest.raises(errors.InputError, match="set root"):
         stage.run(stage.config("import_photos"), tmp_path)
+
+
+def test_a_photo_that_changed_at_equal_size_is_named(tmp_path):
+    for name, colour in (("a.jpg", 0), ("b.jpg", 0)):
+        Image.new("RGB", (40, 30), (colour,) * 3).save(tmp_path / name)
+    config = stage.config("import_photos", root=str(tmp_path))
+    stage.run(config, tmp_path / "run")
+    later = (tmp_path / "run" / "config.json").stat().st_mtime + 10
+    os.utime(tmp_path / "a.jpg", (later, later))  # touched, and the same
+    content = bytearray((tmp_path / "b.jpg").read_bytes())
+    content[-3] ^= 1
+    with warned() as warnings:
+        stage.run(config, tmp_path / "run")
+    assert not warnings
+    (tmp_path / "b.jpg").write_bytes(content)
+    os.utime(tmp_path / "b.jpg", (later, later))
+    with warned() as warnings:
+        stage.run(config, tmp_path / "run")
+    [text] = warnings
+    assert "has changed since it was imported: 1 photos, such as b.jpg, have other pixels" in text

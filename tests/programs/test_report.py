@@ -175,5 +175,5 @@ def test_wrong_inputs(run_folder, tmp_path, given, message):
 
 def test_damaged_stages(tmp_path):
     (tmp_path / "result.json").write_text("{")
-    with pytest.raises(errors.InputError, match=r"damaged .* run its stage again"):
+    with pytest.raises(errors.InputError, match=r"result.json cannot be read .* run its stage again"):
         finished.read(tmp_path)

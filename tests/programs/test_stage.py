@@ -1,13 +1,11 @@
 """A stage is done once, knows what it was made from, and refuses what does not belong together."""
 
-import json
-
 import filelock
 import pytest
 from ml_collections import ConfigDict
 
 from whale_jax import errors
-from whale_jax.programs import files, pipeline, stage
+from whale_jax.programs import files, pipeline, provenance, stage
 
 
 class Program:
@@ -127,8 +125,8 @@ def test_a_refused_stage_has_no_claim_on_its_folder(program, tmp_path):
 def test_an_input_that_changed_since_is_refused(program, tmp_path):
     stage.run(config(value=1), tmp_path / "a")
     stage.run(config(tmp_path / "a"), tmp_path / "b")
-    result = json.loads((tmp_path / "a" / "result.json").read_text())
-    (tmp_path / "a" / "result.json").write_text(json.dumps({**result, "digest": "another"}))
+    result = {**files.read(tmp_path / "a" / "result.json"), "digest": "another"}
+    files.write(tmp_path / "a" / "result.json", provenance.seal(result, tmp_path / "a"))
     with pytest.raises(errors.InputError, match=r"other inputs \(before differ"):
         stage.run(config(tmp_path / "a"), tmp_path / "b")
 

@@ -40,6 +40,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "split": data.split.hash,
         "fold": selection.held_out(config),
         "photos": data.photos.digest,
+        "device": results[0]["device"],
         **(hosts.once(predicted, config, workdir, data) or {}),
         "single_warp": [result["metrics"] for result in results],
         "training_seconds": sum(result["training"]["seconds"] for result in results),

@@ -1,33 +1,32 @@
 """JSON files that are whole or not there, and folders that one run has to itself."""
 
 import contextlib
+import errno
 import hashlib
 import json
-import uuid
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from whale_jax import errors, hosts
+from whale_jax import errors, hosts, storage
 
 LOCK = ".lock"
 PATIENCE = 2.0  # seconds: some look into a folder for a moment only
 
 
 def write(path: Path, content: Any) -> None:
-    """Writes JSON by way of a temporary name, so that what bears `path`'s name is whole; only the first host does."""
-    if not hosts.first():
-        return
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # others may be writing the same
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    """Writes a whole file of JSON; only the first host does."""
+    if hosts.first():
+        storage.write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def read(path: Path) -> Any:
-    """The JSON in a file, None where there is no file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    """The JSON in a file, None where there is no file; a damaged one raises InputError."""
+    with storage.reading(path):
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def hash_of(content: Any) -> str:
@@ -41,11 +40,32 @@ class BusyError(errors.InputError):
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Inside, no other run works in the folder. The system ends a lock with the process that holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Inside, no other run works in the folder. The system ends a lock with the process that holds it.
+
+    A folder that is another run's, or that cannot be written to, raises InputError.
+    """
+    lock = filelock.FileLock(folder / LOCK, timeout=PATIENCE)
     try:
-        with filelock.FileLock(folder / LOCK, timeout=PATIENCE):
-            yield
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except filelock.Timeout:
         what = "another run is at work in it: let it end, or choose another --workdir"
         raise BusyError(f"{folder}: {what}") from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # which has a message of its own
+        what = "may this user write there? If not, choose another --workdir"
+        raise errors.InputError(f"{folder} cannot be written to ({error.strerror}): {what}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a run that was killed left under temporary names; the folder must be `locked`."""
+    for path in folder.glob(f"*{storage.PARTIAL}"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from whale_jax import errors
 from whale_jax.data.right_whale import Photos
-from whale_jax.programs import files
+from whale_jax.programs import files, provenance
 
 
 class Stage(NamedTuple):
@@ -22,10 +22,7 @@ class Stage(NamedTuple):
 def read(folder: str | Path) -> Stage:
     """The stage in a folder. One that is not done or damaged raises InputError."""
     folder = Path(folder)
-    try:
-        config, result = files.read(folder / "config.json"), files.read(folder / "result.json")
-    except (OSError, ValueError) as e:
-        raise errors.InputError(f"{folder} is damaged ({e}): delete it and run its stage again") from e
+    config, result = files.read(folder / "config.json"), provenance.read(folder)
     if config is None or result is None:
         raise errors.InputError(f"{folder} holds no finished stage (no config.json and result.json): run it first")
     return Stage(folder, config, result)

@@ -79,11 +79,15 @@ def revisit(config: ConfigDict, workdir: Path) -> None:
     if not (root := find(config)).is_dir():
         return
     try:
-        same = right_whale.unchanged(read(config), workdir)
+        catalogue = read(config)
+        same = right_whale.unchanged(catalogue, workdir)
+        names = right_whale.rewritten(catalogue, workdir, since=(workdir / "config.json").stat().st_mtime)
     except errors.InputError:
-        same = False
-    if not same:
-        logging.warning("%s has changed since it was imported: choose another --workdir to use it as it is now", root)
+        same, names = False, []
+    if not same or names:
+        which = f": {len(names):,} photos, such as {names[0]}, have other pixels" if names else ""
+        what = "choose another --workdir to use it as it is now"
+        logging.warning("%s has changed since it was imported%s: %s", root, which, what)
 
 
 def withhold(catalogue: annotations.Catalogue, share: float) -> annotations.Catalogue:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, hosts, progress
 from whale_jax.data import shards
-from whale_jax.programs import assembly, files, processes, stage
+from whale_jax.programs import assembly, files, processes, provenance, stage
 
 TOGETHER = True
 DEFAULTS = {
@@ -43,10 +44,23 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     keep = ("seconds", "metrics", "training", "training_seconds", "images_per_second")
     results = {name: results[name] for name in names}
     return {
+        "device": ", ".join(sorted({result["device"] for result in results.values()})),
         "split": next((result["split"] for result in results.values() if result["split"]), None),
         "stages": {name: {key: result[key] for key in keep if key in result} for name, result in results.items()},
-        "digest": files.hash_of({name: result["digest"] for name, result in results.items()}),
+        "digest": _digest(results),
     }
+
+
+def made(config: ConfigDict, workdir: Path) -> str | None:
+    """The digest that `run` would return, None where a stage is left to do."""
+    results = {name: provenance.read(workdir / name) for name in order(config.stages)}
+    return _digest(results) if all(results.values()) else None
+
+
+def revisit(config: ConfigDict, workdir: Path) -> None:
+    """Looks at every stage again: some say what has changed since they were done."""
+    for name in order(config.stages):
+        stage.run(resolve(config.stages[name], config.stages, workdir), workdir / name)
 
 
 def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
@@ -95,6 +109,10 @@ def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
                 f"stage {name} needs photos of two sightings to be held out with fold {own.fold}, of whales that others"
                 " show too: add photos of such whales from other days, or set the split's group to 'none'"
             )
+
+
+def _digest(results: Mapping[str, Mapping[str, Any]]) -> str:
+    return files.hash_of({name: result["digest"] for name, result in results.items()})
 
 
 def order(stages: ConfigDict) -> list[str]:

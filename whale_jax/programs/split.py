@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
+from whale_jax import errors, registry, storage
 from whale_jax.data import groups, images, right_whale, splits
 
 DEFAULTS = {
@@ -63,7 +63,7 @@ def head(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
     matrices = groups.head_matrices(photos)
     annotated = right_whale.annotated(photos, "points") | right_whale.annotated(photos, "box")
     matrices[(photos.label < 0) & ~annotated] = np.nan  # not learned from, so not rendered either
-    with tempfile.TemporaryDirectory(dir=workdir) as folder:
+    with tempfile.TemporaryDirectory(dir=workdir, suffix=storage.PARTIAL) as folder:
         view = images.save(Path(folder) / "heads", photos, matrices, groups.HEAD_SIZE)
         return groups.join(
             groups.near_duplicates(view.images, photos.label, view.pictured), groups.by_encounter(photos)

@@ -9,25 +9,18 @@ import contextlib
 import datetime
 import importlib
 import json
-import platform
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import flax
-import jax
-import jaxlib
-import numpy
-import optax
 from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import errors, hosts, registry
 from whale_jax.data import shards
-from whale_jax.programs import files, ranges
+from whale_jax.programs import files, provenance, ranges, sharding
 
 PROGRAMS = (
     "draw",
@@ -93,18 +86,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         workdir: the stage's folder.
 
     Returns:
-        What stands in result.json: what the program returned, and seconds, digest, split, fold, inputs, versions and
-        device. The fold is the one that nothing was learned from, where there is one.
+        What stands in result.json: what the program returned, and seconds, digest, split, fold, inputs, checksums of
+        the stage's files, and the code, versions and device that made them. The fold is the one that nothing was
+        learned from, where there is one.
 
     Raises:
-        InputError: a bad config, a folder of another one or where another run is at work, a missing or changed input,
-            inputs of different splits or folds.
+        InputError: a bad config, a folder of another one, where another run is at work or that cannot be written to, a
+            missing, damaged or changed input, inputs of different splits or folds.
 
     Several hosts call it alike: they do together what is TOGETHER in its program, each a shard of what is made of every
     photo, and wait for the first to do the rest.
     """
     one = _open(config, Path(workdir))
-    if not one.runs_stages and (done := files.read(one.workdir / "result.json")):
+    if (done := provenance.read(one.workdir)) and _is_complete(one, done):
         hosts.once(getattr(one.program, "revisit", lambda *_: None), config, one.workdir)
         return done
     apart = _apart(one)
@@ -116,9 +110,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             _work(one, apart, began)
             hosts.wait()
         else:
-            _deal_out(one)
+            try:
+                sharding.deal_out(one)
+            except errors.InputError:
+                _withdraw(one.workdir)
+                raise
             hosts.once(_work, one, apart, began)
-    if (result := files.read(one.workdir / "result.json")) is None:
+    if (result := provenance.read(one.workdir)) is None:
         raise errors.InputError(f"{one.workdir}: the first host could not do it, and says why")
     return result
 
@@ -137,7 +135,7 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
     if one.runs_stages:
         one.program.shard(config, one.workdir, own)
         return
-    if files.read(one.workdir / "result.json"):
+    if provenance.read(one.workdir):
         return
     _apart(one)
     with contextlib.ExitStack() as held:
@@ -151,10 +149,10 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
             held.enter_context(files.locked(own.folder(one.workdir)))
             _say(one)
         try:
-            _shard(one, own)
+            sharding.make(one, own)
         except errors.InputError as error:
             with files.locked(one.workdir):
-                mistake = _discard(one, own, error)
+                mistake = sharding.discard(one, own, error)
                 if not shards.every(one.workdir):
                     for name in one.known:
                         (one.workdir / f"{name}.json").unlink(missing_ok=True)
@@ -176,7 +174,7 @@ class _Stage(NamedTuple):
         config: of it.
         workdir: its folder.
         inputs: result.json of each input.
-        known: what is written of it before it begins: "config" and "inputs", their digests.
+        known: what is written of it before it begins: "config" and "inputs", their identities.
     """
 
     program: ModuleType
@@ -196,86 +194,60 @@ def _open(config: ConfigDict, workdir: Path) -> _Stage:
     claim(config, workdir)
     wanted = json.loads(config.to_json_best_effort())
     inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
-    digests = {name: result["digest"] for name, result in inputs.items()}
-    one = _Stage(module(config.program), config, workdir, inputs, {"config": wanted, "inputs": digests})
+    identities = {name: provenance.identity(result) for name, result in inputs.items()}
+    one = _Stage(module(config.program), config, workdir, inputs, {"config": wanted, "inputs": identities})
     if not one.runs_stages:
-        _match(workdir, "inputs", digests, files.read(workdir / "inputs.json"))
+        _match(workdir, "inputs", identities, files.read(workdir / "inputs.json"))
     return one
 
 
 def _begin(one: _Stage, held: contextlib.ExitStack) -> None:
     """Has the first host take the folder, for as long as `held` is open."""
-    one.workdir.mkdir(parents=True, exist_ok=True)
     if hosts.first():
         held.enter_context(files.locked(one.workdir))
+        files.sweep(one.workdir)
         _say(one)
 
 
-def _deal_out(one: _Stage) -> None:
-    """Does in shards what is made of every photo, where there are several hosts, or where that was begun in shards."""
-    there = shards.every(one.workdir)
-    hosts.wait()  # until all have looked
-    if hasattr(one.program, "shard") and (there or hosts.count() > 1):
-        there = there or [shards.Shard(i, hosts.count()) for i in range(hosts.count())]
-        try:
-            hosts.each(_shards, one, there[hosts.index() :: hosts.count()])
-        except errors.InputError:
-            _withdraw(one.workdir)
-            raise
+def _is_complete(one: _Stage, result: Mapping[str, Any]) -> bool:
+    """Whether nothing is left to do: of a pipeline, whether its stages are those of its result, and done."""
+    if not one.runs_stages:
+        return True
+    made = one.program.made(one.config, one.workdir)
+    return made is not None and _digest(one, made) == result["digest"]
 
 
-def _shards(one: _Stage, own: Iterable[shards.Shard]) -> None:
-    for shard in own:
-        with files.locked(shard.folder(one.workdir)):
-            try:
-                _shard(one, shard)
-            except errors.InputError as error:
-                raise _discard(one, shard, error) from None
-
-
-def _shard(one: _Stage, own: shards.Shard) -> None:
-    if not own.done(one.workdir):
-        one.program.shard(one.config, one.workdir, own)
-        own.finish(one.workdir)
-
-
-def _discard(one: _Stage, own: shards.Shard, error: errors.InputError) -> errors.InputError:
-    """Removes the folder of a shard that could not be made, and that of all, where no other is there; what to say."""
-    folder = own.folder(one.workdir)
-    if {path.name for path in folder.iterdir()} <= {files.LOCK}:
-        shutil.rmtree(folder)
-    with contextlib.suppress(OSError):  # it is not empty
-        folder.parent.rmdir()
-    others = (
-        f"\nto change the config, delete {one.workdir} first: it has other shards" if folder.parent.exists() else ""
-    )
-    return errors.InputError(f"{error}{others}")
+def _digest(one: _Stage, made: Any) -> str:
+    """Of the config, the inputs and what a program says that it made of them. Where the inputs lie is no matter."""
+    digests = {name: result["digest"] for name, result in one.inputs.items()}
+    return files.hash_of([{**one.known["config"], "inputs": digests}, made])
 
 
 def _work(one: _Stage, apart: dict[str, Any], began: float) -> None:
     """Runs the program in its folder, and writes what `run` returns."""
-    wanted, digests = one.known.values()
+    before = files.read(one.workdir / "result.json") or {}  # of a pipeline that has got more stages
     try:
         found = one.program.run(one.config, one.workdir)
     except errors.InputError:
         _withdraw(one.workdir)
         raise
+    if not hosts.first():
+        return
     result = {
         "program": one.config.program,
-        "seed": wanted.get("seed"),
-        "seconds": round(time.perf_counter() - began, 1),
+        "seed": one.known["config"].get("seed"),
+        "seconds": round(before.get("seconds", 0) + time.perf_counter() - began, 1),
         "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        "device": provenance.device(),
         **apart,
         **found,
-        "inputs": digests,
-        # Where the inputs lie is no matter.
-        "digest": files.hash_of([{**wanted, "inputs": digests}, found.get("digest")]),
-        "device": _device(),
-        "versions": {m.__name__: m.__version__ for m in (jax, jaxlib, flax, optax, numpy)}
-        | {"python": platform.python_version()},
+        "inputs": {name: result["digest"] for name, result in one.inputs.items()},
+        "digest": _digest(one, found.get("digest")),
+        "code": provenance.code(),
+        "versions": provenance.versions(),
     }
-    files.write(one.workdir / "result.json", result)
-    for caveat in found.get("caveats", ()) if hosts.first() else ():
+    files.write(one.workdir / "result.json", provenance.seal(result, one.workdir, whole=not one.runs_stages))
+    for caveat in found.get("caveats", ()):
         logging.warning("%s: %s", one.workdir.name, caveat)
 
 
@@ -297,15 +269,10 @@ def _check_keys(keys: Iterable[str], program: str, known: Iterable[str]) -> None
 
 
 def _say(one: _Stage) -> None:
-    """Writes whose the folder is."""
+    """Writes whose the folder is, once: how old config.json is tells what has changed since the stage began."""
     for name, content in one.known.items():
-        files.write(one.workdir / f"{name}.json", content)
-
-
-def _device() -> str:
-    there = hosts.devices()
-    number = f" on each of {len(there)} hosts" if len(there) > 1 else ""
-    return f"{len(there[0])} x {there[0][0].device_kind}{number}"
+        if files.read(path := one.workdir / f"{name}.json") != content:
+            files.write(path, content)
 
 
 def _match(workdir: Path, name: str, own: Mapping[str, Any], there: Mapping[str, Any] | None) -> None:
@@ -345,7 +312,7 @@ def _withdraw(workdir: Path) -> None:
 
 
 def _result(path: str) -> dict:
-    result = files.read(Path(path) / "result.json")
+    result = provenance.read(Path(path))
     if result is None:
         raise errors.InputError(f"{path} holds no finished stage (no result.json): run the stage that makes it first")
     return result

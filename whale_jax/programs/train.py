@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import calibration, errors, hosts, registry
 from whale_jax.data import groups, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, begin, caveats, files, selection
+from whale_jax.programs import assembly, begin, caveats, files, provenance, selection
 from whale_jax.programs.assembly import NAMING, Data, Network
 from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
@@ -88,6 +88,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "metrics": result.pop("best"),
         "last": last,
         "caveats": caveats.of_names("calibrated", last["calibrated"], whales=whales) if "calibrated" in last else [],
+        "device": provenance.device(network.parallel.devices),
         "parameters": states.parameter_count(network.state),
         "trained_on": len(rows),
         "guessed": int((data.photos.label[rows] < 0).sum()) if target is not None else 0,
