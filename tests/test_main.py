@@ -31,6 +31,7 @@ CASES = {
     "flag": ([CLASSIFIER, "--wrokdir=x"], ["Unknown command line flag 'wrokdir'", "workdir"]),
     "shard": ([DEMO, "--shard=8/8"], ["'8/8' is no shard: 0/8 to 7/8 are eight of them"]),
     "shards of hosts": ([DEMO, "--shard=0/8", "--distributed=auto"], ["--shard is for processes that know nothing"]),
+    "empty workdir": ([DEMO, "--workdir="], ["--workdir is empty: name the folder of the run"]),
     "argument": ([CLASSIFIER, "epochs=3"], ["unknown argument 'epochs=3'", "--config.seed=1"]),
 }
 
@@ -60,7 +61,7 @@ for arguments in {commands!r}:
 def answers(tmp_path_factory):
     """Case -> what was said on standard error, and the folder that must stay as it was."""
     workdir = tmp_path_factory.mktemp("runs") / "new"
-    commands = [[*arguments, f"--workdir={workdir}"] for arguments, _ in CASES.values()] + [[CLASSIFIER]]
+    commands = [[f"--workdir={workdir}", *arguments] for arguments, _ in CASES.values()] + [[CLASSIFIER]]
     program = PROGRAM.format(commands=commands)
     found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     parts = found.stderr.split("====\n")

@@ -97,6 +97,13 @@ def checksums_of(folder: Path) -> dict[str, str] | None:
     return _checksums_of(path, stat.st_mtime_ns, stat.st_size)
 
 
+def verify(folder: Path) -> None:
+    """Raises InputError where any file of a finished stage is not what the stage wrote."""
+    for name in checksums_of(folder) or ():
+        with reading(folder / name):
+            pass
+
+
 class _ChangedError(InputError):
     """A file is not what its stage wrote."""
 

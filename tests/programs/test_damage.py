@@ -174,3 +174,13 @@ def test_a_run_from_before_there_were_checksums_is_read_with_one_warning(made, t
     assert use(run, tmp_path / "out") == use(made, tmp_path / "other")
     assert [record.message for record in caplog.records if "before results had checksums" in record.message]
     assert sum("before results had checksums" in record.message for record in caplog.records) == 1
+
+
+def test_a_drawn_photo_that_changed_is_not_imported(made, tmp_path):
+    shutil.copytree(made / "drawn", tmp_path / "drawn")
+    photo = sorted((tmp_path / "drawn" / "pod" / "imgs").iterdir())[3]
+    photo.write_bytes(photo.read_bytes()[::-1])
+    config = stage.config("import_photos", inputs={"drawn": str(tmp_path / "drawn"), "imported": ""})
+    with pytest.raises(errors.InputError, match=rf"{photo} has changed since its stage wrote it: delete .*drawn and"):
+        stage.run(config, tmp_path / "photos")
+    assert not (tmp_path / "photos").exists()

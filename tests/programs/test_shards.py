@@ -35,6 +35,8 @@ def whole(tmp_path_factory):
 def drawn(whole, tmp_path, monkeypatch):
     """The folder of a run that has come as far as the photos, and that does not wait long for others."""
     shutil.copytree(whole[0] / "drawn", tmp_path / "run" / "drawn")
+    path = tmp_path / "run" / "drawn" / "result.json"  # without checksums: tests replace photos
+    files.write(path, {key: value for key, value in files.read(path).items() if key not in ("files", "checksum")})
     monkeypatch.setattr(files, "PATIENCE", 0.1)
     return tmp_path / "run"
 

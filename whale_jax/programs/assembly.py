@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from whale_jax import augment, errors, geometry, registry, retrieval
 from whale_jax.data import images, loader, right_whale, splits
 from whale_jax.models import MODELS
-from whale_jax.programs import files
+from whale_jax.programs import files, finished
 from whale_jax.tasks import Task
 from whale_jax.tasks.arcface import arcface
 from whale_jax.tasks.bbox import bbox
@@ -199,7 +199,7 @@ def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = Tru
 
 def reopen(folder: Path, *, batch: int, best: bool = True) -> tuple[ConfigDict, Data, Network]:
     """A trained network with its config and its data, for batches of another size."""
-    config = ConfigDict(files.read(folder / "config.json"))
+    config = ConfigDict(finished.read(folder).config)
     config.batch = batch
     data = load_data(config)
     return config, data, restore(config, folder, classes=len(data.photos.whales), best=best)

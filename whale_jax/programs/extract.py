@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import registry
 from whale_jax.data import predictions
-from whale_jax.programs import assembly
+from whale_jax.programs import assembly, provenance
 
 DEFAULTS = {
     "inputs": {"network": ""},
@@ -32,7 +32,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for name, value in found.items():
         full[name][rows] = value
     predictions.save(workdir, data.photos, full)
-    return {"features": int(found["features"].shape[1]), "photos": len(rows)}
+    device = provenance.device(network.parallel.devices)
+    return {"features": int(found["features"].shape[1]), "photos": len(rows), "device": device}
 
 
 def check(config: ConfigDict) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors
+from whale_jax import errors, storage
 from whale_jax.data import annotations, right_whale, shards, tables
 from whale_jax.programs import files, stage
 
@@ -70,7 +70,9 @@ def build(config: ConfigDict, catalogue: annotations.Catalogue, folder: Path) ->
 
 
 def read(config: ConfigDict) -> annotations.Catalogue:
-    """The photos, but for the names that are withheld."""
+    """The photos, but for the names that are withheld; drawn ones that have changed since raise InputError."""
+    if config.inputs.drawn:
+        storage.verify(Path(config.inputs.drawn))
     return withhold(annotations.read(find(config)), config.unnamed)
 
 

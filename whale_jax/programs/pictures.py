@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from whale_jax import errors, geometry, metrics
+from whale_jax import errors, geometry, metrics, storage
 from whale_jax.data import images, predictions, right_whale, splits
 from whale_jax.programs import figures, finished, sheets
 from whale_jax.programs.figures import BLUE, GREEN, ORANGE, RED, SKY, Line, Panel
@@ -100,7 +100,9 @@ def lines(one: Stage, look: Look, *keys: str, timed: bool = False, weights: str 
     training = one.result["training"]
     examples = 60 * training["images_per_second"] if timed else one.result["trained_on"]
     unit = examples / one.config["batch"]  # in steps
-    rows, best = log.read(one.folder), training["best_step"] / unit
+    best = training["best_step"] / unit
+    with storage.reading(one.folder / "metrics.jsonl"):
+        rows = log.read(one.folder)
     pairs = {key: [(row["step"] / unit, row[key]) for row in rows if key in row] for key in keys}
     drawn = []
     for key, xy in pairs.items():
@@ -208,7 +210,7 @@ def likeliest_sheet(found: Mapping[str, Stage], photos: right_whale.Photos) -> I
     table = found["submission"].folder / "likeliest.csv" if "submission" in found else None
     if "aligned" not in found or not table or not table.exists():  # submissions were made without it once
         return
-    with table.open(newline="", encoding="utf-8") as file:
+    with storage.reading(table), table.open(newline="", encoding="utf-8") as file:
         answers = list(csv.reader(file))[1:]
     view = images.load(found["aligned"].folder)
     aspect = head_aspect(found["aligned"], view)

@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, crossfit, files, finished
+from whale_jax.programs import assembly, crossfit, files, finished, provenance
+from whale_jax.train.parallel import parallel
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 
@@ -41,7 +42,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if whales:
         found["logits"] = found["logits"][:, chosen]
     predictions.save(workdir, photos, found)
-    return {"predicted": int(view.pictured.sum()), **crossfit.measured(found, photos)}
+    device = provenance.device(parallel(own.parallel, batch=own.batch).devices)
+    return {"predicted": int(view.pictured.sum()), "device": device, **crossfit.measured(found, photos)}
 
 
 def columns(known: Sequence[str], wanted: Sequence[str], folder: Path) -> list[int]:

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import attribution, errors, geometry, progress, registry
 from whale_jax.data import loader, splits
-from whale_jax.programs import assembly, figures, finished, pictures, sheets
+from whale_jax.programs import assembly, figures, finished, pictures, provenance, sheets
 from whale_jax.programs.sheets import Looked
 from whale_jax.train import loop
 
@@ -53,6 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return {
         "split": data.split.hash,
         "photos": len(rows),
+        "device": provenance.device(network.parallel.devices),
         "names": data.photos.name[rows].tolist(),
         "metrics": {name: float(np.nanmean(values)) for name, values in inside.items()},
     }
