@@ -1,4 +1,4 @@
-"""Where the result of a stage comes from: its files, the code, the versions and the devices that made them."""
+"""Where a result comes from: the inputs of its stage, and the code, versions and devices that made its files."""
 
 import functools
 import hashlib
@@ -74,6 +74,40 @@ def read(folder: Path) -> dict[str, Any] | None:
         what = f"{result['code']['version']}, and this is {code()['version']}"
         _warn("code", f"{folder} was made by other code ({what}): it is kept; delete it to make it anew")
     return result
+
+
+def required(folder: str | Path) -> dict[str, Any]:
+    """What stands in result.json of an input; a folder without one raises InputError."""
+    if (result := read(Path(folder))) is None:
+        what = "holds no finished stage (no result.json): run the stage that makes it first"
+        raise errors.InputError(f"{folder} {what}")
+    return result
+
+
+def sides(stage: Any) -> dict[str, Any]:
+    """The one split, and the one fold held out, of a stage that `stage` opened and its inputs.
+
+    Inputs that are ELSEWHERE may have others. More than one of either raises InputError.
+    """
+    program, config, workdir, inputs = stage.program, stage.config, stage.workdir, stage.inputs
+    results = [result for name, result in inputs.items() if name not in getattr(program, "ELSEWHERE", ())]
+    split, fold = ({result[key] for result in results if result.get(key) is not None} for key in ("split", "fold"))
+    if len(split) > 1:
+        origins = [
+            f"  {config.inputs[name]}: {result['split']}" for name, result in inputs.items() if result.get("split")
+        ]
+        what = f"the inputs of {workdir} belong to {len(split)} different splits: make them from one"
+        raise errors.InputError("\n".join([what, *origins]))
+    fold |= {config.fold} if "fold" in config else set()
+    if len(fold) > 1 and getattr(program, "ANY_FOLD", False):
+        fold = set()
+    if len(fold) > 1:
+        held_out = " and ".join(map(str, sorted(fold)))
+        raise errors.InputError(
+            f"{workdir} and what it is made from hold out folds {held_out} (-1 is none): what was learned from would be"
+            " validated on; set one fold for all of them"
+        )
+    return {"split": next(iter(split), None), "fold": next(iter(fold), None)}
 
 
 def identity(result: dict[str, Any]) -> str:

@@ -101,13 +101,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if (done := provenance.read(one.workdir)) and _is_complete(one, done):
         hosts.once(getattr(one.program, "revisit", lambda *_: None), config, one.workdir)
         return done
-    apart = _apart(one)
+    sides = provenance.sides(one)
     hosts.wait()  # until all have seen what there is, and what is not
     began = time.perf_counter()
     with contextlib.ExitStack() as held:
         hosts.each(_begin, one, held)
         if getattr(one.program, "TOGETHER", False):
-            _work(one, apart, began)
+            _work(one, sides, began)
             hosts.wait()
         else:
             try:
@@ -115,7 +115,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             except errors.InputError:
                 _withdraw(one.workdir)
                 raise
-            hosts.once(_work, one, apart, began)
+            hosts.once(_work, one, sides, began)
     if (result := provenance.read(one.workdir)) is None:
         raise errors.InputError(f"{one.workdir}: the first host could not do it, and says why")
     return result
@@ -137,7 +137,7 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
         return
     if provenance.read(one.workdir):
         return
-    _apart(one)
+    provenance.sides(one)
     with contextlib.ExitStack() as held:
         with files.locked(one.workdir):  # so that neither a run of all nor what clears up comes between
             there = shards.every(one.workdir)
@@ -193,7 +193,7 @@ def _open(config: ConfigDict, workdir: Path) -> _Stage:
     check(config)
     claim(config, workdir)
     wanted = json.loads(config.to_json_best_effort())
-    inputs = {name: _result(path) for name, path in wanted.get("inputs", {}).items() if path}
+    inputs = {name: provenance.required(path) for name, path in wanted.get("inputs", {}).items() if path}
     identities = {name: provenance.identity(result) for name, result in inputs.items()}
     one = _Stage(module(config.program), config, workdir, inputs, {"config": wanted, "inputs": identities})
     if not one.runs_stages:
@@ -223,7 +223,7 @@ def _digest(one: _Stage, made: Any) -> str:
     return files.hash_of([{**one.known["config"], "inputs": digests}, made])
 
 
-def _work(one: _Stage, apart: dict[str, Any], began: float) -> None:
+def _work(one: _Stage, sides: dict[str, Any], began: float) -> None:
     """Runs the program in its folder, and writes what `run` returns."""
     before = files.read(one.workdir / "result.json") or {}  # of a pipeline that has got more stages
     try:
@@ -239,7 +239,7 @@ def _work(one: _Stage, apart: dict[str, Any], began: float) -> None:
         "seconds": round(before.get("seconds", 0) + time.perf_counter() - began, 1),
         "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         "device": provenance.device(),
-        **apart,
+        **sides,
         **found,
         "inputs": {name: result["digest"] for name, result in one.inputs.items()},
         "digest": _digest(one, found.get("digest")),
@@ -282,37 +282,9 @@ def _match(workdir: Path, name: str, own: Mapping[str, Any], there: Mapping[str,
         raise errors.InputError(f"{workdir} belongs to other {name} ({differ} differ): choose another --workdir")
 
 
-def _apart(one: _Stage) -> dict[str, Any]:
-    """The one split, and the one fold held out, of a stage and its inputs; those ELSEWHERE may have others."""
-    program, config, workdir, inputs, _ = one
-    own = [result for name, result in inputs.items() if name not in getattr(program, "ELSEWHERE", ())]
-    split, fold = ({result[key] for result in own if result.get(key) is not None} for key in ("split", "fold"))
-    if len(split) > 1:
-        whose = [f"  {config.inputs[name]}: {one['split']}" for name, one in inputs.items() if one.get("split")]
-        what = f"the inputs of {workdir} belong to {len(split)} different splits: make them from one"
-        raise errors.InputError("\n".join([what, *whose]))
-    fold |= {config.fold} if "fold" in config else set()
-    if len(fold) > 1 and getattr(program, "ANY_FOLD", False):
-        fold = set()
-    if len(fold) > 1:
-        held_out = " and ".join(map(str, sorted(fold)))
-        raise errors.InputError(
-            f"{workdir} and what it is made from hold out folds {held_out} (-1 is none): what was learned from would be"
-            " validated on; set one fold for all of them"
-        )
-    return {"split": next(iter(split), None), "fold": next(iter(fold), None)}
-
-
 def _withdraw(workdir: Path) -> None:
     """Removes what says whose a folder is, and the folder, where nothing else is in it."""
     if hosts.first() and {path.name for path in workdir.iterdir()} <= {"config.json", "inputs.json", files.LOCK}:
         for path in workdir.iterdir():
             path.unlink()
         workdir.rmdir()
-
-
-def _result(path: str) -> dict:
-    result = provenance.read(Path(path))
-    if result is None:
-        raise errors.InputError(f"{path} holds no finished stage (no result.json): run the stage that makes it first")
-    return result
