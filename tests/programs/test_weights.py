@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from tests.programs.test_stages import photos
 from whale_jax import calibration, errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, begin, crossfit, files, predict, selection, stage
+from whale_jax.programs import assembly, begin, crossfit, files, predict, provenance, selection, stage
 
 MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
@@ -227,7 +227,7 @@ def test_what_a_network_has_seen_must_be_known(world):
     """As it would not be, were photos dealt to parts in another way since."""
     world.train("first", program="crossfit", **KEYPOINTS)
     path = world.folder / "first" / "part0" / "result.json"
-    files.write(path, {**files.read(path), "rows": "dealt otherwise"})
+    files.write(path, provenance.seal({**files.read(path), "rows": "dealt otherwise"}, path.parent))
     with pytest.raises(errors.InputError, match="part0 was trained when photos were dealt to parts otherwise"):
         stage.run(apply(world, "first"), world.folder / "same")
 
