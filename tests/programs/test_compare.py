@@ -41,13 +41,20 @@ def compared(folders, workdir):
     return stage.run(compare_config.get_config(",".join(folders)), workdir)
 
 
+def lines_of(result):
+    """The lines of a comparison's table, without the notes under it."""
+    return [line for line in result["table"].splitlines() if line.startswith("|")]
+
+
 def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_path):
-    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    table = lines_of(compared(folders, tmp_path / "out"))
     assert [cell.strip() for cell in table[0].strip("|").split("|")] == ["train", "runs", "log loss", "top-1", "time"]
     assert [line.split("|")[1].strip() for line in table[2:]] == ["model.dropout=0.0", "model.dropout=0.5"]
     assert "5.100 ± 0.141" in table[2]  # the sample's deviation: 0.2 / sqrt(2)
     assert "4.200 ± 0.283" in table[3]
-    assert (tmp_path / "out" / "table.md").read_text().splitlines() == table
+    written = (tmp_path / "out" / "table.md").read_text()
+    assert written.splitlines()[:4] == table
+    assert written.splitlines()[-1].startswith("- the weights are those that were best on these very photos")
     assert json.loads((tmp_path / "out" / "table.json").read_text())[0]["log_loss"][0] == pytest.approx(5.1)
     assert (tmp_path / "out" / "table.png").stat().st_size > 5000
     assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
@@ -86,7 +93,7 @@ def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_pat
         files.write(folder / "result.json", {**files.read(folder / "result.json"), "last": last})
     config = compare_config.get_config(",".join(folders))
     config.weights = "last"
-    table = stage.run(config, tmp_path / "out")["table"].splitlines()
+    table = lines_of(stage.run(config, tmp_path / "out"))
     assert [cell.strip() for cell in table[0].strip("|").split("|")][2:5] == ["log loss", "calibrated", "top-1"]
     assert [cell.strip() for cell in table[2].split("|")][3:6] == ["6.000 ± 0.000", "3.500 ± 0.000", "50.0% ± 0.0%"]
 
@@ -95,7 +102,7 @@ def test_what_only_some_recipes_have_measured_leaves_the_others_cells_empty(fold
     for folder in (folders[0], folders[1], folders[3]):  # of the first recipe, one run only
         result = files.read(Path(folder) / "result.json")
         files.write(Path(folder) / "result.json", {**result, "metrics": {**result["metrics"], "map": 0.5}})
-    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    table = lines_of(compared(folders, tmp_path / "out"))
     cells = [line.split("|")[5].strip(" -:") for line in table]
     assert cells == ["mAP", "", "", "0.500 ± 0.000"]
 
@@ -104,7 +111,7 @@ def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
     for folder in folders[2:]:
         config = files.read(Path(folder) / "config.json")
         files.write(Path(folder) / "config.json", {**config, "begin": "exact", "together": 1})
-    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    table = lines_of(compared(folders, tmp_path / "out"))
     assert [line.split("|")[1:3] for line in table[2:]] == [
         [" model.dropout=0.0 ", "    2 "],
         [" model.dropout=0.5 ", "    2 "],
@@ -120,7 +127,7 @@ def test_a_pipeline_has_nothing_to_compare(folders, tmp_path):
 def test_a_recipe_goes_by_its_label(folders, tmp_path):
     config = compare_config.get_config(",".join(folders))
     config.labels = {"run1": "half", "run3": "half"}
-    table = stage.run(config, tmp_path / "out")["table"].splitlines()
+    table = lines_of(stage.run(config, tmp_path / "out"))
     assert [line.split("|")[1].strip() for line in table[2:]] == ["model.dropout=0.0", "half"]
 
 
@@ -184,7 +191,7 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
         files.write(folder / "config.json", config)
         files.write(folder / "result.json", result)
     folders = [str(tmp_path / "temperature"), str(tmp_path / "dirichlet")]
-    table = compared(folders, tmp_path / "out")["table"].splitlines()
+    table = lines_of(compared(folders, tmp_path / "out"))
     heads = [cell.strip() for cell in table[0].strip("|").split("|")]
     assert heads[2:5] == ["log loss", "calibrated", "on training photos"]
     [row] = [line for line in table if "by=stack method=dirichlet" in line]
@@ -192,7 +199,7 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
     config = compare_config.get_config(",".join(folders))
     first, second = config.inputs
     config.sources = {first: ("network",), second: ("stack",)}
-    table = stage.run(config, tmp_path / "some")["table"].splitlines()[2:]
+    table = lines_of(stage.run(config, tmp_path / "some"))[2:]
     assert ["by=stack" in line for line in table] == [False, True]
     config.sources = {first: ("stak",)}
     with pytest.raises(errors.InputError, match=r"unknown source of probabilities in .*did you mean stack"):
@@ -213,7 +220,7 @@ def test_what_networks_said_goes_by_how_they_were_trained(tmp_path):
             result = {"program": program, "split": "s", "digest": folder.name, "seconds": 1.0}
             files.write(folder / "result.json", result | {"metrics": {"top1": rate + seed / 10}})
         searches.append(str(folder))
-    table = compared(searches, tmp_path / "out")["table"].splitlines()
+    table = lines_of(compared(searches, tmp_path / "out"))
     assert [[cell.strip() for cell in line.split("|")[1:4]] for line in table[2:]] == [
         ["features.network.model.dropout=0.0", "2", "5.0% ± 7.1%"],
         ["features.network.model.dropout=0.5", "2", "55.0% ± 7.1%"],
@@ -232,7 +239,7 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
             config["inputs"]["weights"] = weights
             files.write(Path(folder) / "config.json", config)
             runs.append(folder)
-    table = compared(runs, tmp_path / "out")["table"].splitlines()[2:]
+    table = lines_of(compared(runs, tmp_path / "out"))[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
     assert re.match(r"\| inputs.weights= +\|", table[0])
     assert re.match(r"\| weights=train [0-9a-f]{6} +\|", table[1])  # its whole config would be no name
@@ -244,7 +251,7 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
             files.write(folder / "config.json", {"program": program, "inputs": {"network": network}})
             config = files.read(Path(own) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
             files.write(Path(own) / "config.json", config)
-    table = compared(runs, tmp_path / "two")["table"].splitlines()[2:]
+    table = lines_of(compared(runs, tmp_path / "two"))[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
     one = stage.config("train", seed=9)
     found = ablations.ablate(

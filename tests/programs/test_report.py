@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.programs.runs import NAMING, WHALES, inputs, put
 from whale_jax import errors
-from whale_jax.programs import files, finished, report
+from whale_jax.programs import caveats, files, finished, report
 
 SETTINGS = dict(matplotlib.rcParams)
 
@@ -104,6 +104,12 @@ def test_what_must_be_known_of_a_result_stands_under_the_tables(run_folder, tmp_
     finally:
         files.write(folder / "result.json", result)
     assert "\n\n- calibrated: stack: worth nothing\n\nMade on" in text
+    assert caveats.IN_SAMPLE not in text  # nothing was chosen on the photos of a calibration
+
+
+def test_what_was_chosen_on_the_photos_measured_is_told(run_folder, tmp_path):
+    text = make(run_folder, tmp_path, "naive_classifier", "photos")[0]["table"]
+    assert f"|\n\n- classifier: {caveats.IN_SAMPLE}\n" in text
 
 
 def test_a_share_of_few_photos_has_its_interval_and_one_of_many_has_none():

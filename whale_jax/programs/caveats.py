@@ -7,6 +7,10 @@ from scipy import stats
 FEW = 200  # photos: of fewer, a share has its interval beside it
 ONLY_PRIOR = 0.95  # share of the prior in calibrated probabilities from which nothing else is left
 LOST = 0.25  # head lengths of median error from which most crops miss the head
+# Of trainings whose best weights are measured: the other figures of a run are of photos that nothing was fitted on.
+IN_SAMPLE = (
+    "the weights are those that were best on these very photos, so their figures flatter by as much as that does"
+)
 
 
 def of_names(source: str, log_loss: float, *, whales: int, prior: float = 0.0) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax import errors, registry
-from whale_jax.programs import assembly, figures, files, finished, pictures, report, stage
+from whale_jax.programs import assembly, caveats, figures, files, finished, pictures, report, stage
 from whale_jax.programs.finished import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
@@ -44,8 +44,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     metrics = [key for key in report.COLUMNS if any(key in one.result["metrics"] for one in runs)]
     rows = [{"name": name, **summary(group, metrics)} for name, group in recipes.items()]
     text = report.markdown(programs[0], rows)
-    if config.absent:
-        text += "\n\n" + "\n".join(f"- not there: {what}" for what in config.absent)
+    in_sample = config.weights == "best" and programs[0] == "train"
+    notes = [f"- {caveats.IN_SAMPLE}; config.weights=last compares the last ones"] if in_sample else []
+    notes += [f"- not there: {what}" for what in config.absent]
+    if notes:
+        text += "\n\n" + "\n".join(notes)
     values = {report.COLUMNS[key][0]: [measured(group, key) for group in recipes.values()] for key in metrics}
     figures.save(workdir / "table.png", figures.comparison, list(recipes), values, programs[0])
     if programs[0] in TRAINED and (panels := curves(recipes, metrics, config.weights)):

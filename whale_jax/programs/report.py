@@ -86,7 +86,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     found = gather(config.inputs)
     tables, seconds = tabulate(found), times(found, workdir)
     made_on = sorted({one.result["device"] for one in finished.ancestors(found.values())})
-    doubts = [f"- {one.folder.name}: {caveat}" for one in found.values() for caveat in one.result.get("caveats", ())]
+    chosen = [f"- classifier: {caveats.IN_SAMPLE}"] if found.keys() & pictures.CLASSIFIERS.keys() else []
+    doubts = chosen + [
+        f"- {one.folder.name}: {caveat}" for one in found.values() for caveat in one.result.get("caveats", ())
+    ]
     measured, timed = ([markdown(title, rows) for title, rows in part.items()] for part in (tables, seconds))
     parts = [*measured, "\n".join(doubts), *timed, f"Made on {', '.join(made_on)}."]
     text = "\n\n".join(filter(None, parts))
