@@ -168,3 +168,35 @@ def test_a_run_that_is_stopped_says_how_it_goes_on(monkeypatch, capsys):
         main.run()
     assert ended.value.code == 130
     assert "give the same command again" in capsys.readouterr().err
+
+
+SWALLOWING = """
+import os, signal
+from whale_jax import errors, preemption
+preemption.listen()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except BaseException:  # as some library may
+    pass
+try:
+    preemption.heed()
+except errors.PreemptedError:
+    os._exit(preemption.EXIT)
+"""
+
+
+def test_a_request_to_end_that_a_library_swallows_is_honoured_before_the_next_stage():
+    ended = subprocess.run([sys.executable, "-c", SWALLOWING], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == preemption.EXIT, ended.stderr
+
+
+def test_a_request_to_end_is_honoured_while_the_program_is_still_loaded(tmp_path):
+    command = [sys.executable, "-v", "-m", "whale_jax.main", DEMO, f"--workdir={tmp_path / 'run'}"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stderr:
+            if line.startswith("import 'jax"):
+                process.terminate()
+                break
+        process.stderr.read()
+        assert process.wait() == preemption.EXIT
+    assert not (tmp_path / "run").exists()

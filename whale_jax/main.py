@@ -3,9 +3,14 @@
 The only file that knows flags: it sets up JAX, turns the config into a run and an error into a message.
 """
 
+import signal
+import sys
+
+if __name__ == "__main__":  # before what takes seconds to import
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+
 import argparse
 import errno
-import sys
 import time
 from pathlib import Path
 

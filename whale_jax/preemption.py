@@ -14,10 +14,21 @@ from whale_jax import errors, hosts
 
 EXIT = 75  # EX_TEMPFAIL of sysexits.h: try again
 
+_requested = threading.Event()
+
 
 def listen() -> None:
     """From now on the signal raises PreemptedError, wherever the process is."""
     signal.signal(signal.SIGTERM, _stop)
+
+
+def heed() -> None:
+    """Raises PreemptedError where a request to end is not honoured yet. Every host calls it, between two stages.
+
+    What a library swallowed comes back here, and so does what came while several hosts did not train.
+    """
+    if _requested.is_set() or (hosts.count() > 1 and hosts.asked_to_stop()):
+        raise errors.PreemptedError("asked to end")
 
 
 @contextlib.contextmanager
@@ -41,5 +52,6 @@ def watched() -> Iterator[Callable[[], bool]]:
 
 
 def _stop(*_: Any) -> None:
+    _requested.set()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt what the first has begun
     raise errors.PreemptedError("asked to end")

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, hosts, registry
+from whale_jax import errors, hosts, preemption, registry
 from whale_jax.data import shards
 from whale_jax.programs import files, provenance, ranges, sharding
 
@@ -97,6 +97,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Several hosts call it alike: they do together what is TOGETHER in its program, each a shard of what is made of every
     photo, and wait for the first to do the rest.
     """
+    preemption.heed()
     one = _open(config, Path(workdir))
     if (done := provenance.read(one.workdir)) and _is_complete(one, done):
         hosts.once(getattr(one.program, "revisit", lambda *_: None), config, one.workdir)
