@@ -1,4 +1,4 @@
-"""A step on every device of every host: jit over a mesh, or pmap. Both give the same numbers.
+"""A step on every device of every host: jit over a mesh, or pmap. Both give the same numbers, to rounding.
 
 Under jit the batch is sharded and the state replicated; XLA adds the sums over devices. Under pmap the same
 body gets `axis_name` and sums for itself. On a CPU one simulated device a core is the fast way.
