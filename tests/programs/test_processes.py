@@ -1,7 +1,10 @@
 """Stages at once come out as one after the other do, and what goes wrong in a process is said in the first one."""
 
 import multiprocessing
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +78,28 @@ def test_the_machine_is_dealt_out(monkeypatch, cores, gpus, wanted, number):
     assert len(dealt) == number
     assert sorted(core for share in dealt for core in share.cores) == list(range(cores))  # each core once
     assert [share.gpu for share in dealt] == (gpus.split(",")[:number] if gpus else [None] * number)
+
+
+QUIET = """
+import errno, gc, os, threading
+from whale_jax.programs import processes
+processes.quieten()
+def fail(error):
+    raise error
+class Reader:
+    def __del__(self):
+        raise RuntimeError("Event loop is closed")
+Reader()
+for error in (OSError(errno.ENOSPC, "full"), ValueError("a mistake")):
+    thread = threading.Thread(target=fail, args=(error,))
+    thread.start()
+    thread.join()
+"""
+
+
+def test_threads_print_nothing_of_a_full_disk_or_a_closed_loop_but_every_mistake():
+    ended = subprocess.run(
+        [sys.executable, "-c", QUIET], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert ended.stderr.count("Traceback") == 1, ended.stderr
+    assert "ValueError: a mistake" in ended.stderr

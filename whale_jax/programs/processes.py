@@ -1,6 +1,7 @@
 """The processes that stages run in: what each does first, and several at once, each with a share of the machine."""
 
 import concurrent.futures
+import errno
 import io
 import json
 import logging as stdlib_logging
@@ -8,7 +9,8 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -60,6 +62,20 @@ def quieten() -> None:
     handler = logging.get_absl_handler()
     handler.setFormatter(stdlib_logging.Formatter("%(message)s"))
     handler.addFilter(lambda record: record.levelno >= stdlib_logging.WARNING or "whale_jax" in record.pathname)
+    sys.unraisablehook = partial(_print_unless_told, sys.unraisablehook)
+    threading.excepthook = partial(_print_unless_told, threading.excepthook)
+
+
+def _print_unless_told(hook: Callable[[Any], None], unraised: Any) -> None:
+    """Leaves out what the libraries' threads print beside the error that is raised and becomes a message.
+
+    TensorStore goes on reading when Orbax has given up a damaged checkpoint, and TensorBoard writing on a full disk.
+    """
+    error = unraised.exc_value
+    closed = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not closed and not full:
+        hook(unraised)
 
 
 class Pool:
