@@ -12,6 +12,7 @@ from whale_jax.data import images, predictions, probabilities, right_whale
 from whale_jax.programs import files, provenance, stage
 
 MUTATIONS = 25
+READ = ("photos", "split", "view", "features", "probabilities")  # what `use` opens
 
 
 def finished(folder, name, **result):
@@ -82,7 +83,8 @@ def attack(run, out, *, mutations, seed):
     """Damages one file after the other; how often the result was the same, and how often there was a message."""
     draw, whole = random.Random(seed), outcome(run, out)
     assert isinstance(whole, tuple), whole
-    paths = [path for path in sorted(run.rglob("*")) if path.is_file() and path.name != files.LOCK]
+    paths = [path for name in READ for path in sorted((run / name).rglob("*")) if path.is_file()]
+    paths = [path for path in paths if path.name != files.LOCK]
     counts = {"same": 0, "message": 0}
     for _ in range(mutations):
         path = draw.choice(paths)
