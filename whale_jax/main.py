@@ -3,11 +3,12 @@
 The only file that knows flags: it sets up JAX, turns the config into a run and an error into a message.
 """
 
+import os
 import signal
 import sys
 
 if __name__ == "__main__":  # before what takes seconds to import
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(75))  # what is raised may be swallowed, as by a callback of JAX
 
 import argparse
 import errno
