@@ -86,7 +86,7 @@ SPECS = {
 
 
 @pytest.mark.parametrize("colour", [True, False])
-@pytest.mark.parametrize("name", augment.OPERATIONS.keys() - inputs.UNDONE)
+@pytest.mark.parametrize("name", sorted(augment.OPERATIONS.keys() - inputs.UNDONE))
 def test_every_operation_of_a_spec_changes_what_the_network_sees(name, colour):
     batch = make_batch(TURNED)
     tasks = [classify(size=SIZE, classes=4, colour=colour, augmentation=spec) for spec in (SPECS[name], "")]
