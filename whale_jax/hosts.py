@@ -8,10 +8,12 @@ first writes logs and results.
 import contextlib
 import functools
 import itertools
+import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -165,6 +167,15 @@ def agree(fine: bool) -> bool:
     if count() == 1:
         return fine
     return bool(multihost_utils.process_allgather(np.array(fine)).all())
+
+
+def of_first(content: Any) -> Any:
+    """What the first host gives, which can be written as JSON, on every host; every host calls it."""
+    if count() == 1:
+        return content
+    text = np.frombuffer(json.dumps(content).encode(), np.uint8)
+    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(text))))
+    return json.loads(bytes(np.asarray(multihost_utils.broadcast_one_to_all(np.resize(text, length)))))
 
 
 def all_rows(tree: dict) -> dict:

@@ -168,3 +168,13 @@ def test_a_pipeline_runs_stages_in_the_order_of_their_inputs(program, tmp_path):
     assert files.read(tmp_path / "b" / "config.json")["inputs"]["before"] == str(tmp_path / "a")
     with pytest.raises(errors.InputError, match="wait for each other"):
         pipeline.order(ConfigDict({"a": config("b"), "b": config("a")}))
+
+
+def test_what_another_host_wrote_is_waited_for_by_its_content(tmp_path, monkeypatch):
+    path, looks = tmp_path / "result.json", iter([{"digest": "old"}, {"loss": float("nan")}])
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: path.write_text(files.json.dumps(next(looks))))
+    files.await_content(path, {"loss": float("nan")})
+    assert next(looks, None) is None  # no sooner, and no later
+    monkeypatch.setattr(files, "LATE", -1.0)
+    with pytest.raises(errors.InputError, match="is not what the first host wrote"):
+        files.await_content(path, {"loss": 1.0})

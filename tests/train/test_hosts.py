@@ -102,6 +102,25 @@ def test_a_mistake_that_one_finds_in_its_photos_is_one_of_all(tmp_path):
     assert stage.run(stage.config("import_photos", root=str(root)), workdir)["photos"] == 4
 
 
+LATE = """
+from whale_jax.programs import files, provenance, stage
+looks, read = [], files.read
+def late(path):  # a network file system shows this host what the other wrote when it has looked three times
+    looks.append(path.name == "result.json")
+    return read(path) if sum(looks) > 3 else None
+if {index}:
+    files.read = late
+print(stage.run(stage.config("draw", whales=3, photos=8, test=2, width=96), {workdir!r})["digest"])
+"""
+
+
+def test_a_host_that_sees_a_result_late_waits_for_it(tmp_path):
+    ended = several.run(LATE.format(workdir=str(tmp_path / "pod"), index="{index}"), 2, devices=1)
+    assert [one.returncode for one in ended] == [0, 0], ended
+    digest = stage.run(stage.config("draw", whales=3, photos=8, test=2, width=96), tmp_path / "pod")["digest"]
+    assert all(one.stdout.splitlines()[-1] == digest for one in ended)
+
+
 def test_what_the_others_cannot_know_is_said():
     for given, what in [
         ({"way": "explicit", "number": 2}, "--coordinator_address and --process_id"),

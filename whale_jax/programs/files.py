@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import filelock
 from whale_jax import errors, hosts, storage
 
 LOCK = ".lock"
+LATE = 120.0  # seconds after which a network file system shows every host what one of them wrote
 PATIENCE = 2.0  # seconds: some look into a folder for a moment only
 
 
@@ -27,6 +29,19 @@ def read(path: Path) -> Any:
     """The JSON in a file, None where there is no file; a damaged one raises InputError."""
     with storage.reading(path):
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def await_content(path: Path, content: Any) -> None:
+    """Returns when `path` holds the JSON `content`, which another host wrote.
+
+    A network file system may show the file of before, or none, for a while. After LATE seconds, InputError.
+    """
+    until, wanted = time.monotonic() + LATE, hash_of(content)
+    while hash_of(read(path)) != wanted:  # NaN is not equal to itself, and is written alike
+        if time.monotonic() > until:
+            what = "is the folder on a disk that all hosts share?"
+            raise errors.InputError(f"{path} is not what the first host wrote, even after {LATE:g} s: {what}")
+        time.sleep(0.1)
 
 
 def hash_of(content: Any) -> str:

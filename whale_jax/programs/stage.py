@@ -99,7 +99,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     preemption.heed()
     one = _open(config, Path(workdir))
-    if (done := provenance.read(one.workdir)) and _is_complete(one, done):
+    if (done := provenance.read_together(one.workdir)) and hosts.agree(_is_complete(one, done)):
         hosts.once(getattr(one.program, "revisit", lambda *_: None), config, one.workdir)
         return done
     sides = provenance.sides(one)
@@ -117,7 +117,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 _withdraw(one.workdir)
                 raise
             hosts.once(_work, one, sides, began)
-    if (result := provenance.read(one.workdir)) is None:
+    if (result := provenance.read_together(one.workdir)) is None:
         raise errors.InputError(f"{one.workdir}: the first host could not do it, and says why")
     return result
 
