@@ -149,7 +149,10 @@ def test_names_beyond_ascii_pass_through_where_the_machine_knows_only_ascii(tmp_
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("Image,whaleID\na.jpg,x\nb.jpg,y\n", "stage box learns from photos with box"),
+        (
+            "Image,whaleID\na.jpg,x\nb.jpg,y\n",
+            "stage box .* photos with box, and there are none: fill in x, y, width and height",
+        ),
         (
             "Image,whaleID,bonnet_x,bonnet_y,blowhead_x,blowhead_y\na.jpg,,9,9,20,20\n",
             "stage name .* photos of two whales",

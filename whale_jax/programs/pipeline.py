@@ -19,7 +19,12 @@ DEFAULTS = {
     "stages": {},
     "processes": 1,  # stages at once, at most: each with a GPU, or with its share of the cores
 }
-COUNTED = {"label": "labelled", "box": "with_box", "points": "with_points"}  # by an import, of each annotation
+# Of each annotation, how an import calls the number of photos that have it, and the columns that give it.
+COUNTED = {
+    "label": ("labelled", "whaleID"),
+    "box": ("with_box", "x, y, width and height"),
+    "points": ("with_points", "bonnet_x, bonnet_y, blowhead_x and blowhead_y"),
+}
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -99,10 +104,13 @@ def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
     """Raises InputError where an import, or a split, leaves a later stage nothing to work on."""
     for name, own in stages.items():
         if program == "import_photos" and "task" in own and (learned := assembly.ANNOTATION[own.task.name]):
-            what = COUNTED[learned]
-            if not found[what] or (what == "labelled" and found["whales"] < 2):
-                least = "of two whales" if what == "labelled" else what.replace("_", " ")
-                raise errors.InputError(f"stage {name} learns from photos {least}, and there are none: add annotations")
+            counted, columns = COUNTED[learned]
+            if not found[counted] or (counted == "labelled" and found["whales"] < 2):
+                least = "of two whales" if counted == "labelled" else counted.replace("_", " ")
+                raise errors.InputError(
+                    f"stage {name} learns from photos {least}, and there are none: fill in {columns} in a table beside"
+                    " the photos, such as train.csv"
+                )
         held_out_groups = dict(enumerate(found.get("held_out_groups", ())))  # a fold of -1 holds out none
         if program == "split" and own.program == "calibrate" and held_out_groups.get(own.fold, 0) < 2:
             raise errors.InputError(
