@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,8 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     view = images.View(np.zeros((6, 8, 8, 3), np.uint8), np.tile(np.eye(3), (6, 1, 1)))
     monkeypatch.setattr(assembly, "load_data", lambda config: assembly.Data(data, split, view, None))
-    monkeypatch.setattr(assembly, "restore", lambda *_, **__: None)
+    network = SimpleNamespace(parallel=SimpleNamespace(devices=1))
+    monkeypatch.setattr(assembly, "restore", lambda *_, **__: network)
     length = np.linalg.norm(lost[:, 0] - lost[:, 1], axis=-1)
 
     def predict(network, data, rows, *, config):
@@ -43,6 +46,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     assert found["metrics"]["8"]["point_error"] == pytest.approx(0.0625, rel=1e-4)
     assert "2 photos" in found["table"].splitlines()[0]
     assert (tmp_path / "warps.png").exists()
+    assert found["device"].startswith("1 x ")
     config.most = 1
     assert "1 photos" in warps.run(config, tmp_path)["table"].splitlines()[0]
 

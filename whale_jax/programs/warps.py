@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import errors, tta
 from whale_jax.data import splits
-from whale_jax.programs import assembly, crossfit, figures, finished, report, selection
+from whale_jax.programs import assembly, crossfit, figures, finished, provenance, report, selection
 
 TURNS = tuple(range(0, 360, 45))
 DEFAULTS = {
@@ -43,6 +43,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError(f"{folder} finds no points: warps wants a crossfit with the task 'keypoints'")
     best = assembly.WEIGHTS[made.get("weights", "best")]  # as folders from before the key were
     trained, data, network = assembly.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
+    for warps in config.grids.values():
+        assembly.expect_sharp(ConfigDict({**trained, "warps": warps}), data.view.images.shape[1:3])
     rows = np.flatnonzero(splits.parts(data.split, trained.parts, trained.fold) == config.part)
     rows = np.setdiff1d(rows, selection.seen(finished.read(folder / f"part{config.part}"), data.split))
     rows = rows[data.view.pictured[rows] & np.isfinite(data.photos.points[rows]).all((1, 2))]
@@ -60,7 +62,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     text = report.markdown(f"warps a photo, {len(rows):,} photos", table)
     report.publish(workdir, text)
     figures.save(workdir / "warps.png", figures.warp_curve, table)
-    return {"split": data.split.hash, "table": text, "metrics": {row["name"]: row for row in table}}
+    return {
+        "split": data.split.hash,
+        "device": provenance.device(network.parallel.devices),
+        "table": text,
+        "metrics": {row["name"]: row for row in table},
+    }
 
 
 def check(config: ConfigDict) -> None:

@@ -1,13 +1,12 @@
 """What a run says: a line of JSON and TensorBoard events a measurement."""
 
 import json
-import os
 from pathlib import Path
 
 from absl import logging
 from tensorboardX import SummaryWriter
 
-from whale_jax import hosts
+from whale_jax import hosts, storage
 
 NAME = "metrics.jsonl"
 
@@ -34,12 +33,8 @@ class Log:
             logging.warning("%s: %d damaged lines are put into %s, the others are kept", path, len(damaged), aside.name)
         kept = "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step).encode()
         if kept != content:
-            partial = path.with_name(f"{NAME}.tmp")
-            with partial.open("wb") as file:
-                file.write(kept)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            with storage.replacing(path) as partial:
+                partial.write_bytes(kept)
         self._file = path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(Path(workdir) / "tensorboard"), purge_step=step or None)
 
