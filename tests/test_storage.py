@@ -74,8 +74,8 @@ def test_what_has_changed_since_its_stage_wrote_it_is_refused(tmp_path):
 def test_what_no_stage_has_written_yet_is_read_as_it_is(tmp_path):
     (tmp_path / "other.json").write_text("[1]", encoding="utf-8")
     finish(tmp_path)
-    with storage.reading(tmp_path / "other.json"):
-        pass
+    with storage.reading(tmp_path / "other.json") as path:
+        assert path.read_text(encoding="utf-8") == "[1]"
 
 
 @pytest.mark.parametrize("error", [ValueError("cut\noff"), KeyError("x"), MemoryError(), RecursionError("deep")])

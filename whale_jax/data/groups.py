@@ -74,8 +74,8 @@ def pairs_alike(heads: np.ndarray, rows: np.ndarray, others: np.ndarray) -> Iter
             block = rows[first : first + BLOCK]
             for start in range(0, len(others), BLOCK):
                 near = others[start : start + BLOCK]
-                one, other = np.nonzero(likeness(heads[block], heads[near]) > least)
-                yield np.stack([block[one], near[other]])
+                row, column = np.nonzero(likeness(heads[block], heads[near]) > least)
+                yield np.stack([block[row], near[column]])
             bar.update(len(block))
 
 
