@@ -3,6 +3,7 @@ so by its exit code: whoever started it can start it again.
 """
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,14 @@ _requested = threading.Event()
 def listen() -> None:
     """From now on the signal raises PreemptedError, wherever the process is."""
     signal.signal(signal.SIGTERM, _stop)
+
+
+def repeat() -> None:
+    """Has the signal come once more, in a moment: when the callback that swallowed what it raised has ended."""
+    listen()
+    again = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
+    again.daemon = True  # a run that is done ends without it
+    again.start()
 
 
 def heed() -> None:

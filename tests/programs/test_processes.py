@@ -103,3 +103,35 @@ def test_threads_print_nothing_of_a_full_disk_or_a_closed_loop_but_every_mistake
     )
     assert ended.stderr.count("Traceback") == 1, ended.stderr
     assert "ValueError: a mistake" in ended.stderr
+
+
+SWALLOWED = """
+import gc, os, signal
+from whale_jax import errors, preemption
+from whale_jax.programs import processes
+processes.quieten()
+preemption.listen()
+def callback(phase, info):  # as JAX has one
+    gc.callbacks.remove(callback)
+    os.kill(os.getpid(), signal.SIGTERM)
+gc.callbacks.append(callback)
+gc.collect()
+print("went on", flush=True)
+try:
+    signal.pause()
+except errors.PreemptedError:
+    print("and ended")
+"""
+
+
+def test_a_request_to_end_that_a_callback_swallowed_comes_again_and_prints_no_traceback():
+    ended = subprocess.run(
+        [sys.executable, "-c", SWALLOWED],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.stdout.splitlines() == ["went on", "and ended"], ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -69,9 +69,13 @@ def quieten() -> None:
 def _print_unless_told(hook: Callable[[Any], None], unraised: Any) -> None:
     """Leaves out what the libraries' threads print beside the error that is raised and becomes a message.
 
-    TensorStore goes on reading when Orbax has given up a damaged checkpoint, and TensorBoard writing on a full disk.
+    TensorStore goes on reading when Orbax has given up a damaged checkpoint, and TensorBoard writing on a full disk. A
+    request to end that a callback of a library swallowed is made again.
     """
     error = unraised.exc_value
+    if isinstance(error, errors.PreemptedError):
+        preemption.repeat()
+        return
     closed = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if not closed and not full:
