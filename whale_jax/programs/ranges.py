@@ -116,7 +116,8 @@ def check(config: Mapping[str, Any] | ConfigDict) -> None:
         taken = range_of(config["program"], path)
         if not all(number in taken for number in numbers) or (numbers and taken.count not in (0, len(numbers))):
             shown = f"{value:g}" if isinstance(value, float) else value
-            raise errors.InputError(f"config.{path} = {shown} must be {taken}")
+            finite = "" if "finite" in str(taken) or all(map(math.isfinite, numbers)) else ", and finite"
+            raise errors.InputError(f"config.{path} = {shown} must be {taken}{finite}")
 
 
 def range_of(program: str, path: str) -> Range:
