@@ -50,6 +50,21 @@ def test_records_say_what_the_columns_say(tmp_path, files):
             np.testing.assert_array_equal(record[key], getattr(photos, key)[row])
 
 
+@pytest.mark.parametrize("checksum", ["crc32", "sha256"])
+def test_a_photo_that_is_not_the_one_imported_is_named(tmp_path, files, checksum):
+    """By the checksum of today's datasets, and by that of those from before."""
+    right_whale.build(catalogue(tmp_path, files), tmp_path)
+    [path] = tmp_path.rglob(right_whale.COLUMNS)
+    with np.load(path) as file:
+        columns = {key: file[key] for key in file.files if key not in {"crc32", "sha256"} - {checksum}}
+    columns[checksum][2] ^= 1
+    np.savez(path, **columns)
+    photos = right_whale.load(tmp_path)
+    assert photos.jpeg(1) == files[photos.name[1]]
+    with pytest.raises(errors.InputError, match=rf"{photos.name[2]} cannot be read .*not the photo that was imported"):
+        photos.jpeg(2)
+
+
 def test_parts_are_joined_in_order_and_read_by_many_threads(tmp_path, files, monkeypatch):
     monkeypatch.setattr(records, "PART", 2 * len(files["w_1.jpg"]))
     right_whale.build(catalogue(tmp_path, files), tmp_path)

@@ -63,7 +63,7 @@ def found(catalogue: Catalogue, notes: Path) -> Iterator[check.Checked]:
     )
     for note in sorted(map(json.loads, lines), key=lambda note: note["row"]):
         photo, size, digest = catalogue.photos[note["row"]], tuple(note["size"]), bytes.fromhex(note["digest"])
-        marks = {key: note[key] for key in ("problem", "turned", "blank")}
+        marks = {key: note[key] for key in ("problem", "turned", "blank", "crc32")}
         yield check.Checked(photo, size=size, digest=digest, **marks)
 
 
@@ -73,5 +73,5 @@ def _decode(read_bytes: Callable[[str], bytes], row: tuple[int, Photo]) -> tuple
 
 def _note(row: tuple[int, check.Checked]) -> str:
     number, one = row
-    marks = {"problem": one.problem, "turned": one.turned, "blank": one.blank}
+    marks = {"problem": one.problem, "turned": one.turned, "blank": one.blank, "crc32": one.crc32}
     return json.dumps({"row": number, "size": one.size, "digest": one.digest.hex(), **marks})

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -25,10 +26,11 @@ class Checked(NamedTuple):
         photo: what is known of it.
         jpeg: content of the file.
         size: (height, width) in pixels.
-        digest: SHA-256 of the file.
+        digest: SHA-256 of the file, which tells photos apart.
         problem: which photo it is and why it cannot be read, "" where it can.
         turned: whether viewers turn it (EXIF), while its pixels are counted as they are stored.
         blank: whether parts of it are blank, as those of damaged files decode to, or all of it is.
+        crc32: of the file, which finds damage in half the time that `digest` takes.
     """
 
     photo: Photo
@@ -38,6 +40,7 @@ class Checked(NamedTuple):
     problem: str = ""
     turned: bool = False
     blank: bool = False
+    crc32: int = 0
 
 
 def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
@@ -60,7 +63,8 @@ def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
         where = f"{photo.where['whale']}: " if "whale" in photo.where else ""
         return Checked(photo, problem=f"{where}{photo.name} cannot be decoded ({reason})")
     blank = _blank(np.asarray(image)) or 0 <= jpeg.find(ZEROS, start) < jpeg.find(END, start)
-    return Checked(photo, jpeg, (height, width), hashlib.sha256(jpeg).digest(), turned=_turned(image), blank=blank)
+    digest, marks = hashlib.sha256(jpeg).digest(), {"turned": _turned(image), "blank": blank}
+    return Checked(photo, jpeg, (height, width), digest, crc32=zlib.crc32(jpeg), **marks)
 
 
 def _blank(picture: np.ndarray) -> bool:

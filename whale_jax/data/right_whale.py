@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -108,7 +109,7 @@ def join(catalogue: Catalogue, shards: Sequence[tuple[Catalogue, Path]], folder:
         if not unchanged(some, shard):
             raise InputError(f"{shard} holds other photos than are there now: delete {shard.parent}")
     columns = [_read_columns(shard) for _, shard in shards]
-    columns = {key: np.concatenate([one[key] for one in columns]) for key in (*COLUMN, "sha256", "skipped")}
+    columns = {key: np.concatenate([one[key] for one in columns]) for key in (*COLUMN, "sha256", "crc32", "skipped")}
     with _packaging(Path(folder)) as partial:
         path = _path(partial)
         path.mkdir(parents=True)
@@ -214,6 +215,7 @@ def _columns(rows: list[check.Checked], skipped: list[str]) -> dict[str, np.ndar
         **columns,
         "size": np.array([row.size for row in rows], np.int32),
         "sha256": sha256,
+        "crc32": np.array([row.crc32 for row in rows], np.uint32),
         "skipped": np.array(skipped, dtype=str),
     }
 
@@ -235,7 +237,7 @@ def _read_columns(folder: str | Path, *names: str) -> dict[str, np.ndarray]:
 
 
 def _jpegs(path: Path, columns: dict[str, np.ndarray]) -> Callable[[int], bytes]:
-    """row -> the photo's file, out of a dataset whose `columns` have the SHA-256 of each."""
+    """row -> the photo's file, out of a dataset whose `columns` have a checksum of each: SHA-256, in older ones."""
     for name in METADATA:
         with storage.reading(path / name):
             pass
@@ -245,10 +247,15 @@ def _jpegs(path: Path, columns: dict[str, np.ndarray]) -> Callable[[int], bytes]
         if len(source) != len(columns["name"]):
             raise ValueError(f"{len(source):,} photos in place of {len(columns['name']):,}")
 
+    def same(content: bytes, row: int) -> bool:
+        if "crc32" in columns:
+            return zlib.crc32(content) == columns["crc32"][row]
+        return hashlib.sha256(content).digest() == columns["sha256"][row].tobytes()
+
     def jpeg(row: int) -> bytes:
         with storage.reading(path / columns["name"][row]):  # no file of its own, but what a person calls it
             content = source[int(row)]["image"]
-            if hashlib.sha256(content).digest() != columns["sha256"][row].tobytes():
+            if not same(content, row):
                 raise ValueError("it is not the photo that was imported")
             return content
 
