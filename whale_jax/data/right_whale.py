@@ -172,6 +172,11 @@ def annotated(photos: Photos, name: str) -> np.ndarray:
     return values >= 0 if name == "label" else np.isfinite(values).all(tuple(range(1, values.ndim)))
 
 
+def located(photos: Photos) -> np.ndarray:
+    """(N,) bool, on which photos somebody marked the head, by points or a box."""
+    return annotated(photos, "points") | annotated(photos, "box")
+
+
 def _path(folder: str | Path) -> Path:
     return Path(folder) / RightWhale.name / str(RightWhale.VERSION)
 

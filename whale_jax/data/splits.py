@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from whale_jax import storage
-from whale_jax.data.right_whale import Photos, annotated
+from whale_jax.data.right_whale import Photos, annotated, located
 from whale_jax.errors import InputError
 
 
@@ -140,7 +140,7 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers
         raise InputError(f"strangers are a share of the whales, from 0 to below 1, not {strangers}")
     whales = np.random.default_rng([seed, 1]).permutation(len(photos.whales))
     stranger = named & np.isin(photos.label, whales[: int(np.ceil(strangers * len(whales)))])
-    known = np.flatnonzero(~stranger & (named | annotated(photos, "points") | annotated(photos, "box")))
+    known = np.flatnonzero(~stranger & (named | located(photos)))
     _, first, number = np.unique(groups[known], return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(photos.label[known][first], kind="stable"))[number]  # in the whales' order
     count = len(first)

@@ -28,8 +28,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     together = registry.lookup("group", GROUPS, config.group)(photos, workdir)
     split = splits.make(photos, folds=config.folds, seed=config.seed, groups=together, strangers=config.strangers)
     splits.save(workdir, photos, split)
-    blind = split.named & (photos.encounter == "")
-    blind &= ~(right_whale.annotated(photos, "points") | right_whale.annotated(photos, "box"))
+    blind = split.named & (photos.encounter == "") & ~right_whale.located(photos)
     if config.group == "head" and blind.any():
         logging.warning(
             "%d labelled photos show neither head nor encounter: bursts among them are guessed", blind.sum()
@@ -61,8 +60,7 @@ def check(config: ConfigDict) -> None:
 def head(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
     """(N,) groups of bursts by the look of the head, and of given encounters."""
     matrices = groups.head_matrices(photos)
-    annotated = right_whale.annotated(photos, "points") | right_whale.annotated(photos, "box")
-    matrices[(photos.label < 0) & ~annotated] = np.nan  # not learned from, so not rendered either
+    matrices[(photos.label < 0) & ~right_whale.located(photos)] = np.nan  # not learned from, so not rendered either
     with tempfile.TemporaryDirectory(dir=workdir, suffix=storage.PARTIAL) as folder:
         view = images.save(Path(folder) / "heads", photos, matrices, groups.HEAD_SIZE)
         return groups.join(
