@@ -21,9 +21,10 @@ import numpy as np
 
 from benchmarks import noise
 from configs import classifier, embedding, stn
-from whale_jax import geometry, pairs, retrieval
+from whale_jax import geometry, pairs
 from whale_jax.data import loader
-from whale_jax.programs import assembly
+from whale_jax.evaluation import retrieval
+from whale_jax.experiment import build
 
 WHALES, PHOTOS, QUERIES, DIMENSIONS = 447, 512, 1000, 128
 
@@ -57,7 +58,7 @@ def main() -> None:
 
 def stepping(config) -> Callable:
     """A training step on a batch that lies on the devices already."""
-    network = assembly.build(config, classes=WHALES)
+    network = build.build(config, classes=WHALES)
     size = tuple(side * 6 // 5 for side in config.size)
     data = noise.photos(PHOTOS, size, whales=WHALES // 4)
     together = {"label": data.photos.label, "together": config.together}
@@ -74,7 +75,7 @@ def stepping(config) -> Callable:
 
 def sampling(config) -> Callable:
     """The sampler alone, forwards and backwards, on devices as in the step."""
-    devices = assembly.build(config, classes=WHALES).parallel
+    devices = build.build(config, classes=WHALES).parallel
     crop, (height, width) = tuple(config.model.crop), config.size
     matrix = np.array(geometry.denormalise(jnp.array([-0.6, 0.2, -0.2, -0.6, 0.1, 0.1]), crop, (height, width)))
     batch = {

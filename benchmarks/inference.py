@@ -23,9 +23,10 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks import noise
 from configs import classifier
-from whale_jax import attribution, tta
 from whale_jax.data import loader
-from whale_jax.programs import assembly, saliency, stack
+from whale_jax.evaluation import attribution, tta
+from whale_jax.experiment import build
+from whale_jax.programs import saliency, stack
 
 WHALES, VIEW, BATCH = 447, (96, 192), 64
 WARPS = {"rotate": (-10, 0, 10, 20), "flip_ud": (0, 1)}
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="rounds")
     flags = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
-    network = assembly.build(classifier.get_config("small", batch=BATCH), classes=WHALES)
+    network = build.build(classifier.get_config("small", batch=BATCH), classes=WHALES)
     network = network._replace(state=network.parallel.put_state(network.state))
     data = noise.photos(flags.photos, VIEW, whales=WHALES)
     work = {"plain": plain, "features": features, "occlusion": occlusion, "8 warps": warps}
@@ -55,7 +56,7 @@ def main() -> None:
     print(f"stack of 4,543 x 896: {timed(regression):.0f} s")
 
 
-def plain(network: assembly.Network, data: assembly.Data) -> int:
+def plain(network: build.Network, data: build.Data) -> int:
     """The compiled step alone, on one batch."""
     batch = network.parallel.put_batch(next(loader.evaluation(data.examples, np.arange(BATCH), batch=BATCH)))
     steps = len(data.photos.name) // BATCH
@@ -63,13 +64,13 @@ def plain(network: assembly.Network, data: assembly.Data) -> int:
     return steps * BATCH
 
 
-def features(network: assembly.Network, data: assembly.Data) -> int:
+def features(network: build.Network, data: build.Data) -> int:
     """What `extract` does."""
-    assembly.predict(network, data, np.arange(len(data.photos.name)), batch=BATCH)
+    build.predict(network, data, np.arange(len(data.photos.name)), batch=BATCH)
     return len(data.photos.name)
 
 
-def occlusion(network: assembly.Network, data: assembly.Data) -> int:
+def occlusion(network: build.Network, data: build.Data) -> int:
     """What `saliency` does but for its gradients."""
     boxes = attribution.windows(VIEW, side=saliency.DEFAULTS["side"], step=saliency.DEFAULTS["step"])
     rows = range(max(1, len(data.photos.name) // len(boxes)))
@@ -78,7 +79,7 @@ def occlusion(network: assembly.Network, data: assembly.Data) -> int:
     return len(rows) * (len(boxes) + 1)
 
 
-def warps(network: assembly.Network, data: assembly.Data) -> int:
+def warps(network: build.Network, data: build.Data) -> int:
     """What a cross-fit does to predict."""
     matrices = tta.grid(WARPS, VIEW, (80, 160))
     rows = np.arange(max(BATCH, len(data.photos.name) // len(matrices)))

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import noise
 from configs import classifier
 from whale_jax.data import loader
-from whale_jax.programs import assembly
+from whale_jax.experiment import build
 from whale_jax.train import loop
 
 WHALES, PHOTOS = 20, 512
@@ -36,7 +36,7 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
 
     config = classifier.get_config("demo", size=(flags.size, flags.size), batch=flags.batch)
-    network = assembly.build(config, classes=WHALES, steps=flags.steps)
+    network = build.build(config, classes=WHALES, steps=flags.steps)
     examples = noise.photos(PHOTOS, (flags.size * 9 // 8,) * 2, whales=WHALES).examples
     batches = loader.training(examples, np.arange(PHOTOS), batch=flags.batch, seed=0)
     state = jax.device_get(network.state)  # every round begins with it: a step uses up the state that it is given
@@ -64,7 +64,7 @@ def percent(looped: float, alone: float) -> str:
     return f"{100 * (looped / alone - 1):+.1f} %"
 
 
-def bare(network: assembly.Network, state, batches, steps: int) -> float:
+def bare(network: build.Network, state, batches, steps: int) -> float:
     """Seconds a step of the compiled function alone."""
     state, batch = network.parallel.put_state(state), network.parallel.put_batch(batches(0))
     jax.block_until_ready((state, batch))
@@ -75,7 +75,7 @@ def bare(network: assembly.Network, state, batches, steps: int) -> float:
     return (time.perf_counter() - began) / steps
 
 
-def fit(network: assembly.Network, state, batches, steps: int, batch: int) -> float:
+def fit(network: build.Network, state, batches, steps: int, batch: int) -> float:
     """Seconds a step of the loop, without its checkpoint."""
     plan = loop.Plan(steps, batch, eval_every=steps, log_every=20, patience=0, best="log_loss", maximise=False)
     with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks import noise
 from benchmarks.embedding import stepping
 from configs import classifier
-from whale_jax.programs import assembly
+from whale_jax.experiment import build
 from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
 from whale_jax.train.step import make_train_step
@@ -73,7 +73,7 @@ def size(shape: tuple[str, list[int]]) -> int:
 
 def compiled(config, devices: int) -> jax.stages.Compiled:
     """A training step of EACH photos on every one of so many devices."""
-    parts, many, count = assembly.assemble(config, classes=WHALES), parallel("jit", devices), EACH * devices
+    parts, many, count = build.assemble(config, classes=WHALES), parallel("jit", devices), EACH * devices
     data = noise.photos(count, tuple(6 * side // 5 for side in config.size), whales=WHALES)
     batch = data.examples[np.arange(count)]
     state = jax.eval_shape(lambda: states.create(parts.model, parts.optimizer, 0, tuple(config.size)))

@@ -10,7 +10,7 @@ encounter: `report/` has the errors on photos, and sightings, that the networks 
 """
 
 from configs import locate
-from whale_jax.programs import finished, stage
+from whale_jax.workflow import finished_runs, stage
 
 RECIPE = {"parts": 4, "batch": 16, "epochs": 200.0, "evaluations": 1}
 RATE = {"name": "adam", "lr": 3e-4, "schedule": "cosine", "warmup": 0.1}
@@ -33,4 +33,4 @@ def get_config(run="runs/small"):
 def learn(folder: str, view: str):
     """A cross-fit as in `folder`, begun with its weights."""
     inputs = {"photos": "photos", "split": "split", "view": view, "weights": folder}
-    return stage.config(**finished.read(folder).config | {"inputs": inputs, "optimizer": RATE, **RECIPE})
+    return stage.config(**finished_runs.read(folder).config | {"inputs": inputs, "optimizer": RATE, **RECIPE})

@@ -15,8 +15,8 @@ not run: it needs a GPU.
 """
 
 from configs import networks
-from whale_jax import registry
-from whale_jax.programs import stage
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 RELEASED = "geometric(p=0.5)|scale(0.75,1.25)|translate(0.1875)|rotate(180)"
 

@@ -10,7 +10,7 @@ asked. The weights of the two are fitted on photos of other sightings than the o
 """
 
 from configs.ablations import embedding
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 ALIKE = ("classifier", "triplets, all", "multi-similarity", "triplets, semi-hard, after it")  # by whose features
 

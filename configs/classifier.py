@@ -16,8 +16,8 @@ seed). The post's networks at its sizes were not run: they need a GPU; nor were 
 from typing import Any
 
 from configs import networks
-from whale_jax import registry
-from whale_jax.programs import stage
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 # "Minimal augmentation", to which the post gives no numbers; and what the released code has in its place, flips along
 # the axis included, and for its residual networks of 37 and 67 layers.

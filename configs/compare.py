@@ -6,7 +6,7 @@ python -m whale_jax.main --config=configs/compare.py:runs/a,runs/b --workdir=run
 from pathlib import Path
 
 from launch import sweep
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 
 def get_config(folders=""):

@@ -18,8 +18,9 @@ encounters, set stages.split.group to "head".
 """
 
 from configs import classifier, pipeline
-from whale_jax import augment, geometry, registry
-from whale_jax.programs import stage
+from whale_jax import augment, geometry
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 # Recipe and size of the picture of each network, which differ by their seeds too.
 CPU = [*2 * [("crops", (40, 80))], *2 * [("crops_dense", (40, 80))]]

@@ -11,8 +11,8 @@ aligned 0.88, 77 %.
 from ml_collections import ConfigDict
 
 from configs import pipeline
-from whale_jax import errors
-from whale_jax.programs import stage
+from whale_jax.runtime import errors
+from whale_jax.workflow import stage
 
 DEMO = {
     "whole": (160, 160),

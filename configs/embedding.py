@@ -15,8 +15,8 @@ and begin to "fitting". `extract` and `retrieve` then ask the photos of other fo
 from typing import Any
 
 from configs import classifier, networks
-from whale_jax import registry
-from whale_jax.programs import stage
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 BASE = {**classifier.CROPS, "together": 4}
 

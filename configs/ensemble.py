@@ -14,8 +14,8 @@ each network had not seen; and `network` is the plain average of probabilities. 
 """
 
 from configs import ablations, classifier, crops, networks
-from whale_jax import registry
-from whale_jax.programs import stage
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 MEMBERS = ("vgg19_128", "vgg19_192a", "vgg19_192b", "resnet31", "resnet37", "resnet67")  # of section 6
 

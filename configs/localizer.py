@@ -13,8 +13,8 @@ run: it needs a GPU.
 """
 
 from configs import networks
-from whale_jax import registry
-from whale_jax.programs import stage
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 POST = {
     "task": {

@@ -8,7 +8,7 @@
 from pathlib import Path
 
 from configs import pipeline
-from whale_jax.programs import finished, stage
+from whale_jax.workflow import finished_runs, stage
 
 LOOKS = {"aligner": "first", "refined": "second", "third": "third"}  # name in a pipeline -> name here
 
@@ -33,7 +33,7 @@ def get_config(run="runs/small"):
 
 def cut(run: str, name: str, predictions: str):
     """A view cut as in `run`, around predictions made here."""
-    there = finished.read(Path(run) / name).config
+    there = finished_runs.read(Path(run) / name).config
     return stage.config(**there | {"inputs": {"photos": "photos", "predictions": predictions}})
 
 

@@ -16,8 +16,8 @@ length, mean 4.2 %, 97.8 % within a tenth. `night` has as many for all but the l
 from ml_collections import ConfigDict
 
 from configs import aligner, classifier, localizer
-from whale_jax import registry
-from whale_jax.programs import stage
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 POST = {
     "whole": (288, 288),  # views are a little larger than a network's input: augmentation resamples once, from them

@@ -3,7 +3,7 @@
 python -m whale_jax.main --config=configs/saliency.py:runs/small/naive_classifier --workdir=runs/small/naive_saliency
 """
 
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 
 def get_config(network=""):

@@ -17,8 +17,8 @@ classifier's gradient through to the localizer.
 """
 
 from configs import classifier, networks
-from whale_jax import registry
-from whale_jax.programs import stage
+from whale_jax.runtime import registry
+from whale_jax.workflow import stage
 
 CROP = (40, 80)
 JOINT = {

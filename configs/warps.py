@@ -6,7 +6,7 @@ python -m whale_jax.main --config=configs/warps.py:runs/small/aligner --workdir=
 of a head length by 1, 8, 32 and 243 warps: eight turns are all there is to gain.
 """
 
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 
 def get_config(network=""):

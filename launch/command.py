@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from whale_jax import errors, preemption
+from whale_jax.runtime import errors, preemption
 
 
 def run(name: str, main: Callable[[], int]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import fsspec
 
 from launch import command
-from whale_jax import errors
+from whale_jax.runtime import errors
 
 LIST = "mirror.json"
 TRIES = 10  # to send what a command has made last

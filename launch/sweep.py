@@ -31,8 +31,8 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from launch import command
-from whale_jax import errors, preemption
-from whale_jax.programs import overview, processes, stage
+from whale_jax.runtime import errors, preemption
+from whale_jax.workflow import overview, pool, stage
 
 ABSENT = ("failed", "preempted", "missing")
 
@@ -130,12 +130,12 @@ def run(sweep: Path, lines: Sequence[Line], *, together: int) -> int:
     missing = [line for line in lines if state(sweep, line)[0] != "done"]
     print(f"{len(lines) - len(missing)} of {len(lines)} runs are done", flush=True)
     shares = queue.SimpleQueue()
-    for share in processes.shares(min(together, len(missing))):
+    for share in pool.shares(min(together, len(missing))):
         shares.put(share)
     running: set[subprocess.Popen] = set()
     codes = []
-    with concurrent.futures.ThreadPoolExecutor(shares.qsize()) as pool:
-        futures = {pool.submit(_one, sweep, line, shares, running): line for line in missing}
+    with concurrent.futures.ThreadPoolExecutor(shares.qsize()) as executor:
+        futures = {executor.submit(_one, sweep, line, shares, running): line for line in missing}
         try:
             for number, future in enumerate(concurrent.futures.as_completed(futures), start=1):
                 line = futures[future]
@@ -143,7 +143,7 @@ def run(sweep: Path, lines: Sequence[Line], *, together: int) -> int:
                 what, said = state(sweep, line)
                 print(f"[{number}/{len(missing)}] {line.name}: {what}{': ' * bool(said)}{said}", flush=True)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
             for process in list(running):
                 process.terminate()  # each saves where it is
             raise

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from whale_jax import augment as aug
 from whale_jax import geometry as geo
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 PHOTOMETRIC = "brightness(0.2)|contrast(0.8,1.25)|gamma(0.8,1.2,p=0.5)"
 ALIGNER = "geometric(p=0.5)|scale(0.75,1.25)|translate(0.1875)|rotate(180)"

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors
-from whale_jax.programs import assembly, crossfit, files, pipeline, stage, train
+from whale_jax.experiment import build
+from whale_jax.programs import crossfit, pipeline, train
+from whale_jax.runtime import errors
 from whale_jax.train import state as states
+from whale_jax.workflow import json_files, stage
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
 MODULES = {name: importlib.import_module(f"configs.{name}") for name in FILES if name != "__init__"}
@@ -140,7 +142,7 @@ def seen_by(stages):
 @pytest.mark.parametrize(("name", "preset"), CHOICES)
 def test_no_network_passes_over_pixels_of_its_view(name, preset):
     for network, config, view in seen_by(get(name, preset).get("stages", {})):
-        assembly.expect_sharp(config, view)
+        build.expect_sharp(config, view)
         assert min(np.divide(view, config.size)) >= 1, f"{network} enlarges its view"
 
 
@@ -159,8 +161,8 @@ def test_configs_that_go_on_from_a_finished_run(name, tmp_path):
     finished = MODULES["pipeline"].get_config("small").stages
     for own in finished:
         (tmp_path / own).mkdir()
-        files.write(tmp_path / own / "config.json", json.loads(finished[own].to_json_best_effort()))
-        files.write(tmp_path / own / "result.json", {})
+        json_files.write(tmp_path / own / "config.json", json.loads(finished[own].to_json_best_effort()))
+        json_files.write(tmp_path / own / "result.json", {})
     config = MODULES[name].get_config(str(tmp_path))
     assert_ordered(config.stages, elsewhere=str(tmp_path))
     assert pipeline.order(config.stages)[-1] == "report"
@@ -190,7 +192,7 @@ def test_every_program_has_defaults_and_runs(name):
 def test_every_entry_of_networks_can_be_trained(name):
     config = stage.config("train", model=SPECS[name], size=(299, 299))
     train.check(config)
-    model = assembly.assemble(config, classes=CLASSES).model
+    model = build.assemble(config, classes=CLASSES).model
     image = jax.ShapeDtypeStruct((2, 299, 299, 3), np.float32)
     (y, _), _ = jax.eval_shape(lambda key, x: model.init_with_output(key, x, train=False), jax.random.key(0), image)
     assert y.shape == (2, CLASSES)
@@ -201,7 +203,7 @@ def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
     """Without computing anything: shapes only."""
     monkeypatch.setattr(states, "create", abstract_create)
     config = NETWORKS[name]
-    network = assembly.build(config, classes=CLASSES, steps=10)
+    network = build.build(config, classes=CLASSES, steps=10)
     batch = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), make_batch(config))
     state, metrics = jax.eval_shape(network.train, network.state, batch)
     assert jax.tree.map(shape, state) == jax.tree.map(shape, network.state)
@@ -212,7 +214,7 @@ def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
 def test_every_recipe_learns_when_it_is_shrunk(name, monkeypatch):
     monkeypatch.setattr(states, "create", abstract_create)  # an initialisation takes as long to compile as a step
     config = shrunk(NETWORKS[name])
-    network = assembly.build(config, classes=5, steps=10)
+    network = build.build(config, classes=5, steps=10)
     rng = np.random.default_rng(0)
     first = jax.tree.map(
         lambda v: (v.dtype.kind == "f") * rng.uniform(0.01, 0.1, v.shape).astype(v.dtype), network.state
@@ -233,7 +235,7 @@ def tiny(**changes):
 def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
     monkeypatch.setattr(states, "create", abstract_create)
     adam, nesterov = (
-        assembly.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov")
+        build.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov")
     )
     assert len(jax.tree.leaves(adam.opt_state)) > 2 * len(jax.tree.leaves(adam.params)) - 1
     assert len(jax.tree.leaves(nesterov.opt_state)) < 2 * len(jax.tree.leaves(nesterov.params))
@@ -267,7 +269,7 @@ def test_a_wrong_name_or_number_is_an_input_error_before_any_compile(key, value,
 
 
 def test_as_many_devices_are_used_as_the_batch_divides_over():
-    assert [assembly.parallel("jit", batch=batch).devices for batch in (1, 2, 3, 4, 6)] == [1, 2, 3, 4, 3]
+    assert [build.parallel("jit", batch=batch).devices for batch in (1, 2, 3, 4, 6)] == [1, 2, 3, 4, 3]
 
 
 def test_an_unknown_key_of_a_program_has_a_close_match():

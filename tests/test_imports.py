@@ -12,23 +12,26 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "whale_jax").rglob("*.py"))
 
-# A part of whale_jax may import the parts of the lines above its own, and itself.
+# A room of whale_jax may import the rooms of the lines above its own, and itself; nothing beside it.
 ORDER = [
-    {"errors"},
-    {"geometry", "registry", "progress", "storage"},
-    {"frames", "hosts"},
-    {"preemption"},
-    {"losses", "pairs", "metrics", "augment", "models", "data"},
-    {"tasks"},
-    {"train", "tta", "attribution", "calibration", "retrieval"},
+    {"runtime", "geometry", "losses", "pairs"},
+    {"augment", "frames", "evaluation"},
+    {"models", "data", "tasks"},
+    {"train", "workflow"},
+    {"experiment", "report"},
     {"programs"},
     {"main"},
 ]
+# launch may import whale_jax; configs may import those; benchmarks may import all of them.
+HOUSE = [{"whale_jax"}, {"launch"}, {"configs"}, {"benchmarks"}]
 FILES = (
-    "whale_jax/storage.py",
+    "whale_jax/runtime/storage.py",
     "whale_jax/data/",
     "whale_jax/train/checkpoint.py",
     "whale_jax/train/log.py",
+    "whale_jax/workflow/",
+    "whale_jax/experiment/",
+    "whale_jax/report/",
     "whale_jax/programs/",
 )
 TOUCHING = {
@@ -47,37 +50,45 @@ TOUCHING |= {"glob", "rglob", "iterdir", "exists", "is_file", "is_dir", "savez",
 FOREIGN = {"tensorflow", "torch", "keras", "clu"}
 
 
-def part(path: Path) -> str:
+def room(path: Path) -> str:
     """ "train" of whale_jax/train/loop.py, "losses" of whale_jax/losses.py, "" of the package itself."""
     return "" if path.name == "__init__.py" and len(path.parts) == 2 else Path(path.parts[1]).stem
 
 
 def imports(path: Path) -> set[str]:
     """Full names of what a module imports, at its top or inside a function."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
-def test_every_part_has_its_place():
-    assert {part(path) for path in MODULES} - {""} == set().union(*ORDER)
+def test_every_room_has_its_place():
+    assert {room(path) for path in MODULES} - {""} == set().union(*ORDER)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_go_one_way(path):
-    own = part(path)
-    rank = next((i for i, parts in enumerate(ORDER) if own in parts), 0)
-    allowed = set().union({own}, *ORDER[:rank])
+    rank = next((i for i, rooms in enumerate(ORDER) if room(path) in rooms), 0)
+    allowed = set().union({room(path)}, *ORDER[:rank])
     for name in imports(path):
         package, *rest = name.split(".")
         assert package not in FOREIGN | {"configs", "tests", "benchmarks"}, f"{path} imports {name}"
         if package == "whale_jax":
-            assert rest[0] in allowed, f"{path} imports {name}: {own} may import {sorted(allowed)}"
+            assert rest[0] in allowed, f"{path} imports {name}: {room(path)} may import {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("folder", ["launch", "configs", "benchmarks"])
+def test_what_is_around_the_package_imports_one_way_too(folder):
+    rank = next(i for i, folders in enumerate(HOUSE) if folder in folders)
+    beyond = set().union(*HOUSE[rank:], {"tests"}) - {folder}
+    for path in (ROOT / folder).rglob("*.py"):
+        packages = {name.partition(".")[0] for name in imports(path.relative_to(ROOT))}
+        assert not packages & beyond, path
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if not str(path).startswith(FILES)], ids=str)

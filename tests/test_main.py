@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from whale_jax import main, preemption
-from whale_jax.programs import overview
+from whale_jax import main
+from whale_jax.runtime import preemption
+from whale_jax.workflow import overview
 
 ROOT = Path(__file__).parents[1]
 CLASSIFIER, DEMO = "--config=configs/classifier.py", "--config=configs/demo.py"

@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 
 from whale_jax import geometry
-from whale_jax.errors import InputError, unknown
 from whale_jax.geometry import Size
+from whale_jax.runtime.errors import InputError, unknown
 
 
 class Operation(NamedTuple):

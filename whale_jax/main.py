@@ -18,10 +18,10 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from whale_jax import hosts, preemption, progress
 from whale_jax.data.shards import Shard
-from whale_jax.errors import InputError, PreemptedError
-from whale_jax.programs import overview, processes, stage
+from whale_jax.runtime import hosts, preemption, progress
+from whale_jax.runtime.errors import InputError, PreemptedError
+from whale_jax.workflow import overview, pool, stage
 
 WAY = flags.DEFINE_enum("distributed", "none", hosts.WAYS, "How the processes of this run find each other.")
 COORDINATOR = flags.DEFINE_string("coordinator_address", None, "For explicit: host:port of process 0.")
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     if not WORKDIR.value:
         raise InputError("--workdir is empty: name the folder of the run")
     own = Shard.read(SHARD.value) if SHARD.value else None
-    processes.set_up()
+    pool.set_up()
     hosts.connect(WAY.value, address=COORDINATOR.value, number=NUMBER.value, index=INDEX.value, timeout=TIMEOUT.value)
     workdir, began = Path(WORKDIR.value), time.perf_counter()
     if own:

@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs import classifier
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 SEEDS = (0, 1)
 

@@ -13,7 +13,7 @@ gallery.
 
 from configs import ablations
 from configs import embedding as embeddings
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 PLAN = {"epochs": 32.0, "evaluations": 4}
 ROWS = {  # what the table calls each preset of configs/embedding.py

@@ -15,7 +15,7 @@ from typing import Any
 
 from configs import ablations, aligner, classifier, localizer
 from configs import stn as transformers
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 SEEDS = (0, 1, 2)
 PLAN = {"epochs": 12.0, "evaluations": 4}

@@ -11,7 +11,7 @@ row that is trained twice as long. No row sees colour, as SimCLR must not.
 """
 
 from configs import ablations, embedding
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 UNNAMED = 0.55  # share of the names that are withheld: with the photos to name, three in five are without
 PLAN = {"epochs": 32.0, "evaluations": 4}

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.data.folders import LABELS, NAMES, sloth, write_csv
-from whale_jax import errors
 from whale_jax.data import annotations, tables
+from whale_jax.runtime import errors
 
 NAN = np.nan
 

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from tests.data.folders import BOXES, LABELS, NAMES, SAMPLE, sloth, write_csv
-from whale_jax import errors
 from whale_jax.data import annotations, check, tables
+from whale_jax.runtime import errors
 
 # What is wrong -> the file that gets a new content, that content, and what the message must say.
 POINTS = ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.data.catalogues import jpeg
-from whale_jax import errors
 from whale_jax.data import annotations, beam, right_whale
+from whale_jax.runtime import errors
 
 RUNNERS = [
     "--runner=DirectRunner",

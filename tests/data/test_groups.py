@@ -11,8 +11,8 @@ from configs import crops
 from tests.data.test_splits import as_photos, long_tail
 from whale_jax import geometry
 from whale_jax.data import groups, images, right_whale, splits
-from whale_jax.errors import InputError
 from whale_jax.programs import split as program
+from whale_jax.runtime.errors import InputError
 
 
 def clouds(seed, height, width, sigma):

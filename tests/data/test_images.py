@@ -13,7 +13,7 @@ from skimage import transform
 from whale_jax import geometry
 from whale_jax.data import images
 from whale_jax.data.right_whale import Photos
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 
 def as_jpeg(pixels, **options):

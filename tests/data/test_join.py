@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.data.catalogues import catalogue
-from whale_jax import errors
 from whale_jax.data import records, right_whale
+from whale_jax.runtime import errors
 
 
 @pytest.mark.parametrize("cuts", [(0, 7), (0, 1, 7), (0, 2, 3, 5, 7)])

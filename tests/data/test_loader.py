@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from whale_jax import hosts
 from whale_jax.data import loader
+from whale_jax.runtime import hosts
 
 LABEL = np.repeat(np.arange(5), [1, 2, 3, 4, 10])  # whales with so many photos
 ROWS = np.flatnonzero(np.arange(len(LABEL)) != 7)  # one photo of whale 3 is held out

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.programs.test_stages import photos
-from whale_jax import errors
 from whale_jax.data import predictions
+from whale_jax.runtime import errors
 
 
 def test_predictions_come_back_and_know_their_photos(tmp_path):

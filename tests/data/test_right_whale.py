@@ -16,9 +16,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tests.data.catalogues import SIZE, catalogue, jpeg
-from whale_jax import errors
 from whale_jax.data import check, records, right_whale
 from whale_jax.data.annotations import Photo
+from whale_jax.runtime import errors
 
 
 def test_round_trip(tmp_path, files):

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from whale_jax.data.shards import Shard, every, parts, remove
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 
 @pytest.mark.parametrize(("count", "shards"), [(1, 1), (7, 1), (7, 3), (8, 8), (1_000_003, 97)])

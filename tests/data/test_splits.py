@@ -6,7 +6,7 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from whale_jax.data import right_whale, splits
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 
 def as_photos(label, *, encounter=None, points=None, box=None, size=(64, 96), files=(), digest="d"):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whale_jax import errors, geometry
+from whale_jax import geometry
 from whale_jax.data import drawing, synthetic
 from whale_jax.data.drawing import Shot
+from whale_jax.runtime import errors
 
 SMALL = {"seed": 3, "whales": 5, "photos": 24, "test": 6, "width": 96}
 FRAME, AHEAD = (64, 128), ((102.0, 31.5), (38.0, 31.5))  # of an aligned head: (height, width); bonnet, blowhead

@@ -4,7 +4,7 @@
 the import
 """
 
-from whale_jax.programs import stage
+from whale_jax.workflow import stage
 
 TINY = {
     "model": {"name": "vgg", "stages": ((4, 1), (8, 1)), "stem": (4, 3, 1), "dropout": 0.5},

@@ -10,7 +10,7 @@ import pytest
 
 from launch.mirror import LIST, Mirror, run
 from tests import several
-from whale_jax import errors
+from whale_jax.runtime import errors
 
 
 def put(folder, **files):

@@ -11,9 +11,9 @@ import yaml
 
 from launch import mirror
 from tests import several
-from whale_jax import preemption
-from whale_jax.programs import files
+from whale_jax.runtime import preemption
 from whale_jax.train import log
+from whale_jax.workflow import json_files
 
 PATH = several.ROOT / "launch" / "sky" / "train.yaml"
 TASK = yaml.safe_load(PATH.read_text())
@@ -43,13 +43,13 @@ def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
     assert [one.returncode for one in ended] == [0, 0], ended
     [alone] = nodes(tmp_path, 1, **where, BUCKET="", RUN="alone")
     assert not alone.returncode, alone
-    results = [files.read(tmp_path / "runs" / run / "named" / "result.json") for run in ("alone", "try")]
+    results = [json_files.read(tmp_path / "runs" / run / "named" / "result.json") for run in ("alone", "try")]
     assert results[0]["digest"] == results[1]["digest"]
     assert "on each of 2 hosts" in results[1]["device"]
     logs = (log.read(tmp_path / "runs" / run / "named") for run in ("alone", "try"))
     several.assert_same_log(*logs, rtol=1e-3, atol=1e-4)
     kept, made = (
-        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != files.LOCK}
+        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != json_files.LOCK}
         for root in (tmp_path / "bucket" / "try", tmp_path / "runs" / "try")
     )
     assert kept - {Path(mirror.LIST)} == made

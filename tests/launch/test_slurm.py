@@ -16,8 +16,8 @@ from launch import sweep
 from tests import several
 from tests.launch import pod
 from whale_jax.data import right_whale
-from whale_jax.programs import files
 from whale_jax.train import log
+from whale_jax.workflow import json_files
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 300
@@ -95,7 +95,7 @@ def training(cluster, alone, workdir):
 
 def assert_same(one, other):
     """Two trainings are one to the rounding of sums, with all that was logged on the way."""
-    results = [files.read(run / "result.json") for run in (one, other)]
+    results = [json_files.read(run / "result.json") for run in (one, other)]
     assert results[0]["digest"] == results[1]["digest"]
     several.assert_same_log(*(log.read(run) for run in (one, other)), rtol=2e-3, atol=2e-4)
     assert results[0]["metrics"].keys() == results[1]["metrics"].keys()
@@ -149,7 +149,7 @@ def test_an_array_does_what_is_missing_of_a_sweep(cluster, alone, tmp_path):
         assert ended(cluster, folder, f"{job}_{task}") == ("COMPLETED", 0), Path(f"{folder}.log").read_text()
     lines = sweep.read(folder)
     assert [sweep.state(folder, line)[0] for line in lines] == ["done"] * 3
-    assert {files.read(folder / line.name / "result.json")["seed"] for line in lines} == {0, 1, 2}
+    assert {json_files.read(folder / line.name / "result.json")["seed"] for line in lines} == {0, 1, 2}
     assert json.loads((folder / lines[2].name / "config.json").read_text())["inputs"]["view"] == str(alone / "found")
 
 
@@ -159,7 +159,10 @@ def test_an_array_imports_shards_that_its_last_task_puts_together(cluster, alone
     job = submit(cluster, workdir, "launch/slurm/shards.sbatch", *run, options=["--array=0-2"])
     for task in range(3):
         assert ended(cluster, workdir, f"{job}_{task}") == ("COMPLETED", 0), Path(f"{workdir}.log").read_text()
-    assert files.read(workdir / "result.json")["photos"] == files.read(alone / "photos" / "result.json")["photos"]
+    assert (
+        json_files.read(workdir / "result.json")["photos"]
+        == json_files.read(alone / "photos" / "result.json")["photos"]
+    )
     assert right_whale.load(workdir).digest == right_whale.load(alone / "photos").digest
     assert len(list((workdir / "right_whale").rglob("*array_record*"))) == 3
 

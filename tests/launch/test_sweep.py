@@ -5,8 +5,8 @@ import json
 import pytest
 
 from launch import sweep
-from whale_jax import errors
-from whale_jax.programs import files
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files
 
 CONFIG = """
 from whale_jax.programs import stage
@@ -46,7 +46,7 @@ def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, ca
     assert [sweep.state(tmp_path / "pods", line)[0] for line in lines] == ["missing", "done"]
     made = tmp_path / "pods" / "001_seed=2" / "result.json"
     before = made.stat().st_mtime_ns
-    assert files.read(made.parent / "config.json")["test"] == 2
+    assert json_files.read(made.parent / "config.json")["test"] == 2
     more = planned(tmp_path / "pods", config, "--grid=seed=1,2,3", "--set=test=2")
     assert more == [*lines, sweep.Line("002_seed=3", config, {"seed": 3, "test": 2})]
     assert sweep.main(["run", str(tmp_path / "pods"), "--processes=2"]) == 0

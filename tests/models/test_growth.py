@@ -8,8 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from whale_jax import errors
 from whale_jax.models import MODELS, growth
+from whale_jax.runtime import errors
 from whale_jax.train import optim
 
 RES, BOTTLE = {"stem": (6, 3, 1)}, {"stem": (6, 3, 1), "bottleneck": 2, "depth": 1}

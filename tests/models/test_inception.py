@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from configs import networks
 from tests.models.shapes import CLASSES, abstract, count, kernels, make, sides
-from whale_jax import errors
 from whale_jax.models import inception
 from whale_jax.models.inception import Pool
+from whale_jax.runtime import errors
 
 FULL = {
     "stem1": (73, 73, 64),

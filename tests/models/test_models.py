@@ -12,8 +12,8 @@ from scipy import special
 
 from configs import classifier, ensemble, networks
 from tests.models.shapes import CLASSES, TINY, abstract, by_stage, convolutions, count, drawn, make, sides
-from whale_jax import errors
 from whale_jax.models import layers
+from whale_jax.runtime import errors
 
 
 def test_vgg19():

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from tests.test_configs import make_batch
-from whale_jax import errors
+from whale_jax.experiment import build
 from whale_jax.models import MODELS
-from whale_jax.programs import assembly, stage
+from whale_jax.runtime import errors
+from whale_jax.workflow import stage
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 [EXAMPLE] = re.findall(r"```python\n(.*?class .*?)```", README, flags=re.DOTALL)
@@ -37,7 +38,7 @@ def test_the_readmes_network_trains_and_is_measured(network, way):
     own = config(parallel=way)
     stage.check(own)
     assert own.model.filters == 32
-    built = assembly.build(own, classes=5, steps=2)
+    built = build.build(own, classes=5, steps=2)
     state, batch = built.parallel.put_state(built.state), built.parallel.put_batch(make_batch(own))
     losses = []
     for _ in range(2):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from whale_jax import errors, geometry
+from whale_jax import geometry
 from whale_jax.models import MODELS
+from whale_jax.runtime import errors
 from whale_jax.tasks import stn as tasks
 from whale_jax.train import optim
 from whale_jax.train import state as states

@@ -7,7 +7,9 @@ import numpy as np
 from PIL import Image
 
 from whale_jax.data import images, predictions, right_whale, splits
-from whale_jax.programs import crossfit, files, pictures, report, stage
+from whale_jax.programs import crossfit, report
+from whale_jax.report import pictures
+from whale_jax.workflow import json_files, stage
 
 SIZE = (80, 120)  # height, width of the photos
 WHALES = 4
@@ -19,8 +21,8 @@ def put(folder, program, inputs=(), config=(), **result):
     """A finished stage, of one second that ended at noon."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: str(folder.parent / name) if name else "" for name in inputs}
-    files.write(folder / "config.json", {"program": program, "inputs": paths, **dict(config)})
-    files.write(
+    json_files.write(folder / "config.json", {"program": program, "inputs": paths, **dict(config)})
+    json_files.write(
         folder / "result.json", {"program": program, "seconds": 1.0, "device": "2 x cpu", "ended": NOON, **result}
     )
 

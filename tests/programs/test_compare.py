@@ -6,8 +6,9 @@ import pytest
 
 from configs import ablations
 from configs import compare as compare_config
-from whale_jax import errors
-from whale_jax.programs import compare, files, finished, stage
+from whale_jax.programs import compare
+from whale_jax.runtime import errors
+from whale_jax.workflow import finished_runs, json_files, stage
 
 
 def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):
@@ -23,8 +24,8 @@ def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):
     folder.mkdir(parents=True)
     rows = [{"step": step, "valid/log_loss": loss + 4 / step} for step in (2, 4)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    files.write(folder / "config.json", config)
-    files.write(folder / "result.json", result | {"metrics": {"log_loss": loss, "top1": 0.25, "loss": 1.0}})
+    json_files.write(folder / "config.json", config)
+    json_files.write(folder / "result.json", result | {"metrics": {"log_loss": loss, "top1": 0.25, "loss": 1.0}})
     return str(folder)
 
 
@@ -80,7 +81,7 @@ def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_
     for folder in map(Path, folders):
         rows = [{"step": step, "valid/log_loss": 5.0 - step / 4} for step in (2, 4)]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rows = files.read(Path(stage.run(config, tmp_path / "out") and tmp_path / "out") / "table.json")
+    rows = json_files.read(Path(stage.run(config, tmp_path / "out") and tmp_path / "out") / "table.json")
     assert [row["reached"][0] for row in rows] == [pytest.approx(4 * 32 / 9.0)] * 2  # steps of 32 at 9 images a second
     config.reach = "wiht"
     with pytest.raises(errors.InputError, match="unknown row to reach 'wiht': did you mean with"):
@@ -90,7 +91,7 @@ def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_
 def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_path):
     for folder in map(Path, folders):
         last = {"log_loss": 6.0, "calibrated": 3.5, "top1": 0.5}
-        files.write(folder / "result.json", {**files.read(folder / "result.json"), "last": last})
+        json_files.write(folder / "result.json", {**json_files.read(folder / "result.json"), "last": last})
     config = compare_config.get_config(",".join(folders))
     config.weights = "last"
     table = lines_of(stage.run(config, tmp_path / "out"))
@@ -100,8 +101,8 @@ def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_pat
 
 def test_what_only_some_recipes_have_measured_leaves_the_others_cells_empty(folders, tmp_path):
     for folder in (folders[0], folders[1], folders[3]):  # of the first recipe, one run only
-        result = files.read(Path(folder) / "result.json")
-        files.write(Path(folder) / "result.json", {**result, "metrics": {**result["metrics"], "map": 0.5}})
+        result = json_files.read(Path(folder) / "result.json")
+        json_files.write(Path(folder) / "result.json", {**result, "metrics": {**result["metrics"], "map": 0.5}})
     table = lines_of(compared(folders, tmp_path / "out"))
     cells = [line.split("|")[5].strip(" -:") for line in table]
     assert cells == ["mAP", "", "", "0.500 ± 0.000"]
@@ -109,8 +110,8 @@ def test_what_only_some_recipes_have_measured_leaves_the_others_cells_empty(fold
 
 def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
     for folder in folders[2:]:
-        config = files.read(Path(folder) / "config.json")
-        files.write(Path(folder) / "config.json", {**config, "begin": "exact", "together": 1})
+        config = json_files.read(Path(folder) / "config.json")
+        json_files.write(Path(folder) / "config.json", {**config, "begin": "exact", "together": 1})
     table = lines_of(compared(folders, tmp_path / "out"))
     assert [line.split("|")[1:3] for line in table[2:]] == [
         [" model.dropout=0.0 ", "    2 "],
@@ -119,7 +120,9 @@ def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
 
 
 def test_a_pipeline_has_nothing_to_compare(folders, tmp_path):
-    files.write(Path(folders[0]) / "result.json", {"program": "pipeline", "split": "s", "digest": "d", "seconds": 1.0})
+    json_files.write(
+        Path(folders[0]) / "result.json", {"program": "pipeline", "split": "s", "digest": "d", "seconds": 1.0}
+    )
     with pytest.raises(errors.InputError, match="run0 has measured nothing that could be compared"):
         compared(folders, tmp_path / "out")
 
@@ -145,7 +148,7 @@ def test_labels_and_seeds_that_would_hide_a_run_are_refused(folders, tmp_path):
 
 
 def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
-    recipes = compare.by_recipe([finished.read(folder) for folder in folders])
+    recipes = compare.by_recipe([finished_runs.read(folder) for folder in folders])
     [[panel]] = compare.curves(recipes, ["log_loss", "top1"], "best")  # top-1 was not measured while training
     minutes = [step * 32 / 9 / 60 for step in (2, 4)]  # 32 examples a step, 9 images/s
     assert [line.x for line in panel.lines] == [pytest.approx(minutes)] * 4
@@ -155,8 +158,8 @@ def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
 
 def test_runs_of_several_folds_stand_side_by_side(folders, tmp_path):
     for fold, folder in enumerate(folders):
-        result = files.read(Path(folder) / "result.json")
-        files.write(Path(folder) / "result.json", {**result, "fold": fold})
+        result = json_files.read(Path(folder) / "result.json")
+        json_files.write(Path(folder) / "result.json", {**result, "fold": fold})
     assert compared(folders, tmp_path / "out")["fold"] is None
 
 
@@ -188,8 +191,8 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
         result = {"program": "calibrate", "split": "s", "digest": method, "seconds": 1.0}
         learned = {"stack": {"log_loss": 0.01}, "network": {"log_loss": 0.5}}
         result |= {"metrics": {"stack": both, "network": both}, "train_metrics": learned}
-        files.write(folder / "config.json", config)
-        files.write(folder / "result.json", result)
+        json_files.write(folder / "config.json", config)
+        json_files.write(folder / "result.json", result)
     folders = [str(tmp_path / "temperature"), str(tmp_path / "dirichlet")]
     table = lines_of(compared(folders, tmp_path / "out"))
     heads = [cell.strip() for cell in table[0].strip("|").split("|")]
@@ -216,9 +219,9 @@ def test_what_networks_said_goes_by_how_they_were_trained(tmp_path):
         ]:
             folder = tmp_path / f"{name}{i}"
             folder.mkdir()
-            files.write(folder / "config.json", {"program": program, "inputs": inputs})
+            json_files.write(folder / "config.json", {"program": program, "inputs": inputs})
             result = {"program": program, "split": "s", "digest": folder.name, "seconds": 1.0}
-            files.write(folder / "result.json", result | {"metrics": {"top1": rate + seed / 10}})
+            json_files.write(folder / "result.json", result | {"metrics": {"top1": rate + seed / 10}})
         searches.append(str(folder))
     table = lines_of(compared(searches, tmp_path / "out"))
     assert [[cell.strip() for cell in line.split("|")[1:4]] for line in table[2:]] == [
@@ -235,9 +238,9 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
         begun = finished_run(tmp_path / f"seed{seed}_begun", dropout=0.1, seed=seed, loss=6.0)
         for name, weights in (("scratch", ""), ("begun", begun)):
             folder = finished_run(tmp_path / f"seed{seed}_{name}_own", dropout=0.0, seed=seed, loss=4.0)
-            config = files.read(Path(folder) / "config.json")
+            config = json_files.read(Path(folder) / "config.json")
             config["inputs"]["weights"] = weights
-            files.write(Path(folder) / "config.json", config)
+            json_files.write(Path(folder) / "config.json", config)
             runs.append(folder)
     table = lines_of(compared(runs, tmp_path / "out"))[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
@@ -248,9 +251,9 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
         for own, program in zip(runs[2 * seed : 2 * seed + 2], ("extract", "retrieve"), strict=True):
             folder = tmp_path / f"seed{seed}_{program}"
             folder.mkdir()
-            files.write(folder / "config.json", {"program": program, "inputs": {"network": network}})
-            config = files.read(Path(own) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
-            files.write(Path(own) / "config.json", config)
+            json_files.write(folder / "config.json", {"program": program, "inputs": {"network": network}})
+            config = json_files.read(Path(own) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
+            json_files.write(Path(own) / "config.json", config)
     table = lines_of(compared(runs, tmp_path / "two"))[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
     one = stage.config("train", seed=9)

@@ -12,9 +12,10 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from whale_jax import errors
 from whale_jax.data import right_whale
-from whale_jax.programs import files, pipeline, stage
+from whale_jax.programs import pipeline
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files, stage
 
 
 def test_counts(tmp_path):
@@ -122,7 +123,7 @@ photos = right_whale.load(run)
 split = splits.make(photos, folds=2, seed=0, groups=np.arange(2))
 splits.save(run, photos, split)
 tables.write(run / "out.csv", ["Image", *photos.whales], zip(photos.name, photos.encounter))
-files.write(run / "out.json", {"whales": photos.whales})
+json_files.write(run / "out.json", {"whales": photos.whales})
 print(*photos.whales)
 print(*photos.whales, file=sys.stderr)
 """
@@ -143,7 +144,7 @@ def test_names_beyond_ascii_pass_through_where_the_machine_knows_only_ascii(tmp_
     assert process.stdout in process.stderr
     table = (run / "out.csv").read_bytes().decode("utf-8").splitlines()
     assert table == ["Image,Niño,鯨", "a.jpg,høst", "b.jpg,été"]
-    assert files.read(run / "out.json") == {"whales": ["Niño", "鯨"]}
+    assert json_files.read(run / "out.json") == {"whales": ["Niño", "鯨"]}
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from tests.programs.runs import NAMING, WHALES, inputs, put
-from whale_jax import errors
-from whale_jax.programs import caveats, files, finished, report
+from whale_jax.evaluation import caveats
+from whale_jax.programs import report
+from whale_jax.runtime import errors
+from whale_jax.workflow import finished_runs, json_files
 
 SETTINGS = dict(matplotlib.rcParams)
 
@@ -18,7 +20,7 @@ SETTINGS = dict(matplotlib.rcParams)
 def make(run, workdir, *names):
     workdir.mkdir(exist_ok=True)
     result = report.run(ConfigDict({"inputs": inputs(run, *names)}), workdir)
-    return result, files.read(workdir / "table.json")
+    return result, json_files.read(workdir / "table.json")
 
 
 @pytest.fixture(scope="module")
@@ -69,21 +71,21 @@ def test_every_stage_is_timed_once(whole):
 
 
 def stage_of(seconds, ended):
-    return finished.Stage(None, {}, {"seconds": seconds, "ended": f"2026-01-01T12:00:{ended:06.3f}+00:00"})
+    return finished_runs.Stage(None, {}, {"seconds": seconds, "ended": f"2026-01-01T12:00:{ended:06.3f}+00:00"})
 
 
 def test_the_clock_counts_a_second_once_and_no_pause():
     stages = [stage_of(10, 20.0), stage_of(5, 18.5), stage_of(10, 25.0), stage_of(1.5, 50.25)]
-    assert finished.by_the_clock(stages) == pytest.approx(15 + 1.5)
+    assert finished_runs.by_the_clock(stages) == pytest.approx(15 + 1.5)
 
 
 def test_stages_of_another_run_are_not_timed(run_folder, tmp_path):
     put(tmp_path / "run" / "photos", "import_photos", whales=WHALES)
     put(tmp_path / "run" / "third", "predict", ["photos"], {"frame": "whole"}, metrics={})
-    config = files.read(tmp_path / "run" / "third" / "config.json")
+    config = json_files.read(tmp_path / "run" / "third" / "config.json")
     config["inputs"]["network"] = str(run_folder / "refined")
-    files.write(tmp_path / "run" / "third" / "config.json", config)
-    stages = {"third": finished.read(tmp_path / "run" / "third")}
+    json_files.write(tmp_path / "run" / "third" / "config.json", config)
+    stages = {"third": finished_runs.read(tmp_path / "run" / "third")}
     rows = report.times(stages, tmp_path / "run" / "report")["stage"]
     assert [row["name"] for row in rows] == ["photos", "third", "sum of the stages", "by the clock"]
     assert report.times(stages, tmp_path / "elsewhere" / "report") == {}
@@ -97,12 +99,12 @@ def test_a_report_that_was_made_is_printed_again(whole, run_folder, capsys):
 
 def test_what_must_be_known_of_a_result_stands_under_the_tables(run_folder, tmp_path):
     folder = run_folder / "calibrated"
-    result = files.read(folder / "result.json")
-    files.write(folder / "result.json", {**result, "caveats": ["stack: worth nothing"]})
+    result = json_files.read(folder / "result.json")
+    json_files.write(folder / "result.json", {**result, "caveats": ["stack: worth nothing"]})
     try:
         text = make(run_folder, tmp_path, "calibrated", "photos")[0]["table"]
     finally:
-        files.write(folder / "result.json", result)
+        json_files.write(folder / "result.json", result)
     assert "\n\n- calibrated: stack: worth nothing\n\nMade on" in text
     assert caveats.IN_SAMPLE not in text  # nothing was chosen on the photos of a calibration
 
@@ -150,9 +152,11 @@ def test_few_stages(run_folder, tmp_path):
 
 def test_several_networks_have_a_row_each_and_one_for_their_average(run_folder, tmp_path):
     folder = run_folder / "calibrated"
-    result = files.read(folder / "result.json")
+    result = json_files.read(folder / "result.json")
     own = result["metrics"]["network"]
-    files.write(folder / "result.json", {**result, "metrics": {**result["metrics"], "features": own, "features1": own}})
+    json_files.write(
+        folder / "result.json", {**result, "metrics": {**result["metrics"], "features": own, "features1": own}}
+    )
     _, table = make(run_folder, tmp_path, "calibrated")
     assert [row["name"] for row in table["probabilities, on validation"]] == [
         "aligned: network 1",
@@ -182,4 +186,4 @@ def test_wrong_inputs(run_folder, tmp_path, given, message):
 def test_damaged_stages(tmp_path):
     (tmp_path / "result.json").write_text("{")
     with pytest.raises(errors.InputError, match=r"result.json cannot be read .* run its stage again"):
-        finished.read(tmp_path)
+        finished_runs.read(tmp_path)

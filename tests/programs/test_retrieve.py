@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from scipy import special
 
+from tests.experiment.test_init import MODEL, World
 from tests.programs.test_stages import photos
-from tests.programs.test_weights import MODEL, World
-from whale_jax import calibration, errors, retrieval
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.programs import assembly, files, retrieve, stage, train
+from whale_jax.evaluation import calibration, retrieval
+from whale_jax.experiment import build
+from whale_jax.programs import retrieve, train
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files, stage
 
 EMBED = {"task": {"name": "embed", "dimensions": 3}, "together": 2, "batch": 3}
 
@@ -26,7 +29,7 @@ def world(tmp_path, monkeypatch):
 
 def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
     world.train("embedding", **EMBED, monitor=2)
-    result = files.read(world.folder / "embedding" / "result.json")
+    result = json_files.read(world.folder / "embedding" / "result.json")
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (4, 2, 0)
     assert {"top1", "prototype_top1", "map", "auroc", "spread"} <= result["metrics"].keys()
     assert not (world.folder / "embedding" / "whales.json").exists()
@@ -53,7 +56,7 @@ def test_batches_that_hold_no_triplet_are_refused(world, changes):
 
 @pytest.mark.parametrize(("label", "whales", "most"), [([0, 0, 1, 1, 2, 3], 4, 1), ([0] * 6, 1, 4)])
 def test_photos_that_hold_no_triplet_are_refused_before_anything_is_compiled(world, monkeypatch, label, whales, most):
-    monkeypatch.setattr(assembly, "build", None)
+    monkeypatch.setattr(build, "build", None)
     label = np.array(label, np.int32)
     world.photos = world.photos._replace(label=label, whales=("a", "b", "c", "d"))
     world.split = world.split._replace(label=label)
@@ -80,7 +83,7 @@ def test_what_does_not_belong_together_is_refused_by_its_config(world, changes, 
 
 
 def test_a_localizer_without_any_points_to_learn_from_is_refused(world, monkeypatch):
-    monkeypatch.setattr(assembly, "build", None)
+    monkeypatch.setattr(build, "build", None)
     world.photos = world.photos._replace(points=np.full_like(world.photos.points, np.nan))
     model = {"name": "stn", "localizer": MODEL, "classifier": MODEL, "crop": (4, 8), "shrink": 2}
     with pytest.raises(errors.InputError, match="of the 4 photos to train on none has points that are used"):
@@ -92,9 +95,9 @@ def test_a_localizer_without_any_points_to_learn_from_is_refused(world, monkeypa
 def test_a_cosine_head_learns_by_arcface(world):
     head = {"model": {**MODEL, "head": "cosine"}, "task": {"name": "arcface"}}
     world.train("arcface", **head)
-    result = files.read(world.folder / "arcface" / "result.json")
+    result = json_files.read(world.folder / "arcface" / "result.json")
     assert {"log_loss", "top1"} <= result["metrics"].keys()
-    assert files.read(world.folder / "arcface" / "whales.json")
+    assert json_files.read(world.folder / "arcface" / "whales.json")
 
 
 @pytest.fixture
@@ -106,7 +109,7 @@ def ask(tmp_path, monkeypatch):
     split = splits.Split(fold, known.label, np.zeros(10, bool), np.arange(10), "h", 2, 0)
     for name in ("photos", "split", "features"):
         (tmp_path / name).mkdir()
-        files.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
+        json_files.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
     predictions.save(tmp_path / "features", known, {"features": features})
 
     def run(label=known.label, fold=0, whales=known.whales):
@@ -127,7 +130,7 @@ def test_a_classifiers_own_answer_is_measured_beside_the_search(ask):
         features = file["features"]
     logits = np.eye(3)[wrong[np.arange(10) % 3]] * 5
     predictions.save(folder / "features", known, {"features": features, "logits": logits})
-    files.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
+    json_files.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
     found = run(fold=1)["metrics"]
     assert (found["top1"], found["class_top1"], found["class_top5"]) == (1, 0, 1)
 
@@ -177,7 +180,7 @@ def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
     unsure[1] = [0.1, 0.8, 0.1]
     (folder / "stack").mkdir()
     np.savez(folder / "stack" / "probabilities.npz", network=unsure)
-    files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
+    json_files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
     config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, parts=3)
     found = stage.run(config, folder / "blend")["metrics"]
@@ -200,7 +203,7 @@ def test_no_photo_held_out_has_a_say_in_its_own_blend(ask, monkeypatch):
     run()  # which sets the world up
     (folder / "stack").mkdir()
     np.savez(folder / "stack" / "probabilities.npz", network=np.full((10, 3), 1 / 3))
-    files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
+    json_files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
     fit = lambda both, label, prior: calibration.Blend(power=1.0, sharpness=float(len(label)))  # noqa: E731
     monkeypatch.setattr(calibration, "fit_blend", fit)
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import errors, frames, geometry
+from whale_jax import frames, geometry
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.programs import align, calibrate, crossfit, files, stack, stage, submit
+from whale_jax.programs import align, calibrate, crossfit, stack, submit
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files, stage
 
 
 def photos(count=6, whales=("w_b", "w_a", "w_c"), test=2):
@@ -102,8 +104,8 @@ def test_finish_gives_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothi
 
 def fake_inputs(monkeypatch, tmp_path, data, probabilities, program="stack"):
     np.savez(tmp_path / "probabilities.npz", **probabilities)
-    files.write(tmp_path / "config.json", {"program": program})
-    files.write(tmp_path / "result.json", {"program": program})
+    json_files.write(tmp_path / "config.json", {"program": program})
+    json_files.write(tmp_path / "result.json", {"program": program})
     monkeypatch.setattr(submit.right_whale, "load", lambda folder: data)
     split = type("Split", (), {"hash": "h"})()
     monkeypatch.setattr(submit.splits, "load", lambda folder, photos: split)
@@ -213,7 +215,7 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     monkeypatch.setattr(calibrate.right_whale, "load", lambda folder: data)
     monkeypatch.setattr(calibrate.splits, "load", lambda folder, photos: split)
     np.savez(tmp_path / "probabilities.npz", network=sure)
-    files.write(tmp_path / "result.json", {"train_metrics": {"network": {"log_loss": 0.5}}})
+    json_files.write(tmp_path / "result.json", {"train_metrics": {"network": {"log_loss": 0.5}}})
     inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
     (tmp_path / "out").mkdir()
     result = calibrate.run(stage.config("calibrate", inputs=inputs), tmp_path / "out")
@@ -241,7 +243,7 @@ def test_calibration_says_where_nothing_but_the_prior_is_left(monkeypatch, tmp_p
     monkeypatch.setattr(calibrate.right_whale, "load", lambda folder: data)
     monkeypatch.setattr(calibrate.splits, "load", lambda folder, photos: split)
     np.savez(tmp_path / "probabilities.npz", network=wrong)
-    files.write(tmp_path / "result.json", {"train_metrics": {}})
+    json_files.write(tmp_path / "result.json", {"train_metrics": {}})
     (tmp_path / "out").mkdir()
     inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
     result = calibrate.run(stage.config("calibrate", inputs=inputs), tmp_path / "out")

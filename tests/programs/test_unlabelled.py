@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from tests.programs.test_weights import World
-from whale_jax import errors
+from tests.experiment.test_init import World
 from whale_jax.data import predictions
-from whale_jax.programs import files, stage, train
+from whale_jax.programs import train
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files, stage
 
 SURE, UNSURE = [0.95, 0.03, 0.02], [0.5, 0.3, 0.2]
 P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two photos have no name
@@ -19,7 +20,7 @@ P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two p
 def world(tmp_path, monkeypatch):
     found = World(tmp_path, monkeypatch)
     found.finish("stack", {"program": "stack", "digest": "s", "split": "h", "fold": 0})
-    files.write(tmp_path / "stack" / "config.json", {"program": "stack"})
+    json_files.write(tmp_path / "stack" / "config.json", {"program": "stack"})
     np.savez(tmp_path / "stack" / "probabilities.npz", stack=P)
     return found
 
@@ -56,7 +57,7 @@ def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(wo
     guess(world)
     world.train("without")
     world.train("with", labels="guesses")
-    plain, more = (files.read(world.folder / name / "result.json") for name in ("without", "with"))
+    plain, more = (json_files.read(world.folder / name / "result.json") for name in ("without", "with"))
     assert (more["trained_on"], more["guessed"]) == (plain["trained_on"] + 1, 1)
     assert more["validated_on"] == plain["validated_on"]
     assert more["rows"] == plain["rows"]  # what was withheld is the same
@@ -119,7 +120,7 @@ def test_guesses_that_cannot_be_made_are_refused(world, changes, message):
 def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
     task = {"name": "simclr", "dimensions": 3}
     world.train("alike", task=task, monitor=4)
-    result = files.read(world.folder / "alike" / "result.json")
+    result = json_files.read(world.folder / "alike" / "result.json")
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (6, 0, None)
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
     world.train(

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from tests.programs.test_stages import photos
-from whale_jax import errors
 from whale_jax.data import images, splits
-from whale_jax.programs import assembly, crossfit, files, selection, stage, warps
+from whale_jax.experiment import build, selection
+from whale_jax.programs import crossfit, warps
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files, stage
 
 
 def test_grids_are_called_by_their_number_of_warps():
@@ -22,9 +24,9 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     fold = np.array([0, 0, 1, 0, -1, -1], np.int32)
     split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     view = images.View(np.zeros((6, 8, 8, 3), np.uint8), np.tile(np.eye(3), (6, 1, 1)))
-    monkeypatch.setattr(assembly, "load_data", lambda config: assembly.Data(data, split, view, None))
+    monkeypatch.setattr(build, "load_data", lambda config: build.Data(data, split, view, None))
     network = SimpleNamespace(parallel=SimpleNamespace(devices=1))
-    monkeypatch.setattr(assembly, "restore", lambda *_, **__: network)
+    monkeypatch.setattr(build, "restore", lambda *_, **__: network)
     length = np.linalg.norm(lost[:, 0] - lost[:, 1], axis=-1)
 
     def predict(network, data, rows, *, config):
@@ -34,12 +36,12 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
 
     monkeypatch.setattr(crossfit, "predict", predict)
     trained = stage.config("crossfit", task={"name": "keypoints"})
-    files.write(tmp_path / "config.json", trained.to_dict())
+    json_files.write(tmp_path / "config.json", trained.to_dict())
     (tmp_path / "part0").mkdir()
-    files.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
-    files.write(tmp_path / "result.json", {})
-    rows = {"rows": files.hash_of(selection.trained(crossfit.part_config(trained, 0), split).tolist())}
-    files.write(tmp_path / "part0" / "result.json", rows)
+    json_files.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
+    json_files.write(tmp_path / "result.json", {})
+    rows = {"rows": json_files.hash_of(selection.trained(crossfit.part_config(trained, 0), split).tolist())}
+    json_files.write(tmp_path / "part0" / "result.json", rows)
     config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
     found = warps.run(config, tmp_path)
     assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)
@@ -52,7 +54,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
 
 
 def test_a_network_that_finds_no_points_is_refused(tmp_path):
-    files.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
-    files.write(tmp_path / "result.json", {})
+    json_files.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
+    json_files.write(tmp_path / "result.json", {})
     with pytest.raises(errors.InputError, match="finds no points"):
         warps.run(stage.config("warps", inputs={"network": str(tmp_path)}), tmp_path)

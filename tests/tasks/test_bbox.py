@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.tasks.batches import COUNT, SIZE, SQUASHED, STORED, TURNED, UPRIGHT, answer, make_batch, prepare
-from whale_jax import errors, geometry
+from whale_jax import geometry
+from whale_jax.runtime import errors
 from whale_jax.tasks.bbox import bbox
 
 

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage import transform
 
 from tests.tasks.batches import COUNT, SIZE, STORED, TURNED, TURNING, answer, make_batch, prepare
-from whale_jax import augment, errors, geometry
+from whale_jax import augment, geometry
+from whale_jax.runtime import errors
 from whale_jax.tasks import inputs
 from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.classify import classify

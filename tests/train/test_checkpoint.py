@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from whale_jax import errors
+from whale_jax.runtime import errors
 from whale_jax.train import checkpoint
 from whale_jax.train.state import TrainState
 

@@ -7,9 +7,9 @@ from PIL import Image
 
 from tests import several
 from tests.train import test_loop
-from whale_jax import errors, hosts, preemption
-from whale_jax.programs import stage
+from whale_jax.runtime import errors, hosts, preemption
 from whale_jax.train import log
+from whale_jax.workflow import stage
 
 FIT = """
 import signal

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from whale_jax import errors, hosts
 from whale_jax.models import MODELS
+from whale_jax.runtime import errors, hosts
 from whale_jax.tasks.classify import classify
 from whale_jax.train import log, loop, optim
 from whale_jax.train import state as states

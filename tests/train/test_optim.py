@@ -6,7 +6,7 @@ import optax
 import pytest
 from numpy.testing import assert_allclose
 
-from whale_jax import errors
+from whale_jax.runtime import errors
 from whale_jax.train import optim
 
 STEPS = 100

@@ -23,7 +23,7 @@ import numpy as np
 
 from whale_jax.data import tables
 from whale_jax.data.tables import MOST, Row, hint, short
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth of that
 _NOTHING = Row("", {}, "")

@@ -13,7 +13,7 @@ from typing import Any
 
 from whale_jax.data import check
 from whale_jax.data.annotations import Catalogue, Photo
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 
 def options(text: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from whale_jax.data.annotations import Photo
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 BLANK = 0.01  # share of rows of one colour above which a picture counts as blank; 4,545 of 4,566 real ones do not
 ZEROS = bytes(64)  # so many in a row are in no JPEG's picture, but where it is of one colour

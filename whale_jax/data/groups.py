@@ -10,8 +10,9 @@ from PIL import Image
 from scipy import ndimage
 from scipy.sparse import coo_array, csgraph
 
-from whale_jax import frames, progress
+from whale_jax import frames
 from whale_jax.data.right_whale import Photos
+from whale_jax.runtime import progress
 
 HEAD_SIZE = (32, 64)  # (height, width) in pixels of the heads that are compared
 BURST = 0.16  # likeness above which two heads of one whale are of one burst, see `likeness`

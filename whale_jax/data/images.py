@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from whale_jax import geometry, progress, storage
-from whale_jax.data import check, threads
+from whale_jax import geometry
+from whale_jax.data import check
 from whale_jax.data.right_whale import Photos
-from whale_jax.errors import InputError
+from whale_jax.runtime import progress, storage, threads
+from whale_jax.runtime.errors import InputError
 
 BATCH_PIXELS = 2**21  # view pixels warped at once: 32 views of 256x256
 TILE_STEP = 16  # tiles are rounded up to this many pixels

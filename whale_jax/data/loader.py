@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import grain
 import numpy as np
 
-from whale_jax import hosts
 from whale_jax.data.images import View
 from whale_jax.data.right_whale import Photos
+from whale_jax.runtime import hosts
 
 Example = dict[str, np.ndarray]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from whale_jax import storage
 from whale_jax.data.right_whale import Photos
-from whale_jax.errors import InputError
+from whale_jax.runtime import storage
+from whale_jax.runtime.errors import InputError
 
 FILE, NAMES = "predictions.npz", "photo"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from whale_jax import errors, storage
+from whale_jax.runtime import errors, storage
 
 FILE = "probabilities.npz"
 

@@ -13,10 +13,10 @@ from absl import logging
 from array_record.python import array_record_module
 from tensorflow_datasets.core import writer
 
-from whale_jax import progress
-from whale_jax.data import beam, check, tables, threads
+from whale_jax.data import beam, check, tables
 from whale_jax.data.annotations import Catalogue, Photo
-from whale_jax.errors import InputError
+from whale_jax.runtime import progress, threads
+from whale_jax.runtime.errors import InputError
 
 # TFDS holds a split in memory until it is complete, and beyond 1000 MiB it needs TensorFlow. So a split is a part of
 # the photos, in order of name and of PART to 2 PART bytes (the last photo on top), and `load` joins them again.

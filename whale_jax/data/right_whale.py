@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from whale_jax import storage
 from whale_jax.data import annotations, beam, check, records
 from whale_jax.data.annotations import Catalogue
 from whale_jax.data.records import RightWhale
-from whale_jax.errors import InputError, full_disk
+from whale_jax.runtime import storage
+from whale_jax.runtime.errors import InputError, full_disk
 
 COLUMNS = "columns.npz"
 METADATA = ("dataset_info.json", "features.json")  # of TFDS

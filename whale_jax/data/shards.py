@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from whale_jax.errors import InputError
+from whale_jax.runtime.errors import InputError
 
 FOLDER = "shards"
 DONE = "done"

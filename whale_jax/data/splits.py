@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from whale_jax import storage
 from whale_jax.data.right_whale import Photos, annotated, located
-from whale_jax.errors import InputError
+from whale_jax.runtime import storage
+from whale_jax.runtime.errors import InputError
 
 
 class Split(NamedTuple):

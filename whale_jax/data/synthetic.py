@@ -7,9 +7,9 @@ import tempfile
 
 import numpy as np
 
-from whale_jax import errors
-from whale_jax.data import annotations, drawing, tables, threads
+from whale_jax.data import annotations, drawing, tables
 from whale_jax.data.drawing import Shot
+from whale_jax.runtime import errors, threads
 
 VERSION = 1  # goes up when the drawing changes, so that an older pod is not taken for a new one
 

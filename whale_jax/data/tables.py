@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from whale_jax import storage
-from whale_jax.errors import InputError
+from whale_jax.runtime import storage
+from whale_jax.runtime.errors import InputError
 
 MOST = 10  # problems reported at once
 SHOWN = 60  # characters of a cell in a message

@@ -17,10 +17,10 @@ import numpy as np
 import optax
 from flax import traverse_util
 
-from whale_jax import errors
 from whale_jax.models.layers import EPSILON
 from whale_jax.models.resnet import Block, ResNet
 from whale_jax.models.vgg import VGG
+from whale_jax.runtime import errors
 
 Path = tuple[str, ...]
 Leaves = dict[Path, Any]

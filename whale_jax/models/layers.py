@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from whale_jax import errors, geometry
+from whale_jax import geometry
+from whale_jax.runtime import errors
 
 very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
 

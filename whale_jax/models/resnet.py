@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from whale_jax import registry
 from whale_jax.models import layers
+from whale_jax.runtime import registry
 
 
 class Block(nn.Module):

@@ -12,9 +12,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from whale_jax import errors, frames, geometry, registry
+from whale_jax import frames, geometry
 from whale_jax.models.resnet import ResNet
 from whale_jax.models.vgg import VGG
+from whale_jax.runtime import errors, registry
 
 KINDS = {"vgg": VGG, "resnet": ResNet}
 REACH = 3  # bins around a peak whose mean is the point

@@ -1,1 +1,1 @@
-"""One file a stage. A program has DEFAULTS, the keys of its config, and `run(config, workdir) -> result`."""
+"""Stages, one file each. A program has DEFAULTS, the keys of its config, and `run(config, workdir) -> result`."""

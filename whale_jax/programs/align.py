@@ -7,8 +7,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, frames, registry
+from whale_jax import frames
 from whale_jax.data import images, predictions, right_whale, shards, tables
+from whale_jax.runtime import errors, registry
 
 SHARD = "images.npy"  # in a shard's folder
 DEFAULTS = {

@@ -8,8 +8,8 @@ import numpy as np
 from ml_collections import ConfigDict
 from scipy import special
 
-from whale_jax import calibration, retrieval
 from whale_jax.data import predictions, probabilities, right_whale, splits
+from whale_jax.evaluation import calibration, retrieval
 from whale_jax.programs import retrieve, stack
 
 DEFAULTS = {

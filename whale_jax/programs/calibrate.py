@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, registry
 from whale_jax.data import probabilities, right_whale, splits
-from whale_jax.programs import caveats, figures, provenance, stack
+from whale_jax.evaluation import calibration, caveats
+from whale_jax.programs import stack
+from whale_jax.report import figures
+from whale_jax.runtime import errors, registry
+from whale_jax.workflow import provenance
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},

@@ -8,9 +8,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
-from whale_jax.programs import assembly, caveats, figures, files, finished, pictures, report, stage
-from whale_jax.programs.finished import Stage
+from whale_jax.evaluation import caveats
+from whale_jax.experiment import build
+from whale_jax.programs import report
+from whale_jax.report import figures, pictures
+from whale_jax.runtime import errors, registry
+from whale_jax.workflow import finished_runs, json_files, stage
+from whale_jax.workflow.finished_runs import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
 GIVEN = ("draw", "import_photos", "split", "align")  # programs of what networks see, not of networks
@@ -54,14 +58,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if programs[0] in TRAINED and (panels := curves(recipes, metrics, config.weights)):
         what = "Validation while training: a curve a run"
         figures.save(workdir / "curves.png", figures.curves, panels, what, "minutes of training")
-    files.write(workdir / "table.json", rows)
+    json_files.write(workdir / "table.json", rows)
     report.publish(workdir, text)
     return {"table": text}
 
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for a label or sources of nothing, and for weights that there are not."""
-    registry.lookup("weights", assembly.WEIGHTS, config.weights)
+    registry.lookup("weights", build.WEIGHTS, config.weights)
     for what, named in (("a label", config.labels), ("sources", config.sources)):
         for name in named:
             if name not in config.inputs:
@@ -70,7 +74,7 @@ def check(config: ConfigDict) -> None:
 
 def chosen(config: ConfigDict, name: str) -> list[Stage]:
     """The runs of an input: itself, or one for each of its sources of probabilities that are asked for."""
-    found = sources(finished.read(config.inputs[name]), config.weights)
+    found = sources(finished_runs.read(config.inputs[name]), config.weights)
     if (wanted := config.sources.get(name)) is None:
         return found
     by = {one.config.get("by"): one for one in found}
@@ -160,7 +164,7 @@ def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]
     """
     flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
     for name in set.intersection(*(set(one.config.get("inputs", {})) for one in runs)):
-        there = [files.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
+        there = [json_files.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
         programs = {config.get("program") for config in there} - {None}
         for program in programs.difference(GIVEN):
             made = [(own, config) for own, config in zip(flat, there, strict=True) if config.get("program") == program]
@@ -168,7 +172,7 @@ def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]
             for (own, _), (config, seeds) in zip(made, before, strict=True):
                 del own[f"inputs.{name}"]
                 if len(made) < len(runs):
-                    config = {"": f"{program} {files.hash_of(config)[:6]}"}
+                    config = {"": f"{program} {json_files.hash_of(config)[:6]}"}
                 own |= {f"{name}.{key}".rstrip("."): value for key, value in (config | seeds).items()}
     seeds = [{key: own[key] for key in own if key.rpartition(".")[2] == "seed"} for own in flat]
     return [({key: own[key] for key in own if key not in its}, its) for own, its in zip(flat, seeds, strict=True)]
@@ -215,4 +219,4 @@ def summary(group: Sequence[Stage], metrics: Sequence[str]) -> dict[str, Any]:
         if values := measured(group, key):
             found[key] = (statistics.mean(values), statistics.stdev(values)) if len(values) > 1 else values[0]
     trained = all(one.result["program"] in TRAINED for one in group)  # of others, the seconds say nothing
-    return found | ({"seconds": statistics.mean(finished.spent(one) for one in group)} if trained else {})
+    return found | ({"seconds": statistics.mean(finished_runs.spent(one) for one in group)} if trained else {})

@@ -12,10 +12,14 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from whale_jax import errors, geometry, hosts, metrics, progress, registry, tta
+from whale_jax import geometry
 from whale_jax.data import loader, predictions, right_whale
-from whale_jax.programs import assembly, caveats, files, finished, selection, stage, train
-from whale_jax.programs.assembly import Data, Network
+from whale_jax.evaluation import caveats, metrics, tta
+from whale_jax.experiment import build, selection
+from whale_jax.experiment.build import Data, Network
+from whale_jax.programs import train
+from whale_jax.runtime import errors, hosts, progress, registry
+from whale_jax.workflow import finished_runs, json_files, stage
 
 TOGETHER = True
 DEFAULTS = {
@@ -27,13 +31,13 @@ DEFAULTS = {
     "weights": "last",  # or "best": on the very photos that they then predict, if only of a few evaluations
 }
 
-SPECS, ELSEWHERE = assembly.SPECS, train.ELSEWHERE
+SPECS, ELSEWHERE = build.SPECS, train.ELSEWHERE
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
-    data = assembly.load_data(config)
-    assembly.expect_sharp(config, data.view.images.shape[1:3])
+    data = build.load_data(config)
+    build.expect_sharp(config, data.view.images.shape[1:3])
     parts = [part_config(config, part) for part in range(config.parts)]
     results = [stage.run(one, workdir / f"part{part}") for part, one in enumerate(parts)]
     return {
@@ -70,13 +74,13 @@ def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray
     size, folders = len(usable), networks(folder) or [folder]
     total, count = {}, np.zeros(size)
     for one in folders:
-        whales = files.read(one / "whales.json") or ()
-        made = ConfigDict({**files.read(one / "config.json"), "batch": config.batch})
-        assembly.expect_sharp(ConfigDict({**made, "warps": config.warps}), data.view.images.shape[1:3])
-        network = assembly.restore(made, one, classes=len(whales), best=assembly.WEIGHTS[config.weights])
+        whales = json_files.read(one / "whales.json") or ()
+        made = ConfigDict({**json_files.read(one / "config.json"), "batch": config.batch})
+        build.expect_sharp(ConfigDict({**made, "warps": config.warps}), data.view.images.shape[1:3])
+        network = build.restore(made, one, classes=len(whales), best=build.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:
-            unseen[selection.seen(finished.read(one), data.split)] = False
+            unseen[selection.seen(finished_runs.read(one), data.split)] = False
         rows = np.flatnonzero(unseen)
         for name, value in predict(network, data, rows, config=config).items():
             total.setdefault(name, np.zeros((size, *value.shape[1:])))[rows] += value
@@ -97,7 +101,7 @@ def check(config: ConfigDict) -> None:
     train.check(part_config(config, 0))
     tta.grid(config.warps, (2, 2), (2, 2))
     registry.lookup("average", tta.AVERAGES, config.average)
-    registry.lookup("weights", assembly.WEIGHTS, config.weights)
+    registry.lookup("weights", build.WEIGHTS, config.weights)
 
 
 def part_config(config: ConfigDict, part: int) -> ConfigDict:

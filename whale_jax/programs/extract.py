@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import registry
 from whale_jax.data import predictions
-from whale_jax.programs import assembly, provenance
+from whale_jax.experiment import build
+from whale_jax.runtime import registry
+from whale_jax.workflow import provenance
 
 DEFAULTS = {
     "inputs": {"network": ""},
@@ -22,10 +23,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
-    best = registry.lookup("weights", assembly.WEIGHTS, config.weights)
-    _, data, network = assembly.reopen(Path(config.inputs.network), batch=config.batch, best=best)
+    best = registry.lookup("weights", build.WEIGHTS, config.weights)
+    _, data, network = build.reopen(Path(config.inputs.network), batch=config.batch, best=best)
     rows = np.flatnonzero(data.view.pictured)
-    _, found = assembly.predict(network, data, rows, batch=config.batch)
+    _, found = build.predict(network, data, rows, batch=config.batch)
     full = {
         name: np.full((len(data.photos.name), *value.shape[1:]), np.nan, np.float32) for name, value in found.items()
     }
@@ -38,4 +39,4 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for weights that there are not."""
-    registry.lookup("weights", assembly.WEIGHTS, config.weights)
+    registry.lookup("weights", build.WEIGHTS, config.weights)

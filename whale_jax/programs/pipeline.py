@@ -9,9 +9,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, hosts, progress
 from whale_jax.data import shards
-from whale_jax.programs import assembly, files, processes, provenance, stage
+from whale_jax.experiment import build
+from whale_jax.runtime import errors, hosts, progress
+from whale_jax.workflow import json_files, pool, provenance, stage
 
 TOGETHER = True
 DEFAULTS = {
@@ -34,15 +35,15 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     names, waiting, ready, results = order(config.stages), sorter(config.stages), [], {}
     waiting.prepare()
     began = time.perf_counter()
-    with processes.Pool(config.processes) as pool:
+    with pool.Pool(config.processes) as running:
         while waiting.is_active():
             ready += waiting.get_ready()
-            while ready and pool.free():
+            while ready and running.free():
                 name = ready.pop(0)
                 passed = f" after {progress.duration(time.perf_counter() - began)}" if results else ""
                 title = f"[{names.index(name) + 1}/{len(names)}] {name}{passed}"
-                pool.start(name, resolve(config.stages[name], config.stages, workdir), workdir / name, title=title)
-            for name, result in pool.finished():
+                running.start(name, resolve(config.stages[name], config.stages, workdir), workdir / name, title=title)
+            for name, result in running.finished():
                 results[name] = result
                 enough(config.stages, config.stages[name].program, result)
                 waiting.done(name)
@@ -95,7 +96,7 @@ def check(config: ConfigDict) -> None:
         try:
             stage.check(own)
             if "task" in own and own.inputs.view in config.stages:
-                assembly.expect_sharp(own, config.stages[own.inputs.view].size)
+                build.expect_sharp(own, config.stages[own.inputs.view].size)
         except errors.InputError as error:
             raise errors.InputError(f"stage {name}: {error}") from None
 
@@ -103,7 +104,7 @@ def check(config: ConfigDict) -> None:
 def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
     """Raises InputError where an import, or a split, leaves a later stage nothing to work on."""
     for name, own in stages.items():
-        if program == "import_photos" and "task" in own and (learned := assembly.ANNOTATION[own.task.name]):
+        if program == "import_photos" and "task" in own and (learned := build.ANNOTATION[own.task.name]):
             counted, columns = COUNTED[learned]
             if not found[counted] or (counted == "labelled" and found["whales"] < 2):
                 least = "of two whales" if counted == "labelled" else counted.replace("_", " ")
@@ -120,7 +121,7 @@ def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
 
 
 def _digest(results: Mapping[str, Mapping[str, Any]]) -> str:
-    return files.hash_of({name: result["digest"] for name, result in results.items()})
+    return json_files.hash_of({name: result["digest"] for name, result in results.items()})
 
 
 def order(stages: ConfigDict) -> list[str]:

@@ -12,10 +12,12 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, crossfit, files, finished, provenance
+from whale_jax.experiment import build
+from whale_jax.programs import crossfit
+from whale_jax.runtime import errors
 from whale_jax.train.parallel import parallel
+from whale_jax.workflow import finished_runs, json_files, provenance
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 
@@ -26,19 +28,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Points and boxes are in pixels of the photos. Columns of logits are the photos' whales, or the network's where the
     photos name none; a whale that the network does not know raises InputError.
     """
-    made = finished.read(config.inputs.network)
+    made = finished_runs.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
-    seen = finished.made_from(made, photos)
+    seen = finished_runs.made_from(made, photos)
     folder = Path(made.config["inputs"]["split"])
     split = splits.load(folder, photos) if seen else None
     known = [] if seen else np.intersect1d(splits.names(folder), photos.name)
     if len(known):
         what = f"{len(known):,} photos, such as {known[0]}, have names of photos that {made.folder} was made from"
         logging.warning("%s: if they are the same, errors measured on them flatter", what)
-    whales = files.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
+    whales = json_files.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
     chosen = columns(whales, photos.whales, made.folder)
     own = ConfigDict({"warps": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})
-    found = crossfit.answer(own, made.folder, assembly.Data(photos, split, view, loader.Examples(photos, view)))
+    found = crossfit.answer(own, made.folder, build.Data(photos, split, view, loader.Examples(photos, view)))
     if whales:
         found["logits"] = found["logits"][:, chosen]
     predictions.save(workdir, photos, found)

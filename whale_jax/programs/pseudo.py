@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors
 from whale_jax.data import predictions, probabilities, right_whale, splits, tables
-from whale_jax.programs import finished
+from whale_jax.runtime import errors
+from whale_jax.workflow import finished_runs
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},  # of a `stack`, a `calibrate` or a `blend`
@@ -30,7 +30,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     folder = Path(config.inputs.probabilities)
-    made = finished.read(folder)
+    made = finished_runs.read(folder)
     if made.result["program"] not in MAKERS:
         maker = made.result["program"]
         raise errors.InputError(f"{folder} was made by {maker!r}: labels are guessed by {', '.join(MAKERS)}")

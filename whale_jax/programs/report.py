@@ -7,9 +7,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import errors, progress, storage
-from whale_jax.programs import caveats, figures, files, finished, pictures
-from whale_jax.programs.finished import Stage
+from whale_jax.evaluation import caveats
+from whale_jax.report import figures, pictures
+from whale_jax.runtime import errors, progress, storage
+from whale_jax.workflow import finished_runs, json_files
+from whale_jax.workflow.finished_runs import Stage
 
 # What the report reads, and the programs that make it; each may be left empty.
 FINDERS = ("crossfit", "predict")
@@ -85,7 +87,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     found = gather(config.inputs)
     tables, seconds = tabulate(found), times(found, workdir)
-    made_on = sorted({one.result["device"] for one in finished.ancestors(found.values())})
+    made_on = sorted({one.result["device"] for one in finished_runs.ancestors(found.values())})
     chosen = [f"- classifier: {caveats.IN_SAMPLE}"] if found.keys() & pictures.CLASSIFIERS.keys() else []
     doubts = chosen + [
         f"- {one.folder.name}: {caveat}" for one in found.values() for caveat in one.result.get("caveats", ())
@@ -97,7 +99,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for name, draw, *arguments in pictures.draw(found):
         figures.save(workdir / f"{name}.png", draw, *arguments)
         drawn.append(f"{name}.png")
-    files.write(workdir / "table.json", tables | seconds)
+    json_files.write(workdir / "table.json", tables | seconds)
     publish(workdir, text)
     return {"table": text, "pictures": drawn}
 
@@ -119,7 +121,7 @@ def gather(inputs: Mapping[str, str]) -> dict[str, Stage]:
     for name in inputs:
         if name not in STAGES:
             raise errors.unknown("input of report", name, STAGES)
-    found = {name: finished.read(inputs[name]) for name in STAGES if inputs.get(name)}
+    found = {name: finished_runs.read(inputs[name]) for name in STAGES if inputs.get(name)}
     if not found:
         raise errors.InputError("nothing to report: set an input to the folder of a stage, such as inputs.calibrated")
     for name, one in found.items():
@@ -147,13 +149,13 @@ def times(found: Mapping[str, Stage], workdir: Path) -> dict[str, list[dict[str,
     report any row.
     """
     run_folder = workdir.resolve().parent
-    stages = [one for one in finished.ancestors(found.values()) if one.folder.resolve().parent == run_folder]
+    stages = [one for one in finished_runs.ancestors(found.values()) if one.folder.resolve().parent == run_folder]
     if not stages:
         return {}
-    rows = [{"name": one.folder.name, "seconds": finished.spent(one)} for one in stages]
+    rows = [{"name": one.folder.name, "seconds": finished_runs.spent(one)} for one in stages]
     rows.append({"name": "sum of the stages", "seconds": sum(row["seconds"] for row in rows)})
     if all("ended" in one.result for one in stages):
-        rows.append({"name": "by the clock", "seconds": finished.by_the_clock(stages)})
+        rows.append({"name": "by the clock", "seconds": finished_runs.by_the_clock(stages)})
     return {"stage": rows}
 
 
@@ -165,9 +167,9 @@ def networks(found: Mapping[str, Stage], names: Mapping[str, pictures.Look], met
     return [
         {
             "name": label,
-            **finished.measured(one, metrics),
+            **finished_runs.measured(one, metrics),
             **photos_of(one),
-            **(finished.effort(one) if "size" in one.config else {}),
+            **(finished_runs.effort(one) if "size" in one.config else {}),
         }
         for label, one in there.items()
     ]
@@ -195,7 +197,7 @@ def outcome(found: Mapping[str, Stage]) -> list[dict]:
     for name, approach in (("naive_calibrated", "naive"), ("boxed_calibrated", "boxed"), ("calibrated", "aligned")):
         if name not in found:
             continue
-        both = finished.measured(found[name], SOURCES)
+        both = finished_runs.measured(found[name], SOURCES)
         alone = [how for source, how in found[name].result["metrics"].items() if source not in SOURCES]
         several = {"network": f"average of {len(alone)} networks"} if alone else {}
         answers = [(f"network {i}", how) for i, how in enumerate(alone, start=1)]

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, metrics, retrieval
 from whale_jax.data import predictions, right_whale, splits, tables
+from whale_jax.evaluation import metrics, retrieval
+from whale_jax.runtime import errors
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "features": ""},  # features: of an `extract`, of any network

@@ -8,11 +8,15 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import attribution, errors, geometry, progress, registry
+from whale_jax import geometry
 from whale_jax.data import loader, splits
-from whale_jax.programs import assembly, figures, finished, pictures, provenance, sheets
-from whale_jax.programs.sheets import Looked
+from whale_jax.evaluation import attribution
+from whale_jax.experiment import build
+from whale_jax.report import figures, pictures, sheets
+from whale_jax.report.sheets import Looked
+from whale_jax.runtime import errors, progress, registry
 from whale_jax.train import loop
+from whale_jax.workflow import finished_runs, provenance
 
 DEFAULTS = {
     "inputs": {"network": ""},
@@ -30,10 +34,10 @@ SHOWN = 6  # photos in the picture
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes saliency.png into workdir; returns the shares of saliency, and of the picture, inside the head box."""
     folder = Path(config.inputs.network)
-    made = finished.read(folder).config
+    made = finished_runs.read(folder).config
     if made["program"] != "train" or made["task"]["name"] != "classify":
         raise errors.InputError(f"{folder} names no whales: saliency wants a network with the task 'classify'")
-    trained, data, network = assembly.reopen(folder, batch=config.batch, best=assembly.WEIGHTS[config.weights])
+    trained, data, network = build.reopen(folder, batch=config.batch, best=build.WEIGHTS[config.weights])
     rows = choose(config, data, trained.fold)
     gradients = gradient_map(trained, network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
@@ -61,10 +65,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for weights that there are not."""
-    registry.lookup("weights", assembly.WEIGHTS, config.weights)
+    registry.lookup("weights", build.WEIGHTS, config.weights)
 
 
-def choose(config: ConfigDict, data: assembly.Data, fold: int) -> np.ndarray:
+def choose(config: ConfigDict, data: build.Data, fold: int) -> np.ndarray:
     """Rows of photos validated on that have a head box and a view, in an order that the seed draws."""
     rows = splits.measured_rows(data.split, fold)
     usable = np.isfinite(data.photos.box).all(1) & data.view.pictured
@@ -74,7 +78,7 @@ def choose(config: ConfigDict, data: assembly.Data, fold: int) -> np.ndarray:
     return np.random.default_rng(config.seed).permutation(rows)[: config.photos]
 
 
-def look(network: assembly.Network, data: assembly.Data, row: int, *, boxes, gradients, batch: int) -> Looked:
+def look(network: build.Network, data: build.Data, row: int, *, boxes, gradients, batch: int) -> Looked:
     """Hides one part of a photo after the other; what is left goes through the same compiled step as any evaluation."""
     image = np.array(data.view.images[row])
     batches = hidden(data, row, np.concatenate([np.zeros((1, 4), int), boxes]), batch)
@@ -89,7 +93,7 @@ def look(network: assembly.Network, data: assembly.Data, row: int, *, boxes, gra
     )
 
 
-def hidden(data: assembly.Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
+def hidden(data: build.Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
     """Padded batches of one photo, each time with another box hidden."""
     for one in loader.evaluation(data.examples, np.repeat(row, len(boxes)), batch=batch):
         some, boxes = boxes[:batch], boxes[batch:]
@@ -99,10 +103,10 @@ def hidden(data: assembly.Data, row: int, boxes: np.ndarray, batch: int) -> Iter
 
 
 def gradient_map(
-    config: ConfigDict, network: assembly.Network, data: assembly.Data, *, steps: int
+    config: ConfigDict, network: build.Network, data: build.Data, *, steps: int
 ) -> Callable[[int], np.ndarray]:
     """row -> (h, w) integrated gradients of the true whale's log probability, at the resolution of the view."""
-    model = assembly.assemble(config, classes=len(data.photos.whales)).model
+    model = build.assemble(config, classes=len(data.photos.whales)).model
     state = jax.device_get(network.state)
     variables = {"params": state.params, "batch_stats": state.batch_stats}
 

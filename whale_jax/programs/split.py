@@ -8,8 +8,8 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry, storage
 from whale_jax.data import groups, images, right_whale, splits
+from whale_jax.runtime import errors, registry, storage
 
 DEFAULTS = {
     "inputs": {"photos": ""},

@@ -19,8 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from whale_jax import calibration, metrics, progress, registry
 from whale_jax.data import predictions, probabilities, right_whale, splits
+from whale_jax.evaluation import calibration, metrics
+from whale_jax.runtime import progress, registry
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "features": ""},  # more networks: features2, features3 ...

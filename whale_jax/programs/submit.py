@@ -8,9 +8,11 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import errors, registry
 from whale_jax.data import probabilities, right_whale, splits, tables
-from whale_jax.programs import caveats, finished, stack
+from whale_jax.evaluation import caveats
+from whale_jax.programs import stack
+from whale_jax.runtime import errors, registry
+from whale_jax.workflow import finished_runs
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
@@ -31,7 +33,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    made = finished.read(config.inputs.probabilities)
+    made = finished_runs.read(config.inputs.probabilities)
     floor = 0.0 if made.result["program"] == "calibrate" else config.floor
     choices = probabilities.load(made.folder)
     if config.source not in ("best", *choices):

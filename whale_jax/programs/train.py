@@ -11,13 +11,15 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import calibration, errors, hosts, registry
 from whale_jax.data import groups, loader, predictions, right_whale, splits
-from whale_jax.programs import assembly, begin, caveats, files, provenance, selection
-from whale_jax.programs.assembly import NAMING, Data, Network
+from whale_jax.evaluation import calibration, caveats
+from whale_jax.experiment import build, init, selection
+from whale_jax.experiment.build import NAMING, Data, Network
+from whale_jax.runtime import errors, hosts, registry
 from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
 from whale_jax.train import state as states
+from whale_jax.workflow import json_files, provenance
 
 TOGETHER = True  # several hosts do this as one
 DEFAULTS = {
@@ -49,14 +51,14 @@ DEFAULTS = {
 }
 
 ELSEWHERE = ("weights",)  # inputs that may be of other photos, and so of another split
-SPECS = assembly.SPECS
+SPECS = build.SPECS
 COLLAPSED = 0.1  # of embeddings: a mean distance below, of 1.4 if they were spread evenly
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Trains, keeps the best weights in workdir/checkpoints and returns the metrics of validation."""
-    data = assembly.load_data(config)
-    assembly.expect_sharp(config, data.view.images.shape[1:3])
+    data = build.load_data(config)
+    build.expect_sharp(config, data.view.images.shape[1:3])
     rows, validation = selection.choose(config, data)
     photos, rows, target = labelled(config, data, rows)
     teachable(config, data._replace(photos=photos), rows)
@@ -64,7 +66,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     steps = max(1, round(config.epochs * len(rows) / config.batch))
     network = started(config, data, rows, validation, steps=steps)
     if config.task.name in NAMING:
-        files.write(workdir / "whales.json", data.photos.whales)
+        json_files.write(workdir / "whales.json", data.photos.whales)
     order = loader.training(
         data.examples,
         rows,
@@ -84,7 +86,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "split": data.split.hash,
         "fold": selection.held_out(config),
         "photos": data.photos.digest,
-        "rows": files.hash_of(selection.trained(config, data.split).tolist()),
+        "rows": json_files.hash_of(selection.trained(config, data.split).tolist()),
         "metrics": result.pop("best"),
         "last": last,
         "caveats": caveats.of_names("calibrated", last["calibrated"], whales=whales) if "calibrated" in last else [],
@@ -101,9 +103,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def started(config: ConfigDict, data: Data, rows: np.ndarray, validation: np.ndarray, *, steps: int) -> Network:
     """The network at its first step, with the weights that it begins with."""
     if config.inputs.weights:
-        begin.check(config, data, validation)
-    network = assembly.build(config, classes=len(data.photos.whales), steps=steps)
-    return begin.load(network, config, data, rows) if config.inputs.weights else network
+        init.check(config, data, validation)
+    network = build.build(config, classes=len(data.photos.whales), steps=steps)
+    return init.load(network, config, data, rows) if config.inputs.weights else network
 
 
 def learn(
@@ -123,7 +125,7 @@ def learn(
     looked_at = {"valid": validation} | ({"monitor": monitored} if config.monitor else {})
 
     def measure(state: states.TrainState, asked: np.ndarray) -> dict[str, float]:
-        return assembly.measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
+        return build.measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
 
     plan = loop.Plan(
         steps=steps,
@@ -142,7 +144,7 @@ def learn(
         training=batches,
         measures={name: partial(measure, asked=asked) for name, asked in looked_at.items()},
         workdir=workdir,
-        checkpoints=assembly.kept(config, workdir),
+        checkpoints=build.kept(config, workdir),
         what=workdir.name,
     )
 
@@ -200,7 +202,7 @@ def final_metrics(
     network: Network, data: Data, rows: np.ndarray, config: ConfigDict, *, gallery: np.ndarray
 ) -> dict[str, float]:
     """Metrics of the last weights over `rows`; of whales also the log loss calibrated, each photo by other groups'."""
-    found, said = assembly.measured(network, data, rows, gallery=gallery, batch=config.batch)
+    found, said = build.measured(network, data, rows, gallery=gallery, batch=config.batch)
     group, label = data.split.group[rows], data.photos.label[rows]
     if found.get("spread", 2) < COLLAPSED:
         what = "the embeddings' mean distance is %.3f: the network has collapsed; begin with a classifier's weights"
@@ -215,18 +217,18 @@ def final_metrics(
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for whatever in the config is wrong in itself; nothing is compiled."""
-    registry.lookup("way to begin", dict.fromkeys(begin.WAYS), config.begin)
+    registry.lookup("way to begin", dict.fromkeys(init.WAYS), config.begin)
     if config.begin != "exact" and not config.inputs.weights:
         raise errors.InputError(f"config.begin = {config.begin!r} needs inputs.weights: a training to begin with")
     if config.bucket and not config.bucket.startswith("gs://"):
         what = "is no gs:// address: for others, such as s3://, run this by launch.mirror"
         raise errors.InputError(f"config.bucket = {config.bucket!r} {what}")
-    parts = assembly.assemble(config, classes=2)
+    parts = build.assemble(config, classes=2)
     size = jax.ShapeDtypeStruct((1, *config.size, 3), jnp.float32)
     returned, shapes = jax.eval_shape(
         lambda key, x: parts.model.init_with_output(key, x, train=False), jax.random.key(0), size
     )
-    assembly.expect_outputs(config.model.name, returned, parts.task.outputs)
+    build.expect_outputs(config.model.name, returned, parts.task.outputs)
     jax.eval_shape(parts.optimizer.init, shapes["params"])
     suits(config)
 

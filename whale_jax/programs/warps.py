@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import errors, tta
 from whale_jax.data import splits
-from whale_jax.programs import assembly, crossfit, figures, finished, provenance, report, selection
+from whale_jax.evaluation import tta
+from whale_jax.experiment import build, selection
+from whale_jax.programs import crossfit, report
+from whale_jax.report import figures
+from whale_jax.runtime import errors
+from whale_jax.workflow import finished_runs, provenance
 
 TURNS = tuple(range(0, 360, 45))
 DEFAULTS = {
@@ -38,15 +42,15 @@ revisit = report.revisit  # what is printed when it is done is printed when it w
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md and warps.png into workdir: point error of photos out of fold, and photos/s, for each grid."""
     folder = Path(config.inputs.network)
-    made = finished.read(folder).config
+    made = finished_runs.read(folder).config
     if made["program"] != "crossfit" or made["task"]["name"] != "keypoints":
         raise errors.InputError(f"{folder} finds no points: warps wants a crossfit with the task 'keypoints'")
-    best = assembly.WEIGHTS[made.get("weights", "best")]  # as folders from before the key were
-    trained, data, network = assembly.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
+    best = build.WEIGHTS[made.get("weights", "best")]  # as folders from before the key were
+    trained, data, network = build.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
     for warps in config.grids.values():
-        assembly.expect_sharp(ConfigDict({**trained, "warps": warps}), data.view.images.shape[1:3])
+        build.expect_sharp(ConfigDict({**trained, "warps": warps}), data.view.images.shape[1:3])
     rows = np.flatnonzero(splits.parts(data.split, trained.parts, trained.fold) == config.part)
-    rows = np.setdiff1d(rows, selection.seen(finished.read(folder / f"part{config.part}"), data.split))
+    rows = np.setdiff1d(rows, selection.seen(finished_runs.read(folder / f"part{config.part}"), data.split))
     rows = rows[data.view.pictured[rows] & np.isfinite(data.photos.points[rows]).all((1, 2))]
     if config.most:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[: config.most])

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from whale_jax import errors, geometry, losses, metrics, registry
+from whale_jax import geometry, losses
+from whale_jax.evaluation import metrics
+from whale_jax.runtime import errors, registry
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 from whale_jax.tasks import bins as binned
 

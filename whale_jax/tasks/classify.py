@@ -4,7 +4,8 @@ from functools import partial
 
 import jax
 
-from whale_jax import losses, metrics
+from whale_jax import losses
+from whale_jax.evaluation import metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 
 

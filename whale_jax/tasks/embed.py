@@ -5,7 +5,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import geometry, metrics, pairs, registry
+from whale_jax import geometry, pairs
+from whale_jax.evaluation import metrics
+from whale_jax.runtime import registry
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 
 

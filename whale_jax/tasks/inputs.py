@@ -5,7 +5,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import augment, errors, geometry
+from whale_jax import augment, geometry
+from whale_jax.runtime import errors
 from whale_jax.tasks import Batch
 
 UNDONE = ("brightness", "contrast")  # by `standardise`: a sum and a factor, but for the few pixels that are clipped

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from whale_jax import geometry, losses, metrics
+from whale_jax import geometry, losses
+from whale_jax.evaluation import metrics
 from whale_jax.tasks import Batch, Outputs, Task, inputs
 from whale_jax.tasks import bins as binned
 

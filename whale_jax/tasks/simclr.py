@@ -8,7 +8,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from whale_jax import geometry, metrics, pairs
+from whale_jax import geometry, pairs
+from whale_jax.evaluation import metrics
 from whale_jax.tasks import Batch, Outputs, Task, embed, inputs
 
 

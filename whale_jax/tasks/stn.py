@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from whale_jax import frames, geometry, losses, metrics, registry
+from whale_jax import frames, geometry, losses
+from whale_jax.evaluation import metrics
+from whale_jax.runtime import registry
 from whale_jax.tasks import Batch, Outputs, Task, bins, classify, inputs
 
 GRID = (8, 16)  # points of a crop at which it is asked whether it shows the head

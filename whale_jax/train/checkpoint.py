@@ -20,7 +20,7 @@ from absl import logging
 from etils import epath
 from flax import traverse_util
 
-from whale_jax import errors, hosts
+from whale_jax.runtime import errors, hosts
 from whale_jax.train.state import TrainState
 
 ITEM = "progress"  # what stands beside the arrays

@@ -6,7 +6,7 @@ from pathlib import Path
 from absl import logging
 from tensorboardX import SummaryWriter
 
-from whale_jax import hosts, storage
+from whale_jax.runtime import hosts, storage
 
 NAME = "metrics.jsonl"
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from whale_jax import errors, metrics, preemption, progress
-from whale_jax.data import threads
+from whale_jax.evaluation import metrics
+from whale_jax.runtime import errors, preemption, progress, threads
 from whale_jax.train import log
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import Parallel

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import optax
 
-from whale_jax import errors, registry
+from whale_jax.runtime import errors, registry
 
 NAMES = ("adam", "nesterov")
 

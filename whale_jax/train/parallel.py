@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from whale_jax import errors, hosts, registry
+from whale_jax.runtime import errors, hosts, registry
 
 AXIS = "data"
 

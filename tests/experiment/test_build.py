@@ -1,0 +1,27 @@
+"""From a config to a network: what the config says holds of the steps."""
+
+import jax
+import numpy as np
+import pytest
+
+from tests.models.test_stn import CROP, SIZE, TINY, make_batch
+from whale_jax.experiment import build
+from whale_jax.workflow import stage
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_a_part_whose_rate_is_nothing_is_frozen(rate):
+    config = stage.config(
+        "train",
+        task={"name": "stn", "crop": CROP},
+        model={"name": "stn", "localizer": TINY, "classifier": TINY, "crop": CROP, "shrink": 2},
+        optimizer={"name": "adam", "lr": 0.1, "part": "localizer", "part_rate": rate},
+        size=SIZE,
+        batch=5,
+        devices=1,
+    )
+    network = build.build(config, classes=3)
+    before = jax.device_get(network.state.batch_stats["localizer"])
+    state, _ = network.train(network.parallel.put_state(network.state), network.parallel.put_batch(make_batch()))
+    same = jax.tree.map(np.array_equal, jax.device_get(state.batch_stats["localizer"]), before)
+    assert all(jax.tree.leaves(same)) == (rate == 0)

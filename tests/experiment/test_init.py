@@ -1,0 +1,276 @@
+"""Trained weights elsewhere: where a training begins, and networks applied to other photos."""
+
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from tests.programs.test_stages import photos
+from whale_jax.data import images, loader, predictions, right_whale, splits
+from whale_jax.evaluation import calibration
+from whale_jax.experiment import build, init, selection
+from whale_jax.programs import crossfit, predict
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files, provenance, stage
+
+MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
+KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
+
+
+class World:
+    """A folder in which stages find their inputs done, with photos of noise."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.photos = folder, photos()
+        rng = np.random.default_rng(0)
+        pictures = rng.integers(0, 256, (6, 8, 8, 3), np.uint8)
+        self.view = images.View(pictures, np.array([np.diag([0.01, 0.01, 1])] * 6, np.float32))
+        self.split = splits.Split(
+            np.array([0, 1, 0, 1, -1, -1]), self.photos.label, np.zeros(6, bool), np.arange(6), "h", 2, 0
+        )
+        for name, result in {"photos": {"digest": "p"}, "split": {"split": "h", "digest": "h"}}.items():
+            self.finish(name, result)
+        self.finish("view", {"digest": "v"})
+        monkeypatch.setattr(build, "load_data", lambda config: self.data())
+        monkeypatch.setattr(right_whale, "load", lambda folder: self.photos)
+        monkeypatch.setattr(images, "load", lambda folder: self.view)
+        monkeypatch.setattr(splits, "load", lambda folder, photos: self.split)
+
+    def finish(self, name, result):
+        (self.folder / name).mkdir(exist_ok=True)
+        json_files.write(self.folder / name / "result.json", result)
+        json_files.write(self.folder / name / "config.json", {})
+
+    def data(self):
+        return build.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
+
+    def inputs(self, **more):
+        return {name: str(self.folder / name) for name in ("photos", "split", "view")} | more
+
+    def train(self, name, *, weights="", labels="", program="train", **changes):
+        given = {"task": {"name": "classify"}, "model": MODEL, "size": (8, 8), "batch": 2, "epochs": 4.0}
+        more = {"weights": weights} | ({"labels": labels} if labels else {})
+        inputs = self.inputs(**{key: str(self.folder / folder) if folder else "" for key, folder in more.items()})
+        config = stage.config(program, inputs=inputs, **given | {"evaluations": 1} | changes)
+        stage.run(config, self.folder / name)
+
+    def parameters(self, name):
+        config = ConfigDict(json_files.read(self.folder / name / "config.json"))
+        return build.restore(config, self.folder / name, classes=3).state.params
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    return World(tmp_path, monkeypatch)
+
+
+def test_a_training_begins_with_the_weights_it_is_given(world):
+    world.train("first")
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}  # whose parameters stay as they began
+    world.train("second", weights="first", **still)
+    world.train("alone", **still)
+    learned = world.parameters("first")
+    assert jax.tree.all(jax.tree.map(np.array_equal, world.parameters("second"), learned))
+    assert not jax.tree.all(jax.tree.map(np.array_equal, world.parameters("alone"), learned))
+
+
+def test_weights_of_another_network_are_refused_line_by_line(world):
+    world.train("first")
+    with pytest.raises(errors.InputError) as caught:
+        world.train("second", weights="first", model={**MODEL, "stages": ((4, 1), (6, 1))})
+    lines = str(caught.value).splitlines()
+    assert "is of another network (- what it holds, + what this one has)" in lines[0]
+    assert "- params/AverageHead_0/Dense_0/kernel (4, 3)" in lines
+    assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
+    assert any(line.startswith("+ params/ConvNorm") for line in lines), lines
+    assert not any("bias (3,)" in line for line in lines)  # what is alike
+
+
+def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
+    said = []
+    monkeypatch.setattr(init.logging, "warning", lambda text, *values: said.append(text % values))
+    world.train("first")
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
+    world.train("second", weights="first", begin="fitting", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
+    before, after = world.parameters("first"), world.parameters("second")
+    assert jax.tree.all(jax.tree.map(np.array_equal, before["ConvNorm_0"], after["ConvNorm_0"]))
+    [lines] = [text.splitlines() for text in said if "was taken what fits" in text]
+    assert "- params/AverageHead_0/Dense_0/kernel (4, 3)" in lines
+    assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
+    assert not any("Stem_0" in line for line in lines)
+
+
+def test_a_training_begins_with_a_smaller_network_that_grew(world):
+    world.train("first", monitor=2)
+    larger = {**MODEL, "stages": ((6, 2),), "grown": (1,)}
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "epochs": 0.5, "monitor": 2}
+    world.train("second", weights="first", begin="grown", model=larger, **still)
+    before, after = (json_files.read(world.folder / name / "result.json")["metrics"] for name in ("first", "second"))
+    assert after["log_loss"] == pytest.approx(before["log_loss"], abs=0.05)  # copies part a little
+    with pytest.raises(errors.InputError, match=r"set model.grown to \(1,\)"):
+        world.train("third", weights="first", begin="grown", model={**larger, "grown": ()})
+    with pytest.raises(errors.InputError, match="unknown way to begin"):
+        world.train("third", weights="first", begin="grow")
+
+
+def test_weights_of_other_whales_or_another_split_are_refused(world, monkeypatch):
+    world.train("first")
+    world.photos = world.photos._replace(whales=("w_b", "w_x", "w_c"))
+    with pytest.raises(errors.InputError, match=r"names other whales.*:\n- w_a 1\n\+ w_x 1$"):
+        world.train("second", weights="first")
+    old = world.split
+    monkeypatch.setattr(splits, "load", lambda folder, photos: old)
+    world.split = old._replace(hash="other", fold=np.array([0, 1, 2, 1, -1, -1]), folds=3)
+    world.finish("split", {"split": "other", "digest": "other"})
+    with pytest.raises(errors.InputError, match="trained on these photos by another split") as caught:
+        world.train("third", weights="first")
+    assert str(caught.value).splitlines()[1:] == [
+        "- hash h",
+        "+ hash other",
+        "- folds 2",
+        "+ folds 3",
+        "- photos held out with each fold [2, 2]",
+        "+ photos held out with each fold [1, 2, 1]",
+        "1 of 6 photos are in another fold",
+    ]
+
+
+def test_weights_that_saw_what_is_validated_on_are_refused(world):
+    world.train("first", fold=1)
+    with pytest.raises(errors.InputError, match="first was trained on 2 of the 2 photos that are validated on here"):
+        world.train("second", fold=0, weights="first")
+    shutil.rmtree(world.folder / "first" / "checkpoints")
+    with pytest.raises(errors.InputError, match="first holds no checkpoints"):
+        world.train("third", fold=1, weights="first")
+    assert not (world.folder / "first" / "checkpoints").exists()
+
+
+def test_folds_and_parts_that_a_split_does_not_have_are_refused(world):
+    for changes in ({"fold": 2}, {"fold": 99}, {"parts": 99}):
+        program = "crossfit" if "parts" in changes else "train"
+        has = "6 groups of photos" if "parts" in changes else "folds 0 to 1"
+        with pytest.raises(errors.InputError, match=f"the split has {has}"):
+            world.train("network", program=program, **changes)
+        assert not (world.folder / "network").exists()
+
+
+def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
+    world.train("first", program="crossfit", **KEYPOINTS)
+    world.photos = world.photos._replace(digest="others")
+    world.finish("split", {"split": "other", "digest": "other"})
+    world.split = world.split._replace(hash="other")
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}}
+    world.train("second", program="crossfit", weights="first", **KEYPOINTS, **still)
+    for part in ("part0", "part1"):
+        own, there = (world.parameters(f"{name}/{part}") for name in ("second", "first"))
+        assert jax.tree.all(jax.tree.map(np.array_equal, own, there))
+
+
+def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
+    """On photos of its own a cross-fit answers as it did out of fold; for others, all of its networks together."""
+    world.train("first", program="crossfit", warps={"flip_ud": (0, 1)}, **KEYPOINTS)
+    same = stage.run(apply(world, "first"), world.folder / "same")
+    world.photos = world.photos._replace(digest="others")
+    other = stage.run(apply(world, "first"), world.folder / "other")
+    points = {
+        name: predictions.load(world.folder / name, "points", world.photos) for name in ("first", "same", "other")
+    }
+    np.testing.assert_array_equal(points["same"], points["first"])
+    np.testing.assert_allclose(points["other"][4:], points["first"][4:], rtol=1e-6)  # unlabelled: none had seen them
+    assert not np.allclose(points["other"][:4], points["first"][:4], rtol=1e-5)
+    for name, result in (("same", same), ("other", other)):
+        error = np.linalg.norm(points[name] - world.photos.points, axis=-1).mean(1)
+        length = np.linalg.norm(world.photos.points[:, 0] - world.photos.points[:, 1], axis=-1)
+        assert result["metrics"]["point_error"] == pytest.approx((error / length).mean(), rel=1e-4)
+
+
+def test_a_fold_can_be_held_out_from_all_parts():
+    split = splits.Split(
+        np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 0, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0
+    )
+    config = stage.config("crossfit", parts=2, fold=1)
+    parts = [selection.trained(crossfit.part_config(config, part), split) for part in range(2)]
+    assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
+
+
+def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
+    """Of photos 0 to 3, in parts 0, 1, 0 and 1, the first and the last are of one whale."""
+    world.train("first", program="crossfit", fold=-1)
+    networks = [
+        selection.choose(ConfigDict(json_files.read(world.folder / "first" / part / "config.json")), world.data())
+        for part in ("part0", "part1")
+    ]
+    assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([1, 2, 3], [0]), ([0, 1, 2], [3])]
+    logits = predictions.load(world.folder / "first", "logits", world.photos)
+    assert np.isnan(logits[[1, 2]]).all()
+    assert np.isfinite(logits[[0, 3, 4, 5]]).all()
+
+
+def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
+    world.train("first")
+    world.photos = world.photos._replace(digest="others")
+    stage.run(apply(world, "first"), world.folder / "same")
+    world.photos = world.photos._replace(whales=("w_c", "w_b"))
+    stage.run(apply(world, "first"), world.folder / "other")
+    same, other = (np.load(world.folder / name / "predictions.npz")["logits"] for name in ("same", "other"))
+    assert np.array_equal(other, same[:, [2, 0]])
+    world.photos = world.photos._replace(whales=("w_c", "w_new"))
+    with pytest.raises(errors.InputError, match="was not trained on 1 of the whales asked for, such as w_new"):
+        stage.run(apply(world, "first"), world.folder / "more")
+
+
+def apply(world, network):
+    inputs = {name: path for name, path in world.inputs().items() if name != "split"}
+    return stage.config("predict", inputs={**inputs, "network": str(world.folder / network)}, batch=4)
+
+
+def test_what_a_network_has_seen_must_be_known(world):
+    """As it would not be, were photos dealt to parts in another way since."""
+    world.train("first", program="crossfit", **KEYPOINTS)
+    path = world.folder / "first" / "part0" / "result.json"
+    json_files.write(path, provenance.seal({**json_files.read(path), "rows": "dealt otherwise"}, path.parent))
+    with pytest.raises(errors.InputError, match="part0 was trained when photos were dealt to parts otherwise"):
+        stage.run(apply(world, "first"), world.folder / "same")
+
+
+def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
+    world.train("first", program="crossfit", **KEYPOINTS)
+    with pytest.raises(errors.InputError, match="first/part0 was trained on 2 of the 2 photos"):
+        world.train("second", program="crossfit", weights="first/part0", **KEYPOINTS)
+
+
+def test_the_last_weights_are_measured_too(world):
+    world.train("first", fold=0, evaluations=2)
+    made = json_files.read(world.folder / "first" / "result.json")
+    config = ConfigDict(json_files.read(world.folder / "first" / "config.json"))
+    last = build.restore(config, world.folder / "first", classes=3, best=False)
+    found, said = build.predict(last, world.data(), np.array([0, 2]), batch=2)
+    assert {name: made["last"][name] for name in found} == pytest.approx(found)
+    p = np.asarray(jax.nn.softmax(said["logits"]))
+    prior = splits.prior(world.photos, world.split, 0)
+    alone = [calibration.fit(p[[i]], world.photos.label[[j]], prior)(p[[1 - i]])[0] for i, j in ((1, 2), (0, 0))]
+    expected = -np.log([alone[0][world.photos.label[0]], alone[1][world.photos.label[2]]]).mean()
+    assert made["last"]["calibrated"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkeypatch):
+    world.train("first", program="crossfit", **KEYPOINTS)
+    json_files.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})
+    said = []
+    monkeypatch.setattr(predict.logging, "warning", lambda text, *values: said.append(text % values))
+    stage.run(apply(world, "first"), world.folder / "same")
+    assert not any("have names of photos" in text for text in said)
+    world.photos = world.photos._replace(digest="others")
+    stage.run(apply(world, "first"), world.folder / "other")
+    [warning] = [text for text in said if "have names of photos" in text]
+    assert warning.startswith("1 photos, such as 3.jpg, have names of photos that")
+
+
+def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):
+    assert str(build.kept({"bucket": "gs://b/c"}, tmp_path / "run")) == f"gs://b/c{tmp_path}/run/checkpoints"
+    for config in ({}, {"bucket": ""}):
+        assert str(build.kept(config, tmp_path / "run")) == f"{tmp_path}/run/checkpoints"
+    with pytest.raises(errors.InputError, match=r"launch\.mirror"):
+        stage.check(stage.config("train", bucket="s3://b"))

@@ -1,0 +1,75 @@
+"""No two photos of one burst or encounter are on both sides of what is learned and what is measured, for any task."""
+
+import numpy as np
+import pytest
+
+from tests.data.test_groups import sea_with_head
+from tests.data.test_splits import as_photos
+from whale_jax.data import images, loader, splits
+from whale_jax.experiment import build, selection
+from whale_jax.programs import split as program
+from whale_jax.workflow import stage
+
+SEEDS = range(8)  # of the head in each burst of two photos
+WHALE = np.array([0, 0, 1, 1, 2, -1, -1, -1])  # in it: nobody knows three of them
+MODELS = {"arcface": {"name": "vgg", "head": "cosine"}, "stn": {"name": "stn"}}
+
+
+@pytest.fixture(scope="module")
+def bursts():
+    """(16,) the burst of each of 16 annotated photos; the last whale has one burst."""
+    return np.repeat(np.arange(len(SEEDS)), 2)
+
+
+@pytest.fixture(scope="module")
+def data(bursts, tmp_path_factory):
+    """The photos, dealt out by what the program finds in them."""
+    folder = tmp_path_factory.mktemp("bursts")
+    seas = [np.full((200, 300, 3), (40.0 + 20 * seed, 70, 90)) for seed in SEEDS]
+    drawn = [sea_with_head(seas[seed], seed, spot) for seed in SEEDS for spot in ((20, 30), (130, 200))]
+    files, points = zip(*drawn, strict=True)
+    photos = as_photos(WHALE[bursts], points=points, size=(200, 300), files=files)
+    box = np.array(photos.points.reshape(-1, 4))
+    box[:, 2:] = 20
+    photos = photos._replace(box=box)
+    groups = program.head(photos, folder)
+    assert len(set(groups)) == len(SEEDS)
+    split = splits.make(photos, folds=2, seed=0, groups=groups)
+    view = images.View(np.zeros((16, 8, 8, 3), np.uint8), np.tile(np.eye(3, dtype=np.float32), (16, 1, 1)))
+    return build.Data(photos, split, view, loader.Examples(photos, view))
+
+
+def config(task, **changes):
+    return stage.config("train", task={"name": task}, model=MODELS.get(task, {"name": "vgg"}), **changes)
+
+
+@pytest.mark.parametrize("parts", [0, 2, 3])
+@pytest.mark.parametrize("task", build.TASKS)
+def test_no_burst_is_both_learned_and_measured(data, bursts, task, parts):
+    measured = []
+    for fold in (-1, 0, 1):
+        for part in range(max(parts, 1)):
+            train, valid = selection.choose(config(task, fold=fold, parts=parts, part=part), data)
+            assert not set(bursts[train]) & set(bursts[valid])
+            measured += valid.tolist()
+    named = build.ANNOTATION[task] == "label"
+    expected = WHALE[bursts] >= 0 if named else np.full(16, bool(build.ANNOTATION[task]))
+    expected &= ~((WHALE[bursts] == 2) & named)  # nobody would know a whale that is held out with all its photos
+    if parts or named:
+        assert set(measured) == set(np.flatnonzero(expected))
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_other(parts):
+    label = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 3], np.int32)
+    encounter = np.array(["a", "b", "c", "d", "e", "f", "g", "h", "a", "e"])  # whales 2 and 3 are seen once
+    photos = as_photos(label, encounter=encounter)
+    split = splits.make(photos, folds=2, seed=0, groups=np.unique(encounter, return_inverse=True)[1])
+    view = images.View(np.zeros((10, 8, 8, 3), np.uint8), np.tile(np.eye(3, dtype=np.float32), (10, 1, 1)))
+    every = build.Data(photos, split, view, None)
+    for fold in (0, 1):
+        for part in range(max(parts, 1)):
+            train, valid = selection.choose(config("classify", fold=fold, parts=parts, part=part), every)
+            assert len(valid)
+            assert not set(encounter[train]) & set(encounter[valid])
+            assert set(label[valid]) <= set(label[train])

@@ -1,0 +1,54 @@
+"""From a name to what it means, and what a wrong name gets."""
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from whale_jax.runtime import errors, registry
+
+
+def network(*, outputs, stages=(), dropout=0.5):
+    return outputs, stages, dropout
+
+
+TABLE = {"vgg": network, "resnet": lambda *, outputs: outputs}
+
+
+def test_lookup_finds_the_entry():
+    assert registry.lookup("model", TABLE, "vgg") is network
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vg", "unknown model 'vg': did you mean vgg? the choices are resnet, vgg"),
+        ("ResNet", "unknown model 'ResNet': did you mean resnet? the choices are resnet, vgg"),
+        ("xyz", "unknown model 'xyz': the choices are resnet, vgg"),
+    ],
+)
+def test_an_unknown_name_lists_the_close_matches_and_the_choices(name, message):
+    with pytest.raises(errors.InputError) as caught:
+        registry.lookup("model", TABLE, name)
+    assert str(caught.value) == message
+
+
+def test_build_calls_with_the_specs_arguments():
+    spec = ConfigDict({"name": "vgg", "dropout": 0.8, "stages": [[48, 3], [64, 3]]})
+    assert registry.build("model", TABLE, spec, outputs=4) == (4, ((48, 3), (64, 3)), 0.8)
+
+
+def test_what_is_not_the_configs_to_choose_wins():
+    assert registry.build("model", TABLE, {"name": "resnet", "outputs": 3}, outputs=5) == 5
+
+
+def test_an_unknown_key_is_named_with_its_close_matches():
+    with pytest.raises(errors.InputError, match=r"unknown key of model 'vgg' 'drop_out': did you mean dropout\?"):
+        registry.build("model", TABLE, {"name": "vgg", "drop_out": 0.1}, outputs=1)
+
+
+def test_a_completed_spec_shows_the_defaults_and_keeps_what_it_says():
+    def make(*, size, depth=2, act="relu", dtype=np.float32, share=0.5):
+        """Stands for a model."""
+
+    found = registry.complete("model", {"made": make}, {"name": "made", "share": 0.1})
+    assert found == {"name": "made", "depth": 2, "act": "relu", "share": 0.1}

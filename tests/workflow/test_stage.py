@@ -1,0 +1,184 @@
+"""A stage is done once, knows what it was made from, and refuses what does not belong together."""
+
+import filelock
+import pytest
+from ml_collections import ConfigDict
+
+from whale_jax.programs import pipeline
+from whale_jax.runtime import errors
+from whale_jax.workflow import json_files, provenance, stage
+
+
+class Program:
+    """Stands in for a program: counts its runs."""
+
+    DEFAULTS = {"inputs": {}, "value": 1, "split": None}  # noqa: RUF012
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, config, workdir):
+        self.runs += 1
+        if config.value < 0:
+            raise RuntimeError("cut off")
+        if config.value > 8:
+            raise errors.InputError("too much")
+        return {"digest": config.value, **{key: config[key] for key in ("split", "fold") if key in config}}
+
+
+@pytest.fixture
+def program(monkeypatch):
+    stub = Program()
+    monkeypatch.setattr(stage, "module", lambda name: stub)
+    return stub
+
+
+def config(before="", **changes):
+    return ConfigDict({"program": "stub", "inputs": {"before": str(before)}, "value": 1, **changes})
+
+
+def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, tmp_path):
+    with pytest.raises(RuntimeError):
+        stage.run(config(value=-1), tmp_path / "cut")
+    assert not (tmp_path / "cut" / "result.json").exists()
+    first = stage.run(config(), tmp_path / "a")
+    assert stage.run(config(), tmp_path / "a") == first
+    assert program.runs == 2
+    assert {"seconds", "ended", "device", "versions", "seed", "inputs", "digest", "split"} <= first.keys()
+
+
+def test_what_must_be_known_of_a_result_is_said_at_the_stage(program, tmp_path, caplog):
+    program.run = lambda config, workdir: {"caveats": ["network: worth nothing"]}
+    with caplog.at_level("WARNING"):
+        assert stage.run(config(), tmp_path / "a")["caveats"] == ["network: worth nothing"]
+    assert "a: network: worth nothing" in caplog.messages
+
+
+def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(program, tmp_path):
+    stage.run(config(), tmp_path / "a")
+    with filelock.FileLock(tmp_path / "b" / json_files.LOCK):
+        with pytest.raises(errors.InputError, match=r"/b: another run is at work in it"):
+            stage.run(config(), tmp_path / "b")
+        assert stage.run(config(), tmp_path / "a")  # what is done, anybody may read
+    assert program.runs == 1
+    assert stage.run(config(), tmp_path / "b")
+
+
+def test_a_folder_of_another_config_is_refused_and_names_the_keys(program, tmp_path):
+    stage.run(config(), tmp_path)
+    before = (tmp_path / "result.json").read_text()
+    with pytest.raises(errors.InputError, match=r"other config \(value differ"):
+        stage.run(config(value=2), tmp_path)
+    assert (tmp_path / "result.json").read_text() == before
+
+
+def test_a_folder_from_before_a_key_existed_is_of_the_keys_default(program, tmp_path):
+    first = stage.run(config(), tmp_path)
+    program.DEFAULTS = {**program.DEFAULTS, "newer": 3}
+    assert stage.run(config(newer=3), tmp_path) == first
+    assert program.runs == 1
+    with pytest.raises(errors.InputError, match=r"other config \(newer differ"):
+        stage.run(config(newer=4), tmp_path)
+
+
+def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
+    first = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config()}})
+    more = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(), "b": config("a")}})
+    other = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(value=2)}})
+    stage.run(first, tmp_path)
+    assert stage.run(more, tmp_path)["stages"].keys() == {"a", "b"}
+    assert program.runs == 2
+    with pytest.raises(errors.InputError, match=r"a belongs to other config \(value differ"):
+        stage.run(other, tmp_path)
+    assert json_files.read(tmp_path / "config.json")["stages"].keys() == {
+        "a",
+        "b",
+    }  # not overwritten by the refused one
+    with pytest.raises(errors.InputError, match=r"belongs to other config \(program differ"):
+        stage.run(first, tmp_path / "a")
+    with pytest.raises(errors.InputError, match=r"belongs to other config"):
+        stage.run(config(), tmp_path)
+
+
+def test_all_stages_are_looked_at_before_the_first_one_runs(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
+    stage.run(config(), tmp_path / "b")
+    with pytest.raises(errors.InputError, match=r"b belongs to other config \(value differ"):
+        stage.run(
+            ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(), "b": config(value=2)}}),
+            tmp_path,
+        )
+    assert program.runs == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_refused_stage_has_no_claim_on_its_folder(program, tmp_path):
+    with pytest.raises(errors.InputError, match="too much"):
+        stage.run(config(value=9), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    stage.run(config(), tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "begun").touch()
+    with pytest.raises(errors.InputError, match="too much"):
+        stage.run(config(value=9), tmp_path / "b")
+    with pytest.raises(errors.InputError, match=r"other config \(value differ"):  # there is something to lose
+        stage.run(config(), tmp_path / "b")
+
+
+def test_an_input_that_changed_since_is_refused(program, tmp_path):
+    stage.run(config(value=1), tmp_path / "a")
+    stage.run(config(tmp_path / "a"), tmp_path / "b")
+    result = {**json_files.read(tmp_path / "a" / "result.json"), "digest": "another"}
+    json_files.write(tmp_path / "a" / "result.json", provenance.seal(result, tmp_path / "a"))
+    with pytest.raises(errors.InputError, match=r"other inputs \(before differ"):
+        stage.run(config(tmp_path / "a"), tmp_path / "b")
+
+
+def test_an_input_that_is_not_finished_is_named(program, tmp_path):
+    with pytest.raises(errors.InputError, match="nowhere holds no finished stage"):
+        stage.run(config(tmp_path / "nowhere"), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_inputs_of_different_splits_are_refused(program, tmp_path):
+    stage.run(config(split="one"), tmp_path / "a")
+    stage.run(config(split="two"), tmp_path / "b")
+    both = ConfigDict({"program": "stub", "inputs": {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, "value": 1})
+    with pytest.raises(errors.InputError, match=r"(?s)2 different splits.*/a: one\n.*/b: two"):
+        stage.run(both, tmp_path / "c")
+
+
+def test_what_was_learned_from_is_not_validated_on(program, tmp_path):
+    program.DEFAULTS = {**program.DEFAULTS, "fold": 0}
+    stage.run(config(fold=1), tmp_path / "network")
+    with pytest.raises(errors.InputError, match=r"b and what it is made from hold out folds 0 and 1"):
+        stage.run(config(tmp_path / "network", fold=0), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    assert stage.run(config(tmp_path / "network", fold=1), tmp_path / "b")["fold"] == 1
+
+
+def test_unknown_keys_and_programs_come_with_close_matches():
+    with pytest.raises(errors.InputError, match="'epoch': did you mean epochs"):
+        stage.config("train", epoch=3)
+    with pytest.raises(errors.InputError, match="did you mean train"):
+        stage.config("trian")
+
+
+def test_a_pipeline_runs_stages_in_the_order_of_their_inputs(program, tmp_path):
+    stages = {"a": config("c"), "b": config("a"), "c": config()}
+    assert pipeline.order(ConfigDict(stages)) == ["c", "a", "b"]
+    pipeline.run(ConfigDict({"stages": stages, "processes": 1}), tmp_path)
+    assert json_files.read(tmp_path / "b" / "config.json")["inputs"]["before"] == str(tmp_path / "a")
+    with pytest.raises(errors.InputError, match="wait for each other"):
+        pipeline.order(ConfigDict({"a": config("b"), "b": config("a")}))
+
+
+def test_what_another_host_wrote_is_waited_for_by_its_content(tmp_path, monkeypatch):
+    path, looks = tmp_path / "result.json", iter([{"digest": "old"}, {"loss": float("nan")}])
+    monkeypatch.setattr(json_files.time, "sleep", lambda seconds: path.write_text(json_files.json.dumps(next(looks))))
+    json_files.await_content(path, {"loss": float("nan")})
+    assert next(looks, None) is None  # no sooner, and no later
+    monkeypatch.setattr(json_files, "LATE", -1.0)
+    with pytest.raises(errors.InputError, match="is not what the first host wrote"):
+        json_files.await_content(path, {"loss": 1.0})

@@ -1,0 +1,1 @@
+"""What is said of predictions: metrics, calibration, retrieval, attribution and their caveats."""

@@ -1,0 +1,1 @@
+"""From a config to a network that runs: data, rows, first weights."""

@@ -1,0 +1,1 @@
+"""Figures, pictures and sheets of crops that a person looks at."""

@@ -1,0 +1,1 @@
+"""What any program needs in order to run; nothing here is about whales."""

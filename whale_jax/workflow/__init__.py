@@ -1,0 +1,1 @@
+"""Stages in folders: their inputs, shards, processes and results."""

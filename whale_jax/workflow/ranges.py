@@ -1,0 +1,144 @@
+"""The range of every number in a config, by its key: a key means the same in every program, task, model and optimiser.
+
+Where it does not, the program stands before it.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from whale_jax.runtime import errors
+
+
+class Range(NamedTuple):
+    """Which numbers a key takes; of several, such as the sides of a picture, each of them.
+
+    Attributes:
+        low, high: the least and the largest.
+        above, below: whether `low`, or `high`, is itself no longer taken.
+        whole: whether only integers are taken.
+        count: how many numbers there must be; 0 for any.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+    whole: bool = False
+    count: int = 0
+
+    def __contains__(self, number: float) -> bool:
+        if not math.isfinite(number) or (self.whole and not isinstance(number, int)):
+            return False
+        return (number > self.low if self.above else number >= self.low) and (
+            number < self.high if self.below else number <= self.high
+        )
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a finite number" if self.low == -math.inf else ""
+        least = f"above {self.low:g}" if self.above else f"{self.low:g} or more"
+        if math.isfinite(self.high):
+            start = f"above {self.low:g}, up to" if self.above else f"from {self.low:g} to"
+            least = f"{start} {'below ' if self.below else ''}{self.high:.10g}"
+        bounds = least if math.isfinite(self.low) else ""
+        number = ", ".join(filter(None, (kind, bounds)))
+        return f"two numbers, height and width, each {number}" if self.count == 2 else number
+
+
+ANY, POSITIVE, NOT_NEGATIVE = Range(), Range(0, above=True), Range(0)
+COUNT, NUMBER = Range(1, whole=True), Range(0, whole=True)  # of one or more, and of none or more
+SHARE, PART = Range(0, 1), Range(0, 1, below=True)  # that may be all, and that may not
+SIDES = Range(1, 65_535, whole=True, count=2)  # as a JPEG's
+BETWEEN = Range(2, whole=True)  # that something is cut into
+
+RANGES = {
+    # What is trained on, and how long.
+    "seed": Range(0, 2**32 - 1, whole=True),
+    "fold": Range(-1, whole=True),
+    "epochs": Range(0, 1e6, above=True),
+    "size": SIDES,
+    **dict.fromkeys(("batch", "accumulate", "evaluations", "log_every", "shards", "together"), COUNT),
+    **dict.fromkeys(("part", "parts", "patience", "monitor", "devices"), NUMBER),
+    **dict.fromkeys(("crossfit.parts", "calibrate.parts", "blend.parts"), BETWEEN),
+    # Optimisers.
+    **dict.fromkeys(("warmup", "momentum"), PART),
+    # A rate of 0 leaves the weights as they are: what they are worth is measured.
+    **dict.fromkeys(("lr", "end_lr", "l2", "weight_decay", "clip", "part_rate"), NOT_NEGATIVE),
+    # Tasks.
+    **dict.fromkeys(("smoothing",), PART),
+    **dict.fromkeys(("scale", "temperature", "bell"), POSITIVE),
+    **dict.fromkeys(("margin", "rarity", "naming", "locating", "drift"), NOT_NEGATIVE),
+    **dict.fromkeys(("centers", "dimensions"), COUNT),
+    "bins": NUMBER,
+    "annotated": SHARE,
+    # Models.
+    "crop": SIDES,
+    **dict.fromkeys(("stem", "stages", "modules", "depth", "shrink"), COUNT),
+    **dict.fromkeys(("stem_pool", "grown", "bottleneck", "strided"), NUMBER),
+    **dict.fromkeys(("dropout", "between"), PART),
+    "through": NOT_NEGATIVE,
+    # Warps of test-time augmentation.
+    "rotate": ANY,
+    "shear": Range(-80, 80),
+    **dict.fromkeys(("shift_x", "shift_y"), Range(-1, 1)),
+    "flip_ud": Range(0, 1, whole=True),
+    # Photos, splits and views.
+    **dict.fromkeys(("whales", "photos"), COUNT),
+    "test": NUMBER,
+    "width": Range(64, 65_535, whole=True),
+    "unnamed": SHARE,
+    "outside": NOT_NEGATIVE,
+    "folds": BETWEEN,
+    "strangers": PART,
+    **dict.fromkeys(("across", "aspect"), POSITIVE),
+    **dict.fromkeys(("padding", "steady"), NOT_NEGATIVE),
+    "ahead": ANY,
+    # What is made of networks' answers.
+    "C": POSITIVE,
+    "pca": NUMBER,
+    **dict.fromkeys(("iterations", "likeliest", "gradient_steps", "processes"), COUNT),
+    **dict.fromkeys(("few", "most"), NUMBER),
+    **dict.fromkeys(("threshold", "share"), SHARE),
+    **dict.fromkeys(("side", "step"), Range(0, 1, above=True)),
+    "floor": PART,
+}
+
+
+def check(config: Mapping[str, Any] | ConfigDict) -> None:
+    """Raises InputError for a number of a program's config that cannot be meant, NaN and infinity among them.
+
+    The stages of a pipeline are looked at by themselves.
+    """
+    for path, value in values(config):
+        numbers = list(flat(value))
+        taken = range_of(config["program"], path)
+        if not all(number in taken for number in numbers) or (numbers and taken.count not in (0, len(numbers))):
+            shown = f"{value:g}" if isinstance(value, float) else value
+            finite = "" if "finite" in str(taken) or all(map(math.isfinite, numbers)) else ", and finite"
+            raise errors.InputError(f"config.{path} = {shown} must be {taken}{finite}")
+
+
+def range_of(program: str, path: str) -> Range:
+    """What the key at the end of a path such as "optimizer.lr" takes; one without an entry takes any finite number."""
+    key = path.rpartition(".")[2]
+    return RANGES.get(f"{program}.{key}", RANGES.get(key, ANY))
+
+
+def values(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(path, value) of a config's innermost keys, but for those of other programs."""
+    for key, value in config.items():
+        if not isinstance(value, Mapping | ConfigDict):
+            yield f"{prefix}{key}", value
+        elif "program" not in value:
+            yield from values(value, f"{prefix}{key}.")
+
+
+def flat(value: Any) -> Iterator[float]:
+    """The numbers that a value is or holds."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from flat(part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
