@@ -32,6 +32,16 @@ def test_an_unknown_name_lists_the_close_matches_and_the_choices(name, message):
     assert str(caught.value) == message
 
 
+def test_a_name_is_registered_once_and_keeps_its_entry():
+    table = registry.Registry("model", vgg=network)
+    table.register("tiny", TABLE["resnet"])
+    table.register("tiny", TABLE["resnet"])  # the same once more, as a module that is imported twice does
+    assert table == {"vgg": network, "tiny": TABLE["resnet"]}
+    with pytest.raises(ValueError, match=r"model 'vgg' is registered already"):
+        table.register("vgg", TABLE["resnet"])
+    assert registry.lookup("model", table, "vgg") is network
+
+
 def test_build_calls_with_the_specs_arguments():
     spec = ConfigDict({"name": "vgg", "dropout": 0.8, "stages": [[48, 3], [64, 3]]})
     assert registry.build("model", TABLE, spec, outputs=4) == (4, ((48, 3), (64, 3)), 0.8)
@@ -50,5 +60,5 @@ def test_a_completed_spec_shows_the_defaults_and_keeps_what_it_says():
     def make(*, size, depth=2, act="relu", dtype=np.float32, share=0.5):
         """Stands for a model."""
 
-    found = registry.complete("model", {"made": make}, {"name": "made", "share": 0.1})
-    assert found == {"name": "made", "depth": 2, "act": "relu", "share": 0.1}
+    spec = registry.complete("model", {"made": make}, {"name": "made", "share": 0.1})
+    assert spec == {"name": "made", "depth": 2, "act": "relu", "share": 0.1}

@@ -1,4 +1,4 @@
-"""From a name in a config to the module or function that it means."""
+"""From a name in a config to what it means: tables of models, tasks, losses, metrics and programs."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,42 +7,61 @@ from typing import Any
 from whale_jax.runtime import errors
 
 
-def lookup(what: str, table: Mapping[str, Any], name: str) -> Any:
-    """The entry called `name`; an unknown name raises InputError with the close matches."""
+class Registry(dict[str, Any]):
+    """A table that grows: name -> entry. A package has one, and `register` is its one call.
+
+    MODELS = registry.Registry("model", vgg=VGG, resnet=ResNet)
+    register = MODELS.register
+    """
+
+    def __init__(self, kind: str, **entries: Any):
+        """`kind` says in messages what the entries are: "model", "task"."""
+        super().__init__(entries)
+        self.kind = kind
+
+    def register(self, name: str, entry: Any) -> None:
+        """Adds an entry. A name that already means another one raises ValueError."""
+        if name in self and self[name] is not entry:
+            raise ValueError(f"{self.kind} {name!r} is registered already, as {self[name]!r}: choose another name")
+        self[name] = entry
+
+
+def lookup(kind: str, table: Mapping[str, Any], name: str) -> Any:
+    """The entry called `name`. An unknown name raises InputError with the close matches."""
     if name not in table:
-        raise errors.unknown(what, name, table)
+        raise errors.unknown(kind, name, table)
     return table[name]
 
 
-def build(what: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **more: Any) -> Any:
+def build(kind: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **fixed: Any) -> Any:
     """Calls the entry that `spec.name` means with the rest of `spec` as keyword arguments.
 
     Args:
-        what: what is being built, for the error message ("model", "task").
+        kind: what is being built, for the error message ("model", "task").
         table: name -> callable.
         spec: a config with `name` and arguments of the callable.
-        **more: arguments that are not the config's to choose; they win over `spec`.
+        **fixed: arguments that the config does not choose; they win over `spec`.
 
     Returns:
         What the callable returns. A key it does not take, or one that is missing, raises InputError.
     """
     arguments = {key: _plain(value) for key, value in spec.items() if key != "name"}
-    function = lookup(what, table, spec["name"])
+    function = lookup(kind, table, spec["name"])
     signature = inspect.signature(function)
     for key in arguments:
         if key not in signature.parameters:
-            raise errors.unknown(f"key of {what} {spec['name']!r}", key, signature.parameters)
-    arguments |= more
+            raise errors.unknown(f"key of {kind} {spec['name']!r}", key, signature.parameters)
+    arguments |= fixed
     try:
         signature.bind(**arguments)
     except TypeError as error:
-        raise errors.InputError(f"config of {what} {spec['name']!r}: {error}") from None
+        raise errors.InputError(f"config of {kind} {spec['name']!r}: {error}") from None
     return function(**arguments)
 
 
-def complete(what: str, table: Mapping[str, Callable], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """`spec` with the defaults of what it leaves open, so that a config shows every number that can be set."""
-    parameters = inspect.signature(lookup(what, table, spec["name"])).parameters.values()
+def complete(kind: str, table: Mapping[str, Callable], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec` with the entry's defaults for the keys it leaves open: a config shows every number that can be set."""
+    parameters = inspect.signature(lookup(kind, table, spec["name"])).parameters.values()
     plain = {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str | tuple)}
     return {**plain, **spec}
 
