@@ -1,6 +1,6 @@
 """Names say what they hold: no variable, argument, attribute, function, class, module or config key is a pronoun.
 
-`python tests/test_names.py FILE...` lists the offenders of some files, and of all files without an argument.
+`python -m tests.test_names FILE...` lists the offenders of some files, and of all files without an argument.
 """
 
 import ast
