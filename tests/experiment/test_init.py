@@ -175,7 +175,7 @@ def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
     world.photos = world.photos._replace(digest="others")
     other = stage.run(apply(world, "first"), world.folder / "other")
     points = {
-        name: predictions.load(world.folder / name, "points", world.photos) for name in ("first", "same", "other")
+        name: predictions.load(world.folder / name, world.photos, kind="points") for name in ("first", "same", "other")
     }
     np.testing.assert_array_equal(points["same"], points["first"])
     np.testing.assert_allclose(points["other"][4:], points["first"][4:], rtol=1e-6)  # unlabelled: none had seen them
@@ -203,7 +203,7 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
         for part in ("part0", "part1")
     ]
     assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([1, 2, 3], [0]), ([0, 1, 2], [3])]
-    logits = predictions.load(world.folder / "first", "logits", world.photos)
+    logits = predictions.load(world.folder / "first", world.photos, kind="logits")
     assert np.isnan(logits[[1, 2]]).all()
     assert np.isfinite(logits[[0, 3, 4, 5]]).all()
 

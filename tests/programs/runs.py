@@ -42,7 +42,7 @@ def put_crossfit(folder, photos, found, **values):
     config = {"size": [32, 32], "batch": 32, "parts": 2}
     speed = {"training_seconds": 40.0, "images_per_second": 9.0}
     put(folder, "crossfit", ["photos", "split"], config, **crossfit.measured(found, photos), **speed)
-    predictions.save(folder, photos, found)
+    predictions.save(folder, photos, arrays=found)
     for part in range(2):
         put_training(folder / f"part{part}", **values)
 
@@ -79,7 +79,7 @@ def write(root, run):
     put_crossfit(run / "refined", photos, {"points": photos.points + shift / 10}, point_error=5, loss=3)
     third = {"points": photos.points + shift / 20}
     put(run / "third", "predict", ["photos", "refined"], **crossfit.measured(third, photos))
-    predictions.save(run / "third", photos, third)
+    predictions.save(run / "third", photos, arrays=third)
     for name, frame, scale in (("boxed", "box", (0.5, 1.0)), ("aligned", "head", (1.0, 0.5))):
         matrices = np.tile(np.diag([*scale, 1]), (len(photos.name), 1, 1))
         images.save(run / name, photos, matrices, (24, 24))

@@ -35,7 +35,7 @@ def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
     assert not (world.folder / "embedding" / "whales.json").exists()
     extract = stage.config("extract", inputs={"network": str(world.folder / "embedding")})
     stage.run(extract, world.folder / "features")
-    features = predictions.load(world.folder / "features", "features", world.photos)
+    features = predictions.load(world.folder / "features", world.photos, kind="features")
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
 
 
@@ -110,7 +110,7 @@ def ask(tmp_path, monkeypatch):
     for name in ("photos", "split", "features"):
         (tmp_path / name).mkdir()
         json_files.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
-    predictions.save(tmp_path / "features", known, {"features": features})
+    predictions.save(tmp_path / "features", known, arrays={"features": features})
 
     def run(label=known.label, fold=0, whales=known.whales):
         asked = known._replace(label=np.asarray(label, np.int32), whales=whales)
@@ -129,7 +129,7 @@ def test_a_classifiers_own_answer_is_measured_beside_the_search(ask):
     with np.load(folder / "features" / "predictions.npz") as file:
         features = file["features"]
     logits = np.eye(3)[wrong[np.arange(10) % 3]] * 5
-    predictions.save(folder / "features", known, {"features": features, "logits": logits})
+    predictions.save(folder / "features", known, arrays={"features": features, "logits": logits})
     json_files.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
     found = run(fold=1)["metrics"]
     assert (found["top1"], found["class_top1"], found["class_top5"]) == (1, 0, 1)
@@ -158,7 +158,7 @@ def test_strangers_are_told_from_known_whales(ask, monkeypatch):
     run, folder = ask
     known = photos(10)
     features = np.eye(4)[[0, 1, 2, 0, 1, 2, 0, 1, 3, 3]] + np.random.default_rng(0).normal(0, 0.05, (10, 4))
-    predictions.save(folder / "features", known, {"features": features})
+    predictions.save(folder / "features", known, arrays={"features": features})
     found = run(label=[0, 1, 2, 0, 1, 2, 0, 1, 3, 3], whales=("a", "b", "c", "d"), fold=0)
     assert found["of_strangers"] == 2
     assert found["metrics"]["unknown_auroc"] == found["metrics"]["prototype_unknown_auroc"] == 1
@@ -209,7 +209,7 @@ def test_no_photo_held_out_has_a_say_in_its_own_blend(ask, monkeypatch):
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
     config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, parts=3)
     stage.run(config, folder / "blend")
-    features = predictions.load(folder / "features", "features", photos(10))
+    features = predictions.load(folder / "features", photos(10), kind="features")
     gallery = [2, 3, 4, 6, 7]
     score = retrieval.by_photo(features, features[gallery], photos(10).label[gallery], 3)
     with np.load(folder / "blend" / "probabilities.npz") as written:

@@ -165,7 +165,7 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     rng = np.random.default_rng(0)
     features = rng.normal(size=(130, 80)).astype(np.float32)
     features[np.arange(120), data.label[:120]] += 1.3  # little to see, much noise
-    predictions.save(tmp_path, data, {"features": features, "logits": np.zeros((130, 3), np.float32)})
+    predictions.save(tmp_path, data, arrays={"features": features, "logits": np.zeros((130, 3), np.float32)})
     fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
     split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
     for program in (stack, calibrate):
@@ -192,7 +192,7 @@ def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch,
     noise = rng.normal(size=(2, 130, 3)).astype(np.float32)
     for name, logits in (("good", noise[0] + 3 * np.eye(3, dtype=np.float32)[data.label]), ("bad", noise[1])):
         (tmp_path / name).mkdir()
-        predictions.save(tmp_path / name, data, {"logits": logits})
+        predictions.save(tmp_path / name, data, arrays={"logits": logits})
     inputs = {"photos": "", "split": "", "features_good": str(tmp_path / "good"), "features_bad": str(tmp_path / "bad")}
     for pca in (0, 4):
         found = stack.run(stage.config("stack", inputs=inputs, on="logits", pca=pca, C=(1.0,)), tmp_path)["metrics"]

@@ -39,11 +39,13 @@ def test_labels_are_guessed_where_they_are_likely_and_say_where_they_come_from(w
         rows = list(csv.DictReader(file))
     one = {"Image": world.photos.name[4], "whaleID": world.photos.whales[2], "probability": "0.9500"}
     assert rows == [{**one, "from": "stack/stack s"}]
-    target = predictions.load(world.folder / "guesses", "target", world.photos)
+    target = predictions.load(world.folder / "guesses", world.photos, kind="target")
     assert np.isfinite(target).all(1).tolist() == [False] * 4 + [True, False]
     assert target[4].tolist() == [0, 0, 1]
     guess(world, "soft", soft=True, threshold=0.5)
-    np.testing.assert_allclose(predictions.load(world.folder / "soft", "target", world.photos)[4:], P[4:], rtol=1e-6)
+    np.testing.assert_allclose(
+        predictions.load(world.folder / "soft", world.photos, kind="target")[4:], P[4:], rtol=1e-6
+    )
 
 
 def test_the_surest_share_is_guessed_whatever_its_probability(world):

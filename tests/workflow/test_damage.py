@@ -36,8 +36,8 @@ def made(tmp_path_factory):
     values = rng.normal(size=(len(data.name), len(data.whales))).astype(np.float32)
     for name in ("features", "probabilities"):
         (run / name).mkdir()
-    predictions.save(run / "features", data, {"features": values})
-    probabilities.save(run / "probabilities", {"network": special.softmax(values, axis=1)})
+    predictions.save(run / "features", data, arrays={"features": values})
+    probabilities.save(run / "probabilities", data, arrays={"network": special.softmax(values, axis=1)})
     finished(run, "features")
     finished(run, "probabilities")
     return run

@@ -66,7 +66,7 @@ def find(config: ConfigDict, photos: right_whale.Photos, name: str) -> np.ndarra
     """(N, ...) predicted "points" or "box" of every photo, or the annotated ones; NaN where there is none."""
     if not config.inputs.predictions:
         return getattr(photos, name)
-    return predictions.load(config.inputs.predictions, name, photos)
+    return predictions.load(config.inputs.predictions, photos, kind=name)
 
 
 def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:

@@ -25,8 +25,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/probabilities.npz: of the classifier (network), of the search (neighbours) and of both (blend)."""
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    features, label = predictions.load(config.inputs.features, "features", photos), photos.label
-    network = probabilities.load_source(config.inputs.probabilities, config.source)
+    features, label = predictions.load(config.inputs.features, photos, kind="features"), photos.label
+    network = probabilities.load_source(config.inputs.probabilities, photos, source=config.source)
     usable = np.isfinite(features).all(1) & np.isfinite(network).all(1)
     gallery, valid = retrieve.catalogue(photos, split, config.fold, usable)
     asked = np.union1d(valid, np.flatnonzero(usable & (label < 0)))
@@ -40,7 +40,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         # A photo validated on gets what was fitted on others: it has no say in what is said of it.
         cross = {"group": split.group[valid], "parts": config.parts}
         found[name][valid] = calibration.cross_fit(fit, both[valid], label[valid], prior, **cross)
-    probabilities.save(workdir, found)
+    probabilities.save(workdir, photos, arrays=found)
     measured = {name: stack.score(p[valid], label[valid]) for name, p in found.items()}
     few = valid[retrieve.rare(label, valid, gallery, few=config.few)]
     if len(few):

@@ -40,7 +40,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             f"{len(valid)} photos are validated on: too few to calibrate on some and look at others"
         )
     written, found, drawn = {}, {}, {}
-    for name, given in probabilities.load(config.inputs.probabilities).items():
+    for name, given in probabilities.load(config.inputs.probabilities, photos).items():
         p = stack.finish(given, 0.0)
         after = calibration.cross_fit(fit, p[valid], label, prior, group=group, parts=config.parts)
         whole = fit(p[valid], label, prior)
@@ -51,7 +51,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for kind, own in (("before", p[valid]), ("after", after)):
             found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}
             drawn[f"{name}, {kind}"] = calibration.reliability(own, label)
-    probabilities.save(workdir, written)
+    probabilities.save(workdir, photos, arrays=written)
     figures.save(workdir / "reliability.png", figures.reliability_diagram, drawn)
     made = provenance.read(Path(config.inputs.probabilities))
     return {

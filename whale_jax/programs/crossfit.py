@@ -55,7 +55,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def predicted(config: ConfigDict, workdir: Path, data: Data) -> dict[str, Any]:
     """Writes workdir/predictions.npz, and returns what `measured` does."""
     found = answer(config, workdir, data)
-    predictions.save(workdir, data.photos, found)
+    predictions.save(workdir, data.photos, arrays=found)
     return measured(found, data.photos)
 
 

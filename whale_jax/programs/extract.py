@@ -32,7 +32,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
     for name, value in found.items():
         full[name][rows] = value
-    predictions.save(workdir, data.photos, full)
+    predictions.save(workdir, data.photos, arrays=full)
     device = provenance.device(network.parallel.devices)
     return {"features": int(found["features"].shape[1]), "photos": len(rows), "device": device}
 

@@ -43,7 +43,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     found = crossfit.answer(own, made.folder, build.Data(photos, split, view, loader.Examples(photos, view)))
     if whales:
         found["logits"] = found["logits"][:, chosen]
-    predictions.save(workdir, photos, found)
+    predictions.save(workdir, photos, arrays=found)
     device = provenance.device(parallel(own.parallel, batch=own.batch).devices)
     return {"predicted": int(view.pictured.sum()), "device": device, **crossfit.measured(found, photos)}
 

@@ -34,7 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if made.result["program"] not in MAKERS:
         maker = made.result["program"]
         raise errors.InputError(f"{folder} was made by {maker!r}: labels are guessed by {', '.join(MAKERS)}")
-    p = probabilities.load_source(folder, config.source)
+    p = probabilities.load_source(folder, photos, source=config.source)
     surest = np.nan_to_num(p, nan=-1).max(1)
     asked = np.flatnonzero((photos.label < 0) & (surest >= 0))
     most = round(config.share * len(asked))
@@ -43,7 +43,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     least = surest[rows].min(initial=1) if most < len(asked) else config.threshold
     whale, target = p[rows].argmax(1), np.full(p.shape, np.nan, np.float32)
     target[rows] = p[rows] if config.soft else np.eye(p.shape[1])[whale]
-    predictions.save(workdir, photos, {"target": target})
+    predictions.save(workdir, photos, arrays={"target": target})
     origin = f"{folder.name}/{config.source} {made.result['digest']}"
     lines = ((photos.name[i], photos.whales[w], f"{p[i, w]:.4f}", origin) for i, w in zip(rows, whale, strict=True))
     tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], lines)

@@ -27,7 +27,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    features, label = predictions.load(config.inputs.features, "features", photos), photos.label
+    features, label = predictions.load(config.inputs.features, photos, kind="features"), photos.label
     usable = np.isfinite(features).all(1)
     gallery, queries = catalogue(photos, split, config.fold, usable)
     asked = np.concatenate([queries, np.flatnonzero(usable & (label < 0))])
@@ -63,7 +63,7 @@ def ways(
         "prototype_": lambda rows: retrieval.by_prototype(features[rows], *known),
     }
     if "logits" in predictions.kinds(config.inputs.features):
-        p = np.asarray(jax.nn.softmax(predictions.load(config.inputs.features, "logits", photos)))
+        p = np.asarray(jax.nn.softmax(predictions.load(config.inputs.features, photos, kind="logits")))
         found["class_"] = lambda rows: p[rows]
     return found
 

@@ -39,13 +39,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     given = {name: path for name, path in sorted(config.inputs.items()) if name.startswith("features") and path}
-    logits = {name: predictions.load(path, "logits", photos) for name, path in given.items()}
+    logits = {name: predictions.load(path, photos, kind="logits") for name, path in given.items()}
     alone = {name: np.asarray(jax.nn.softmax(own)) for name, own in logits.items()}
     network = np.mean(list(alone.values()), axis=0)
     if config.on == "logits":
         parts = [np.asarray(jax.nn.log_softmax(own)) for own in logits.values()]
     else:
-        parts = [predictions.load(path, config.on, photos) for path in given.values()]
+        parts = [predictions.load(path, photos, kind=config.on) for path in given.values()]
     known = np.concatenate(parts, axis=1)
     fit, valid = splits.train_rows(split, config.fold), splits.measured_rows(split, config.fold)
     fit = fit[np.isfinite(known[fit]).all(1)]
@@ -62,7 +62,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(np.unique(split.group[valid])) > 1:
         best[valid] = calibration.cross_fit(choose, *of, group=split.group[valid])
     found = {"stack": best, "network": network, **(alone if len(alone) > 1 else {})}
-    probabilities.save(workdir, found)
+    probabilities.save(workdir, photos, arrays=found)
     fitted = found if config.on == "features" else {"stack": found["stack"]}  # the others had not seen these photos
     return {
         "split": split.hash,

@@ -35,7 +35,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = splits.load(Path(config.inputs.split), photos)
     made = finished_runs.read(config.inputs.probabilities)
     floor = 0.0 if made.result["program"] == "calibrate" else config.floor
-    choices = probabilities.load(made.folder)
+    choices = probabilities.load(made.folder, photos)
     if config.source not in ("best", *choices):
         raise errors.unknown("source of probabilities", config.source, ["best", *choices])
     sources = list(choices) if config.source == "best" else [config.source]

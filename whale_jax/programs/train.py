@@ -158,7 +158,7 @@ def labelled(
     """
     if not config.inputs.labels:
         return data.photos, rows, None
-    guess = predictions.load(config.inputs.labels, "target", data.photos)
+    guess = predictions.load(config.inputs.labels, data.photos, kind="target")
     known = np.isfinite(guess).all(1) & data.view.pictured & (data.photos.label < 0)
     validated = splits.valid_rows(data.split, config.fold)
     sightings = np.setdiff1d(data.photos.encounter[validated], [""])

@@ -120,14 +120,14 @@ def box_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iter
     """Histogram of the localizer's IoU, of its last look, over all photos with an annotated box; no answer is 0."""
     known, looks = np.isfinite(photos.box).all(1), [found[name] for name in BOXES if name in found]
     if looks and known.any():
-        box = predictions.load(looks[-1].folder, "box", photos)
+        box = predictions.load(looks[-1].folder, photos, kind="box")
         yield "iou", figures.iou_histogram, np.nan_to_num(geometry.iou(box[known], photos.box[known]))
 
 
 def point_pictures(found: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
     """Errors of the aligner's looks, and a sheet of photos with points for each."""
     known = np.flatnonzero(np.isfinite(photos.points).all((1, 2)))
-    looks = {name: predictions.load(found[name].folder, "points", photos) for name in LOOKS if name in found}
+    looks = {name: predictions.load(found[name].folder, photos, kind="points") for name in LOOKS if name in found}
     error = {name: np.asarray(metrics.point_error(p[known], photos.points[known])) for name, p in looks.items()}
     if looks and len(known):
         yield "point_error", figures.error_curves, [(*LOOKS[name], error[name]) for name in looks]
