@@ -1,32 +1,89 @@
-"""Puts the tables of finished runs into README.md, in place of those there.
+"""Writes the tables of finished runs into docs/results/*.md and README.md, in place of those that stand there.
 
-    python docs/tables.py demo=runs/demo real=runs/small ensemble=runs/ensemble
+    python -m docs.tables demo=runs/demo composed=runs/small ensemble=runs/ensemble
 
-A table is what the run's last stage, `report` or `compare`, left. README.md has a pair of comments for each:
-<!-- demo --> and <!-- end of demo -->.
+The tables of a run are those that its last stage, `report` or `compare`, wrote. A pair of comments marks their place
+and names the command that makes the run. A word in brackets selects the tables whose first heading begins with it:
+
+    <!-- demo [probabilities]: python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo -->
+    <!-- end of demo -->
+
+Under the tables stands the command, and the commit, date, devices and versions that the run's result.json files state.
 """
 
+import json
 import re
 import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-LEFT_OUT = "| stage "  # the table of seconds a stage: too long for a first page
+ROOT = Path(__file__).parents[1]
+OMITTED = "| stage "  # the table of seconds per stage: too long for a page
 
 
 def main() -> None:
-    """Rewrites README.md."""
-    readme = Path(__file__).parents[1] / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    """Rewrites every document that has a place for one of the runs."""
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     for argument in sys.argv[1:]:
         name, _, run = argument.partition("=")
-        [table] = [path for stage in ("report", "compare", ".") for path in Path(run).glob(f"{stage}/table.md")]
-        blocks = table.read_text(encoding="utf-8").strip().split("\n\n")
-        tables = "\n\n".join(block for block in blocks if block.startswith("|") and not block.startswith(LEFT_OUT))
-        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        text, found = place.subn(lambda match, tables=tables: f"{match[1]}\n{tables}\n\n{match[2]}", text)
-        if found != 1:
-            sys.exit(f"README.md has no pair of comments <!-- {name} --> and <!-- end of {name} -->")
-    readme.write_text(text, encoding="utf-8")
+        written = [path for path in documents if fill(path, name, Path(run))]
+        if not written:
+            sys.exit(f"no document has a pair of comments <!-- {name}: COMMAND --> and <!-- end of {name} -->")
+
+
+def fill(path: Path, name: str, run: Path) -> bool:
+    """Writes the tables of a run into each place of that name in a document; whether there was one."""
+    place = re.compile(rf"(<!-- {name}(?: \[(.*?)\])?: (.*?) -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+
+    def replacement(match: re.Match) -> str:
+        heading, command = match[2] or "", match[3]
+        tables = [table for table in tables_of(run) if table.startswith(f"| {heading}")]
+        return "\n\n".join([match[1].rstrip(), *tables, provenance(run, command), match[4]])
+
+    text, count = place.subn(replacement, path.read_text(encoding="utf-8"))
+    if count:
+        path.write_text(text, encoding="utf-8")
+    return count > 0
+
+
+def tables_of(run: Path) -> Iterator[str]:
+    """The tables in Markdown that a run's last stage wrote, without that of the seconds per stage."""
+    paths = [run / stage / "table.md" for stage in ("report", "compare", ".") if (run / stage / "table.md").exists()]
+    if not paths:
+        sys.exit(f"{run} has no table.md, nor has its report or compare: name the folder of a finished run")
+    for block in paths[0].read_text(encoding="utf-8").strip().split("\n\n"):
+        if block.startswith("|") and not block.startswith(OMITTED):
+            yield block
+
+
+def provenance(run: Path, command: str) -> str:
+    """One line that says what made the run's tables: command, commits, date, devices and versions."""
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(run.glob("**/result.json"))]
+    commits = each(map(commit, results))
+    dates = sorted(filter(None, (result.get("ended") for result in results)))
+    date = spelled(datetime.fromisoformat(dates[-1])) if dates else "an unknown date"
+    devices = each(result.get("device", "") for result in results) or "unknown devices"
+    python = each(result.get("versions", {}).get("python", "") for result in results)
+    jax = each(result.get("versions", {}).get("jax", "") for result in results)
+    return f"Made by `{command}` at commit {commits or 'unknown'} on {date} on {devices} (Python {python}, JAX {jax})."
+
+
+def each(values: Iterable[str]) -> str:
+    """The distinct values, without empty ones, as a list in words."""
+    return " and ".join(sorted(set(values) - {""}))
+
+
+def spelled(date: datetime) -> str:
+    """A date such as 28 November 2026."""
+    return f"{date.day} {date:%B %Y}"
+
+
+def commit(result: dict[str, Any]) -> str:
+    """The short commit of a result, with a word where the sources differed from it; "" where none is stated."""
+    version = result.get("code", {}).get("version", "")
+    return version[:7] + (" with changes" if version.endswith("-dirty") else "")
 
 
 if __name__ == "__main__":
