@@ -61,7 +61,7 @@ def stepping(config) -> Callable:
     network = build.build(config, classes=WHALES)
     size = tuple(side * 6 // 5 for side in config.size)
     data = noise.photos(PHOTOS, size, whales=WHALES // 4)
-    together = {"label": data.photos.label, "together": config.together}
+    together = {"label": data.photos.label, "images_per_class": config.images_per_class}
     batch = loader.training(data.examples, np.arange(PHOTOS), batch=config.batch, seed=0, **together)(0)
     batch["points"] += np.array([[size[1] / 2, size[0] / 2], [size[1] / 3, size[0] / 2]])
     held = {"state": network.parallel.put_state(network.state), "batch": network.parallel.put_batch(batch)}

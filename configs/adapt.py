@@ -12,7 +12,7 @@ encounter: `report/` has the errors on photos, and sightings, that the networks 
 from configs import locate
 from whale_jax.workflow import finished_runs, stage
 
-RECIPE = {"parts": 4, "batch": 16, "epochs": 200.0, "evaluations": 1}
+RECIPE = {"num_subfolds": 4, "batch": 16, "epochs": 200.0, "num_evals": 1}
 RATE = {"name": "adam", "lr": 3e-4, "schedule": "cosine", "warmup": 0.1}
 
 

@@ -27,11 +27,11 @@ POST = {
     "size": (256, 256),
     "batch": 16,
     "epochs": 500.0,
-    "evaluations": 100,
+    "num_evals": 100,
     "patience": 20,
     "weights": "best",
     "optimizer": {"name": "adam", "lr": 1e-4, "l2": 1e-7},
-    "warps": {"rotate": (0, 45, 90, 135, 180, 225, 270, 315), "scale": (0.9, 1.0, 1.1)},
+    "tta": {"rotate": (0, 45, 90, 135, 180, 225, 270, 315), "scale": (0.9, 1.0, 1.1)},
 }
 SMALL = {
     **POST,
@@ -44,11 +44,11 @@ SMALL = {
     "size": (160, 160),
     "batch": 32,
     "epochs": 16.0,
-    "evaluations": 4,
+    "num_evals": 4,
     "patience": 0,
     "weights": "last",
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
-    "warps": {"rotate": (0, 90, 180, 270), "flip_ud": (0, 1)},
+    "tta": {"rotate": (0, 90, 180, 270), "flip_ud": (0, 1)},
     "average": "median",
 }
 WINDOW = {
@@ -60,12 +60,12 @@ WINDOW = {
     },
     "size": (96, 96),
     "epochs": 20.0,
-    "warps": {"rotate": (-15, 0, 15), "flip_ud": (0, 1)},
+    "tta": {"rotate": (-15, 0, 15), "flip_ud": (0, 1)},
 }
 PRESETS = {
     "post": POST,
     "post_released": {**POST, "task": {"name": "keypoints", "augmentation": RELEASED}},
-    "post_cpu": {**POST, "size": (128, 128), "epochs": 48.0, "evaluations": 12, "patience": 0},
+    "post_cpu": {**POST, "size": (128, 128), "epochs": 48.0, "num_evals": 12, "patience": 0},
     "small": SMALL,
     "window": WINDOW,
     "night": {**SMALL, "epochs": 48.0},

@@ -31,8 +31,8 @@ LIGHT = "flip_ud|rotate(6)|scale(0.93,1.08)|translate(0.03)|shear(4)|gamma(0.7,1
 # What a network needs that sees whales at any heading, in whole photos and in boxes.
 HEAVY = "flip_ud|rotate(180)|scale(0.75,1.33)|translate(0.1)|shear(6)|gamma(0.7,1.4)"
 
-POST = {"epochs": 500.0, "evaluations": 250, "patience": 50, "size": (256, 256)}
-CPU = {"epochs": 45.0, "evaluations": 15, "patience": 0, "size": (80, 160)}
+POST = {"epochs": 500.0, "num_evals": 250, "patience": 50, "size": (256, 256)}
+CPU = {"epochs": 45.0, "num_evals": 15, "patience": 0, "size": (80, 160)}
 
 
 def adam(end_lr: float = 1e-3, *, l2: float) -> dict[str, Any]:
@@ -71,8 +71,8 @@ SMALL = {
     "optimizer": {"name": "adam", "lr": 1e-3, "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.02},
     **CPU,
 }
-NIGHT = {**SMALL, "epochs": 135.0, "evaluations": 27}
-CROPS = {**SMALL, "task": {**SMALL["task"], "augmentation": LIGHT, "colour": True}, "epochs": 90.0, "evaluations": 18}
+NIGHT = {**SMALL, "epochs": 135.0, "num_evals": 27}
+CROPS = {**SMALL, "task": {**SMALL["task"], "augmentation": LIGHT, "colour": True}, "epochs": 90.0, "num_evals": 18}
 # A dense layer on the whole map: where heads are aligned, it can tell where on the head a callosity is.
 CROPS_DENSE = {**CROPS, "model": {**CROPS["model"], "head": "dense"}}
 CROPS_VGG = {**CROPS, "model": {**networks.thinner(networks.VGG19_192B), "dropout": 0.5}}
@@ -82,7 +82,7 @@ DEMO = {
     "model": {**networks.THIN, "dropout": 0.5},
     "batch": 32,
     "epochs": 60.0,
-    "evaluations": 12,
+    "num_evals": 12,
     "optimizer": {**SMALL["optimizer"], "lr": 3e-3, "warmup": 0.1},
 }
 
@@ -109,7 +109,7 @@ def presets() -> dict[str, dict[str, Any]]:
         found[f"{name}_released"] = {**own, "task": {**task, "augmentation": augmentation}, "model": released}
         found[f"{name}_cpu"] = {**own, **CPU}
     grown = {**networks.RESNET37, "grown": (0, 0, 0, 1, 2)}
-    found["resnet37_grown"] = {**found["resnet37"], "model": grown, "begin": "grown"}  # of a trained resnet31
+    found["resnet37_grown"] = {**found["resnet37"], "model": grown, "init": "grown"}  # of a trained resnet31
     heavy = {**found["vgg19_128"], "task": {"name": "classify", "augmentation": HEAVY}, "model": networks.OXFORD}
     return {**found, "oxford": heavy, "oxford_cpu": {**heavy, **CPU, "size": (112, 112)}}
 

@@ -40,5 +40,5 @@ def get_config(preset="demo") -> ConfigDict:
         stages["drawn"].update({"whales": 4, "photos": 40, "test": 6, "width": 384})
         for own in stages.values():
             if "epochs" in own:
-                own.update({"epochs": 2.0, "evaluations": 1, "batch": 8})
+                own.update({"epochs": 2.0, "num_evals": 1, "batch": 8})
     return stage.config("pipeline", stages=stages)

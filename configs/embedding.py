@@ -9,7 +9,7 @@
 
 configs/ablations/embedding.py and unlabelled.py run them side by side; the post's size was not run. Set inputs.photos,
 inputs.split and inputs.view to the folders of those stages, and for a warm start inputs.weights to a trained classifier
-and begin to "fitting". `extract` and `retrieve` then ask the photos of other folds about those of the fold held out.
+and init to "partial". `extract` and `retrieve` then ask the photos of other folds about those of the fold held out.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from configs import classifier, networks
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
-BASE = {**classifier.CROPS, "together": 4}
+BASE = {**classifier.CROPS, "images_per_class": 4}
 
 # Views of one head differ in all that is not the whale: how it lies, light, and what is hidden. No colour: one photo's
 # views share its water.
@@ -28,10 +28,10 @@ SIMCLR = {
     "task": {"name": "simclr", "augmentation": VIEWS, "colour": False},
     "batch": 128,
     "epochs": 30.0,
-    "evaluations": 6,
-    "monitor": 400,
+    "num_evals": 6,
+    "num_train_eval": 400,
 }
-LARGE = {"model": networks.RESNET67, "size": (256, 256), "epochs": 500.0, "evaluations": 100}
+LARGE = {"model": networks.RESNET67, "size": (256, 256), "epochs": 500.0, "num_evals": 100}
 
 
 def mined(objective: str, margin: float, **changes: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def mined(objective: str, margin: float, **changes: Any) -> dict[str, Any]:
 
 def arcface(**changes: Any) -> dict[str, Any]:
     """The classifier of crops with angles for logits."""
-    head = {"model": {**BASE["model"], "head": "cosine"}, "together": 1}
+    head = {"model": {**BASE["model"], "head": "cosine"}, "images_per_class": 1}
     return {**BASE, **head, "task": {**BASE["task"], "name": "arcface", **changes}}
 
 

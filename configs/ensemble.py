@@ -38,7 +38,7 @@ def get_config(arguments="runs/crops"):
         own = stages[name] = make(root, name)
         stages["heads"] = ablations.view(root, "whole", crops.larger(own.size, own.task.augmentation))
         stages[f"{name}_features"] = stage.config("extract", inputs={"network": name}, weights=weights)
-        parts = {key: own[key] for key in own if key not in ("program", "fold", "part", "parts")}
+        parts = {key: own[key] for key in own if key not in ("program", "fold", "subfold", "num_subfolds")}
         stages[f"{name}_unseen"] = stage.config("crossfit", **parts, fold=0)
     for name, (last, changes, _) in STACKS.items():
         features = {f"features_{member}": f"{member}_{last}" for member in MEMBERS}

@@ -26,7 +26,7 @@ POST = {
     "size": (256, 256),
     "batch": 32,
     "epochs": 300.0,
-    "evaluations": 100,
+    "num_evals": 100,
     "patience": 20,
     "weights": "best",
     "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5},
@@ -42,7 +42,7 @@ SMALL = {
     "model": {**networks.THIN, "head": "heatmap"},
     "size": (128, 128),
     "epochs": 8.0,
-    "evaluations": 4,
+    "num_evals": 4,
     "patience": 0,
     "weights": "last",
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
@@ -59,7 +59,7 @@ WINDOW = {
 }
 PRESETS = {
     "post": POST,
-    "post_cpu": {**POST, "size": (128, 128), "epochs": 24.0, "evaluations": 6, "patience": 0},
+    "post_cpu": {**POST, "size": (128, 128), "epochs": 24.0, "num_evals": 6, "patience": 0},
     "small": SMALL,
     "window": WINDOW,
     "demo": {**SMALL, "epochs": 24.0},

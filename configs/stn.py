@@ -12,8 +12,8 @@ quarter; by the matrix 0.29 and 77 %. What comes of the others is in configs/abl
 
 Set inputs.photos, inputs.split and inputs.view to the folders of those stages; the view should show the head at any
 heading with some sea around it, such as `boxed` of configs/pipeline.py. --config.task.annotated=0.1 uses a tenth of the
-points, --config.task.drift=0.01 holds the matrix near the identity, and --config.model.through=0.1 lets a tenth of the
-classifier's gradient through to the localizer.
+points, --config.task.identity_weight=0.01 holds the matrix near the identity, and
+--config.model.localizer_grad_scale=0.1 lets a tenth of the classifier's gradient through to the localizer.
 """
 
 from configs import classifier, networks
@@ -52,8 +52,8 @@ BIG = {"localizer": networks.ALIGNER, "classifier": networks.RESNET31, "crop": (
 PRESETS = {
     "joint": JOINT,
     "matrix": MATRIX,
-    "unsupervised": {**MATRIX, "task": {**MATRIX["task"], "locating": 0.0}},
-    "localizer": {**JOINT, "task": {**JOINT["task"], "naming": 0.0}},
+    "unsupervised": {**MATRIX, "task": {**MATRIX["task"], "loc_weight": 0.0}},
+    "localizer": {**JOINT, "task": {**JOINT["task"], "class_weight": 0.0}},
     "joint_slow": {**JOINT, "optimizer": {**JOINT["optimizer"], "part": "localizer", "part_rate": 0.1}},
     "post": {
         **classifier.PRESETS["resnet31"],

@@ -32,7 +32,7 @@ def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     assert len(seeds) >= len(ablations.SEEDS)
     assert len(recipes) * len(seeds) == len(trained)
     for name in trained:
-        if config.stages[name].begin == "grown":
+        if config.stages[name].init == "grown":
             there = config.stages[config.stages[name].inputs.weights]
             growth.check(*(init.model_of(one.model) for one in (there, config.stages[name])))
     needed, asked = set(), ["compare"]
@@ -68,4 +68,4 @@ def test_every_network_of_the_ensemble_is_asked_about_photos_it_has_seen_and_has
         assert (own.model, own.task, own.optimizer, own.epochs) == (
             unseen.model, unseen.task, unseen.optimizer, unseen.epochs
         )  # fmt: skip
-        assert (own.fold, unseen.fold, unseen.parts, unseen.weights) == (0, 0, 2, "last")
+        assert (own.fold, unseen.fold, unseen.num_subfolds, unseen.weights) == (0, 0, 2, "last")

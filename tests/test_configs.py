@@ -45,7 +45,7 @@ def networks():
         config = get(*choice)
         for name, own in config.get("stages", {"": config}).items():
             if own.program in ("train", "crossfit"):
-                one = crossfit.part_config(own, 0) if own.program == "crossfit" else own
+                one = crossfit.subfold_config(own, 0) if own.program == "crossfit" else own
                 key = json.dumps(
                     {k: v for k, v in one.to_dict().items() if k not in ("inputs", "epochs")}, default=list
                 )

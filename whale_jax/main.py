@@ -21,7 +21,7 @@ from ml_collections import ConfigDict, config_flags
 from whale_jax.data.shards import Shard
 from whale_jax.runtime import hosts, preemption, progress
 from whale_jax.runtime.errors import InputError, PreemptedError
-from whale_jax.workflow import overview, pool, stage
+from whale_jax.workflow import overview, pool, renamed, stage
 
 WAY = flags.DEFINE_enum("distributed", "none", hosts.WAYS, "How the processes of this run find each other.")
 COORDINATOR = flags.DEFINE_string("coordinator_address", None, "For explicit: host:port of process 0.")
@@ -85,6 +85,7 @@ def given_config(argv: list[str]) -> ConfigDict:
 
 def run() -> None:
     """Command line entry point: exit code 2 and one message for what a person can mend."""
+    sys.argv[:] = map(renamed.current_flag, sys.argv)
     try:
         flags.mark_flags_as_required(["config", "workdir"])
         app.run(main, flags_parser=read_flags)

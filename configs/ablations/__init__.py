@@ -32,7 +32,7 @@ def small(
     **changes: Any,
 ) -> ConfigDict:
     """A preset, `of` a module of configs, with fewer pixels and epochs and no dropout: the least that tells much."""
-    plan = {"epochs": 16.0, "evaluations": 4}
+    plan = {"epochs": 16.0, "num_evals": 4}
     config = of.get_config(preset, inputs=inputs(root, view), size=size, **plan | changes)
     config.model.dropout = dropout
     return config

@@ -15,7 +15,7 @@ from configs import ablations
 from configs import embedding as embeddings
 from whale_jax.workflow import stage
 
-PLAN = {"epochs": 32.0, "evaluations": 4}
+PLAN = {"epochs": 32.0, "num_evals": 4}
 ROWS = {  # what the table calls each preset of configs/embedding.py
     "contrastive": "contrastive",
     "triplets, all": "batch_all",
@@ -39,7 +39,7 @@ def get_config(root="runs/crops"):
 
     def after(preset):
         config = row(preset, of=embeddings)
-        config.inputs.weights, config.begin = "classifier", "fitting"
+        config.inputs.weights, config.init = "classifier", "partial"
         return config
 
     def search(features):
@@ -54,7 +54,7 @@ def get_config(root="runs/crops"):
             "classifier, twice as long": {"epochs": 2 * PLAN["epochs"]},
         },
         views={
-            "split": stage.config("split", inputs={"photos": photos}, folds=3, group="head", strangers=0.1),
+            "split": stage.config("split", inputs={"photos": photos}, folds=3, group="head", unknown_fraction=0.1),
             "heads": ablations.view(root, "whole", (48, 96)),
         },
         ask=[

@@ -19,8 +19,8 @@ BLOCKS = {"37": (3, 3, 3, 4, 5), "67": (3, 6, 8, 8, 8)}
 def get_config(root="runs/crops"):
     """The post's ResNet-31 with half its filters, and what grows from it in half of the others' epochs."""
     base = ensemble.member(root, "resnet31")
-    base.update(epochs=EPOCHS, evaluations=int(EPOCHS))
-    halves = {"epochs": EPOCHS / 2, "evaluations": int(EPOCHS / 2)}
+    base.update(epochs=EPOCHS, num_evals=int(EPOCHS))
+    halves = {"epochs": EPOCHS / 2, "num_evals": int(EPOCHS / 2)}
     begun = base.copy_and_resolve_references()
     begun.update(halves)
     filters, before = zip(*base.model.stages, strict=True)
@@ -30,6 +30,6 @@ def get_config(root="runs/crops"):
         stages = {"model.stages": tuple(zip(filters, blocks, strict=True))}
         added = tuple(after - own for after, own in zip(blocks, before, strict=True))
         changes[f"{layers} layers"] = stages
-        changes[f"{layers} layers, grown"] = {**stages, **half, "begin": "grown", "model.grown": added}
+        changes[f"{layers} layers, grown"] = {**stages, **half, "init": "grown", "model.grown": added}
     views = {"heads": ablations.view(root, "whole", (48, 96))}
     return ablations.ablate(base, changes, views=views, first={"begun": begun}, reach="31 layers")

@@ -15,8 +15,8 @@ LIGHT = localizer.SMALL["task"]["augmentation"]
 
 def get_config(root="runs/small"):
     """One part of the small localizer's, on whole photos; bins have the score map, coordinates a dense layer."""
-    both = localizer.get_config("small", inputs=ablations.inputs(root, f"{root}/whole"), evaluations=8)
-    base = crossfit.part_config(both, 0)
+    both = localizer.get_config("small", inputs=ablations.inputs(root, f"{root}/whole"), num_evals=8)
+    base = crossfit.subfold_config(both, 0)
     overlap = {"task.bins": 0, "model.head": "still"}  # which begins with a box that most heads overlap
     changes = {
         "softmax over bins": {},

@@ -21,5 +21,5 @@ CHANGES = {
 
 def get_config(root="runs/crops"):
     """The small classifier of ready crops as long as its preset trains, on a quarter of its pixels."""
-    base = ablations.small(root, dropout=0.5, epochs=90.0, evaluations=9)
+    base = ablations.small(root, dropout=0.5, epochs=90.0, num_evals=9)
     return ablations.ablate(base, CHANGES, views={"heads": ablations.view(root, "whole", (48, 96))})

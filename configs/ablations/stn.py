@@ -18,7 +18,7 @@ from configs import stn as transformers
 from whale_jax.workflow import stage
 
 SEEDS = (0, 1, 2)
-PLAN = {"epochs": 12.0, "evaluations": 4}
+PLAN = {"epochs": 12.0, "num_evals": 4}
 FROZEN = {"optimizer.part": "localizer", "optimizer.part_rate": 0.0}
 
 

@@ -14,7 +14,7 @@ from configs import ablations, embedding
 from whale_jax.workflow import stage
 
 UNNAMED = 0.55  # share of the names that are withheld: with the photos to name, three in five are without
-PLAN = {"epochs": 32.0, "evaluations": 4}
+PLAN = {"epochs": 32.0, "num_evals": 4}
 DATA = {"photos": "photos", "split": "split"}
 
 
@@ -26,7 +26,7 @@ def get_config(root="runs/crops"):
         "heads": stage.config("align", inputs={"photos": "photos"}, size=(48, 96)),
     }
     base = here(ablations.small(root, **PLAN))
-    kept = {key: embedding.SIMCLR[key] for key in ("epochs", "evaluations")}
+    kept = {key: embedding.SIMCLR[key] for key in ("epochs", "num_evals")}
     alike = here(ablations.small(root, "simclr", of=embedding, **kept))
     first = {"alike": alike, "once": base, **answers("once")}
     first["once_labels"] = guess("once_calibrated", "stack")
@@ -44,7 +44,7 @@ def get_config(root="runs/crops"):
     changes = {
         "named photos alone": {},
         "named photos alone, twice as long": {"epochs": 2 * base.epochs},
-        "begun by SimCLR on all photos": {"inputs.weights": "alike", "begin": "fitting"},
+        "begun by SimCLR on all photos": {"inputs.weights": "alike", "init": "partial"},
         "labels of a classifier": {"inputs.labels": "once_labels"},
         "the same, soft": {"inputs.labels": "once_soft"},
         "labels of a classifier, second round": {"inputs.labels": "twice_labels"},

@@ -98,7 +98,7 @@ def test_parts_are_of_one_size_keep_groups_together_and_share_the_whales(count, 
     label = long_tail()
     groups = bursts(label)
     split = splits.make(as_photos(label), folds=5, seed=0, groups=groups)
-    part = splits.parts(split, count, fold)
+    part = splits.subfolds(split, count, fold)
     np.testing.assert_array_equal(part >= 0, (label >= 0) & (split.fold != fold))
     groups_of = [set(groups[part == i]) for i in range(count)]
     assert sum(map(len, groups_of)) == len(set(groups[part >= 0]))
@@ -121,7 +121,7 @@ def test_a_photo_without_a_name_teaches_where_the_head_is_and_nothing_else():
     for fold in range(5):
         assert (label[splits.train_rows(split, fold)] >= 0).all()
         assert (label[splits.valid_rows(split, fold)] >= 0).all()
-    np.testing.assert_array_equal(splits.parts(split, 2) >= 0, split.fold >= 0)
+    np.testing.assert_array_equal(splits.subfolds(split, 2) >= 0, split.fold >= 0)
     nobody = as_photos(np.full(6, -1), points=np.ones((6, 2, 2)))
     assert (splits.make(nobody, folds=2, seed=0, groups=np.arange(6)).fold >= 0).all()
 
@@ -178,25 +178,25 @@ def test_files_that_cannot_be_trusted(tmp_path):
 
 def test_strangers_are_in_no_training_and_in_no_fold():
     label = long_tail()
-    split = splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), strangers=0.25)
+    split = splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), unknown_fraction=0.25)
     strangers = splits.stranger_rows(split)
     assert len(np.unique(label[strangers])) == 30
     others = np.flatnonzero((label >= 0) & ~np.isin(label, label[strangers]))
     for fold in range(5):
         train, valid = splits.train_rows(split, fold), splits.valid_rows(split, fold)
         np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), others)
-    part = splits.parts(split, 2, 0)
+    part = splits.subfolds(split, 2, 0)
     assert (part[strangers] == -1).all()
-    assert not np.isin(strangers, splits.in_one_part(split, part)).any()
-    again = splits.make(as_photos(label), folds=5, seed=1, groups=bursts(label), strangers=0.25)
+    assert not np.isin(strangers, splits.in_one_subfold(split, part)).any()
+    again = splits.make(as_photos(label), folds=5, seed=1, groups=bursts(label), unknown_fraction=0.25)
     assert set(splits.stranger_rows(again)) != set(strangers)
     with pytest.raises(InputError, match="from 0 to below 1, not 1"):
-        splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), strangers=1.0)
+        splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), unknown_fraction=1.0)
 
 
 def test_no_fold_holds_out_nothing_and_strangers_are_in_none():
     label = np.arange(200, dtype=np.int32) % 20
-    split = splits.make(as_photos(label), folds=4, seed=0, groups=np.arange(200), strangers=0.2)
+    split = splits.make(as_photos(label), folds=4, seed=0, groups=np.arange(200), unknown_fraction=0.2)
     assert len(splits.stranger_rows(split)) > 0
     assert not splits.held_out(split, -1).any()
     assert len(splits.valid_rows(split, -1)) == 0
@@ -206,7 +206,7 @@ def test_no_fold_holds_out_nothing_and_strangers_are_in_none():
         np.testing.assert_array_equal(held_out, split.fold == fold)
         assert not set(splits.stranger_rows(split)) & set(splits.valid_rows(split, fold))
     functions = (splits.held_out, splits.train_rows, splits.valid_rows, splits.measured_rows)
-    for read in (*functions, lambda split, fold: splits.parts(split, 2, fold)):
+    for read in (*functions, lambda split, fold: splits.subfolds(split, 2, fold)):
         for fold in (-2, 4):
             with pytest.raises(InputError, match=f"config.fold = {fold}: the split has folds 0 to 3"):
                 read(split, fold)
@@ -222,7 +222,7 @@ def test_memory_grows_with_the_photos_and_not_with_groups_times_whales():
     photos = as_photos(label)
     tracemalloc.start()
     split = splits.make(photos, folds=5, seed=0, groups=groups)
-    alone = splits.in_one_part(split, splits.parts(split, 2))
+    alone = splits.in_one_subfold(split, splits.subfolds(split, 2))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100e6  # a number for each group and whale would take 8e9

@@ -72,10 +72,10 @@ def test_dirichlets_matrix_undoes_a_confusion_that_no_temperature_can():
 def test_no_photo_is_calibrated_by_what_its_own_group_is():
     p, label = (column[:300] for column in drawn())
     group = np.arange(300) // 3
-    found = calibration.cross_fit(calibration.fit, p, label, PRIOR, group=group, parts=4)
+    found = calibration.cross_fit(calibration.fit, p, label, PRIOR, group=group, num_subfolds=4)
     own = group % 4 == 1
     other = np.where(own, (label + 1) % WHALES, label)
-    changed = calibration.cross_fit(calibration.fit, p, other, PRIOR, group=group, parts=4)
+    changed = calibration.cross_fit(calibration.fit, p, other, PRIOR, group=group, num_subfolds=4)
     np.testing.assert_array_equal(changed[own], found[own])
     assert (changed[~own] != found[~own]).any(1).all()
     np.testing.assert_allclose(found[own], calibration.fit(p[~own], label[~own], PRIOR)(p[own]))

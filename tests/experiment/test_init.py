@@ -53,7 +53,7 @@ class World:
         given = {"task": {"name": "classify"}, "model": MODEL, "size": (8, 8), "batch": 2, "epochs": 4.0}
         more = {"weights": weights} | ({"labels": labels} if labels else {})
         inputs = self.inputs(**{key: str(self.folder / folder) if folder else "" for key, folder in more.items()})
-        config = stage.config(program, inputs=inputs, **given | {"evaluations": 1} | changes)
+        config = stage.config(program, inputs=inputs, **given | {"num_evals": 1} | changes)
         stage.run(config, self.folder / name)
 
     def parameters(self, name):
@@ -93,7 +93,7 @@ def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
     monkeypatch.setattr(init.logging, "warning", lambda text, *values: said.append(text % values))
     world.train("first")
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
-    world.train("second", weights="first", begin="fitting", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
+    world.train("second", weights="first", init="partial", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
     before, after = world.parameters("first"), world.parameters("second")
     assert jax.tree.all(jax.tree.map(np.array_equal, before["ConvNorm_0"], after["ConvNorm_0"]))
     [lines] = [text.splitlines() for text in said if "was taken what fits" in text]
@@ -103,16 +103,16 @@ def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
 
 
 def test_a_training_begins_with_a_smaller_network_that_grew(world):
-    world.train("first", monitor=2)
+    world.train("first", num_train_eval=2)
     larger = {**MODEL, "stages": ((6, 2),), "grown": (1,)}
-    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "epochs": 0.5, "monitor": 2}
-    world.train("second", weights="first", begin="grown", model=larger, **still)
+    still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "epochs": 0.5, "num_train_eval": 2}
+    world.train("second", weights="first", init="grown", model=larger, **still)
     before, after = (json_files.read(world.folder / name / "result.json")["metrics"] for name in ("first", "second"))
     assert after["log_loss"] == pytest.approx(before["log_loss"], abs=0.05)  # copies part a little
     with pytest.raises(errors.InputError, match=r"set model.grown to \(1,\)"):
-        world.train("third", weights="first", begin="grown", model={**larger, "grown": ()})
+        world.train("third", weights="first", init="grown", model={**larger, "grown": ()})
     with pytest.raises(errors.InputError, match="unknown way to begin"):
-        world.train("third", weights="first", begin="grow")
+        world.train("third", weights="first", init="grow")
 
 
 def test_weights_of_other_whales_or_another_split_are_refused(world, monkeypatch):
@@ -148,9 +148,9 @@ def test_weights_that_saw_what_is_validated_on_are_refused(world):
 
 
 def test_folds_and_parts_that_a_split_does_not_have_are_refused(world):
-    for changes in ({"fold": 2}, {"fold": 99}, {"parts": 99}):
-        program = "crossfit" if "parts" in changes else "train"
-        has = "6 groups of photos" if "parts" in changes else "folds 0 to 1"
+    for changes in ({"fold": 2}, {"fold": 99}, {"num_subfolds": 99}):
+        program = "crossfit" if "num_subfolds" in changes else "train"
+        has = "6 groups of photos" if "num_subfolds" in changes else "folds 0 to 1"
         with pytest.raises(errors.InputError, match=f"the split has {has}"):
             world.train("network", program=program, **changes)
         assert not (world.folder / "network").exists()
@@ -163,14 +163,14 @@ def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
     world.split = world.split._replace(hash="other")
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}}
     world.train("second", program="crossfit", weights="first", **KEYPOINTS, **still)
-    for part in ("part0", "part1"):
+    for part in ("subfold0", "subfold1"):
         own, there = (world.parameters(f"{name}/{part}") for name in ("second", "first"))
         assert jax.tree.all(jax.tree.map(np.array_equal, own, there))
 
 
 def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
     """On photos of its own a cross-fit answers as it did out of fold; for others, all of its networks together."""
-    world.train("first", program="crossfit", warps={"flip_ud": (0, 1)}, **KEYPOINTS)
+    world.train("first", program="crossfit", tta={"flip_ud": (0, 1)}, **KEYPOINTS)
     same = stage.run(apply(world, "first"), world.folder / "same")
     world.photos = world.photos._replace(digest="others")
     other = stage.run(apply(world, "first"), world.folder / "other")
@@ -190,8 +190,8 @@ def test_a_fold_can_be_held_out_from_all_parts():
     split = splits.Split(
         np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 0, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0
     )
-    config = stage.config("crossfit", parts=2, fold=1)
-    parts = [selection.trained(crossfit.part_config(config, part), split) for part in range(2)]
+    config = stage.config("crossfit", num_subfolds=2, fold=1)
+    parts = [selection.trained(crossfit.subfold_config(config, part), split) for part in range(2)]
     assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
 
 
@@ -200,7 +200,7 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
     world.train("first", program="crossfit", fold=-1)
     networks = [
         selection.choose(ConfigDict(json_files.read(world.folder / "first" / part / "config.json")), world.data())
-        for part in ("part0", "part1")
+        for part in ("subfold0", "subfold1")
     ]
     assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([1, 2, 3], [0]), ([0, 1, 2], [3])]
     logits = predictions.load(world.folder / "first", world.photos, kind="logits")
@@ -229,20 +229,20 @@ def apply(world, network):
 def test_what_a_network_has_seen_must_be_known(world):
     """As it would not be, were photos dealt to parts in another way since."""
     world.train("first", program="crossfit", **KEYPOINTS)
-    path = world.folder / "first" / "part0" / "result.json"
+    path = world.folder / "first" / "subfold0" / "result.json"
     json_files.write(path, provenance.seal({**json_files.read(path), "rows": "dealt otherwise"}, path.parent))
-    with pytest.raises(errors.InputError, match="part0 was trained when photos were dealt to parts otherwise"):
+    with pytest.raises(errors.InputError, match="subfold0 was trained when photos were dealt to parts otherwise"):
         stage.run(apply(world, "first"), world.folder / "same")
 
 
 def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
     world.train("first", program="crossfit", **KEYPOINTS)
-    with pytest.raises(errors.InputError, match="first/part0 was trained on 2 of the 2 photos"):
-        world.train("second", program="crossfit", weights="first/part0", **KEYPOINTS)
+    with pytest.raises(errors.InputError, match="first/subfold0 was trained on 2 of the 2 photos"):
+        world.train("second", program="crossfit", weights="first/subfold0", **KEYPOINTS)
 
 
 def test_the_last_weights_are_measured_too(world):
-    world.train("first", fold=0, evaluations=2)
+    world.train("first", fold=0, num_evals=2)
     made = json_files.read(world.folder / "first" / "result.json")
     config = ConfigDict(json_files.read(world.folder / "first" / "config.json"))
     last = build.restore(config, world.folder / "first", classes=3, best=False)

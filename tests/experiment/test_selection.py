@@ -43,24 +43,24 @@ def config(task, **changes):
     return stage.config("train", task={"name": task}, model=MODELS.get(task, {"name": "vgg"}), **changes)
 
 
-@pytest.mark.parametrize("parts", [0, 2, 3])
+@pytest.mark.parametrize("num_subfolds", [0, 2, 3])
 @pytest.mark.parametrize("task", build.TASKS)
-def test_no_burst_is_both_learned_and_measured(data, bursts, task, parts):
+def test_no_burst_is_both_learned_and_measured(data, bursts, task, num_subfolds):
     measured = []
     for fold in (-1, 0, 1):
-        for part in range(max(parts, 1)):
-            train, valid = selection.choose(config(task, fold=fold, parts=parts, part=part), data)
+        for subfold in range(max(num_subfolds, 1)):
+            train, valid = selection.choose(config(task, fold=fold, num_subfolds=num_subfolds, subfold=subfold), data)
             assert not set(bursts[train]) & set(bursts[valid])
             measured += valid.tolist()
     named = build.ANNOTATION[task] == "label"
     expected = WHALE[bursts] >= 0 if named else np.full(16, bool(build.ANNOTATION[task]))
     expected &= ~((WHALE[bursts] == 2) & named)  # nobody would know a whale that is held out with all its photos
-    if parts or named:
+    if num_subfolds or named:
         assert set(measured) == set(np.flatnonzero(expected))
 
 
-@pytest.mark.parametrize("parts", [0, 2])
-def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_other(parts):
+@pytest.mark.parametrize("num_subfolds", [0, 2])
+def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_other(num_subfolds):
     label = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 3], np.int32)
     encounter = np.array(["a", "b", "c", "d", "e", "f", "g", "h", "a", "e"])  # whales 2 and 3 are seen once
     photos = as_photos(label, encounter=encounter)
@@ -68,8 +68,10 @@ def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_ot
     view = images.View(np.zeros((10, 8, 8, 3), np.uint8), np.tile(np.eye(3, dtype=np.float32), (10, 1, 1)))
     every = build.Data(photos, split, view, None)
     for fold in (0, 1):
-        for part in range(max(parts, 1)):
-            train, valid = selection.choose(config("classify", fold=fold, parts=parts, part=part), every)
+        for subfold in range(max(num_subfolds, 1)):
+            train, valid = selection.choose(
+                config("classify", fold=fold, num_subfolds=num_subfolds, subfold=subfold), every
+            )
             assert len(valid)
             assert not set(encounter[train]) & set(encounter[valid])
             assert set(label[valid]) <= set(label[train])

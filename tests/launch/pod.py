@@ -11,7 +11,7 @@ TINY = {
     "optimizer": {"name": "adam", "lr": 0.003},
     "size": (24, 24),
     "batch": 8,
-    "evaluations": 2,
+    "num_evals": 2,
     "log_every": 3,
 }
 NAMED = {"photos": "photos", "split": "split", "view": "found"}  # inputs of the third network

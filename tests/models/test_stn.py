@@ -79,30 +79,30 @@ def test_points_make_the_crop_that_has_them_in_their_places():
         jax.eval_shape(partial(model.init, train=False), jax.random.key(0), pictures()[:, :, :16])
 
 
-@pytest.mark.parametrize("through", [0.0, 0.3, 1.0])
-def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(through):
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
+def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(fraction):
     images = pictures()
     variables = jax.jit(partial(network().init, train=False))(jax.random.key(0), images)
     turned = jax.tree.map(lambda x: x + 0.05, variables["params"])  # off the identity, and off zeros
 
     def slopes(share):
         def loss(params):
-            y, _ = network(through=share).apply({**variables, "params": params}, images, train=False)
+            y, _ = network(localizer_grad_scale=share).apply({**variables, "params": params}, images, train=False)
             return jnp.square(y).sum()
 
         return jax.jit(jax.grad(loss))(turned)
 
-    some, whole = slopes(through), slopes(1.0)
+    some, whole = slopes(fraction), slopes(1.0)
     jax.tree.map(partial(assert_allclose, rtol=1e-3, atol=1e-5), some["classifier"], whole["classifier"])
     jax.tree.map(
-        lambda a, b: assert_allclose(a, through * b, rtol=1e-3, atol=1e-4), some["localizer"], whole["localizer"]
+        lambda a, b: assert_allclose(a, fraction * b, rtol=1e-3, atol=1e-4), some["localizer"], whole["localizer"]
     )
     assert max(abs(leaf).max() for leaf in jax.tree.leaves(whole["localizer"])) > 1e-3
 
 
 @pytest.mark.parametrize("objective", ["matrix", "points"])
 def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(objective):
-    own = task(objective=objective, naming=0.0)
+    own = task(objective=objective, class_weight=0.0)
     batch = prepared(own)
     outputs = jnp.zeros((COUNT, 3)), {"matrix": batch["target"]}
     assert_allclose(own.loss(outputs, batch), 0, atol=1e-8)
@@ -114,7 +114,7 @@ def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(objective)
 
 
 def test_points_that_are_moved_by_one_head_length_cost_one():
-    own = task(objective="points", naming=0.0)
+    own = task(objective="points", class_weight=0.0)
     batch = prepared(own)
     x, y = batch["seen"][0, 0] - batch["seen"][0, 1]
     moved = geometry.compose(batch["target"], geometry.translation(x, y))
@@ -134,11 +134,13 @@ def test_only_a_share_of_the_photos_teaches_the_localizer_and_always_the_same():
     for share in (0.0, 0.01, 0.1, 0.5, 1.0):
         assert float(tasks.chosen(index, share).mean()) == pytest.approx(share, abs=0.005)
     assert (tasks.chosen(index, 0.1) <= tasks.chosen(index, 0.5)).all()
-    own = task(annotated=0.5, naming=0.0)
+    own = task(annotated=0.5, class_weight=0.0)
     batch = prepared(own)
     losses = own.loss((jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch)
     assert_array_equal(losses > 0, tasks.chosen(batch["index"], 0.5))
-    all_of_them = task(naming=0.0).loss((jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch)
+    all_of_them = task(class_weight=0.0).loss(
+        (jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch
+    )
     assert_allclose(losses, 2 * all_of_them * (losses > 0), rtol=1e-5)  # the fewer, the more each says
 
 
@@ -153,7 +155,7 @@ def test_a_photo_without_points_teaches_naming_alone():
 
 
 def test_a_network_that_begins_with_the_true_matrix_stays_there():
-    own, model = task(naming=0.0), network()
+    own, model = task(class_weight=0.0), network()
     optimizer = optim.optimizer(name="nesterov", lr=0.1, steps=4)
     state = states.create(model, optimizer, 0, SIZE)
     true = geometry.normalise(prepared(own)["target"], CROP, SIZE)[0]
@@ -167,7 +169,7 @@ def test_a_network_that_begins_with_the_true_matrix_stays_there():
 
 
 def test_drift_is_the_squared_distance_from_the_identity():
-    own = task(naming=0.0, locating=0.0, drift=2.0)
+    own = task(class_weight=0.0, loc_weight=0.0, identity_weight=2.0)
     batch = prepared(own)
     numbers = jnp.array([0.1, 0, 0, 0.2, 0.3, 0])
     matrix = jnp.tile(geometry.denormalise(numbers, CROP, SIZE), (COUNT, 1, 1))

@@ -39,12 +39,12 @@ def put_training(folder, inputs=(), **values):
 
 
 def put_crossfit(folder, photos, found, **values):
-    config = {"size": [32, 32], "batch": 32, "parts": 2}
+    config = {"size": [32, 32], "batch": 32, "num_subfolds": 2}
     speed = {"training_seconds": 40.0, "images_per_second": 9.0}
     put(folder, "crossfit", ["photos", "split"], config, **crossfit.measured(found, photos), **speed)
     predictions.save(folder, photos, arrays=found)
     for part in range(2):
-        put_training(folder / f"part{part}", **values)
+        put_training(folder / f"subfold{part}", **values)
 
 
 def annotate(i):

@@ -111,7 +111,7 @@ def test_what_only_some_recipes_have_measured_leaves_the_others_cells_empty(fold
 def test_a_run_from_before_a_key_was_there_is_of_its_default(folders, tmp_path):
     for folder in folders[2:]:
         config = json_files.read(Path(folder) / "config.json")
-        json_files.write(Path(folder) / "config.json", {**config, "begin": "exact", "together": 1})
+        json_files.write(Path(folder) / "config.json", {**config, "init": "exact", "images_per_class": 1})
     table = lines_of(compared(folders, tmp_path / "out"))
     assert [line.split("|")[1:3] for line in table[2:]] == [
         [" model.dropout=0.0 ", "    2 "],

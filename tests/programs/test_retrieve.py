@@ -15,7 +15,7 @@ from whale_jax.programs import retrieve, train
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
-EMBED = {"task": {"name": "embed", "dimensions": 3}, "together": 2, "batch": 3}
+EMBED = {"task": {"name": "embed", "dimensions": 3}, "images_per_class": 2, "batch": 3}
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def world(tmp_path, monkeypatch):
 
 
 def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
-    world.train("embedding", **EMBED, monitor=2)
+    world.train("embedding", **EMBED, num_train_eval=2)
     result = json_files.read(world.folder / "embedding" / "result.json")
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (4, 2, 0)
     assert {"top1", "prototype_top1", "map", "auroc", "spread"} <= result["metrics"].keys()
@@ -48,7 +48,7 @@ def test_a_collapsed_embedding_says_so(world, monkeypatch):
     assert "the network has collapsed" in said[0]
 
 
-@pytest.mark.parametrize("changes", [{"together": 1}, {"batch": 2}])
+@pytest.mark.parametrize("changes", [{"images_per_class": 1}, {"batch": 2}])
 def test_batches_that_hold_no_triplet_are_refused(world, changes):
     with pytest.raises(errors.InputError, match="hold no two photos of a whale and one of another"):
         world.train("embedding", **EMBED | changes)
@@ -71,7 +71,7 @@ def test_photos_that_hold_no_triplet_are_refused_before_anything_is_compiled(wor
         ({"model": {**MODEL, "head": "cosine"}}, "the task 'arcface' and the head 'cosine' belong together"),
         ({"task": {"name": "stn", "crop": (4, 8)}}, "the task 'stn' and the model 'stn' belong together"),
         ({"model": {**MODEL, "grown": (2,)}}, r"model.grown = \(2,\) of stages of \(1,\)"),
-        ({"begin": "grown"}, "needs inputs.weights"),
+        ({"init": "grown"}, "needs inputs.weights"),
         ({"optimizer": {"name": "adam", "lr": 0.1, "part": "localizer"}}, "unknown part of the network 'localizer'"),
         ({**EMBED, "accumulate": 3}, "'embed' compares the photos of a batch: .* config.accumulate = 1"),
         ({"program": "crossfit", **EMBED}, "embeddings of two networks cannot be compared"),
@@ -182,7 +182,7 @@ def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
     np.savez(folder / "stack" / "probabilities.npz", network=unsure)
     json_files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
-    config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, parts=3)
+    config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, num_subfolds=3)
     found = stage.run(config, folder / "blend")["metrics"]
     assert found["network"]["top1"] == pytest.approx(1 / 3)
     assert found["blend"]["top1"] == found["neighbours"]["top1"] == 1
@@ -207,7 +207,7 @@ def test_no_photo_held_out_has_a_say_in_its_own_blend(ask, monkeypatch):
     fit = lambda both, label, prior: calibration.Blend(power=1.0, sharpness=float(len(label)))  # noqa: E731
     monkeypatch.setattr(calibration, "fit_blend", fit)
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
-    config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, parts=3)
+    config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, num_subfolds=3)
     stage.run(config, folder / "blend")
     features = predictions.load(folder / "features", photos(10), kind="features")
     gallery = [2, 3, 4, 6, 7]

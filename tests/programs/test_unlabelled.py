@@ -88,14 +88,14 @@ def test_no_guess_is_learned_of_a_sighting_that_is_validated_on(world):
 def test_soft_guesses_are_for_classifiers(world):
     guess(world, soft=True)
     with pytest.raises(errors.InputError, match="is soft, which the task 'embed' cannot learn"):
-        world.train("with", labels="guesses", task={"name": "embed"}, batch=3, together=2)
+        world.train("with", labels="guesses", task={"name": "embed"}, batch=3, images_per_class=2)
 
 
 def test_a_cross_fit_has_no_use_for_what_every_network_has_seen(world):
     guess(world)
     for changes in ({"labels": "guesses"}, {"task": {"name": "simclr"}}):
         with pytest.raises(errors.InputError, match="leaves nothing that no network has seen"):
-            world.train("crossed", program="crossfit", parts=2, **changes)
+            world.train("crossed", program="crossfit", num_subfolds=2, **changes)
 
 
 def test_labels_guessed_by_what_held_out_another_fold_are_refused(world):
@@ -121,16 +121,14 @@ def test_guesses_that_cannot_be_made_are_refused(world, changes, message):
 
 def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
     task = {"name": "simclr", "dimensions": 3}
-    world.train("alike", task=task, monitor=4)
+    world.train("alike", task=task, num_train_eval=4)
     result = json_files.read(world.folder / "alike" / "result.json")
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (6, 0, None)
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
-    world.train(
-        "named", weights="alike", begin="fitting", **still
-    )  # it has seen photos held out, but no name of theirs
+    world.train("named", weights="alike", init="partial", **still)  # it has seen photos held out, but no name of theirs
     learned, begun = (world.parameters(name)["Stem_0"] for name in ("alike", "named"))
     assert jax.tree.all(jax.tree.map(np.array_equal, learned, begun))
-    for changes in ({"batch": 1}, {"together": 2}, {"weights": "named"}):
+    for changes in ({"batch": 1}, {"images_per_class": 2}, {"weights": "named"}):
         with pytest.raises(errors.InputError, match="the task 'simclr' needs batches of 2"):
             world.train("alone", task=task, **changes)
 

@@ -31,17 +31,17 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
 
     def predict(network, data, rows, *, config):
         """The more warps, the nearer."""
-        shift = 0.5 / len(config.warps.get("rotate", "1")) * length[rows, None]
+        shift = 0.5 / len(config.tta.get("rotate", "1")) * length[rows, None]
         return {"points": lost[rows] + np.stack([shift, 0 * shift], axis=-1)}
 
     monkeypatch.setattr(crossfit, "predict", predict)
     trained = stage.config("crossfit", task={"name": "keypoints"})
     json_files.write(tmp_path / "config.json", trained.to_dict())
-    (tmp_path / "part0").mkdir()
-    json_files.write(tmp_path / "part0" / "config.json", crossfit.part_config(trained, 0).to_dict())
+    (tmp_path / "subfold0").mkdir()
+    json_files.write(tmp_path / "subfold0" / "config.json", crossfit.subfold_config(trained, 0).to_dict())
     json_files.write(tmp_path / "result.json", {})
-    rows = {"rows": json_files.hash_of(selection.trained(crossfit.part_config(trained, 0), split).tolist())}
-    json_files.write(tmp_path / "part0" / "result.json", rows)
+    rows = {"rows": json_files.hash_of(selection.trained(crossfit.subfold_config(trained, 0), split).tolist())}
+    json_files.write(tmp_path / "subfold0" / "result.json", rows)
     config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
     found = warps.run(config, tmp_path)
     assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)

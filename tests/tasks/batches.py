@@ -35,8 +35,8 @@ def prepare(task, batch, train=True):
     return jax.jit(task.prepare, static_argnums=2)(jax.random.key(5), batch, train)
 
 
-def answer(target, bins=0, bell=1.0):
+def answer(target, bins=0, sigma_bins=1.0):
     """The network's output that says `target` (B, 2, 2)."""
     if bins:
-        target = -0.5 * jnp.square((jnp.arange(bins) + 0.5 - target[..., None] * bins) / bell)
+        target = -0.5 * jnp.square((jnp.arange(bins) + 0.5 - target[..., None] * bins) / sigma_bins)
     return target.reshape(COUNT, -1), {}

@@ -102,8 +102,8 @@ def test_what_is_refused_is_told_with_what_may_be_and_leaves_no_trace(path, valu
 
 
 def test_a_key_means_what_its_program_says():
-    assert 0 in ranges.range_of("train", "parts")
-    assert 1 not in ranges.range_of("crossfit", "parts")
+    assert 0 in ranges.range_of("train", "num_subfolds")
+    assert 1 not in ranges.range_of("crossfit", "num_subfolds")
     ranges.check({"program": "compare", "made_up": 3.5})
     with pytest.raises(errors.InputError, match=r"config.made_up = inf must be a finite number"):
         ranges.check({"program": "compare", "made_up": math.inf})

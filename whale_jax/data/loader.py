@@ -55,7 +55,7 @@ def training(
     batch: int,
     seed: int,
     label: np.ndarray | None = None,
-    together: int = 1,
+    images_per_class: int = 1,
     shards: int = 1,
 ) -> Callable[[int], Example]:
     """step -> this host's share of `batch` rows, in an order that is drawn anew each epoch; batches run across epochs.
@@ -65,15 +65,15 @@ def training(
         rows: that are trained on, each once an epoch.
         batch: rows a step, of all hosts.
         seed: of the order.
-        label: (N,) whale of each example, for `together`.
-        together: photos of one whale that follow each other, if it has as many: K of the P x K sampling of triplets.
+        label: (N,) whale of each example, for `images_per_class`.
+        images_per_class: photos of a whale that follow each other, if it has as many: K of P x K sampling.
             What is left of a whale, or all of one with a single photo, follows alone: negatives for others.
         shards: into which the rows are dealt out before each is shuffled for itself. A batch is made of as many rows of
             each, so a host reads only its own of them, and any number of hosts that divides them does the same run.
     """
     own, part = range(batch)[hosts.share(batch)], batch // shards
-    if together > 1:
-        orders = [Grouped(rows, label[rows], together=together, seed=seed)]
+    if images_per_class > 1:
+        orders = [Grouped(rows, label[rows], images_per_class=images_per_class, seed=seed)]
     else:
         seeded = (grain.MapDataset.source(rows[s::shards]).seed(seed * shards + s) for s in range(shards))
         orders = [one.shuffle().repeat(None) for one in seeded]
@@ -81,10 +81,10 @@ def training(
 
 
 class Grouped:
-    """Rows in an order without end, an epoch after the other, in which `together` rows of one whale are neighbours."""
+    """Rows, epoch after epoch without end, in an order in which `images_per_class` rows of a whale are neighbours."""
 
-    def __init__(self, rows: np.ndarray, label: np.ndarray, *, together: int, seed: int):
-        self._rows, self._label, self._together, self._seed = rows, label, together, seed
+    def __init__(self, rows: np.ndarray, label: np.ndarray, *, images_per_class: int, seed: int):
+        self._rows, self._label, self._images_per_class, self._seed = rows, label, images_per_class, seed
         self._epoch = functools.lru_cache(maxsize=2)(self._draw)
 
     def __getitem__(self, i: int) -> int:
@@ -97,7 +97,7 @@ class Grouped:
         order = rng.permutation(len(self._rows))
         order = order[np.argsort(self._label[order], kind="stable")]  # whale after whale, each in a new order
         _, first, whale = np.unique(self._label[order], return_index=True, return_inverse=True)
-        clump = np.stack([whale, (np.arange(len(order)) - first[whale]) // self._together])
+        clump = np.stack([whale, (np.arange(len(order)) - first[whale]) // self._images_per_class])
         number = np.unique(clump, axis=1, return_inverse=True)[1]
         return self._rows[order[np.argsort(rng.permutation(number.max() + 1)[number], kind="stable")]]
 

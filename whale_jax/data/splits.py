@@ -100,7 +100,7 @@ def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
     return count / count.sum()
 
 
-def parts(split: Split, count: int, fold: int = NOTHING) -> np.ndarray:
+def subfolds(split: Split, count: int, fold: int = NOTHING) -> np.ndarray:
     """(N,) the part, 0 to `count` - 1, that each photo is in for cross-fitting, -1 of photos with no fold or in `fold`.
 
     Groups of one whale follow each other in number: dealt out in turn, they make parts of one size, and spread a whale
@@ -112,7 +112,7 @@ def parts(split: Split, count: int, fold: int = NOTHING) -> np.ndarray:
     return part
 
 
-def in_one_part(split: Split, part: np.ndarray) -> np.ndarray:
+def in_one_subfold(split: Split, part: np.ndarray) -> np.ndarray:
     """Rows of the whales that only one of the `parts` has, and of their groups, which stay whole.
 
     Who trains on the other parts would not know those whales.
@@ -122,7 +122,7 @@ def in_one_part(split: Split, part: np.ndarray) -> np.ndarray:
     return dealt[np.isin(group, group[_in_one_place(split.label[dealt], part[dealt])])]
 
 
-def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers: float = 0.0) -> Split:
+def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, unknown_fraction: float = 0.0) -> Split:
     """Deals groups out to folds: stratified by whale, and the folds of one size.
 
     Args:
@@ -130,16 +130,16 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, strangers
         folds: 2 or more.
         seed: for the order of groups of one size.
         groups: (N,) int, equal for photos that belong together; rows without label and annotation are not looked at.
-        strangers: share of the whales, drawn by the seed, that no fold has.
+        unknown_fraction: share of the whales, drawn by the seed, whose photos are in no fold.
 
     Returns:
         The split. Too few groups for `folds` raise InputError.
     """
     named = annotated(photos, "label")
-    if not 0 <= strangers < 1:
-        raise InputError(f"strangers are a share of the whales, from 0 to below 1, not {strangers}")
+    if not 0 <= unknown_fraction < 1:
+        raise InputError(f"unknown_fraction is a share of the whales, from 0 to below 1, not {unknown_fraction}")
     whales = np.random.default_rng([seed, 1]).permutation(len(photos.whales))
-    stranger = named & np.isin(photos.label, whales[: int(np.ceil(strangers * len(whales)))])
+    stranger = named & np.isin(photos.label, whales[: int(np.ceil(unknown_fraction * len(whales)))])
     known = np.flatnonzero(~stranger & (named | located(photos)))
     _, first, number = np.unique(groups[known], return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(photos.label[known][first], kind="stable"))[number]  # in the whales' order

@@ -129,7 +129,7 @@ METHODS = {"temperature": fit, "dirichlet": fit_dirichlet}
 
 
 def cross_fit(
-    method: Callable, p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, group: np.ndarray, parts: int = 5
+    method: Callable, p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, group: np.ndarray, num_subfolds: int = 5
 ) -> np.ndarray:
     """(n, whales) probabilities, each calibrated by a fit on photos of other groups.
 
@@ -137,10 +137,10 @@ def cross_fit(
         method: one of METHODS.
         p, label, prior: as for `fit`.
         group: (n,) int, equal for photos that belong together; two or more.
-        parts: that the groups are cut into, if there are as many.
+        num_subfolds: that the groups are cut into, if there are as many.
     """
     number = np.unique(group, return_inverse=True)[1]
-    part = number % min(parts, number.max() + 1)
+    part = number % min(num_subfolds, number.max() + 1)
     found = np.zeros((len(p), len(prior)))
     for i in np.unique(part):
         found[part == i] = method(p[part != i], label[part != i], prior)(p[part == i])

@@ -32,7 +32,7 @@ from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import Parallel, parallel
 from whale_jax.train.step import make_eval_step, make_train_step
-from whale_jax.workflow import finished_runs, json_files
+from whale_jax.workflow import finished_runs, renamed
 
 TASKS = {
     "classify": classify,
@@ -131,7 +131,7 @@ def expect_sharp(config: ConfigDict, view: geometry.Size) -> None:
         view: size of the pictures that the network is given.
     """
     augmented = augment.least_scale(augment.parse(config.task.get("augmentation", "")))
-    smallest = min([augmented, *config.get("warps", {}).get("scale", ())])
+    smallest = min([augmented, *config.get("tta", {}).get("scale", ())])
     reduction = max(pixels / kept for pixels, kept in zip(view, config.size, strict=True)) / smallest
     if reduction > geometry.SHARP:
         height, width = (int(pixels * geometry.SHARP / reduction) for pixels in view)
@@ -177,7 +177,7 @@ def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
 
 def opened(task: Task, workdir: Path) -> contextlib.closing[Checkpoints]:
     """The checkpoints of a training of that task, closed at the end of the block; without any, InputError."""
-    folder = kept(json_files.read(workdir / "config.json") or {}, workdir)
+    folder = kept(renamed.read_config(workdir / "config.json") or {}, workdir)
     if not folder.is_dir():
         where = "" if folder.is_relative_to(workdir) else f" in {folder}"
         raise errors.InputError(f"{workdir} holds no checkpoints{where}: train it again, or copy them there")

@@ -21,7 +21,7 @@ from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.workflow import finished_runs, json_files
 
-WAYS = ("exact", "fitting", "grown")
+WAYS = ("exact", "partial", "grown")
 COPIES_PART = 0.01  # noise that a grown network's copies of channels begin with, as a share of their kernel's deviation
 
 
@@ -44,13 +44,13 @@ def check(config: ConfigDict, data: Data, unseen: np.ndarray) -> None:
             what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
             raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
     whales = json_files.read(folder / "whales.json")
-    fits = config.begin == "fitting" and len(whales or ()) != len(data.photos.whales)  # then the head does not
+    fits = config.init == "partial" and len(whales or ()) != len(data.photos.whales)  # then the head does not
     if whales and config.task.name in NAMING and not fits:
         sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
         if lines := errors.differences(*sides):
             what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
             raise errors.InputError("\n".join([what, *errors.first(lines)]))
-    if config.begin == "grown":
+    if config.init == "grown":
         growth.check(*(model_of(spec) for spec in (there.config["model"], config.model)))
 
 
@@ -71,7 +71,7 @@ def model_of(spec: Mapping[str, Any], outputs: int = 1) -> nn.Module:
 
 
 def load(network: Network, config: ConfigDict, data: Data, learned: np.ndarray) -> Network:
-    """A network that begins with the best weights of another training, in the way `config.begin`.
+    """A network that begins with the best weights of another training, in the way `config.init`.
 
     Another architecture raises InputError, line by line.
     """
@@ -79,10 +79,10 @@ def load(network: Network, config: ConfigDict, data: Data, learned: np.ndarray) 
     there = ConfigDict(finished_runs.read(folder).config)
     network = network._replace(state=network.parallel.put_state(network.state))
     with build.opened(build.task_of(there, classes=2), folder) as checkpoints:  # by what was best there
-        if config.begin == "grown":
+        if config.init == "grown":
             old = model_of(there.model, network.task.outputs)
             return network._replace(state=grown(network, old, config, data, learned, checkpoints))
-        state, lines = checkpoints.variables(network.state, fitting=config.begin == "fitting")
+        state, lines = checkpoints.variables(network.state, fitting=config.init == "partial")
     if lines:
         what = f"of {folder} was taken what fits, but for (- what it holds, + what begins anew):"
         logging.warning("%s", "\n".join([what, *errors.first(lines)]))

@@ -19,12 +19,12 @@ def choose(config: ConfigDict, data: Data) -> tuple[np.ndarray, np.ndarray]:
     if not annotation:
         return np.setdiff1d(np.flatnonzero(data.view.pictured), splits.stranger_rows(data.split)), np.arange(0)
     groups = data.split.group.max() + 1
-    if not (config.parts == 0 or 2 <= config.parts <= groups):
+    if not (config.num_subfolds == 0 or 2 <= config.num_subfolds <= groups):
         what = f"the split has {groups:,} groups of photos to cut into 2 or more"
-        raise errors.InputError(f"config.parts = {config.parts}: {what}")
+        raise errors.InputError(f"config.num_subfolds = {config.num_subfolds}: {what}")
     train = trained(config, data.split)
-    if config.parts:
-        inside = splits.parts(data.split, config.parts, config.fold) == config.part
+    if config.num_subfolds:
+        inside = splits.subfolds(data.split, config.num_subfolds, config.fold) == config.subfold
         valid = np.setdiff1d(np.flatnonzero(inside), train)
     else:
         valid = splits.valid_rows(data.split, config.fold)
@@ -40,11 +40,11 @@ def trained(config: ConfigDict, split: splits.Split) -> np.ndarray:
     """Rows whose annotation the split gives a network to train on, whether there is one or not."""
     if not ANNOTATION[config.task.name]:
         return np.arange(0)
-    if not config.parts:
+    if not config.num_subfolds:
         return splits.train_rows(split, config.fold)
-    part = splits.parts(split, config.parts, config.fold)
-    rows = np.flatnonzero((part >= 0) & (part != config.part))
-    return np.union1d(rows, splits.in_one_part(split, part)) if ANNOTATION[config.task.name] == "label" else rows
+    part = splits.subfolds(split, config.num_subfolds, config.fold)
+    rows = np.flatnonzero((part >= 0) & (part != config.subfold))
+    return np.union1d(rows, splits.in_one_subfold(split, part)) if ANNOTATION[config.task.name] == "label" else rows
 
 
 def seen(one: finished_runs.Stage, split: splits.Split) -> np.ndarray:

@@ -34,7 +34,7 @@ class STN(nn.Module):
         transform: what the localizer says: the numbers of a "similarity" or an "affine" matrix, which begin at that of
             the whole picture's width; or the "points" of bonnet and blowhead, the peaks of two score maps, from which
             the similarity follows.
-        through: share of the classifier's gradient that reaches the localizer.
+        localizer_grad_scale: share of the classifier's gradient that reaches the localizer.
         dtype: of activations.
         axis_name: mapped axis of a data-parallel step, if any.
     """
@@ -45,7 +45,7 @@ class STN(nn.Module):
     crop: tuple[int, int]
     shrink: int = 4
     transform: str = "similarity"
-    through: float = 1.0
+    localizer_grad_scale: float = 1.0
     dtype: Any = jnp.float32
     axis_name: str | None = None
 
@@ -58,7 +58,7 @@ class STN(nn.Module):
         small = nn.avg_pool(x, (self.shrink, self.shrink), (self.shrink, self.shrink))
         registry.lookup("transform", {"points": None, **NUMBERS}, self.transform)
         matrix, told = (self.by_points if self.transform == "points" else self.by_numbers)(small, train, x.shape[1:3])
-        seen = self.through * matrix + (1 - self.through) * jax.lax.stop_gradient(matrix)
+        seen = self.localizer_grad_scale * matrix + (1 - self.localizer_grad_scale) * jax.lax.stop_gradient(matrix)
         crop = jax.vmap(lambda image, m: geometry.pull(image, m, self.crop))(x, seen)
         y, out = self.build("classifier", self.classifier, outputs=self.outputs)(crop, train)
         return y, {**out, **told, "matrix": matrix, "crop": crop}

@@ -16,7 +16,7 @@ DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": "", "features": ""},  # of a `stack`, and of an `extract`
     "fold": 0,
     "source": "network",  # which of the probabilities
-    "parts": 5,  # that the photos held out are cut into: the weights for one are fitted on the others
+    "num_subfolds": 5,  # that the photos held out are cut into: the weights for one are fitted on the others
     "few": 3,  # whales with at most so many photos in the gallery are measured by themselves too
 }
 
@@ -38,7 +38,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for name, fit in (("neighbours", fit_sharpness), ("blend", calibration.fit_blend)):
         found[name][asked] = fit(both[valid], label[valid], prior)(both[asked])
         # A photo validated on gets what was fitted on others: it has no say in what is said of it.
-        cross = {"group": split.group[valid], "parts": config.parts}
+        cross = {"group": split.group[valid], "num_subfolds": config.num_subfolds}
         found[name][valid] = calibration.cross_fit(fit, both[valid], label[valid], prior, **cross)
     probabilities.save(workdir, photos, arrays=found)
     measured = {name: stack.score(p[valid], label[valid]) for name, p in found.items()}

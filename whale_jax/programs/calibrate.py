@@ -17,7 +17,7 @@ DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
     "method": "temperature",  # and a share of the prior; or "dirichlet" after those
-    "parts": 5,  # that the photos validated on are cut into, for the cross-fit, if there are as many groups
+    "num_subfolds": 5,  # that the photos validated on are cut into, for the cross-fit, if there are as many groups
 }
 
 
@@ -42,7 +42,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     written, found, drawn = {}, {}, {}
     for name, given in probabilities.load(config.inputs.probabilities, photos).items():
         p = stack.finish(given, 0.0)
-        after = calibration.cross_fit(fit, p[valid], label, prior, group=group, parts=config.parts)
+        after = calibration.cross_fit(fit, p[valid], label, prior, group=group, num_subfolds=config.num_subfolds)
         whole = fit(p[valid], label, prior)
         calibrated = whole(p)
         calibrated[valid] = after

@@ -13,7 +13,7 @@ from whale_jax.experiment import build
 from whale_jax.programs import report
 from whale_jax.report import figures, pictures
 from whale_jax.runtime import errors, registry
-from whale_jax.workflow import finished_runs, json_files, stage
+from whale_jax.workflow import finished_runs, json_files, renamed, stage
 from whale_jax.workflow.finished_runs import Stage
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
@@ -164,7 +164,7 @@ def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]
     """
     flat = [flatten(stage.complete(one.config)) for one in runs]  # an older run lacks keys that came later
     for name in set.intersection(*(set(one.config.get("inputs", {})) for one in runs)):
-        there = [json_files.read(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
+        there = [renamed.read_config(Path(one.config["inputs"][name] or ".") / "config.json") or {} for one in runs]
         programs = {config.get("program") for config in there} - {None}
         for program in programs.difference(GIVEN):
             made = [(own, config) for own, config in zip(flat, there, strict=True) if config.get("program") == program]

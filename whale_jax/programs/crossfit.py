@@ -4,6 +4,7 @@ What a later stage trains on then has the errors that it will meet on new photos
 no network: for them the predictions of all are averaged.
 """
 
+import string
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,14 @@ from whale_jax.experiment import build, selection
 from whale_jax.experiment.build import Data, Network
 from whale_jax.programs import train
 from whale_jax.runtime import errors, hosts, progress, registry
-from whale_jax.workflow import finished_runs, json_files, stage
+from whale_jax.workflow import finished_runs, json_files, renamed, stage
 
 TOGETHER = True
 DEFAULTS = {
-    **{key: value for key, value in train.DEFAULTS.items() if key != "part"},
-    "fold": -1,  # held out from all parts; -1 is none
-    "parts": 2,
-    "warps": {},  # of test-time augmentation, see tta.grid
+    **{key: value for key, value in train.DEFAULTS.items() if key != "subfold"},
+    "fold": -1,  # held out from all subfolds; -1 is none
+    "num_subfolds": 2,
+    "tta": {},  # of test-time augmentation, see tta.grid
     "average": "mean",
     "weights": "last",  # or "best": on the very photos that they then predict, if only of a few evaluations
 }
@@ -38,8 +39,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
     data = build.load_data(config)
     build.expect_sharp(config, data.view.images.shape[1:3])
-    parts = [part_config(config, part) for part in range(config.parts)]
-    results = [stage.run(one, workdir / f"part{part}") for part, one in enumerate(parts)]
+    parts = [subfold_config(config, part) for part in range(config.num_subfolds)]
+    results = [stage.run(one, renamed.subfold_folder(workdir, part)) for part, one in enumerate(parts)]
     return {
         "split": data.split.hash,
         "fold": selection.held_out(config),
@@ -75,8 +76,8 @@ def answer(config: ConfigDict, folder: Path, data: Data) -> dict[str, np.ndarray
     total, count = {}, np.zeros(size)
     for one in folders:
         whales = json_files.read(one / "whales.json") or ()
-        made = ConfigDict({**json_files.read(one / "config.json"), "batch": config.batch})
-        build.expect_sharp(ConfigDict({**made, "warps": config.warps}), data.view.images.shape[1:3])
+        made = ConfigDict({**renamed.read_config(one / "config.json"), "batch": config.batch})
+        build.expect_sharp(ConfigDict({**made, "tta": config.tta}), data.view.images.shape[1:3])
         network = build.restore(made, one, classes=len(whales), best=build.WEIGHTS[config.weights])
         unseen = usable.copy()
         if data.split:
@@ -98,29 +99,30 @@ def check(config: ConfigDict) -> None:
     if config.inputs.labels or config.task.name == "simclr":
         what = "leaves nothing that no network has seen, which is what a cross-fit is for: use the program 'train'"
         raise errors.InputError(f"a training on {'guessed labels' if config.inputs.labels else 'every photo'} {what}")
-    train.check(part_config(config, 0))
-    tta.grid(config.warps, (2, 2), (2, 2))
+    train.check(subfold_config(config, 0))
+    tta.grid(config.tta, (2, 2), (2, 2))
     registry.lookup("average", tta.AVERAGES, config.average)
     registry.lookup("weights", build.WEIGHTS, config.weights)
 
 
-def part_config(config: ConfigDict, part: int) -> ConfigDict:
+def subfold_config(config: ConfigDict, part: int) -> ConfigDict:
     """The config of the network that is trained on all parts but `part`; it begins as that part of a cross-fit did."""
     own = {key: config[key] for key in train.DEFAULTS if key in config}
     weights = config.inputs.weights
     if weights and (there := networks(Path(weights))):
         own["inputs"] = {**config.inputs, "weights": str(there[part % len(there)])}
-    return stage.config("train", **{**own, "part": part})
+    return stage.config("train", **{**own, "subfold": part})
 
 
 def networks(folder: Path) -> list[Path]:
-    """The folders of a cross-fit's networks, in order of part; none where it is no cross-fit."""
-    return sorted(folder.glob("part*"), key=lambda path: int(path.name.removeprefix("part")))
+    """The folders of a cross-fit's networks, in order of subfold; none where it is no cross-fit."""
+    folders = [*folder.glob("subfold*"), *folder.glob("part*")]
+    return sorted(folders, key=lambda path: int(path.name.lstrip(string.ascii_letters)))
 
 
 def predict(network: Network, data: Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:
     """Predictions for `rows`, averaged over the warps of test-time augmentation."""
-    matrices = tta.grid(config.warps, data.view.images.shape[1:3], tuple(config.size))
+    matrices = tta.grid(config.tta, data.view.images.shape[1:3], tuple(config.size))
     batches = loader.evaluation(data.examples, rows, batch=config.batch)
     with progress.bar(len(rows), what=f"predict by {len(matrices)} warps", unit="photos") as bar:
         return tta.predict(

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import annotations, right_whale, shards, tables
 from whale_jax.runtime import errors, storage
-from whale_jax.workflow import json_files, stage
+from whale_jax.workflow import renamed, stage
 
 DEFAULTS = {
     "root": "",  # a folder in one of the layouts of data/annotations.py
@@ -106,7 +106,7 @@ def withhold(catalogue: annotations.Catalogue, share: float) -> annotations.Cata
 def find(config: ConfigDict) -> Path:
     """The folder of photos."""
     if config.inputs.imported:
-        return find(ConfigDict(stage.complete(json_files.read(Path(config.inputs.imported) / "config.json"))))
+        return find(ConfigDict(stage.complete(renamed.read_config(Path(config.inputs.imported) / "config.json"))))
     if not config.root and not config.inputs.drawn:
         raise errors.InputError("no photos to import: set root to the folder that holds them")
     return Path(config.root or Path(config.inputs.drawn) / "pod")

@@ -39,7 +39,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         logging.warning("%s: if they are the same, errors measured on them flatter", what)
     whales = json_files.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
     chosen = columns(whales, photos.whales, made.folder)
-    own = ConfigDict({"warps": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})
+    own = ConfigDict({"tta": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})
     found = crossfit.answer(own, made.folder, build.Data(photos, split, view, loader.Examples(photos, view)))
     if whales:
         found["logits"] = found["logits"][:, chosen]

@@ -15,7 +15,7 @@ DEFAULTS = {
     "inputs": {"photos": ""},
     "folds": 5,
     "seed": 0,
-    "strangers": 0.0,  # share of the whales kept out of every training, to measure "none of these" on
+    "unknown_fraction": 0.0,  # share of the whales kept out of every training, to measure "none of these" on
     # What is kept on one side: "head" (bursts, and encounters that a table names), "encounter" (those that a table must
     # name), "given" (those that it names, if it does) or "none".
     "group": "head",
@@ -26,7 +26,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the split into workdir; returns its hash and how many photos are where."""
     photos = right_whale.load(Path(config.inputs.photos))
     together = registry.lookup("group", GROUPS, config.group)(photos, workdir)
-    split = splits.make(photos, folds=config.folds, seed=config.seed, groups=together, strangers=config.strangers)
+    split = splits.make(
+        photos, folds=config.folds, seed=config.seed, groups=together, unknown_fraction=config.unknown_fraction
+    )
     splits.save(workdir, photos, split)
     blind = split.named & (photos.encounter == "") & ~right_whale.located(photos)
     if config.group == "head" and blind.any():

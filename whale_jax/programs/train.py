@@ -25,11 +25,11 @@ TOGETHER = True  # several hosts do this as one
 DEFAULTS = {
     # weights: of a training to begin with; labels: of a `pseudo`, for photos without any
     "inputs": {"photos": "", "split": "", "view": "", "weights": "", "labels": ""},
-    "begin": "exact",  # with weights of this network; "fitting": with those that fit; "grown": of a smaller one
+    "init": "exact",  # with weights of this network; "partial": with those that fit; "grown": of a smaller one
     "seed": 0,
     "fold": 0,  # validated on, the others trained on; -1 trains on all
-    "part": 0,  # of `parts`, where the photos are cut into parts for predictions out of fold: validated on then
-    "parts": 0,
+    "subfold": 0,  # validated on where the photos are cut into `num_subfolds`, for predictions out of fold
+    "num_subfolds": 0,
     "task": {"name": "classify"},
     "model": {"name": "vgg"},
     "size": (128, 128),
@@ -39,12 +39,12 @@ DEFAULTS = {
     "accumulate": 1,  # parts of a batch that does not fit, one after the other
     "remat": False,  # activations within blocks are computed again on the way back: less memory, more work
     "epochs": 10.0,
-    "evaluations": 10,
+    "num_evals": 10,
     "patience": 0,
     "log_every": 20,
     "shards": 1,  # that photos are dealt out into before each is shuffled for itself: several hosts read only their own
-    "together": 1,  # photos of one whale that follow each other in training: K of the P x K sampling of triplets
-    "monitor": 0,  # training photos that are measured at every evaluation too, with dropout and augmentation off
+    "images_per_class": 1,  # photos of a whale that follow each other in training: K of the P x K sampling of triplets
+    "num_train_eval": 0,  # training photos that are measured at every evaluation too, with dropout and augmentation off
     "bucket": "",  # gs://..., where checkpoints are kept in place of the run's folder
     "parallel": "jit",
     "devices": 0,
@@ -73,7 +73,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         batch=config.batch,
         seed=config.seed,
         label=photos.label,
-        together=config.together,
+        images_per_class=config.images_per_class,
         shards=config.shards,
     )
     state, result = learn(
@@ -121,8 +121,8 @@ def learn(
 ) -> tuple[states.TrainState, dict[str, Any]]:
     """Trains on (step -> batch) `batches` of `rows`, and measures on `validation`; the best state, and what it took."""
     # Training photos with dropout and augmentation off: how far they are learned by heart (post, section 6).
-    monitored = np.random.default_rng(config.seed).permutation(rows)[: config.monitor]
-    looked_at = {"valid": validation} | ({"monitor": monitored} if config.monitor else {})
+    monitored = np.random.default_rng(config.seed).permutation(rows)[: config.num_train_eval]
+    looked_at = {"valid": validation} | ({"monitor": monitored} if config.num_train_eval else {})
 
     def measure(state: states.TrainState, asked: np.ndarray) -> dict[str, float]:
         return build.measured(network._replace(state=state), data, asked, gallery=rows, batch=config.batch)[0]
@@ -130,7 +130,7 @@ def learn(
     plan = loop.Plan(
         steps=steps,
         batch=config.batch,
-        eval_every=-(-steps // config.evaluations),
+        eval_every=-(-steps // config.num_evals),
         log_every=config.log_every,
         patience=config.patience,
         best=network.task.best,
@@ -188,13 +188,13 @@ def teachable(config: ConfigDict, data: Data, rows: np.ndarray) -> None:
                 "the task 'embed' compares two photos of a whale with one of another, and the photos to train on are"
                 f" of {len(whales):,} whales with at most {counts.max()} photos each: add photos of these"
             )
-    if config.task.name == "stn" and config.task.locating:
+    if config.task.name == "stn" and config.task.loc_weight:
         used = rows[right_whale.annotated(data.photos, "points")[rows]]
         if not np.asarray(chosen(jnp.asarray(used), config.task.annotated)).any():
             raise errors.InputError(
-                f"the localizer's loss has the weight {config.task.locating:g}, and of the {len(rows):,} photos to"
+                f"the localizer's loss has the weight {config.task.loc_weight:g}, and of the {len(rows):,} photos to"
                 f" train on none has points that are used (task.annotated = {config.task.annotated:g}): annotate some,"
-                " or set task.locating to 0"
+                " or set task.loc_weight to 0"
             )
 
 
@@ -207,7 +207,7 @@ def final_metrics(
     if found.get("spread", 2) < COLLAPSED:
         what = "the embeddings' mean distance is %.3f: the network has collapsed; begin with a classifier's weights"
         logging.warning(what, found["spread"])
-    if config.task.name in NAMING and config.parts == 0 and len(np.unique(group)) > 1:
+    if config.task.name in NAMING and config.num_subfolds == 0 and len(np.unique(group)) > 1:
         prior = splits.prior(data.photos, data.split, config.fold)
         p = np.asarray(jax.nn.softmax(said["logits"]), np.float64)
         p = calibration.cross_fit(calibration.fit, p, label, prior, group=group)
@@ -217,9 +217,9 @@ def final_metrics(
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for whatever in the config is wrong in itself; nothing is compiled."""
-    registry.lookup("way to begin", dict.fromkeys(init.WAYS), config.begin)
-    if config.begin != "exact" and not config.inputs.weights:
-        raise errors.InputError(f"config.begin = {config.begin!r} needs inputs.weights: a training to begin with")
+    registry.lookup("way to begin", dict.fromkeys(init.WAYS), config.init)
+    if config.init != "exact" and not config.inputs.weights:
+        raise errors.InputError(f"config.init = {config.init!r} needs inputs.weights: a training to begin with")
     if config.bucket and not config.bucket.startswith("gs://"):
         what = "is no gs:// address: for others, such as s3://, run this by launch.mirror"
         raise errors.InputError(f"config.bucket = {config.bucket!r} {what}")
@@ -248,20 +248,22 @@ def suits(config: ConfigDict) -> None:
         )
     if config.inputs.labels and task.name not in (*NAMING, "embed"):
         raise errors.InputError(f"inputs.labels names whales, and the task {task.name!r} learns none: leave it out")
-    if task.name == "simclr" and (config.batch < 2 or config.together > 1 or config.inputs.weights):
+    if task.name == "simclr" and (config.batch < 2 or config.images_per_class > 1 or config.inputs.weights):
         raise errors.InputError(
             "the task 'simclr' needs batches of 2 photos or more, each by itself, and knows no whale from before: set"
-            " batch to 2 or more, together to 1, and leave out inputs.weights"
+            " batch to 2 or more, images_per_class to 1, and leave out inputs.weights"
         )
     if config.batch % config.shards or config.shards % hosts.count() * (config.shards > 1):
         raise errors.InputError(
             f"config.shards = {config.shards} must divide config.batch = {config.batch}, and {hosts.count()} hosts must"
             " divide it: or leave it 1, and every host reads of all photos"
         )
-    if config.shards > 1 and config.together > 1:
-        raise errors.InputError("photos of one whale are in several shards: set config.shards or config.together to 1")
-    if task.name == "embed" and not 2 <= config.together < config.batch:
+    if config.shards > 1 and config.images_per_class > 1:
         raise errors.InputError(
-            f"batches of {config.batch} with together = {config.together} hold no two photos of a whale and one of"
-            " another: set together to 2 or more, and batch above it"
+            "photos of one whale are in several shards: set config.shards or config.images_per_class to 1"
+        )
+    if task.name == "embed" and not 2 <= config.images_per_class < config.batch:
+        raise errors.InputError(
+            f"batches of {config.batch} with images_per_class = {config.images_per_class} hold no two photos of a whale"
+            " and one of another: set images_per_class to 2 or more, and batch above it"
         )

@@ -13,12 +13,12 @@ from whale_jax.experiment import build, selection
 from whale_jax.programs import crossfit, report
 from whale_jax.report import figures
 from whale_jax.runtime import errors
-from whale_jax.workflow import finished_runs, provenance
+from whale_jax.workflow import finished_runs, provenance, renamed
 
 TURNS = tuple(range(0, 360, 45))
 DEFAULTS = {
     "inputs": {"network": ""},  # a finished crossfit of points
-    "part": 0,
+    "subfold": 0,
     "batch": 64,
     "average": "mean",
     "most": 0,  # photos, drawn from all that the network has not seen; 0 takes all
@@ -46,18 +46,20 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if made["program"] != "crossfit" or made["task"]["name"] != "keypoints":
         raise errors.InputError(f"{folder} finds no points: warps wants a crossfit with the task 'keypoints'")
     best = build.WEIGHTS[made.get("weights", "best")]  # as folders from before the key were
-    trained, data, network = build.reopen(folder / f"part{config.part}", batch=config.batch, best=best)
+    trained, data, network = build.reopen(renamed.subfold_folder(folder, config.subfold), batch=config.batch, best=best)
     for warps in config.grids.values():
-        build.expect_sharp(ConfigDict({**trained, "warps": warps}), data.view.images.shape[1:3])
-    rows = np.flatnonzero(splits.parts(data.split, trained.parts, trained.fold) == config.part)
-    rows = np.setdiff1d(rows, selection.seen(finished_runs.read(folder / f"part{config.part}"), data.split))
+        build.expect_sharp(ConfigDict({**trained, "tta": warps}), data.view.images.shape[1:3])
+    rows = np.flatnonzero(splits.subfolds(data.split, trained.num_subfolds, trained.fold) == config.subfold)
+    rows = np.setdiff1d(
+        rows, selection.seen(finished_runs.read(renamed.subfold_folder(folder, config.subfold)), data.split)
+    )
     rows = rows[data.view.pictured[rows] & np.isfinite(data.photos.points[rows]).all((1, 2))]
     if config.most:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[: config.most])
     known = data.photos._replace(points=data.photos.points[rows])
     table = []
     for name, warps in sorted(config.grids.items(), key=lambda item: int(item[0])):
-        own = ConfigDict({"warps": warps, "average": config.average, "batch": config.batch, "size": trained.size})
+        own = ConfigDict({"tta": warps, "average": config.average, "batch": config.batch, "size": trained.size})
         crossfit.predict(network, data, rows[: config.batch], config=own)  # compiles
         began = time.perf_counter()
         found = crossfit.predict(network, data, rows, config=own)

@@ -13,7 +13,7 @@ from whale_jax.report.figures import BLUE, GREEN, ORANGE, RED, SKY, Line, Panel
 from whale_jax.report.sheets import Head, Spot
 from whale_jax.runtime import errors, storage
 from whale_jax.train import log
-from whale_jax.workflow import finished_runs
+from whale_jax.workflow import finished_runs, renamed
 from whale_jax.workflow.finished_runs import Stage
 
 Look = tuple[str, str]  # what a network is called, and its colour
@@ -78,7 +78,7 @@ def finder_curves(found: Mapping[str, Stage]) -> Iterator[tuple]:
     for kind, (looks, key, unit) in kinds.items():
         columns = []
         for name in looks:
-            if name not in found or "parts" not in found[name].config:
+            if name not in found or "num_subfolds" not in found[name].config:
                 continue
             loss = lines(found[name], looks[name], "train/loss", "valid/loss")
             metric = lines(found[name], looks[name], key)
@@ -97,7 +97,9 @@ def lines(one: Stage, look: Look, *keys: str, timed: bool = False, weights: str 
     is marked where the `weights`, "best" or "last", were reached; a cross-fit says itself which of them it uses.
     """
     if one.result["program"] == "crossfit":
-        parts = [finished_runs.read(one.folder / f"part{part}") for part in range(one.config["parts"])]
+        parts = [
+            finished_runs.read(renamed.subfold_folder(one.folder, part)) for part in range(one.config["num_subfolds"])
+        ]
         own = one.config.get("weights", "best")
         return [line for part in parts for line in lines(part, look, *keys, timed=timed, weights=own)]
     training = one.result["training"]

@@ -22,7 +22,7 @@ def bbox(
     move: str = "corners",
     objective: str = "squared",
     bins: int = 0,
-    bell: float = 1.0,
+    sigma_bins: float = 1.0,
 ) -> Task:
     """The task of finding the head's box: x, y, width and height in 0..1, IoU as metric.
 
@@ -33,12 +33,12 @@ def bbox(
             (the extent of its warped mask, as the post did).
         objective: "squared" error, as the post, or 1 - "iou" or "giou" of the boxes.
         bins: 0 for the objective; else softmax over that many bins for each coordinate of two corners.
-        bell: standard deviation of the soft target, in bins.
+        sigma_bins: standard deviation of the soft target, in bins.
     """
     if move not in ("corners", "mask"):
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
     registry.lookup("objective", {"squared": None, **OVERLAPS}, objective)
-    readout = corner_bins(bins, bell) if bins else coordinates(objective)
+    readout = corner_bins(bins, sigma_bins) if bins else coordinates(objective)
     parsed = inputs.parse(augmentation)
     extent = jnp.array([size[1], size[0], size[1], size[0]], jnp.float32)
     shift = jnp.array([0.5, 0.5, 0, 0])  # from pixel centres at integers to a picture that begins at 0
@@ -106,16 +106,16 @@ def coordinates(objective: str) -> Readout:
     return Readout(4, lambda y, true: 1 - OVERLAPS[objective](box(y), true), box)
 
 
-def corner_bins(bins: int, bell: float) -> Readout:
+def corner_bins(bins: int, sigma_bins: float) -> Readout:
     """Softmax over bins for each coordinate of two corners."""
 
     def loss(y: jax.Array, true: jax.Array) -> jax.Array:
         low, extent = jnp.split(true, 2, axis=-1)
         corners = jnp.clip(jnp.stack([low, low + extent], axis=1), 0, 1)
-        return binned.loss(y.reshape(-1, 2, 2, bins), corners, width=bell)
+        return binned.loss(y.reshape(-1, 2, 2, bins), corners, width=sigma_bins)
 
     def box(y: jax.Array) -> jax.Array:
         """The box around both corners: an unsure network may put them the wrong way round."""
-        return geometry.bounding_box(geometry.soft_argmax(y.reshape(-1, 2, 2, bins), reach=3 * bell))
+        return geometry.bounding_box(geometry.soft_argmax(y.reshape(-1, 2, 2, bins), reach=3 * sigma_bins))
 
     return Readout(4 * bins, loss, box)

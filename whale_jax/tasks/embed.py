@@ -23,7 +23,7 @@ def embed(
     """The task of putting pictures of one whale near each other, and those of others far away.
 
     Positives and negatives are mined among all pictures of the global batch, so a batch should hold several of a whale:
-    see `together` of `programs.train`.
+    see `images_per_class` of `programs.train`.
 
     Args:
         size: (height, width) of the network's input, in pixels.

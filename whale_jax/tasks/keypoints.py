@@ -11,7 +11,7 @@ from whale_jax.tasks import bins as binned
 POINTS = 2
 
 
-def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0) -> Task:
+def keypoints(*, size, augmentation: str = "", bins: int = 0, sigma_bins: float = 1.0) -> Task:
     """The task of finding bonnet and blowhead.
 
     Args:
@@ -19,7 +19,7 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
         augmentation: specification for `inputs.parse`.
         bins: 0 for squared error of coordinates in 0..1, as the post; else softmax over that many bins a
             coordinate, as the competition's winners.
-        bell: standard deviation of the soft target, in bins.
+        sigma_bins: standard deviation of the soft target, in bins.
     """
     parsed = inputs.parse(augmentation)
 
@@ -36,12 +36,12 @@ def keypoints(*, size, augmentation: str = "", bins: int = 0, bell: float = 1.0)
         if not bins:
             return losses.squared_error(outputs[0], batch["target"].reshape(-1, 2 * POINTS))
         logits = outputs[0].reshape(-1, POINTS, 2, bins)
-        return binned.loss(logits, batch["target"], width=bell)
+        return binned.loss(logits, batch["target"], width=sigma_bins)
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         y = outputs[0]
         if bins:
-            y = geometry.soft_argmax(y.reshape(-1, POINTS, 2, bins), reach=3 * bell)
+            y = geometry.soft_argmax(y.reshape(-1, POINTS, 2, bins), reach=3 * sigma_bins)
         points = geometry.from_shares(y.reshape(-1, POINTS, 2), size)
         return {"points": geometry.move_points(geometry.invert(batch["matrix"]), points)}
 

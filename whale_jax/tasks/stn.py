@@ -18,11 +18,11 @@ def stn(
     crop: tuple[int, int],
     augmentation: str = "",
     colour: bool = True,
-    naming: float = 1.0,
-    locating: float = 1.0,
+    class_weight: float = 1.0,
+    loc_weight: float = 1.0,
     objective: str = "matrix",
     annotated: float = 1.0,
-    drift: float = 0.0,
+    identity_weight: float = 0.0,
 ) -> Task:
     """The task of a network that says in out["matrix"] where it looks, from pixels of its crop to its input's.
 
@@ -32,12 +32,12 @@ def stn(
         crop: (height, width) of what the network cuts out, as in its config.
         augmentation: specification for `inputs.parse`.
         colour: whether the network sees it.
-        naming: weight of the cross entropy; 0 trains the localizer alone.
-        locating: weight of the localizer's loss; 0 leaves it to the cross entropy.
+        class_weight: weight of the cross entropy; 0 trains the localizer alone.
+        loc_weight: weight of the localizer's loss; 0 leaves it to the cross entropy.
         objective: of the localizer: squared error of the "matrix", of its normalised numbers, or of the "points" that
             it maps, in head lengths; or, of a network that finds points by score maps, softmax over their "bins".
         annotated: share of the photos whose points are used, each for as much more; which ones, their index decides.
-        drift: weight of the squared distance of the matrix from the identity.
+        identity_weight: weight of the squared distance of the matrix from the identity.
     """
     error = registry.lookup(
         "objective", {"matrix": matrix_error, "points": points_error, "bins": bins_error}, objective
@@ -58,7 +58,7 @@ def stn(
         located = jnp.where(taught, error(out, batch, crop, size), 0) / max(annotated, 1e-6)
         strayed = jnp.square(geometry.normalise(out["matrix"], crop, size)).mean(-1)
         named = losses.cross_entropy(outputs[0], batch["label"])
-        return naming * named + locating * located + drift * strayed
+        return class_weight * named + loc_weight * located + identity_weight * strayed
 
     def find(outputs: Outputs, batch: Batch) -> jax.Array:
         """(B, 2, 2) bonnet and blowhead in pixels of the photo, if the crop is the aligned head."""
@@ -76,7 +76,7 @@ def stn(
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"logits": outputs[0], "features": outputs[1]["features"], "points": find(outputs, batch)}
 
-    best = "log_loss" if naming else "point_error"  # a classifier that does not learn has nothing to say
+    best = "log_loss" if class_weight else "point_error"  # a classifier that does not learn has nothing to say
     return Task(classes, prepare, loss, measure, predict, best=best)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from whale_jax.data.right_whale import Photos
 from whale_jax.runtime import errors
-from whale_jax.workflow import json_files, provenance
+from whale_jax.workflow import provenance, renamed
 
 
 class Stage(NamedTuple):
@@ -22,7 +22,7 @@ class Stage(NamedTuple):
 def read(folder: str | Path) -> Stage:
     """The stage in a folder. One that is not done or damaged raises InputError."""
     folder = Path(folder)
-    config, result = json_files.read(folder / "config.json"), provenance.read(folder)
+    config, result = renamed.read_config(folder / "config.json"), provenance.read(folder)
     if config is None or result is None:
         raise errors.InputError(f"{folder} holds no finished stage (no config.json and result.json): run it first")
     return Stage(folder, config, result)

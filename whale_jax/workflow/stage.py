@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import shards
 from whale_jax.runtime import errors, hosts, preemption, registry
-from whale_jax.workflow import json_files, provenance, ranges, sharding
+from whale_jax.workflow import json_files, provenance, ranges, renamed, sharding
 
 PROGRAMS = (
     "draw",
@@ -53,6 +53,7 @@ def module(name: str) -> Any:
 
 def config(program: str, **changes: Any) -> ConfigDict:
     """The config of a program: its defaults and what an experiment changes. An unknown key raises InputError."""
+    changes = renamed.current(changes, warn=True)
     _check_keys(changes, program, module(program).DEFAULTS)
     return ConfigDict(complete({"program": program, **changes}))
 
@@ -68,7 +69,7 @@ def check(config: ConfigDict) -> None:
 
 def claim(config: ConfigDict, workdir: Path) -> None:
     """Raises InputError where `workdir` belongs to another config. A program that runs stages may look at theirs."""
-    program, there = module(config.program), json_files.read(workdir / "config.json")
+    program, there = module(config.program), renamed.read_config(workdir / "config.json")
     wanted = json.loads(config.to_json_best_effort())
     if hasattr(program, "claim"):
         program.claim(config, workdir)

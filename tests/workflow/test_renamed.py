@@ -1,0 +1,55 @@
+"""Words of version 0.1 are read, with a warning where a person wrote them."""
+
+import json
+import logging
+
+from whale_jax.workflow import renamed, stage
+
+OLD = {
+    "program": "train",
+    "begin": "fitting",
+    "evaluations": 4,
+    "parts": 2,
+    "part": 1,
+    "task": {"name": "stn", "naming": 0.5, "drift": 0.1},
+    "model": {"name": "stn", "through": 0.2},
+    "inputs": {"warps": "folder"},
+}
+NEW = {
+    "program": "train",
+    "init": "partial",
+    "num_evals": 4,
+    "num_subfolds": 2,
+    "subfold": 1,
+    "task": {"name": "stn", "class_weight": 0.5, "identity_weight": 0.1},
+    "model": {"name": "stn", "localizer_grad_scale": 0.2},
+    "inputs": {"warps": "folder"},
+}
+
+
+def test_every_key_of_a_config_is_read_in_todays_words():
+    assert renamed.current(OLD) == NEW
+    assert renamed.current(NEW) == NEW
+
+
+def test_the_names_of_stages_are_no_keys():
+    assert renamed.current({"stages": {"warps": {"together": 2}}}) == {"stages": {"warps": {"images_per_class": 2}}}
+
+
+def test_config_json_is_read_in_todays_words(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(OLD))
+    assert renamed.read_config(tmp_path / "config.json") == NEW
+    assert renamed.read_config(tmp_path / "absent.json") is None
+
+
+def test_a_config_file_with_an_old_key_is_warned_of(caplog):
+    with caplog.at_level(logging.WARNING):
+        config = stage.config("train", evaluations=3)
+    assert config.num_evals == 3
+    assert "'evaluations' is called 'num_evals' now" in caplog.text
+
+
+def test_old_flags_are_read_and_no_others_touched():
+    assert renamed.current_flag("--config.stages.a.begin=fitting") == "--config.stages.a.init=partial"
+    for argument in ("--config.epochs=1", "--workdir=begin=1", "--config=configs/demo.py", "--config.optimizer.part=a"):
+        assert renamed.current_flag(argument) == argument

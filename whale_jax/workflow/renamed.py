@@ -1,0 +1,80 @@
+"""Words of version 0.1 that have another name now: each is still read, for one release, with a warning."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+
+from whale_jax.workflow import json_files
+
+KEYS = {
+    "begin": "init",
+    "evaluations": "num_evals",
+    "monitor": "num_train_eval",
+    "together": "images_per_class",
+    "strangers": "unknown_fraction",
+    "part": "subfold",
+    "parts": "num_subfolds",
+    "warps": "tta",
+    "bell": "sigma_bins",
+    "naming": "class_weight",
+    "locating": "loc_weight",
+    "drift": "identity_weight",
+    "through": "localizer_grad_scale",
+}
+VALUES = {("init", "fitting"): "partial", ("program", "warps"): "tta"}
+OPTIMIZER = "optimizer"  # its `part` was of the network, not of the data
+NAMES = ("stages", "inputs", "grids")  # below these, the first level is of names that the config chose, not of keys
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """The config.json at `path` in today's words; None where there is no file, InputError where it is damaged."""
+    config = json_files.read(path)
+    return None if config is None else current(config)
+
+
+def current(config: Mapping[str, Any], *, warn: bool = False) -> dict[str, Any]:
+    """A config, or a part of one, in today's words.
+
+    Args:
+        config: nested mappings; whatever is in today's words already stays as it is.
+        warn: whether to say, on the terminal, which words are old.
+    """
+    renamed = {}
+    for key, value in config.items():
+        name = _rename(key, warn=warn)
+        if isinstance(value, Mapping) and key in NAMES:
+            value = {
+                label: current(section, warn=warn) if isinstance(section, Mapping) else section
+                for label, section in value.items()
+            }
+        elif isinstance(value, Mapping) and key != OPTIMIZER:
+            value = current(value, warn=warn)
+        elif isinstance(value, str):
+            value = VALUES.get((name, value), value)
+        renamed[name] = value
+    return renamed
+
+
+def current_flag(argument: str) -> str:
+    """A flag such as --config.task.naming=1 in today's words, with a warning; any other argument as it is."""
+    flag, equals, value = argument.partition("=")
+    path, dot, key = flag.rpartition(".")
+    if not flag.startswith(("--config.", "-config.")) or key not in KEYS or path.endswith(OPTIMIZER):
+        return argument
+    name = _rename(key, warn=True)
+    return f"{path}{dot}{name}{equals}{VALUES.get((name, value), value)}"
+
+
+def subfold_folder(crossfit: Path, subfold: int) -> Path:
+    """The folder of a cross-fit's network that holds out a subfold; version 0.1 called it a part."""
+    earlier = crossfit / f"part{subfold}"
+    return earlier if earlier.is_dir() else crossfit / f"subfold{subfold}"
+
+
+def _rename(key: str, *, warn: bool) -> str:
+    name = KEYS.get(key, key)
+    if warn and name != key:
+        logging.warning("config key %r is called %r now; the old name will not be read in the next release", key, name)
+    return name
