@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from configs import aligner, classifier, localizer
 from whale_jax.runtime import registry
-from whale_jax.workflow import stage
+from whale_jax.workflow import program, stage
 
 POST = {
     "whole": (288, 288),  # views are a little larger than a network's input: augmentation resamples once, from them
@@ -139,5 +139,5 @@ def submission(data: dict[str, str]) -> ConfigDict:
 
 def report(found: dict[str, ConfigDict], **named: str) -> ConfigDict:
     """The last stage: what the stages found, side by side, and pictures; `named` are those that go by other names."""
-    wanted = stage.module("report").STAGES
-    return stage.config("report", inputs={name: name if name in found else named.get(name, "") for name in wanted})
+    shown = program.find("report").defaults["inputs"]
+    return stage.config("report", inputs={name: name if name in found else named.get(name, "") for name in shown})

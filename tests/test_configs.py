@@ -14,7 +14,7 @@ from whale_jax.experiment import build
 from whale_jax.programs import crossfit, pipeline, train
 from whale_jax.runtime import errors
 from whale_jax.train import state as states
-from whale_jax.workflow import json_files, stage
+from whale_jax.workflow import json_files, program, stage
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
 MODULES = {name: importlib.import_module(f"configs.{name}") for name in FILES if name != "__init__"}
@@ -117,7 +117,7 @@ def make_batch(config: ConfigDict):
 @pytest.mark.parametrize(("name", "preset"), CHOICES)
 def test_every_config_builds(name, preset):
     config = get(name, preset)
-    assert json.loads(config.to_json_best_effort())["program"] in stage.PROGRAMS
+    assert json.loads(config.to_json_best_effort())["program"] in program.names()
     assert get(name, preset).to_dict() == config.to_dict()
     assert_ordered(config.get("stages", {}))
 
@@ -126,7 +126,7 @@ def assert_ordered(stages, elsewhere="nowhere"):
     """Every stage has the keys of its program, and waits for stages that are there, or in the folder `elsewhere`."""
     order = pipeline.order(stages)
     for later, own in stages.items():
-        assert set(own) == {"program", *stage.module(own.program).DEFAULTS}
+        assert set(own) == {"program", *program.find(own.program).defaults}
         for earlier in own.get("inputs", {}).values():
             if earlier and not earlier.startswith(elsewhere):
                 assert earlier in stages, f"{later} waits for {earlier}"
@@ -181,11 +181,11 @@ def test_a_misspelt_preset_has_a_close_match(name, preset):
         get(name, f"{preset}x")
 
 
-@pytest.mark.parametrize("name", stage.PROGRAMS)
+@pytest.mark.parametrize("name", program.names())
 def test_every_program_has_defaults_and_runs(name):
-    module = stage.module(name)
-    assert isinstance(module.DEFAULTS, dict)
-    assert list(inspect.signature(module.run).parameters) == ["config", "workdir"]
+    value = program.find(name)
+    assert isinstance(value.defaults, dict)
+    assert list(inspect.signature(value.run).parameters) == ["config", "workdir"]
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -40,9 +40,9 @@ CASES = {
 PROGRAM = """
 import os, sys
 from whale_jax import main
-from whale_jax.programs import stage
-for name in stage.PROGRAMS:
-    stage.module(name)
+from whale_jax.workflow import program
+for name in program.names():
+    program.find(name)
 for arguments in {commands!r}:
     child = os.fork()
     if not child:

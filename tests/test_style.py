@@ -146,10 +146,10 @@ def test_contracts_name_functions_that_exist():
 
 
 def test_the_folder_of_programs_holds_nothing_else():
-    from whale_jax.workflow import stage as programs
+    from whale_jax.workflow import program
 
     modules = {path.stem for path in (PACKAGE / "programs").glob("*.py")} - {"__init__"}
-    assert modules == set(programs.PROGRAMS)
+    assert modules == set(program.names())
 
 
 def test_the_readme_is_a_page():

@@ -183,7 +183,7 @@ def test_a_shared_sea_does_not_join_strangers(tmp_path, shared_sea):
 
 def test_the_program_writes_the_split_once(tmp_path, monkeypatch, shared_sea):
     monkeypatch.setattr(right_whale, "load", lambda folder: shared_sea)
-    config = ConfigDict({**program.DEFAULTS, "folds": 3})
+    config = ConfigDict({**program.PROGRAM.defaults, "folds": 3})
     found = program.run(config, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["splits.json"]
     assert found["groups"] == 3

@@ -8,14 +8,14 @@ import pytest
 
 from whale_jax.experiment import build
 from whale_jax.runtime import errors
-from whale_jax.workflow import ranges, stage
+from whale_jax.workflow import program, ranges, stage
 
 BUILT = {"size", "classes", "outputs", "dtype", "axis_name", "steps", "parent"}  # given by programs, not by configs
 SPECS = [(kind, name) for kind, table in build.SPECS.items() for name in table]
 DEFAULTS = [
-    (program, path)
-    for program in stage.PROGRAMS
-    for path, value in ranges.values(stage.module(program).DEFAULTS)
+    (name, path)
+    for name in program.names()
+    for path, value in ranges.values(program.find(name).defaults)
     if list(ranges.flat(value))
 ]
 
@@ -55,16 +55,16 @@ def put(config, path, value):
     return config
 
 
-@pytest.mark.parametrize(("program", "path"), DEFAULTS)
-def test_every_number_of_a_program_has_a_range_and_its_default_lies_there(program, path):
+@pytest.mark.parametrize(("name", "path"), DEFAULTS)
+def test_every_number_of_a_program_has_a_range_and_its_default_lies_there(name, path):
     key = path.rpartition(".")[2]
-    assert {key, f"{program}.{key}"} & ranges.RANGES.keys(), f"ranges.RANGES knows no {key!r}"
-    config = stage.config(program)
+    assert {key, f"{name}.{key}"} & ranges.RANGES.keys(), f"ranges.RANGES knows no {key!r}"
+    config = stage.config(name)
     ranges.check(config)
-    for number in outside(ranges.range_of(program, path)):
+    for number in outside(ranges.range_of(name, path)):
         wrong = (32, number) if isinstance(dict(ranges.values(config))[path], tuple) else number
         with pytest.raises(errors.InputError, match=f"config.{path} = .* must be "):
-            stage.check(put(stage.config(program), path, wrong))
+            stage.check(put(stage.config(name), path, wrong))
 
 
 @pytest.mark.parametrize(("kind", "name"), SPECS)

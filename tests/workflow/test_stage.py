@@ -7,15 +7,21 @@ from ml_collections import ConfigDict
 from whale_jax.programs import pipeline
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, provenance, stage
+from whale_jax.workflow.program import PROGRAMS, Program, find
 
 
-class Program:
+class Stub:
     """Stands in for a program: counts its runs."""
 
-    DEFAULTS = {"inputs": {}, "value": 1, "split": None}  # noqa: RUF012
-
-    def __init__(self):
+    def __init__(self, monkeypatch):
         self.runs = 0
+        self.monkeypatch = monkeypatch
+        self.change(defaults={"inputs": {}, "value": 1, "split": None}, run=self.run)
+
+    def change(self, **fields):
+        """Registers the program with other fields."""
+        value = PROGRAMS.get("stub", Program({}, self.run))._replace(**fields)
+        self.monkeypatch.setitem(PROGRAMS, "stub", value)
 
     def run(self, config, workdir):
         self.runs += 1
@@ -28,9 +34,7 @@ class Program:
 
 @pytest.fixture
 def program(monkeypatch):
-    stub = Program()
-    monkeypatch.setattr(stage, "module", lambda name: stub)
-    return stub
+    return Stub(monkeypatch)
 
 
 def config(before="", **changes):
@@ -48,7 +52,7 @@ def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, t
 
 
 def test_what_must_be_known_of_a_result_is_said_at_the_stage(program, tmp_path, caplog):
-    program.run = lambda config, workdir: {"caveats": ["network: worth nothing"]}
+    program.change(run=lambda config, workdir: {"caveats": ["network: worth nothing"]})
     with caplog.at_level("WARNING"):
         assert stage.run(config(), tmp_path / "a")["caveats"] == ["network: worth nothing"]
     assert "a: network: worth nothing" in caplog.messages
@@ -74,15 +78,14 @@ def test_a_folder_of_another_config_is_refused_and_names_the_keys(program, tmp_p
 
 def test_a_folder_from_before_a_key_existed_is_of_the_keys_default(program, tmp_path):
     first = stage.run(config(), tmp_path)
-    program.DEFAULTS = {**program.DEFAULTS, "newer": 3}
+    program.change(defaults={**find("stub").defaults, "newer": 3})
     assert stage.run(config(newer=3), tmp_path) == first
     assert program.runs == 1
     with pytest.raises(errors.InputError, match=r"other config \(newer differ"):
         stage.run(config(newer=4), tmp_path)
 
 
-def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
+def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path):
     first = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config()}})
     more = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(), "b": config("a")}})
     other = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(value=2)}})
@@ -101,8 +104,7 @@ def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path, mo
         stage.run(config(), tmp_path)
 
 
-def test_all_stages_are_looked_at_before_the_first_one_runs(program, tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "module", {"stub": program, "pipeline": pipeline}.get)
+def test_all_stages_are_looked_at_before_the_first_one_runs(program, tmp_path):
     stage.run(config(), tmp_path / "b")
     with pytest.raises(errors.InputError, match=r"b belongs to other config \(value differ"):
         stage.run(
@@ -150,7 +152,7 @@ def test_inputs_of_different_splits_are_refused(program, tmp_path):
 
 
 def test_what_was_learned_from_is_not_validated_on(program, tmp_path):
-    program.DEFAULTS = {**program.DEFAULTS, "fold": 0}
+    program.change(defaults={**find("stub").defaults, "fold": 0})
     stage.run(config(fold=1), tmp_path / "network")
     with pytest.raises(errors.InputError, match=r"b and what it is made from hold out folds 0 and 1"):
         stage.run(config(tmp_path / "network", fold=0), tmp_path / "b")

@@ -1,1 +1,32 @@
-"""Stages, one file each. A program has DEFAULTS, the keys of its config, and `run(config, workdir) -> result`."""
+"""What can be asked for: a stage's work, one file each, that ends with `PROGRAM = Program(defaults, run, ...)`.
+
+A program is imported when a config first names it. Whoever adds one writes such a value, here or anywhere, and calls
+`programs.register(name, PROGRAM)`. `workflow.program.Program` documents its fields.
+"""
+
+from whale_jax.workflow.program import PROGRAMS
+
+register = PROGRAMS.register
+
+for _name in (
+    "draw",
+    "import_photos",
+    "split",
+    "align",
+    "train",
+    "crossfit",
+    "predict",
+    "extract",
+    "retrieve",
+    "stack",
+    "blend",
+    "calibrate",
+    "pseudo",
+    "submit",
+    "saliency",
+    "warps",
+    "report",
+    "compare",
+    "pipeline",
+):
+    register(_name, f"{__name__}.{_name}")

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from whale_jax import frames
 from whale_jax.data import images, predictions, right_whale, shards, tables
 from whale_jax.runtime import errors, registry
+from whale_jax.workflow.program import Program
 
 SHARD = "images.npy"  # in a shard's folder
 DEFAULTS = {
@@ -96,3 +97,6 @@ def write_points(path: Path, names: np.ndarray, points: np.ndarray) -> None:
 
 
 FRAMES = {"whole": whole, "box": box, "head": head}
+
+
+PROGRAM = Program(DEFAULTS, run, check=check, shard=shard)

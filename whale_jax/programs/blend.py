@@ -11,6 +11,7 @@ from scipy import special
 from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import calibration, retrieval
 from whale_jax.programs import retrieve, stack
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": "", "features": ""},  # of a `stack`, and of an `extract`
@@ -60,3 +61,6 @@ def fit_sharpness(both: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Cal
     """What a search alone answers, by the sharpness of the blend that suits these photos; see `fit_blend`."""
     sharpness = calibration.fit_blend(both, label, prior).sharpness
     return lambda both: special.softmax(sharpness * np.split(both, 2, axis=1)[1], axis=1)
+
+
+PROGRAM = Program(DEFAULTS, run)

@@ -12,6 +12,7 @@ from whale_jax.programs import stack
 from whale_jax.report import figures
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import provenance
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
@@ -72,3 +73,6 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def check(config: ConfigDict) -> None:
     """Raises InputError for a way to calibrate that there is not."""
     registry.lookup("way to calibrate", calibration.METHODS, config.method)
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

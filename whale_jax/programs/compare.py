@@ -15,10 +15,10 @@ from whale_jax.report import figures, pictures
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import finished_runs, json_files, renamed, stage
 from whale_jax.workflow.finished_runs import Stage
+from whale_jax.workflow.program import Program
 
 TRAINED = ("train", "crossfit")  # programs that leave curves
 GIVEN = ("draw", "import_photos", "split", "align")  # programs of what networks see, not of networks
-ANY_FOLD = True  # runs that hold out different folds may stand side by side
 DEFAULTS = {
     "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
     "labels": {},  # name of an input -> what the table calls its recipe
@@ -27,8 +27,6 @@ DEFAULTS = {
     "reach": "",  # a row whose log loss at the end all trainings are timed to
     "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
 }
-
-revisit = report.revisit  # what is printed when it is done is printed when it was
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -220,3 +218,6 @@ def summary(group: Sequence[Stage], metrics: Sequence[str]) -> dict[str, Any]:
             found[key] = (statistics.mean(values), statistics.stdev(values)) if len(values) > 1 else values[0]
     trained = all(one.result["program"] in TRAINED for one in group)  # of others, the seconds say nothing
     return found | ({"seconds": statistics.mean(finished_runs.spent(one) for one in group)} if trained else {})
+
+
+PROGRAM = Program(DEFAULTS, run, check=check, revisit=report.revisit, any_fold=True)

@@ -21,8 +21,8 @@ from whale_jax.experiment.build import Data, Network
 from whale_jax.programs import train
 from whale_jax.runtime import errors, hosts, progress, registry
 from whale_jax.workflow import finished_runs, json_files, renamed, stage
+from whale_jax.workflow.program import Program
 
-TOGETHER = True
 DEFAULTS = {
     **{key: value for key, value in train.DEFAULTS.items() if key != "subfold"},
     "fold": -1,  # held out from all subfolds; -1 is none
@@ -31,8 +31,6 @@ DEFAULTS = {
     "average": "mean",
     "weights": "last",  # or "best": on the very photos that they then predict, if only of a few evaluations
 }
-
-SPECS, ELSEWHERE = build.SPECS, train.ELSEWHERE
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -180,3 +178,6 @@ def score(found: dict[str, np.ndarray], photos: right_whale.Photos) -> dict[str,
     error = np.asarray(metrics.point_error(said, true))
     near = {f"pck@{within}": float((error <= within).mean()) for within in (0.05, 0.1, 0.25)}
     return {"point_error": float(np.nanmean(error)), "point_error_median": float(np.nanmedian(error)), **near}
+
+
+PROGRAM = Program(DEFAULTS, run, check=check, together=True, inputs_of_other_photos=("weights",), specs=build.SPECS)

@@ -3,6 +3,7 @@
 import pathlib
 
 from whale_jax.data import synthetic
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {"seed": 0, "whales": 24, "photos": 320, "test": 60, "width": 768}
 
@@ -10,3 +11,6 @@ DEFAULTS = {"seed": 0, "whales": 24, "photos": 320, "test": 60, "width": 768}
 def run(config, workdir: pathlib.Path) -> dict[str, int]:
     """Draws the pod, or finds it there; returns the numbers of photos, test photos, whales, singles and bursts."""
     return synthetic.draw(workdir / "pod", **{name: config[name] for name in DEFAULTS})
+
+
+PROGRAM = Program(DEFAULTS, run)

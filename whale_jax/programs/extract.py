@@ -10,6 +10,7 @@ from whale_jax.data import predictions
 from whale_jax.experiment import build
 from whale_jax.runtime import registry
 from whale_jax.workflow import provenance
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"network": ""},
@@ -40,3 +41,6 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def check(config: ConfigDict) -> None:
     """Raises InputError for weights that there are not."""
     registry.lookup("weights", build.WEIGHTS, config.weights)
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

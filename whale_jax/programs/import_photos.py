@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import annotations, right_whale, shards, tables
 from whale_jax.runtime import errors, storage
 from whale_jax.workflow import renamed, stage
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "root": "",  # a folder in one of the layouts of data/annotations.py
@@ -110,3 +111,6 @@ def find(config: ConfigDict) -> Path:
     if not config.root and not config.inputs.drawn:
         raise errors.InputError("no photos to import: set root to the folder that holds them")
     return Path(config.root or Path(config.inputs.drawn) / "pod")
+
+
+PROGRAM = Program(DEFAULTS, run, revisit=revisit, shard=shard)

@@ -13,8 +13,8 @@ from whale_jax.data import shards
 from whale_jax.experiment import build
 from whale_jax.runtime import errors, hosts, progress
 from whale_jax.workflow import json_files, pool, provenance, stage
+from whale_jax.workflow.program import Program, find
 
-TOGETHER = True
 DEFAULTS = {
     "data": {"root": ""},
     "stages": {},
@@ -57,7 +57,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def made(config: ConfigDict, workdir: Path) -> str | None:
+def digest(config: ConfigDict, workdir: Path) -> str | None:
     """The digest that `run` would return, None where a stage is left to do."""
     results = {name: provenance.read(workdir / name) for name in order(config.stages)}
     return _digest(results) if all(results.values()) else None
@@ -76,7 +76,7 @@ def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
     """
     done = {name for name in config.stages if (workdir / name / "result.json").exists()}
     ready = [name for name in order(config.stages) if name not in done and done.issuperset(needs(config.stages, name))]
-    dealt_out = [name for name in ready if hasattr(stage.module(config.stages[name].program), "shard")]
+    dealt_out = [name for name in ready if find(config.stages[name].program).shard]
     if ready and not dealt_out:
         raise errors.InputError(f"next is {' and '.join(ready)}, not done in shards: run {workdir} without --shard")
     for name in dealt_out:
@@ -149,3 +149,6 @@ def resolve(config: ConfigDict, stages: ConfigDict, workdir: Path) -> ConfigDict
         if value in stages:
             own.inputs[key] = str(workdir / value)
     return own
+
+
+PROGRAM = Program(DEFAULTS, run, check=check, revisit=revisit, shard=shard, together=True, claim=claim, digest=digest)

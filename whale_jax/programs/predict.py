@@ -18,6 +18,7 @@ from whale_jax.programs import crossfit
 from whale_jax.runtime import errors
 from whale_jax.train.parallel import parallel
 from whale_jax.workflow import finished_runs, json_files, provenance
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 
@@ -54,3 +55,6 @@ def columns(known: Sequence[str], wanted: Sequence[str], folder: Path) -> list[i
         few = ", ".join(strangers[:10])
         raise errors.InputError(f"{folder} was not trained on {len(strangers)} of the whales asked for, such as {few}")
     return [known.index(whale) for whale in (wanted or known) if known]
+
+
+PROGRAM = Program(DEFAULTS, run)

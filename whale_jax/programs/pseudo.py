@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import predictions, probabilities, right_whale, splits, tables
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},  # of a `stack`, a `calibrate` or a `blend`
@@ -58,3 +59,6 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "held_out_labels": len(alike),
         "held_out_right": float((p[alike].argmax(1) == photos.label[alike]).mean()) if len(alike) else None,
     }
+
+
+PROGRAM = Program(DEFAULTS, run)

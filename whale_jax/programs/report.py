@@ -12,6 +12,7 @@ from whale_jax.report import figures, pictures
 from whale_jax.runtime import errors, progress, storage
 from whale_jax.workflow import finished_runs, json_files
 from whale_jax.workflow.finished_runs import Stage
+from whale_jax.workflow.program import Program
 
 # What the report reads, and the programs that make it; each may be left empty.
 FINDERS = ("crossfit", "predict")
@@ -241,3 +242,6 @@ def written(key: str, value: Any, photos: int | None = None) -> str:
         return text
     low, high = caveats.interval(value, photos)
     return f"{text} ({100 * low:.0f}-{high:.0%})"
+
+
+PROGRAM = Program(DEFAULTS, run, revisit=revisit)

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import predictions, right_whale, splits, tables
 from whale_jax.evaluation import metrics, retrieval
 from whale_jax.runtime import errors
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "features": ""},  # features: of an `extract`, of any network
@@ -107,3 +108,6 @@ def catalogue(
 def entry(photos: right_whale.Photos, row: int, cosine: float) -> tuple[str, str, str]:
     """A photo of the gallery as neighbours.csv names it."""
     return photos.name[row], photos.whales[photos.label[row]], f"{cosine:.4f}"
+
+
+PROGRAM = Program(DEFAULTS, run)

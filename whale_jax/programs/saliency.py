@@ -17,6 +17,7 @@ from whale_jax.report.sheets import Looked
 from whale_jax.runtime import errors, progress, registry
 from whale_jax.train import loop
 from whale_jax.workflow import finished_runs, provenance
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"network": ""},
@@ -123,3 +124,6 @@ def gradient_map(
         return geometry.warp(found[..., None], back, data.view.images.shape[1:3])[..., 0]
 
     return lambda row: np.asarray(compute(variables, data.examples[np.array([row])]))
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import groups, images, right_whale, splits
 from whale_jax.runtime import errors, registry, storage
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"photos": ""},
@@ -94,3 +95,6 @@ def none(photos: right_whale.Photos, workdir: Path) -> np.ndarray:
 
 
 GROUPS = {"head": head, "encounter": encounter, "given": given, "none": none}
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import calibration, metrics
 from whale_jax.runtime import progress, registry
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "features": ""},  # more networks: features2, features3 ...
@@ -123,3 +124,6 @@ def finish(probabilities: np.ndarray, floor: float) -> np.ndarray:
     p = np.where(np.isfinite(probabilities), probabilities, 1 / probabilities.shape[-1]).astype(np.float64)
     p = np.maximum(p, floor)
     return p / p.sum(-1, keepdims=True)
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

@@ -13,6 +13,7 @@ from whale_jax.evaluation import caveats
 from whale_jax.programs import stack
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import finished_runs
+from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
@@ -98,3 +99,6 @@ def check(config: ConfigDict) -> None:
     """Raises InputError for a source that no stack has."""
     if not config.source.startswith("features"):
         registry.lookup("source of probabilities", dict.fromkeys(SOURCES), config.source)
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

@@ -20,8 +20,8 @@ from whale_jax.tasks.stn import chosen
 from whale_jax.train import loop
 from whale_jax.train import state as states
 from whale_jax.workflow import json_files, provenance
+from whale_jax.workflow.program import Program
 
-TOGETHER = True  # several hosts do this as one
 DEFAULTS = {
     # weights: of a training to begin with; labels: of a `pseudo`, for photos without any
     "inputs": {"photos": "", "split": "", "view": "", "weights": "", "labels": ""},
@@ -50,8 +50,6 @@ DEFAULTS = {
     "devices": 0,
 }
 
-ELSEWHERE = ("weights",)  # inputs that may be of other photos, and so of another split
-SPECS = build.SPECS
 COLLAPSED = 0.1  # of embeddings: a mean distance below, of 1.4 if they were spread evenly
 
 
@@ -267,3 +265,6 @@ def suits(config: ConfigDict) -> None:
             f"batches of {config.batch} with images_per_class = {config.images_per_class} hold no two photos of a whale"
             " and one of another: set images_per_class to 2 or more, and batch above it"
         )
+
+
+PROGRAM = Program(DEFAULTS, run, check=check, together=True, inputs_of_other_photos=("weights",), specs=build.SPECS)

@@ -14,6 +14,7 @@ from whale_jax.programs import crossfit, report
 from whale_jax.report import figures
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, provenance, renamed
+from whale_jax.workflow.program import Program
 
 TURNS = tuple(range(0, 360, 45))
 DEFAULTS = {
@@ -35,8 +36,6 @@ DEFAULTS = {
         },
     },
 }
-
-revisit = report.revisit  # what is printed when it is done is printed when it was
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -81,3 +80,6 @@ def check(config: ConfigDict) -> None:
     for name, warps in config.grids.items():
         if str(count := len(tta.grid(warps, (2, 2), (2, 2)))) != name:
             raise errors.InputError(f"config.grids: the grid {name!r} has {count} warps")
+
+
+PROGRAM = Program(DEFAULTS, run, check=check, revisit=report.revisit)

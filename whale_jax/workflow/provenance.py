@@ -95,10 +95,10 @@ def required(folder: str | Path) -> dict[str, Any]:
 def sides(stage: Any) -> dict[str, Any]:
     """The one split, and the one fold held out, of a stage that `stage` opened and its inputs.
 
-    Inputs that are ELSEWHERE may have others. More than one of either raises InputError.
+    Inputs of other photos may have others. More than one of either raises InputError.
     """
     program, config, workdir, inputs = stage.program, stage.config, stage.workdir, stage.inputs
-    results = [result for name, result in inputs.items() if name not in getattr(program, "ELSEWHERE", ())]
+    results = [result for name, result in inputs.items() if name not in program.inputs_of_other_photos]
     split, fold = ({result[key] for result in results if result.get(key) is not None} for key in ("split", "fold"))
     if len(split) > 1:
         origins = [
@@ -107,7 +107,7 @@ def sides(stage: Any) -> dict[str, Any]:
         what = f"the inputs of {workdir} belong to {len(split)} different splits: make them from one"
         raise errors.InputError("\n".join([what, *origins]))
     fold |= {config.fold} if "fold" in config else set()
-    if len(fold) > 1 and getattr(program, "ANY_FOLD", False):
+    if len(fold) > 1 and program.any_fold:
         fold = set()
     if len(fold) > 1:
         held_out = " and ".join(map(str, sorted(fold)))

@@ -17,7 +17,7 @@ def deal_out(stage: Any) -> None:
     """Does in shards what is made of every photo, where there are several hosts, or where that was begun in shards."""
     there = shards.every(stage.workdir)
     hosts.wait()  # until all have looked
-    if hasattr(stage.program, "shard") and (there or hosts.count() > 1):
+    if stage.program.shard and (there or hosts.count() > 1):
         there = there or [shards.Shard(i, hosts.count()) for i in range(hosts.count())]
         hosts.each(_make_all, stage, there[hosts.index() :: hosts.count()])
 

@@ -7,12 +7,10 @@ before it has begun leaves no trace.
 
 import contextlib
 import datetime
-import importlib
 import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from absl import logging
@@ -21,57 +19,29 @@ from ml_collections import ConfigDict
 from whale_jax.data import shards
 from whale_jax.runtime import errors, hosts, preemption, registry
 from whale_jax.workflow import json_files, provenance, ranges, renamed, sharding
-
-PROGRAMS = (
-    "draw",
-    "import_photos",
-    "split",
-    "align",
-    "train",
-    "crossfit",
-    "predict",
-    "extract",
-    "retrieve",
-    "stack",
-    "blend",
-    "calibrate",
-    "pseudo",
-    "submit",
-    "saliency",
-    "warps",
-    "report",
-    "compare",
-    "pipeline",
-)
-
-
-def module(name: str) -> Any:
-    """The program called `name`, one of PROGRAMS."""
-    registry.lookup("program", dict.fromkeys(PROGRAMS), name)
-    return importlib.import_module(f"whale_jax.programs.{name}")
+from whale_jax.workflow.program import Program, find
 
 
 def config(program: str, **changes: Any) -> ConfigDict:
     """The config of a program: its defaults and what an experiment changes. An unknown key raises InputError."""
     changes = renamed.current(changes, warn=True)
-    _check_keys(changes, program, module(program).DEFAULTS)
+    _check_keys(changes, program, find(program).defaults)
     return ConfigDict(complete({"program": program, **changes}))
 
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for an unknown program or key, a number out of its range, or what the program finds wrong."""
-    program = module(config.program)
-    _check_keys(config, config.program, {"program", *program.DEFAULTS})
+    program = find(config.program)
+    _check_keys(config, config.program, {"program", *program.defaults})
     ranges.check(config)
-    if hasattr(program, "check"):
-        program.check(config)
+    program.check(config)
 
 
 def claim(config: ConfigDict, workdir: Path) -> None:
     """Raises InputError where `workdir` belongs to another config. A program that runs stages may look at theirs."""
-    program, there = module(config.program), renamed.read_config(workdir / "config.json")
+    program, there = find(config.program), renamed.read_config(workdir / "config.json")
     wanted = json.loads(config.to_json_best_effort())
-    if hasattr(program, "claim"):
+    if program.runs_stages:
         program.claim(config, workdir)
         wanted, there = {"program": config.program}, there and {"program": there.get("program")}
     elif there and there.get("program") == config.program:  # a key from after the folder was made counts as its default
@@ -95,20 +65,20 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         InputError: a bad config, a folder of another one, where another run is at work or that cannot be written to, a
             missing, damaged or changed input, inputs of different splits or folds.
 
-    Several hosts call it alike: they do together what is TOGETHER in its program, each a shard of what is made of every
-    photo, and wait for the first to do the rest.
+    Several hosts call it alike. They run a program that is `together` as one; of another, each does some of the shards,
+    if it has any, and waits while the first host runs it.
     """
     preemption.heed()
     one = _open(config, Path(workdir))
     if (done := provenance.read_together(one.workdir)) and hosts.agree(_is_complete(one, done)):
-        hosts.once(getattr(one.program, "revisit", lambda *_: None), config, one.workdir)
+        hosts.once(one.program.revisit, config, one.workdir)
         return done
     sides = provenance.sides(one)
     hosts.wait()  # until all have seen what there is, and what is not
     began = time.perf_counter()
     with contextlib.ExitStack() as held:
         hosts.each(_begin, one, held)
-        if getattr(one.program, "TOGETHER", False):
+        if one.program.together:
             _work(one, sides, began)
             hosts.wait()
         else:
@@ -132,9 +102,9 @@ def run_shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
         InputError: as `run` does, a program that is not done in shards, or a folder of another number of them.
     """
     one = _open(config, Path(workdir))
-    if not hasattr(one.program, "shard"):
+    if not one.program.shard:
         raise errors.InputError(f"program {config.program!r} is not done in shards: run it without --shard")
-    if one.runs_stages:
+    if one.program.runs_stages:
         one.program.shard(config, one.workdir, own)
         return
     if provenance.read(one.workdir):
@@ -179,16 +149,11 @@ class _Stage(NamedTuple):
         known: what is written of it before it begins: "config" and "inputs", their identities.
     """
 
-    program: ModuleType
+    program: Program
     config: ConfigDict
     workdir: Path
     inputs: dict[str, dict]
     known: dict[str, dict]
-
-    @property
-    def runs_stages(self) -> bool:
-        """Whether it is a pipeline, of which each stage is claimed for itself."""
-        return hasattr(self.program, "claim")
 
 
 def _open(config: ConfigDict, workdir: Path) -> _Stage:
@@ -197,8 +162,8 @@ def _open(config: ConfigDict, workdir: Path) -> _Stage:
     wanted = json.loads(config.to_json_best_effort())
     inputs = {name: provenance.required(path) for name, path in wanted.get("inputs", {}).items() if path}
     identities = {name: provenance.identity(result) for name, result in inputs.items()}
-    one = _Stage(module(config.program), config, workdir, inputs, {"config": wanted, "inputs": identities})
-    if not one.runs_stages:
+    one = _Stage(find(config.program), config, workdir, inputs, {"config": wanted, "inputs": identities})
+    if not one.program.runs_stages:
         _match(workdir, "inputs", identities, json_files.read(workdir / "inputs.json"))
     return one
 
@@ -213,16 +178,16 @@ def _begin(one: _Stage, held: contextlib.ExitStack) -> None:
 
 def _is_complete(one: _Stage, result: Mapping[str, Any]) -> bool:
     """Whether nothing is left to do: of a pipeline, whether its stages are those of its result, and done."""
-    if not one.runs_stages:
+    if not one.program.runs_stages:
         return True
-    made = one.program.made(one.config, one.workdir)
-    return made is not None and _digest(one, made) == result["digest"]
+    content = one.program.digest(one.config, one.workdir)
+    return content is not None and _digest(one, content) == result["digest"]
 
 
-def _digest(one: _Stage, made: Any) -> str:
+def _digest(one: _Stage, content: Any) -> str:
     """Of the config, the inputs and what a program says that it made of them. Where the inputs lie is no matter."""
     digests = {name: result["digest"] for name, result in one.inputs.items()}
-    return json_files.hash_of([{**one.known["config"], "inputs": digests}, made])
+    return json_files.hash_of([{**one.known["config"], "inputs": digests}, content])
 
 
 def _work(one: _Stage, sides: dict[str, Any], began: float) -> None:
@@ -248,18 +213,19 @@ def _work(one: _Stage, sides: dict[str, Any], began: float) -> None:
         "code": provenance.code(),
         "versions": provenance.versions(),
     }
-    json_files.write(one.workdir / "result.json", provenance.seal(result, one.workdir, whole=not one.runs_stages))
+    sealed = provenance.seal(result, one.workdir, whole=not one.program.runs_stages)
+    json_files.write(one.workdir / "result.json", sealed)
     for caveat in found.get("caveats", ()):
         logging.warning("%s: %s", one.workdir.name, caveat)
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config with its program's defaults for what it leaves open, and those of the parts that it names."""
-    program = module(config["program"])
-    full = {**program.DEFAULTS, **config}
+    program = find(config["program"])
+    full = {**program.defaults, **config}
     if "inputs" in full:
-        full["inputs"] = {**program.DEFAULTS["inputs"], **full["inputs"]}
-    for what, table in getattr(program, "SPECS", {}).items():
+        full["inputs"] = {**program.defaults["inputs"], **full["inputs"]}
+    for what, table in program.specs.items():
         full[what] = registry.complete(what, table, full[what])
     return full
 
