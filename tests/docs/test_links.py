@@ -14,12 +14,12 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 def anchors(path: Path) -> set[str]:
     """The anchors that GitHub gives to a page's headings."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     names = set()
     for heading in HEADING.findall(pages.prose(path)):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
         slug = re.sub(r"[^\w\- ]", "", plain.strip().lower()).replace(" ", "-")
-        count = found[slug] = found.get(slug, -1) + 1
+        count = counts[slug] = counts.get(slug, -1) + 1
         names.add(f"{slug}-{count}" if count else slug)
     return names
 
@@ -64,9 +64,9 @@ def test_the_readme_has_at_most_180_lines():
 def test_every_page_is_reached_from_the_readme(page):
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
-        here = waiting.pop()
-        reached.add(here)
-        links = (link.partition("#")[0] for link in LINK.findall(pages.prose(here)))
-        targets = {(here.parent / link).resolve() for link in links if link.endswith(".md") and ":" not in link}
+        path = waiting.pop()
+        reached.add(path)
+        links = (link.partition("#")[0] for link in LINK.findall(pages.prose(path)))
+        targets = {(path.parent / link).resolve() for link in links if link.endswith(".md") and ":" not in link}
         waiting += [target for target in targets if target.exists() and target not in reached]
     assert page in reached
