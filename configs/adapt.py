@@ -20,7 +20,7 @@ def get_config(run="runs/small"):
     """The stages of `locate`, but for networks that learn on."""
     config = locate.get_config(run)
     stages = config.stages
-    stages.split = stage.config("split", inputs={"photos": "photos"}, group="encounter", folds=RECIPE["parts"])
+    stages.split = stage.config("split", inputs={"photos": "photos"}, group="encounter", folds=RECIPE["num_subfolds"])
     for name, there in {"first": "aligner", "second": "refined"}.items():
         if name in stages:
             stages[name] = learn(f"{run}/{there}", stages[name].inputs.view)
