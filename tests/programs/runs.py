@@ -8,7 +8,7 @@ from PIL import Image
 
 from whale_jax.data import images, predictions, right_whale, splits
 from whale_jax.programs import crossfit, report
-from whale_jax.report import pictures
+from whale_jax.report import approaches
 from whale_jax.workflow import json_files, stage
 
 SIZE = (80, 120)  # height, width of the photos
@@ -72,7 +72,7 @@ def write(root, run):
 
     box = photos.box + np.array([0, 0, 0, 40])  # half of it is the annotated one
     box[0] = np.nan
-    for name in pictures.BOXES:
+    for name in approaches.LOCALIZERS:
         put_crossfit(run / name, photos, {"box": box}, iou=10, loss=3)
     shift = np.linspace(19, 0, len(photos.name))[:, None, None] * np.array([1, 0])  # in pixels, along x
     put_crossfit(run / "aligner", photos, {"points": photos.points + shift}, point_error=9, loss=3)
@@ -84,7 +84,7 @@ def write(root, run):
         matrices = np.tile(np.diag([*scale, 1]), (len(photos.name), 1, 1))
         images.save(run / name, photos, matrices, (24, 24))
         put(run / name, "align", ["photos"], {"frame": frame})
-    for name in pictures.CLASSIFIERS:
+    for name in approaches.CLASSIFIERS:
         put_training(run / name, ["photos", "split"], log_loss=60, top1=8)
     taken = {"inputs": {"network": str(run / "aligned_classifier")}, "weights": "best"}
     put(run / "features", "extract", config=taken)

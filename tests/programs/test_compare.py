@@ -6,7 +6,7 @@ import pytest
 
 from configs import ablations
 from configs import compare as compare_config
-from whale_jax.programs import compare
+from whale_jax.report import recipes
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, json_files, stage
 
@@ -148,8 +148,8 @@ def test_labels_and_seeds_that_would_hide_a_run_are_refused(folders, tmp_path):
 
 
 def test_curves_are_a_line_a_run_and_a_colour_a_recipe(folders):
-    recipes = compare.by_recipe([finished_runs.read(folder) for folder in folders])
-    [[panel]] = compare.curves(recipes, ["log_loss", "top1"], "best")  # top-1 was not measured while training
+    groups = recipes.group([finished_runs.read(folder) for folder in folders])
+    [[panel]] = recipes.panels(groups, ["log_loss", "top1"], weights="best")  # top-1 was not measured while training
     minutes = [step * 32 / 9 / 60 for step in (2, 4)]  # 32 examples a step, 9 images/s
     assert [line.x for line in panel.lines] == [pytest.approx(minutes)] * 4
     assert [line.y for line in panel.lines] == [(7, 6), (7.2, 6.2), (6, 5), (6.4, 5.4)]
@@ -271,5 +271,5 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
 
 
 def test_recipes_go_by_what_sets_them_apart():
-    flat = compare.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
+    flat = recipes.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
     assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}

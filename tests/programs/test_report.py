@@ -11,6 +11,7 @@ from PIL import Image
 from tests.programs.runs import NAMING, WHALES, inputs, put
 from whale_jax.evaluation import caveats
 from whale_jax.programs import report
+from whale_jax.report import approaches, tables
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, json_files
 
@@ -86,14 +87,14 @@ def test_stages_of_another_run_are_not_timed(run_folder, tmp_path):
     config["inputs"]["network"] = str(run_folder / "refined")
     json_files.write(tmp_path / "run" / "third" / "config.json", config)
     stages = {"third": finished_runs.read(tmp_path / "run" / "third")}
-    rows = report.times(stages, tmp_path / "run" / "report")["stage"]
+    rows = approaches.time_table(stages, tmp_path / "run" / "report")["stage"]
     assert [row["name"] for row in rows] == ["photos", "third", "sum of the stages", "by the clock"]
-    assert report.times(stages, tmp_path / "elsewhere" / "report") == {}
+    assert approaches.time_table(stages, tmp_path / "elsewhere" / "report") == {}
 
 
 def test_a_report_that_was_made_is_printed_again(whole, run_folder, capsys):
     result, _, workdir = whole
-    report.revisit(ConfigDict(), workdir)
+    report.PROGRAM.revisit(ConfigDict(), workdir)
     assert capsys.readouterr().out.strip() == result["table"]
 
 
@@ -115,12 +116,12 @@ def test_what_was_chosen_on_the_photos_measured_is_told(run_folder, tmp_path):
 
 
 def test_a_share_of_few_photos_has_its_interval_and_one_of_many_has_none():
-    assert report.written("top1", 6 / 14, 14) == "42.9% (21-67%)"
-    assert report.written("pck@0.05", 0.5, 199) == "50.0% (43-57%)"
+    assert tables.cell("top1", 6 / 14, photos=14) == "42.9% (21-67%)"
+    assert tables.cell("pck@0.05", 0.5, photos=199) == "50.0% (43-57%)"
     for photos in (None, 200, 5000):
-        assert report.written("top1", 6 / 14, photos) == "42.9%"
-    assert report.written("top1", (0.4, 0.1), 14) == "40.0% ± 10.0%"
-    assert report.written("log_loss", 1.0, 14) == "1.000"
+        assert tables.cell("top1", 6 / 14, photos=photos) == "42.9%"
+    assert tables.cell("top1", (0.4, 0.1), photos=14) == "40.0% ± 10.0%"
+    assert tables.cell("log_loss", 1.0, photos=14) == "1.000"
 
 
 def test_pictures_are_whole_and_do_not_change(whole, run_folder, tmp_path):

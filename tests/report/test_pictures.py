@@ -11,7 +11,7 @@ from PIL import Image
 from tests.programs.runs import WHALES, inputs
 from whale_jax.data import images, right_whale
 from whale_jax.programs import report
-from whale_jax.report import figures, pictures, sheets
+from whale_jax.report import approaches, charts, figures, heads, pictures, sheets
 from whale_jax.workflow import finished_runs, json_files
 
 
@@ -83,7 +83,7 @@ def test_spots_show_the_points(run_folder):
         x, y = spot.true[0]
         red = spot.image[int((y - top) / (bottom - top) * height), int((x - left) / (right - left) * width)]
         assert red[0] > 150 > red[2]
-        points = np.concatenate([spot.true, spot.found])
+        points = np.concatenate([spot.true, spot.predicted])
         assert ((points > (left, top)) & (points < (right, bottom))).all()
 
 
@@ -98,11 +98,10 @@ def test_photos_that_nobody_named_or_annotated_are_shown_with_what_was_found(run
     rows, title = found["points_third"]
     assert {kind: len(spots) for kind, spots in rows.items()} == {"not annotated": 4}
     assert "error" not in title
-    assert all(np.isnan(spot.true).all() and np.isfinite(spot.found).all() for spot in rows["not annotated"])
+    assert all(np.isnan(spot.true).all() and np.isfinite(spot.predicted).all() for spot in rows["not annotated"])
     assert [len(heads) for heads in found["aligned_heads"][0].values()] == [4, 4, 4, 4, 4, 4]
-    assert (
-        report.networks({"third": finished_runs.Stage(None, {}, {"metrics": {}})}, pictures.LOOKS, report.POINTS) == []
-    )
+    unmeasured = {"third": finished_runs.Stage(None, {}, {"metrics": {}})}
+    assert approaches.network_rows(unmeasured, approaches.ALIGNERS, metrics=approaches.POINT_METRICS) == []
 
 
 def test_sheets_show_the_same_photos_in_both_views(run_folder):
@@ -129,17 +128,17 @@ def test_likeliest_whales_are_shown_from_the_surest_answer_on(run_folder):
     asked, first, second = rows["06.jpg"]
     for head, name in ((asked, "06.jpg"), (first, "02.jpg"), (second, "03.jpg")):  # the first photo of each whale
         row = np.array([photos.name.tolist().index(name)])
-        assert np.array_equal(head.image, images.again(photos, view, row, height=pictures.HEAD_HEIGHT)[0])
+        assert np.array_equal(head.image, images.again(photos, view, row, height=heads.HEAD_HEIGHT)[0])
 
 
 def test_choose():
     label = np.array([0] * 9 + [1] * 2 + [2] * 8 + [-1])
     usable = label >= 0
     usable[0] = False
-    chosen = pictures.choose(label, np.arange(20), usable)
+    chosen = heads.choose(label, np.arange(20), usable=usable)
     assert {whale: len(rows) for whale, rows in chosen.items()} == {0: 6, 2: 6}
     assert chosen[0].tolist() == [1, 2, 4, 5, 7, 8]
-    assert pictures.choose(label, np.arange(20), np.zeros(20, bool)) == {}
+    assert heads.choose(label, np.arange(20), usable=np.zeros(20, bool)) == {}
 
 
 def test_one_look_and_few_photos():
@@ -150,10 +149,10 @@ def test_one_look_and_few_photos():
     with matplotlib.rc_context(figures.STYLE):
         for figure in (
             sheets.point_sheet({"best": [spot], "worst": [spot, spot]}, "points"),
-            sheets.head_sheet({"a": [head], "b": [head, head]}, "heads", 1.5),
+            sheets.head_sheet({"a": [head], "b": [head, head]}, "heads"),
             figures.curves([[figures.Panel("loss", [])], [figures.Panel("top-1", [line], share=True)]], "curves"),
-            figures.iou_histogram(np.zeros(1)),
-            figures.error_curves([("look", "black", np.array([np.nan]))]),
+            charts.iou_histogram(np.zeros(1)),
+            charts.error_curves([("look", "black", np.array([np.nan]))]),
         ):
             figure.savefig(picture := io.BytesIO(), format="png")
             assert np.asarray(Image.open(picture).convert("L")).std() > 1  # something is drawn

@@ -24,7 +24,7 @@ for _name in (
     "pseudo",
     "submit",
     "saliency",
-    "warps",
+    "tta",
     "report",
     "compare",
     "pipeline",

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import probabilities, right_whale, splits
 from whale_jax.evaluation import calibration, caveats
 from whale_jax.programs import stack
-from whale_jax.report import figures
+from whale_jax.report import charts, figures
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import provenance
 from whale_jax.workflow.program import Program
@@ -53,7 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             found[name][kind] = stack.score(own, label) | {"ece": calibration.expected_error(own, label)}
             drawn[f"{name}, {kind}"] = calibration.reliability(own, label)
     probabilities.save(workdir, photos, arrays=written)
-    figures.save(workdir / "reliability.png", figures.reliability_diagram, drawn)
+    figures.save(workdir / "reliability.png", charts.reliability_diagram, drawn)
     made = provenance.read(Path(config.inputs.probabilities))
     return {
         "split": split.hash,

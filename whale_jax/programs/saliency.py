@@ -12,8 +12,8 @@ from whale_jax import geometry
 from whale_jax.data import loader, splits
 from whale_jax.evaluation import attribution
 from whale_jax.experiment import build
-from whale_jax.report import figures, pictures, sheets
-from whale_jax.report.sheets import Looked
+from whale_jax.report import figures, heads, sheets
+from whale_jax.report.sheets import Saliency
 from whale_jax.runtime import errors, progress, registry
 from whale_jax.train import loop
 from whale_jax.workflow import finished_runs, provenance
@@ -47,9 +47,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for row in rows:
             looked.append(look(network, data, row, boxes=boxes, gradients=gradients, batch=config.batch))
             bar.update()
-    aspects = pictures.true_aspect(data.view)[rows[:SHOWN]]
+    aspects = heads.true_aspect(data.view)[rows[:SHOWN]]
     title = f"Where {folder.name} looks"
-    figures.save(workdir / "saliency.png", sheets.saliency_sheet, looked[:SHOWN], aspects, title)
+    figures.save(workdir / "saliency.png", sheets.saliency_sheet, looked[:SHOWN], aspects, title=title)
     inside = {
         "occlusion_inside": [attribution.share_inside(one.occlusion, one.box) for one in looked],
         "gradients_inside": [attribution.share_inside(abs(one.gradients), one.box) for one in looked],
@@ -79,13 +79,13 @@ def choose(config: ConfigDict, data: build.Data, fold: int) -> np.ndarray:
     return np.random.default_rng(config.seed).permutation(rows)[: config.photos]
 
 
-def look(network: build.Network, data: build.Data, row: int, *, boxes, gradients, batch: int) -> Looked:
+def look(network: build.Network, data: build.Data, row: int, *, boxes, gradients, batch: int) -> Saliency:
     """Hides one part of a photo after the other; what is left goes through the same compiled step as any evaluation."""
     image = np.array(data.view.images[row])
     batches = hidden(data, row, np.concatenate([np.zeros((1, 4), int), boxes]), batch)
     _, found = loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
     p = np.asarray(jax.nn.softmax(found["logits"]))[:, data.photos.label[row]]
-    return Looked(
+    return Saliency(
         image=image,
         box=np.asarray(geometry.move_box(data.view.matrices[row], data.photos.box[row])),
         occlusion=attribution.occlusion(p[0] - p[1:], boxes, image.shape[:2]),

@@ -1,4 +1,4 @@
-"""Sheets of pictures for a report: points on photos, heads of whales, where a network looked."""
+"""Sheets of pictures for a report: points on photos, heads of whales, saliency of a network."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,14 +18,14 @@ class Spot(NamedTuple):
     Attributes:
         image: (height, width, 3) uint8.
         extent: (left, right, bottom, top) its edges, in photo pixels.
-        true, found: (2, 2) bonnet and blowhead as (x, y), in photo pixels; true is NaN where nobody annotated them.
+        true, predicted: (2, 2) bonnet and blowhead as (x, y), in photo pixels; true is NaN where nobody annotated them.
         title: above it.
     """
 
     image: np.ndarray
     extent: tuple[float, float, float, float]
     true: np.ndarray
-    found: np.ndarray
+    predicted: np.ndarray
     title: str
 
 
@@ -37,8 +37,8 @@ class Head(NamedTuple):
     title: str
 
 
-class Looked(NamedTuple):
-    """A picture and where a network looked.
+class Saliency(NamedTuple):
+    """A picture and the parts of it that decided a network's answer.
 
     Attributes:
         image: (h, w, 3) uint8, the view.
@@ -58,7 +58,7 @@ class Looked(NamedTuple):
 def point_sheet(rows: Mapping[str, Sequence[Spot]], title: str) -> Figure:
     """Annotated and predicted points on parts of photos, a row a kind (best, median, worst, not annotated)."""
     columns = max(map(len, rows.values()))
-    figure = figure_of(0.4 + 3.1 * columns, 0.8 + 2.28 * len(rows), title)
+    figure = figure_of(title, width=0.4 + 3.1 * columns, height=0.8 + 2.28 * len(rows))
     for axes, (kind, spots) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
         for ax in axes:
             _bare(ax)
@@ -66,7 +66,7 @@ def point_sheet(rows: Mapping[str, Sequence[Spot]], title: str) -> Figure:
         for ax, spot in zip(axes, spots, strict=False):
             ax.imshow(spot.image, extent=spot.extent, interpolation="bicubic")
             ax.set_title(spot.title, fontsize=9, fontweight="normal", loc="center")
-            for points, colour in ((spot.true, "white"), (spot.found, ORANGE)):
+            for points, colour in ((spot.true, "white"), (spot.predicted, ORANGE)):
                 ax.plot(*points.T, color=colour, lw=1, path_effects=HALO)
                 for point, marker in zip(points, "os", strict=True):
                     ax.plot(*point, marker, mfc="none", mec=colour, ms=9, mew=1.3, path_effects=HALO)
@@ -82,11 +82,12 @@ def point_sheet(rows: Mapping[str, Sequence[Spot]], title: str) -> Figure:
     return figure
 
 
-def head_sheet(rows: Mapping[str, Sequence[Head]], title: str, cell: float) -> Figure:
-    """Heads of whales (whaleID -> pictures), a row a whale; `cell` is the width over height of a picture's place."""
+def head_sheet(rows: Mapping[str, Sequence[Head]], title: str) -> Figure:
+    """Heads of whales (whaleID -> pictures), a row a whale, each in a place of the median head's shape."""
     columns = max(map(len, rows.values()))
+    cell = np.median([head.aspect for heads in rows.values() for head in heads]).clip(0.5, 3)  # width over height
     width = 1.1 + 0.5 * cell
-    figure = figure_of(0.3 + width * columns, 0.35 + (width / cell + 0.14) * len(rows), title)
+    figure = figure_of(title, width=0.3 + width * columns, height=0.35 + (width / cell + 0.14) * len(rows))
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
     for axes, (whale, heads) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
         for ax in axes:
@@ -99,26 +100,30 @@ def head_sheet(rows: Mapping[str, Sequence[Head]], title: str, cell: float) -> F
     return figure
 
 
-def saliency_sheet(looked: Sequence[Looked], aspects: np.ndarray, title: str) -> Figure:
-    """Pictures with the head box, and over them where the network looked: a column a photo, a row a method.
+def saliency_sheet(maps: Sequence[Saliency], aspects: np.ndarray, *, title: str) -> Figure:
+    """Pictures with the head box, and their saliency over them: a column a photo, a row a method.
 
-    (n,) `aspects` are the width over height at which each is drawn.
+    Args:
+        maps: n pictures.
+        aspects: (n,) the width over height at which each is drawn.
+        title: of the figure.
     """
     rows = {"photo": None, "occlusion": "occlusion", "gradients": "gradients"}
-    height, width = looked[0].image.shape[:2]
-    figure = figure_of(0.4 + 2.1 * len(looked), 0.6 + 3 * (0.25 + 2.1 / np.median(aspects)), title)
-    for axes, (kind, name) in zip(figure.subplots(3, len(looked), squeeze=False), rows.items(), strict=True):
+    height, width = maps[0].image.shape[:2]
+    row_height = 0.25 + 2.1 / np.median(aspects)
+    figure = figure_of(title, width=0.4 + 2.1 * len(maps), height=0.6 + 3 * row_height)
+    for axes, (kind, name) in zip(figure.subplots(3, len(maps), squeeze=False), rows.items(), strict=True):
         axes[0].set_ylabel(kind, fontweight="bold", fontsize=11)
-        for ax, one, aspect in zip(axes, looked, aspects, strict=True):
+        for ax, saliency, aspect in zip(axes, maps, aspects, strict=True):
             _bare(ax)
             if name:
-                strength = np.maximum(getattr(one, name), 0)
-                ax.imshow(one.image.mean(-1), cmap="gray")
+                strength = np.maximum(getattr(saliency, name), 0)
+                ax.imshow(saliency.image.mean(-1), cmap="gray")
                 ax.imshow(strength, cmap="inferno", alpha=np.sqrt(strength / max(strength.max(), 1e-12)))
             else:
-                ax.imshow(one.image)
-                ax.set_title(one.title, fontsize=9, fontweight="normal", loc="center")
-            x, y, w, h = one.box
+                ax.imshow(saliency.image)
+                ax.set_title(saliency.title, fontsize=9, fontweight="normal", loc="center")
+            x, y, w, h = saliency.box
             ax.add_patch(Rectangle((x, y), w, h, fill=False, ec="white", lw=1, path_effects=HALO))
             ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect=width / height / aspect)
     return figure

@@ -6,15 +6,15 @@ import pytest
 from tests.programs.test_stages import photos
 from whale_jax.data import images, splits
 from whale_jax.experiment import build, selection
-from whale_jax.programs import crossfit, warps
+from whale_jax.programs import crossfit, tta
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
 
 def test_grids_are_called_by_their_number_of_warps():
-    warps.check(stage.config("warps"))
+    tta.check(stage.config("tta"))
     with pytest.raises(errors.InputError, match="the grid '9' has 8 warps"):
-        warps.check(stage.config("warps", grids={"9": {"rotate": warps.TURNS}}))
+        tta.check(stage.config("tta", grids={"9": {"rotate": tta.TURNS}}))
 
 
 def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
@@ -42,19 +42,19 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     json_files.write(tmp_path / "result.json", {})
     rows = {"rows": json_files.hash_of(selection.trained(crossfit.subfold_config(trained, 0), split).tolist())}
     json_files.write(tmp_path / "subfold0" / "result.json", rows)
-    config = stage.config("warps", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": warps.TURNS}})
-    found = warps.run(config, tmp_path)
+    config = stage.config("tta", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": tta.TURNS}})
+    found = tta.run(config, tmp_path)
     assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)
     assert found["metrics"]["8"]["point_error"] == pytest.approx(0.0625, rel=1e-4)
     assert "2 photos" in found["table"].splitlines()[0]
-    assert (tmp_path / "warps.png").exists()
+    assert (tmp_path / "tta.png").exists()
     assert found["device"].startswith("1 x ")
     config.most = 1
-    assert "1 photos" in warps.run(config, tmp_path)["table"].splitlines()[0]
+    assert "1 photos" in tta.run(config, tmp_path)["table"].splitlines()[0]
 
 
 def test_a_network_that_finds_no_points_is_refused(tmp_path):
     json_files.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
     json_files.write(tmp_path / "result.json", {})
     with pytest.raises(errors.InputError, match="finds no points"):
-        warps.run(stage.config("warps", inputs={"network": str(tmp_path)}), tmp_path)
+        tta.run(stage.config("tta", inputs={"network": str(tmp_path)}), tmp_path)
