@@ -173,7 +173,7 @@ def test_a_run_that_is_stopped_says_how_it_goes_on(monkeypatch, capsys):
 
 SWALLOWING = """
 import os, signal
-from whale_jax import errors, preemption
+from whale_jax.runtime import errors, preemption
 preemption.listen()
 try:
     os.kill(os.getpid(), signal.SIGTERM)

@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from launch.mirror import LIST, Mirror, run
-from tests import several
+from tests import processes
 from whale_jax.runtime import errors
 
 
@@ -32,7 +32,7 @@ def bucket(request, tmp_path, monkeypatch):
         return
     s3fs = pytest.importorskip("s3fs", reason="no s3fs here: pip install -r launch/requirements.txt")
     server = pytest.importorskip("moto.server", reason="no moto here: pip install -r launch/requirements.txt")
-    port = several.free_port()
+    port = processes.free_port()
     here = server.ThreadedMotoServer(port=port)
     here.start()
     for name, value in {
@@ -98,7 +98,7 @@ def test_a_signal_reaches_the_command_and_what_it_saves_is_sent(tmp_path):
         "(folder / 'ready').write_text('x')\nprint('ready', flush=True)\nsignal.pause()"
     )
     command = [sys.executable, "-m", "launch.mirror", str(here), str(bucket), "--", sys.executable, "-c", code]
-    with subprocess.Popen(command, cwd=several.ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert [process.stdout.readline().strip() for _ in range(2)] == ["fetched 0 files", "ready"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 75

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from launch import mirror
-from tests import several
+from tests import processes
 from whale_jax.runtime import preemption
 from whale_jax.train import log
 from whale_jax.workflow import json_files
 
-PATH = several.ROOT / "launch" / "sky" / "train.yaml"
+PATH = processes.ROOT / "launch" / "sky" / "train.yaml"
 TASK = yaml.safe_load(PATH.read_text())
 
 
@@ -29,10 +29,10 @@ def nodes(tmp_path, number, **changes):
         "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(tmp_path / "cache")),
     }
     script = tmp_path / "run.sh"
-    script.write_text(TASK["run"].replace(":8476", f":{several.free_port()}"))
+    script.write_text(TASK["run"].replace(":8476", f":{processes.free_port()}"))
     envs = [{**TASK["envs"], **told, "SKYPILOT_NODE_RANK": str(rank), **changes} for rank in range(number)]
     words = [["env", *(f"{name}={value}" for name, value in env.items()), "bash", str(script)] for env in envs]
-    return several.commands(words)
+    return processes.commands(words)
 
 
 @pytest.mark.cluster
@@ -47,7 +47,7 @@ def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
     assert results[0]["digest"] == results[1]["digest"]
     assert "on each of 2 hosts" in results[1]["device"]
     logs = (log.read(tmp_path / "runs" / run / "named") for run in ("alone", "try"))
-    several.assert_same_log(*logs, rtol=1e-3, atol=1e-4)
+    processes.assert_same_log(*logs, rtol=1e-3, atol=1e-4)
     kept, made = (
         {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != json_files.LOCK}
         for root in (tmp_path / "bucket" / "try", tmp_path / "runs" / "try")
@@ -64,9 +64,9 @@ def test_a_sweep_is_a_job_a_run(tmp_path):
         (sky.parent / name).chmod(0o755)
     env = {**os.environ, "PATH": f"{sky.parent}:{os.environ['PATH']}"}
     plan = ["plan", str(tmp_path / "pods"), "--config=tests/launch/pod.py", "--grid=stages.drawn.seed=1,2"]
-    subprocess.run([sys.executable, "-m", "launch.sweep", *plan], cwd=several.ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "launch.sweep", *plan], cwd=processes.ROOT, check=True, capture_output=True)
     command = ["bash", "launch/sky/sweep.sh", str(tmp_path / "pods"), "--cloud=gcp"]
-    said = subprocess.run(command, cwd=several.ROOT, env=env, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(command, cwd=processes.ROOT, env=env, check=True, capture_output=True, text=True).stdout
     first, second = said.splitlines()
     assert "--env RUN=pods/000_seed=1 --env FLAGS=--config=tests/launch/pod.py --config.stages.drawn.seed=1" in first
     assert second.endswith("--config.stages.drawn.seed=2 --cloud=gcp")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from launch import sweep
-from tests import several
+from tests import processes
 from tests.launch import pod
 from whale_jax.data import right_whale
 from whale_jax.train import log
@@ -97,7 +97,7 @@ def assert_same(one, other):
     """Two trainings are one to the rounding of sums, with all that was logged on the way."""
     results = [json_files.read(run / "result.json") for run in (one, other)]
     assert results[0]["digest"] == results[1]["digest"]
-    several.assert_same_log(*(log.read(run) for run in (one, other)), rtol=2e-3, atol=2e-4)
+    processes.assert_same_log(*(log.read(run) for run in (one, other)), rtol=2e-3, atol=2e-4)
     assert results[0]["metrics"].keys() == results[1]["metrics"].keys()
     assert "2 hosts" in results[1]["device"]
 

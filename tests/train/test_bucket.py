@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests import several
+from tests import processes
 from whale_jax.train import log
 
 WHY = "no bucket can be played here: pip install -r launch/requirements.txt"
@@ -46,7 +46,7 @@ def download(request, response, storage, *args, plain=objects.download, **kwargs
 def cloud(monkeypatch):
     """What a process must know to find the bucket gs://runs."""
     monkeypatch.setattr(objects, "download", download)
-    port = several.free_port()
+    port = processes.free_port()
     here = server.create_server("127.0.0.1", port, in_memory=True, default_bucket="runs")
     here.start()
     yield {
@@ -63,7 +63,7 @@ def cloud(monkeypatch):
 def fit(cloud, workdir, address, *, die_at=-1):
     workdir.mkdir(exist_ok=True)
     command = [sys.executable, "-c", FIT, str(workdir), address, str(die_at)]
-    return subprocess.run(command, cwd=several.ROOT, env=cloud, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=processes.ROOT, env=cloud, capture_output=True, text=True, timeout=300)
 
 
 def test_a_machine_that_is_lost_loses_nothing_that_is_in_the_bucket(cloud, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import scaling
-from tests import several
+from tests import processes
 from tests.train import test_step
 from tests.train.test_compile import SIZE, Rows
 from whale_jax.models import MODELS
@@ -29,7 +29,7 @@ STAGES = ((4, 1), (8, 1))
 def on_eight(what, *arguments):
     """Calls a function of this module where there are eight devices; how that ended."""
     code = ON_EIGHT.format(what=what.__name__, arguments=arguments)
-    [ended] = several.commands([[sys.executable, "-c", code]])
+    [ended] = processes.commands([[sys.executable, "-c", code]])
     return ended
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import several
+from tests import processes
 from tests.train import test_loop
 from whale_jax.runtime import errors, hosts, preemption
 from whale_jax.train import log
@@ -14,7 +14,7 @@ from whale_jax.workflow import stage
 FIT = """
 import signal
 from tests.train import test_loop
-from whale_jax import errors, preemption
+from whale_jax.runtime import errors, preemption
 try:
     test_loop.fit({workdir!r}, mode={mode!r}, devices={devices}, {more})
 except errors.PreemptedError as error:
@@ -26,7 +26,7 @@ except errors.PreemptedError as error:
 def fit(workdir, number, *, mode="jit", devices=2, more=""):
     """Trains in some processes, with 2 devices each."""
     code = FIT.format(workdir=str(workdir), mode=mode, devices=devices, more=more)
-    return several.run(code, number, devices=devices)
+    return processes.run(code, number, devices=devices)
 
 
 def finished(workdir):
@@ -39,7 +39,7 @@ def assert_same(one, other):
     """To the rounding of sums over devices."""
     (state, rows), (same, others) = one, other
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-6), state, same)
-    several.assert_same_log(rows, others, rtol=1e-4, atol=1e-6)
+    processes.assert_same_log(rows, others, rtol=1e-4, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,8 @@ def test_all_save_the_same_step_when_one_is_asked_to_end(tmp_path, whole):
 
 
 IMPORT = """
-from whale_jax import errors
-from whale_jax.programs import stage
+from whale_jax.runtime import errors
+from whale_jax.workflow import stage
 try:
     stage.run(stage.config("import_photos", root={root!r}), {workdir!r})
 except errors.InputError as error:
@@ -94,7 +94,7 @@ def test_a_mistake_that_one_finds_in_its_photos_is_one_of_all(tmp_path):
         Image.new("RGB", (40, 30), (0, 20 * i, 90)).save(root / f"{i}.jpg")
     broken, whole = root / "3.jpg", (root / "3.jpg").read_bytes()
     broken.write_bytes(b"no picture")
-    ended = several.run(IMPORT.format(root=str(root), workdir=str(workdir)), 2, devices=1)
+    ended = processes.run(IMPORT.format(root=str(root), workdir=str(workdir)), 2, devices=1)
     assert [one.returncode for one in ended] == [2, 2], ended
     assert "another host could not do its share, and says why" in ended[0].stdout
     assert "3.jpg cannot be decoded" in ended[1].stdout
@@ -103,19 +103,19 @@ def test_a_mistake_that_one_finds_in_its_photos_is_one_of_all(tmp_path):
 
 
 LATE = """
-from whale_jax.programs import files, provenance, stage
-looks, read = [], files.read
+from whale_jax.workflow import json_files, stage
+looks, read = [], json_files.read
 def late(path):  # a network file system shows this host what the other wrote when it has looked three times
     looks.append(path.name == "result.json")
     return read(path) if sum(looks) > 3 else None
 if {index}:
-    files.read = late
+    json_files.read = late
 print(stage.run(stage.config("draw", whales=3, photos=8, test=2, width=96), {workdir!r})["digest"])
 """
 
 
 def test_a_host_that_sees_a_result_late_waits_for_it(tmp_path):
-    ended = several.run(LATE.format(workdir=str(tmp_path / "pod"), index="{index}"), 2, devices=1)
+    ended = processes.run(LATE.format(workdir=str(tmp_path / "pod"), index="{index}"), 2, devices=1)
     assert [one.returncode for one in ended] == [0, 0], ended
     digest = stage.run(stage.config("draw", whales=3, photos=8, test=2, width=96), tmp_path / "pod")["digest"]
     assert all(one.stdout.splitlines()[-1] == digest for one in ended)
@@ -134,7 +134,7 @@ def test_what_the_others_cannot_know_is_said():
 
 
 def test_a_coordinator_that_does_not_answer_is_named():
-    address = f"127.0.0.1:{several.free_port()}"
+    address = f"127.0.0.1:{processes.free_port()}"
     with pytest.raises(errors.InputError, match=f"{address} did not answer in 1 s"):
         hosts.connect("explicit", address=address, number=2, index=1, timeout=1)
 

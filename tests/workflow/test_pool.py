@@ -83,7 +83,7 @@ def test_the_machine_is_dealt_out(monkeypatch, cores, gpus, wanted, number):
 
 QUIET = """
 import errno, gc, os, threading
-from whale_jax.programs import processes
+from whale_jax.workflow import pool
 pool.quieten()
 def fail(error):
     raise error
@@ -108,8 +108,8 @@ def test_threads_print_nothing_of_a_full_disk_or_a_closed_loop_but_every_mistake
 
 SWALLOWED = """
 import gc, os, signal
-from whale_jax import errors, preemption
-from whale_jax.programs import processes
+from whale_jax.runtime import errors, preemption
+from whale_jax.workflow import pool
 pool.quieten()
 preemption.listen()
 def callback(phase, info):  # as JAX has one

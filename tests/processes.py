@@ -12,16 +12,16 @@ ROOT = Path(__file__).parents[1]
 SET_UP = """
 import jax
 jax.config.update("jax_num_cpu_devices", {devices})
-from whale_jax import hosts
+from whale_jax.runtime import hosts
 hosts.connect("explicit", address="127.0.0.1:{port}", number={number}, index={index}, timeout=60)
 """
 
 
 def free_port() -> int:
     """A port where nothing listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def run(code: str, number: int, *, devices: int, timeout: int = 240) -> list[subprocess.CompletedProcess]:
@@ -34,22 +34,24 @@ def run(code: str, number: int, *, devices: int, timeout: int = 240) -> list[sub
     return commands([[sys.executable, "-c", text] for text in texts], timeout=timeout)
 
 
-def commands(them: list[list[str]], *, timeout: int = 240) -> list[subprocess.CompletedProcess]:
-    """Runs commands at the same time; how each ended."""
+def commands(argvs: list[list[str]], *, timeout: int = 240) -> list[subprocess.CompletedProcess]:
+    """Runs commands at the same time and waits for all of them; standard error is in their output."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     env = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
-    running = [subprocess.Popen(one, cwd=ROOT, env=env, **pipes) for one in them]
+    processes = [subprocess.Popen(argv, cwd=ROOT, env=env, **pipes) for argv in argvs]
     try:
-        said = [one.communicate(timeout=timeout)[0] for one in running]
+        outputs = [process.communicate(timeout=timeout)[0] for process in processes]
     finally:
-        for one in running:
-            one.kill()
-    ended = zip(them, running, said, strict=True)
-    return [subprocess.CompletedProcess(args, one.returncode, text) for args, one, text in ended]
+        for process in processes:
+            process.kill()
+    ended = zip(argvs, processes, outputs, strict=True)
+    return [subprocess.CompletedProcess(argv, process.returncode, output) for argv, process, output in ended]
 
 
-def assert_same_log(rows: list[dict[str, float]], others: list[dict[str, float]], *, rtol: float, atol: float) -> None:
-    """Two trainings said the same at the same steps, to the rounding of sums."""
-    assert [(row["step"], row.keys()) for row in rows] == [(row["step"], row.keys()) for row in others]
-    for row, other in zip(rows, others, strict=True):
+def assert_same_log(
+    rows: list[dict[str, float]], expected: list[dict[str, float]], *, rtol: float, atol: float
+) -> None:
+    """Two trainings logged the same values at the same steps, to the rounding of sums."""
+    assert [(row["step"], row.keys()) for row in rows] == [(row["step"], row.keys()) for row in expected]
+    for row, other in zip(rows, expected, strict=True):
         np.testing.assert_allclose(list(row.values()), list(other.values()), rtol=rtol, atol=atol)
