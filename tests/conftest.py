@@ -1,12 +1,12 @@
-"""Four simulated devices for every test, compiled functions kept from test to test, and where the real pictures are."""
+"""Four simulated devices for every test, compiled functions kept from run to run, and where the real pictures are."""
 
 import os
-import tempfile
 from pathlib import Path
 
 # In the environment, so that it holds for the processes that tests start too.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="whale_jax_compiled_"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "whale_jax" / "compiled_tests"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
 import pytest

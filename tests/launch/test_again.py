@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -64,10 +63,9 @@ def test_what_can_go_on_is_queued_again_and_a_mistake_is_not(job, code, env, end
 
 
 def test_a_signal_to_a_tasks_shell_alone_reaches_the_program(job):
-    program = 'import signal,time; signal.signal(15, lambda *_: exit(75)); open("up", "w"); time.sleep(60)'
+    os.mkfifo(job[0] / "up")  # which opens when the program opens it too
+    program = 'import signal; signal.signal(15, lambda *_: exit(75)); open("up", "w").close(); signal.pause()'
     process = start(job, program)
-    until = time.monotonic() + 60
-    while not (job[0] / "up").exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    (job[0] / "up").read_text()
     os.kill(int((job[0] / "task").read_text()), signal.SIGTERM)
     assert process.wait(timeout=30) == 75, process.stdout.read()
