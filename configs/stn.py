@@ -54,10 +54,10 @@ PRESETS = {
     "matrix": MATRIX,
     "unsupervised": {**MATRIX, "task": {**MATRIX["task"], "loc_weight": 0.0}},
     "localizer": {**JOINT, "task": {**JOINT["task"], "class_weight": 0.0}},
-    "joint_slow": {**JOINT, "optimizer": {**JOINT["optimizer"], "part": "localizer", "part_rate": 0.1}},
+    "joint_slow": {**JOINT, "optimizer": {**JOINT["optimizer"], "groups": (("localizer/.*", {"lr": 0.1}),)}},
     "post": {
         **classifier.PRESETS["resnet31"],
-        "optimizer": {**classifier.PRESETS["resnet31"]["optimizer"], "part": "localizer", "part_rate": 0.01},
+        "optimizer": {**classifier.PRESETS["resnet31"]["optimizer"], "groups": (("localizer/.*", {"lr": 0.01}),)},
         "task": {**MATRIX["task"], "crop": BIG["crop"]},
         "model": {"name": "stn", **BIG},
         "size": (512, 512),

@@ -19,7 +19,7 @@ from whale_jax.workflow import stage
 
 SEEDS = (0, 1, 2)
 PLAN = {"epochs": 12.0, "num_evals": 4}
-FROZEN = {"optimizer.part": "localizer", "optimizer.part_rate": 0.0}
+FROZEN = {"optimizer.groups": (("localizer/.*", {"frozen": True}),)}
 
 
 def get_config(root="runs/small"):

@@ -15,7 +15,7 @@ from whale_jax.runtime import errors
 from whale_jax.tasks import stn as tasks
 from whale_jax.train import optim
 from whale_jax.train import state as states
-from whale_jax.train.step import frozen_part, make_train_step
+from whale_jax.train.step import freeze, make_train_step
 
 SIZE, CROP, COUNT = (32, 32), (8, 16), 5
 TINY = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
@@ -178,11 +178,11 @@ def test_drift_is_the_squared_distance_from_the_identity():
 
 @pytest.mark.parametrize("remat", [False, True])
 def test_a_frozen_localizer_is_left_as_it_was_running_averages_too(remat):
-    model, rate = network(localizer={**TINY, "dropout": 0.5}), {"part": "localizer", "part_rate": 0.0, "l2": 0.1}
-    optimizer = optim.optimizer(lr=0.1, steps=3, **rate)
+    model, groups = network(localizer={**TINY, "dropout": 0.5}), (("localizer/.*", {"frozen": True}),)
+    optimizer = optim.optimizer(lr=0.1, steps=3, groups=groups, l2=0.1)
     before = states.create(model, optimizer, 0, SIZE)
     before.batch_stats["localizer"] = jax.tree.map(lambda mean: mean + 0.5, before.batch_stats["localizer"])
-    step, state = jax.jit(make_train_step(model, task(), optimizer, frozen="localizer", remat=remat)), before
+    step, state = jax.jit(make_train_step(model, task(), optimizer, groups=groups, remat=remat)), before
     for _ in range(3):
         state, _ = step(state, make_batch())
     for kind in ("params", "batch_stats"):
@@ -198,13 +198,13 @@ def test_a_frozen_localizer_looks_where_it_looks_in_an_evaluation():
     state.params["localizer"]["DenseHead_0"]["Dense_1"]["kernel"] += 0.01
     variables = {"params": state.params, "batch_stats": state.batch_stats}
 
-    def matrix(images, *, train, part):
-        with nn.intercept_methods(frozen_part(part)):
+    def matrix(images, *, train, frozen):
+        with nn.intercept_methods(freeze(frozen)):
             (_, out), _ = model.apply(
                 variables, images, train=train, mutable=["batch_stats"], rngs={"dropout": jax.random.key(0)}
             )
         return out["matrix"]
 
-    evaluated = matrix(pictures(), train=False, part="")
-    assert_allclose(matrix(pictures(), train=True, part="localizer"), evaluated, atol=1e-6)
-    assert np.abs(matrix(pictures(), train=True, part="") - evaluated).max() > 1e-3
+    evaluated = matrix(pictures(), train=False, frozen=())
+    assert_allclose(matrix(pictures(), train=True, frozen={("localizer",)}), evaluated, atol=1e-6)
+    assert np.abs(matrix(pictures(), train=True, frozen=()) - evaluated).max() > 1e-3

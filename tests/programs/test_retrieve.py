@@ -72,7 +72,10 @@ def test_photos_that_hold_no_triplet_are_refused_before_anything_is_compiled(wor
         ({"task": {"name": "stn", "crop": (4, 8)}}, "the task 'stn' and the model 'stn' belong together"),
         ({"model": {**MODEL, "grown": (2,)}}, r"model.grown = \(2,\) of stages of \(1,\)"),
         ({"init": "grown"}, "needs inputs.weights"),
-        ({"optimizer": {"name": "adam", "lr": 0.1, "part": "localizer"}}, "unknown part of the network 'localizer'"),
+        (
+            {"optimizer": {"name": "adam", "lr": 0.1, "groups": [["localizer/.*", {}]]}},
+            "'localizer/.*' in optimizer.groups matches",
+        ),
         ({**EMBED, "accumulate": 3}, "'embed' compares the photos of a batch: .* config.accumulate = 1"),
         ({"program": "crossfit", **EMBED}, "embeddings of two networks cannot be compared"),
     ],

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import optax
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, registry
 from whale_jax.train import optim
 
 STEPS = 100
@@ -113,11 +113,108 @@ def test_a_wrong_name_is_an_input_error(options, message):
         optim.optimizer(lr=0.1, steps=3, **options)
 
 
-def test_a_part_of_the_network_has_a_rate_of_its_own():
-    params = {"localizer": {"kernel": np.ones(3)}, "classifier": {"kernel": np.ones(3)}}
-    optimizer = optim.optimizer(name="nesterov", lr=0.5, momentum=0.0, part="localizer", part_rate=0.1, steps=1)
-    updates, _ = optimizer.update(params, optimizer.init(params), params)
-    assert_allclose(updates["classifier"]["kernel"], -0.5)
-    assert_allclose(updates["localizer"]["kernel"], -0.05)
-    with pytest.raises(errors.InputError, match="unknown part of the network 'localiser': did you mean localizer"):
-        optim.optimizer(lr=0.5, part="localiser", steps=1).init(params)
+@pytest.mark.parametrize("name", sorted(optim.RULES))
+def test_every_optimiser_comes_nearer_to_the_least(name):
+    optimizer = optim.optimizer(name=name, lr=0.1, schedule="cosine", weight_decay=0.01, steps=50)
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = optimizer.update(jax.tree.map(lambda x: 2 * x, params), state, params)
+        return (optax.apply_updates(params, updates), state), optax.tree.norm(params)
+
+    params = jax.tree.map(lambda leaf: leaf.reshape(2, -1), PARAMS)
+    _, norms = jax.lax.scan(step, (params, optimizer.init(params)), None, length=50)
+    assert norms[-1] < norms[0]
+
+
+def one_step(params, **options):
+    optimizer = optim.optimizer(**{"name": "sgd", "lr": 0.5, "steps": 1} | options)
+    return optimizer.update(params, optimizer.init(params), params)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "novograd"])
+def test_weight_decay_shrinks_kernels_and_kernels_alone(name):
+    params = {"layer": {"kernel": np.ones((2, 2), np.float32), "bias": np.ones(2, np.float32)}}
+    plain, decayed = (one_step(params, name=name, weight_decay=decay)[0]["layer"] for decay in (0.0, 0.1))
+    assert_allclose(decayed["kernel"] - plain["kernel"], -0.05, rtol=1e-5)
+    assert_array_equal(decayed["bias"], plain["bias"])
+
+
+def test_an_argument_of_optax_is_passed_on():
+    found = train(name="adam", b1=0.0, b2=0.0, eps=1.0)
+    expected = reference(lambda g, memory, step: g / (np.abs(g) + 1))
+    jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-5), found, expected)
+
+
+NETWORK = {
+    "localizer": {"Dense_0": {"kernel": np.ones(3, np.float32), "bias": np.ones(3, np.float32)}},
+    "classifier": {"Dense_0": {"kernel": np.ones(3, np.float32)}},
+}
+
+
+def test_a_group_has_a_rate_and_a_decay_of_its_own_and_the_first_that_matches_decides():
+    groups = (("localizer/.*/kernel", {"lr": 0.1, "weight_decay": 0.5}), ("localizer/.*", {"lr": 0.01}))
+    updates, _ = one_step(NETWORK, groups=groups, weight_decay=0.2)
+    assert_allclose(updates["localizer"]["Dense_0"]["kernel"], -0.5 * 0.1 * (1 + 0.2 * 0.5), rtol=1e-6)
+    assert_allclose(updates["localizer"]["Dense_0"]["bias"], -0.5 * 0.01, rtol=1e-6)
+    assert_allclose(updates["classifier"]["Dense_0"]["kernel"], -0.5 * 1.2, rtol=1e-6)
+
+
+def test_a_group_that_changes_nothing_changes_nothing():
+    options = {"name": "adam", "lr": 0.1, "weight_decay": 0.1, "clip": 1.0, "l2": 0.1, "warmup": 0.5, "steps": 4}
+    plain, grouped = (one_step(NETWORK, groups=groups, **options)[0] for groups in ((), ((".*/bias", {}),)))
+    jax.tree.map(assert_array_equal, plain, grouped)
+
+
+def test_what_is_frozen_stays_has_no_moments_and_is_left_out_of_the_norm():
+    groups = (("localizer/.*", {"frozen": True}),)
+    updates, state = one_step(NETWORK, name="nesterov", momentum=0.0, groups=groups, clip=1.0, l2=0.1)
+    assert not any(leaf.any() for leaf in jax.tree.leaves(updates["localizer"]))
+    assert_allclose(updates["classifier"]["Dense_0"]["kernel"], -0.5 * (1 / np.sqrt(3) + 0.2), rtol=1e-6)
+    moments = [leaf for leaf in jax.tree.leaves(state) if leaf.shape == (3,)]
+    assert len(moments) == 1
+
+
+def test_modules_are_frozen_where_all_of_their_parameters_are():
+    def modules(*patterns):
+        return optim.frozen_modules([(pattern, {"frozen": True}) for pattern in patterns], NETWORK)
+
+    assert modules("localizer/.*") == {("localizer",), ("localizer", "Dense_0")}
+    assert modules("localizer/.*/kernel") == set()
+    assert modules(".*/kernel") == {("classifier",), ("classifier", "Dense_0")}
+    assert () in modules(".*")
+    assert optim.frozen_modules([("localizer/.*", {"lr": 0.0})], NETWORK) == set()
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([("localiser/.*", {})], "matches no parameter: the nearest are localizer/"),
+        ([("localizer", {"frozen": True})], "matches no parameter: the nearest are localizer/"),
+        ([("localizer/.*", {}), (".*/bias", {})], "'.*/bias' .* is in an earlier group"),
+        ([("localizer/.*", {"rate": 1})], "unknown option of the group 'localizer/.*' .*'rate'"),
+        ([("localizer/(", {})], "missing \\)"),
+        ([("localizer/.*", 0.1)], "write "),
+        ("localizer/.*", "write "),
+    ],
+)
+def test_a_group_that_cannot_be_meant_is_an_input_error(groups, message):
+    with pytest.raises(errors.InputError, match=message):
+        one_step(NETWORK, groups=groups)
+
+
+def test_a_config_shows_what_every_optimiser_has_and_takes_what_its_own_has():
+    table, spec = optim.OPTIMIZERS, {"name": "adam", "lr": 0.1}
+    assert registry.complete("optimizer", table, spec) == spec | {
+        "schedule": "constant",
+        "warmup": 0.0,
+        "l2": 0.0,
+        "weight_decay": 0.0,
+        "clip": 0.0,
+        "groups": (),
+    }
+    registry.build("optimizer", table, {**spec, "b1": 0.5}, steps=1)
+    with pytest.raises(errors.InputError, match="unknown key of optimizer 'adam' 'betas1'"):
+        registry.build("optimizer", table, {**spec, "betas1": 0.5}, steps=1)
+    with pytest.raises(errors.InputError, match="unknown key of optimizer 'adam' 'momentum'"):
+        optim.optimizer(lr=0.1, momentum=0.9, steps=1)

@@ -36,6 +36,20 @@ def test_the_names_of_stages_are_no_keys():
     assert renamed.current({"stages": {"warps": {"together": 2}}}) == {"stages": {"warps": {"images_per_class": 2}}}
 
 
+def test_a_rate_of_one_part_of_the_network_is_a_group():
+    old = {"name": "adam", "lr": 0.1, "momentum": 0.9, "part": "localizer", "part_rate": 0.1}
+    new = {"name": "adam", "lr": 0.1, "groups": [["localizer/.*", {"lr": 0.1}]]}
+    assert renamed.current({"optimizer": old}) == {"optimizer": new}
+    assert renamed.current({"optimizer": new}) == {"optimizer": new}
+    frozen, plain = ({**old, "name": "nesterov", **changes} for changes in ({"part_rate": 0.0}, {"part": ""}))
+    shared = {"name": "nesterov", "lr": 0.1, "momentum": 0.9}
+    assert renamed.current({"optimizer": frozen})["optimizer"] == {
+        **shared,
+        "groups": [["localizer/.*", {"frozen": True}]],
+    }
+    assert renamed.current({"optimizer": plain})["optimizer"] == {**shared, "groups": []}
+
+
 def test_config_json_is_read_in_todays_words(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(OLD))
     assert renamed.read_config(tmp_path / "config.json") == NEW

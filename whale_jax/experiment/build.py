@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,8 +42,11 @@ TASKS = {
     "bbox": bbox,
     "keypoints": keypoints,
 }
-OPTIMIZERS = {name: partial(optim.optimizer, name=name) for name in optim.NAMES}
-SPECS = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}  # the keys that name what is built of their rest
+SPECS = {
+    "task": TASKS,
+    "model": MODELS,
+    "optimizer": optim.OPTIMIZERS,
+}  # the keys that name what is built of their rest
 WEIGHTS = {"best": True, "last": False}  # of a training that is done
 ANNOTATION = {
     **dict.fromkeys(("classify", "arcface", "stn", "embed"), "label"),
@@ -111,7 +113,7 @@ def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
     precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
     expect_network(config.model.name)
     model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
-    optimizer = registry.build("optimizer", OPTIMIZERS, config.optimizer, steps=steps)
+    optimizer = registry.build("optimizer", optim.OPTIMIZERS, config.optimizer, steps=steps)
     if config.batch % config.accumulate:
         raise errors.InputError(f"config.batch = {config.batch} has no config.accumulate = {config.accumulate} parts")
     if task.compared and config.accumulate > 1:
@@ -164,8 +166,7 @@ def expect_outputs(name: str, returned: Any, outputs: int) -> None:
 def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
     """The network of a config at its first step."""
     task, model, optimizer, devices = assemble(config, classes=classes, steps=steps)
-    frozen = "" if config.optimizer.get("part_rate", 1.0) else config.optimizer.get("part", "")
-    step = {"accumulate": config.accumulate, "remat": config.remat, "frozen": frozen}
+    step = {"accumulate": config.accumulate, "remat": config.remat, "groups": config.optimizer.get("groups", ())}
     return Network(
         task=task,
         state=states.create(model, optimizer, config.seed, tuple(config.size)),

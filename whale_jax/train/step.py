@@ -5,7 +5,7 @@ under pmap with `axis_name`, where they are summed over devices: sums over sums,
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import flax.linen as nn
@@ -15,6 +15,7 @@ import optax
 
 from whale_jax.models.layers import KEPT
 from whale_jax.tasks import Batch, Outputs, Task
+from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.state import TrainState
 
@@ -29,7 +30,7 @@ def make_train_step(
     *,
     accumulate: int = 1,
     remat: bool = False,
-    frozen: str = "",
+    groups: optim.Groups = (),
 ) -> Callable:
     """The function (state, batch, *, axis_name=None) -> (state, {name: (sum, count)}).
 
@@ -39,19 +40,20 @@ def make_train_step(
             Each is normalised by itself, over all devices; gradient and metrics are those of the whole.
         remat: keep only what the model marks (`layers.kept`) for the way back, and compute the rest again: less memory
             for about a third more work (Chen et al., arXiv:1604.06174).
-        frozen: name of a part of the network whose parameters the optimizer leaves alone: its running averages and what
-            it computes stay too, see `frozen_part`.
+        groups: as the optimiser has them. Modules whose parameters are all frozen act as in an evaluation, see
+            `freeze`.
     """
 
     def train_step(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> tuple[TrainState, Metrics]:
         batch = task.prepare(states.stream(state.seed, "augment", state.step), batch, True)
         dropout = states.stream(state.seed, "dropout", state.step)
+        frozen = optim.frozen_modules(groups, state.params) if groups else frozenset()
         total = jnp.maximum(_sum(batch["weight"].sum(), axis_name), 1e-9)
 
         def loss_fn(params, stats, part, key):
             def forward(params, images):
                 variables, one = {"params": params, "batch_stats": stats}, model.clone(axis_name=axis_name)
-                with nn.intercept_methods(frozen_part(frozen)):
+                with nn.intercept_methods(freeze(frozen)):
                     return one.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": key})
 
             outputs, updates = (jax.checkpoint(forward, policy=MARKED) if remat else forward)(params, part["image"])
@@ -77,14 +79,14 @@ def make_train_step(
     return train_step
 
 
-def frozen_part(name: str) -> Callable:
-    """A Flax interceptor by which the part `name` of a network acts as in an evaluation, whatever the rest does.
+def freeze(modules: Collection[tuple[str, ...]]) -> Callable:
+    """A Flax interceptor by which modules of a network, given by their paths, act as in an evaluation.
 
-    It normalises by its running averages, does not move them, and drops nothing out. An empty name is no part.
+    They normalise by their running averages, do not move them, and drop nothing out, whatever the rest does.
     """
 
     def intercept(method: Callable, args: tuple, kwargs: dict[str, Any], context: nn.module.InterceptorContext) -> Any:
-        if context.module.path != (name,) or context.method_name != "__call__":
+        if context.module.path not in modules or context.method_name != "__call__":
             return method(*args, **kwargs)
         call = inspect.signature(method).bind(*args, **kwargs)
         if "train" in call.arguments:

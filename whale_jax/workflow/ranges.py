@@ -65,7 +65,9 @@ RANGES = {
     # Optimisers.
     **dict.fromkeys(("warmup", "momentum"), PART),
     # A rate of 0 leaves the weights as they are: what they are worth is measured.
-    **dict.fromkeys(("lr", "end_lr", "l2", "weight_decay", "clip", "part_rate"), NOT_NEGATIVE),
+    **dict.fromkeys(("lr", "end_lr", "l2", "weight_decay", "clip", "eps", "eps_root"), NOT_NEGATIVE),
+    **dict.fromkeys(("b1", "b2", "b3", "decay", "rho", "beta"), PART),
+    "train.threshold": ANY,  # of optax's radam
     # Tasks.
     **dict.fromkeys(("smoothing",), PART),
     **dict.fromkeys(("scale", "temperature", "sigma_bins"), POSITIVE),
@@ -129,7 +131,10 @@ def range_of(program: str, path: str) -> Range:
 def values(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(path, value) of a config's innermost keys, but for those of other programs."""
     for key, value in config.items():
-        if not isinstance(value, Mapping | ConfigDict):
+        if key == "groups":  # of an optimiser: (pattern, options) pairs
+            for pattern, options in value:
+                yield from values(options, f"{prefix}{key}.{pattern}.")
+        elif not isinstance(value, Mapping | ConfigDict):
             yield f"{prefix}{key}", value
         elif "program" not in value:
             yield from values(value, f"{prefix}{key}.")

@@ -24,7 +24,7 @@ KEYS = {
     "through": "localizer_grad_scale",
 }
 VALUES = {("init", "fitting"): "partial", ("program", "warps"): "tta"}
-OPTIMIZER = "optimizer"  # its `part` was of the network, not of the data
+OPTIMIZER = "optimizer"  # its `part` was of the network, not of the data, see `_optimizer`
 NAMES = ("stages", "inputs", "grids")  # below these, the first level is of names that the config chose, not of keys
 
 
@@ -49,8 +49,8 @@ def current(config: Mapping[str, Any], *, warn: bool = False) -> dict[str, Any]:
                 label: current(section, warn=warn) if isinstance(section, Mapping) else section
                 for label, section in value.items()
             }
-        elif isinstance(value, Mapping) and key != OPTIMIZER:
-            value = current(value, warn=warn)
+        elif isinstance(value, Mapping):
+            value = _optimizer(value, warn=warn) if key == OPTIMIZER else current(value, warn=warn)
         elif isinstance(value, str):
             value = VALUES.get((name, value), value)
         renamed[name] = value
@@ -71,6 +71,18 @@ def subfold_folder(crossfit: Path, subfold: int) -> Path:
     """The folder of a cross-fit's network that holds out a subfold; version 0.1 called it a part."""
     earlier = crossfit / f"part{subfold}"
     return earlier if earlier.is_dir() else crossfit / f"subfold{subfold}"
+
+
+def _optimizer(spec: Mapping[str, Any], *, warn: bool) -> dict[str, Any]:
+    """An optimiser of version 0.1, whose rate for one part of the network is a group now; any other as it is."""
+    if "part" not in spec:
+        return dict(spec)
+    part, rate = spec["part"], spec.get("part_rate", 1.0)
+    if warn:
+        logging.warning("config keys 'optimizer.part' and 'optimizer.part_rate' are optimizer.groups now")
+    dropped = ("part", "part_rate", *(["momentum"] if spec.get("name") == "adam" else []))  # which never used it
+    groups = [[f"{part}/.*", {"lr": rate} if rate else {"frozen": True}]] if part else []
+    return {**{key: value for key, value in spec.items() if key not in dropped}, "groups": groups}
 
 
 def _rename(key: str, *, warn: bool) -> str:
