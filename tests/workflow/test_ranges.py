@@ -83,6 +83,11 @@ def test_every_number_of_a_task_a_model_and_an_optimizer_has_a_range(kind, name)
     ("path", "value", "message"),
     [
         ("optimizer.lr", -1.0, r"config.optimizer.lr = -1 must be 0 or more"),
+        (
+            "optimizer.groups",
+            ((".*/bias", {"lr": -1.0}),),
+            r"config.optimizer.groups.\.\*/bias.lr = -1 must be 0 or more",
+        ),
         ("patience", -1, "config.patience = -1 must be a whole number, 0 or more"),
         ("seed", 2**40, "config.seed = 1099511627776 must be a whole number, from 0 to 4294967295"),
         ("epochs", math.nan, "config.epochs = nan must be above 0, up to 1000000, and finite"),

@@ -131,8 +131,9 @@ def range_of(program: str, path: str) -> Range:
 def values(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(path, value) of a config's innermost keys, but for those of other programs."""
     for key, value in config.items():
-        if key == "groups":  # of an optimiser: (pattern, options) pairs
-            for pattern, options in value:
+        if key == "groups":  # of an optimiser, which refuses what is no (pattern, options)
+            pairs = (pair for pair in value if isinstance(pair, list | tuple) and isinstance(pair[-1], Mapping))
+            for pattern, options in pairs:
                 yield from values(options, f"{prefix}{key}.{pattern}.")
         elif not isinstance(value, Mapping | ConfigDict):
             yield f"{prefix}{key}", value
