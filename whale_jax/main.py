@@ -19,9 +19,9 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from whale_jax.data.shards import Shard
-from whale_jax.runtime import hosts, preemption, progress
+from whale_jax.runtime import hosts, preemption, process, progress
 from whale_jax.runtime.errors import InputError, PreemptedError
-from whale_jax.workflow import overview, pool, renamed, stage
+from whale_jax.workflow import overview, renamed, stage
 
 WAY = flags.DEFINE_enum("distributed", "none", hosts.WAYS, "How the processes of this run find each other.")
 COORDINATOR = flags.DEFINE_string("coordinator_address", None, "For explicit: host:port of process 0.")
@@ -41,12 +41,12 @@ def main(argv: list[str]) -> None:
         raise InputError("--shard is for processes that know nothing of each other: leave out --distributed")
     if not WORKDIR.value:
         raise InputError("--workdir is empty: name the folder of the run")
-    own = Shard.read(SHARD.value) if SHARD.value else None
-    pool.set_up()
+    shard = Shard.read(SHARD.value) if SHARD.value else None
+    process.set_up()
     hosts.connect(WAY.value, address=COORDINATOR.value, number=NUMBER.value, index=INDEX.value, timeout=TIMEOUT.value)
     workdir, began = Path(WORKDIR.value), time.perf_counter()
-    if own:
-        stage.run_shard(CONFIG.value, workdir, own)
+    if shard:
+        stage.run_shard(CONFIG.value, workdir, shard=shard)
         return
     stage.run(CONFIG.value, workdir)
     seconds = progress.duration(time.perf_counter() - began)

@@ -32,10 +32,10 @@ def as_heads(heads, noise=6):
 
 
 def test_a_burst_is_one_group_and_nothing_else_is():
-    head, other = drawn_head(0), drawn_head(1)
-    moved = ndimage.shift(head, (1, -1, 0), mode="nearest") * 0.95  # seconds later
+    one, other = drawn_head(0), drawn_head(1)
+    moved = ndimage.shift(one, (1, -1, 0), mode="nearest") * 0.95  # seconds later
     elsewhere = drawn_head(0, water=(110, 120, 100))  # the same whale on another day
-    together = groups.near_duplicates(as_heads([head, moved, elsewhere, other, head]), np.array([0, 0, 0, 0, 1]))
+    together = groups.near_duplicates(as_heads([one, moved, elsewhere, other, one]), np.array([0, 0, 0, 0, 1]))
     assert together[0] == together[1]
     assert len(set(together)) == 4
 
@@ -51,14 +51,14 @@ def test_a_photo_without_a_name_is_of_the_burst_that_it_looks_like():
 
 
 def test_pictures_that_look_like_any_of_others_are_told():
-    pictures, references = (
+    pictures, others = (
         as_heads([drawn_head(seed, (40 + 30 * seed, 70, 90)) for seed in seeds]) for seeds in (range(4), (5, 2))
     )
-    assert groups.look_like_any(pictures, references).tolist() == [False, False, True, False]
+    assert groups.look_like_any(pictures, others).tolist() == [False, False, True, False]
     larger = pictures.repeat(2, 1).repeat(3, 2)  # of any size
-    assert groups.look_like_any(larger, references).tolist() == [False, False, True, False]
-    assert not groups.look_like_any(pictures, references[:0]).any()
-    assert groups.look_like_any(pictures[:0], references).shape == (0,)
+    assert groups.look_like_any(larger, others).tolist() == [False, False, True, False]
+    assert not groups.look_like_any(pictures, others[:0]).any()
+    assert groups.look_like_any(pictures[:0], others).shape == (0,)
 
 
 @pytest.mark.parametrize("block", [2, 3, 100])
@@ -77,9 +77,9 @@ def test_the_more_photos_the_more_alike_must_those_without_a_name_be():
 
 
 def test_a_mark_that_is_a_pixel_off_costs_little():
-    head = drawn_head(0)
-    moved = [ndimage.shift(head, (dy, dx, 0), order=0, mode="nearest") for dy, dx in ((1, -1), (-1, 0), (3, 3))]
-    alike = groups.likeness(as_heads([head, *moved], noise=0))[0]
+    one = drawn_head(0)
+    moved = [ndimage.shift(one, (dy, dx, 0), order=0, mode="nearest") for dy, dx in ((1, -1), (-1, 0), (3, 3))]
+    alike = groups.likeness(as_heads([one, *moved], noise=0))[0]
     assert min(alike[1:3]) > 0.9
     assert alike[3] < groups.BURST
 
@@ -184,12 +184,12 @@ def test_a_shared_sea_does_not_join_strangers(tmp_path, shared_sea):
 def test_the_program_writes_the_split_once(tmp_path, monkeypatch, shared_sea):
     monkeypatch.setattr(right_whale, "load", lambda folder: shared_sea)
     config = ConfigDict({**program.PROGRAM.defaults, "folds": 3})
-    result = program.run(config, tmp_path)
+    found = program.run(config, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["splits.json"]
-    assert result["groups"] == 3
-    assert result["photos_in_groups_of_two_or_more"] == result["largest_group"] == 2
-    assert sum(result["held_out"]) == 4
-    assert result["split"] == splits.load(tmp_path, shared_sea).hash == program.run(config, tmp_path)["split"]
+    assert found["groups"] == 3
+    assert found["photos_in_groups_of_two_or_more"] == found["largest_group"] == 2
+    assert sum(found["held_out"]) == 4
+    assert found["split"] == splits.load(tmp_path, shared_sea).hash == program.run(config, tmp_path)["split"]
     config.group = "given"
     with pytest.raises(InputError, match="is another split"):
         program.run(config, tmp_path)
@@ -213,7 +213,7 @@ def test_real_bursts_are_found(whales):
         [images.decode((whales / "crops/train" / n).read_bytes(), (size[1] / 224, size[0] / 224)) for n in names]
     )
     group = dict(zip(names, groups.near_duplicates(heads, label), strict=True))
-    assert all(group[row] == group[other] for row, other in bursts)
+    assert all(group[one] == group[other] for one, other in bursts)
     strangers = groups.likeness(heads)[label[:, None] != label]
     assert (strangers > groups.BURST).mean() < 0.01
     assert len(set(group.values())) > 0.6 * len(names)

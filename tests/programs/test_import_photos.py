@@ -115,8 +115,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from whale_jax.data import right_whale, splits, tables
-from whale_jax.programs import files, processes, stage
-processes.set_up()
+from whale_jax.runtime import process
+from whale_jax.workflow import json_files, stage
+process.set_up()
 root, run = Path(sys.argv[1]), Path(sys.argv[2])
 stage.run(stage.config("import_photos", root=str(root)), run)
 photos = right_whale.load(run)
@@ -176,9 +177,9 @@ def test_a_pipeline_says_at_once_which_annotations_it_lacks(tmp_path, table, mes
 
 def test_what_a_split_must_hold_out_for_a_calibration():
     stages = ConfigDict({"calibrated": stage.config("calibrate")})
-    pipeline.enough(stages, "split", {"held_out_groups": [2, 0]})
+    pipeline.check_data(stages, "split", result={"held_out_groups": [2, 0]})
     with pytest.raises(errors.InputError, match="stage calibrated needs photos of two sightings"):
-        pipeline.enough(stages, "split", {"held_out_groups": [1, 2]})
+        pipeline.check_data(stages, "split", result={"held_out_groups": [1, 2]})
 
 
 def test_no_root(tmp_path):

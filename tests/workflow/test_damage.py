@@ -9,7 +9,7 @@ from scipy import special
 
 from whale_jax.data import images, predictions, probabilities, right_whale
 from whale_jax.runtime import errors, storage
-from whale_jax.workflow import json_files, provenance, stage
+from whale_jax.workflow import folders, json_files, provenance, stage
 
 MUTATIONS = 25
 READ = ("photos", "split", "view", "features", "probabilities")  # what `use` opens
@@ -84,7 +84,7 @@ def attack(run, out, *, mutations, seed):
     draw, whole = random.Random(seed), outcome(run, out)
     assert isinstance(whole, tuple), whole
     paths = [path for name in READ for path in sorted((run / name).rglob("*")) if path.is_file()]
-    paths = [path for path in paths if path.name != json_files.LOCK]
+    paths = [path for path in paths if path.name != folders.LOCK]
     counts = {"same": 0, "message": 0}
     for _ in range(mutations):
         path = draw.choice(paths)

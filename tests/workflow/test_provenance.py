@@ -7,21 +7,17 @@ import pytest
 from ml_collections import ConfigDict
 
 from tests.programs.test_import_photos import warned
-from tests.workflow.test_stage import Program, config
-from whale_jax.programs import pipeline
+from tests.workflow.stub import config
 from whale_jax.runtime import errors, storage
 from whale_jax.train.parallel import parallel
-from whale_jax.workflow import json_files, provenance, stage
+from whale_jax.workflow import folders, json_files, provenance, stage
 
 SOURCES = {"version": "abc", "sources": "0" * 16}
 
 
-@pytest.fixture
-def program(monkeypatch):
+@pytest.fixture(autouse=True)
+def _no_warnings_yet(monkeypatch):
     monkeypatch.setattr(provenance, "_warned", set())
-    stub = Program()
-    monkeypatch.setattr(stage, "module", {"stub": stub, "pipeline": pipeline}.get)
-    return stub
 
 
 def pipeline_of(*names):
@@ -41,28 +37,28 @@ def test_a_result_names_the_commit_and_the_sources(program, tmp_path):
 
 def test_sources_are_told_apart_by_their_bytes(monkeypatch, tmp_path):
     monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
-    found = set()
+    hashes = set()
     for text in ("a = 1\n", "a = 2\n"):
         (tmp_path / "module.py").write_text(text, encoding="utf-8")
-        found.add(provenance.code.__wrapped__()["sources"])
-    assert len(found) == 2
+        hashes.add(provenance.code.__wrapped__()["sources"])
+    assert len(hashes) == 2
     assert provenance.code.__wrapped__()["version"] != ""  # in no checkout
 
 
 def test_results_of_other_code_are_kept_and_said_once(program, tmp_path, monkeypatch):
     with monkeypatch.context() as other:
         other.setattr(provenance, "code", lambda: SOURCES)
-        made = [stage.run(config(), tmp_path / name) for name in "ab"]
+        results = [stage.run(config(), tmp_path / name) for name in "ab"]
     with warned() as warnings:
-        assert [stage.run(config(), tmp_path / name) for name in "ab"] == made
+        assert [stage.run(config(), tmp_path / name) for name in "ab"] == results
     assert [text for text in warnings if "a was made by other code (abc, and this is " in text]
     assert len(warnings) == 1
 
 
 def test_a_result_tells_the_devices_that_were_used(program, tmp_path):
     assert stage.run(config(), tmp_path)["device"].startswith("1 x ")
-    for asked, used in ((1, 1), (2, 2), (0, 4)):
-        assert provenance.device(parallel("jit", asked, batch=4).devices).startswith(f"{used} x ")
+    for number, used in ((1, 1), (2, 2), (0, 4)):
+        assert provenance.device(parallel("jit", number, batch=4).devices).startswith(f"{used} x ")
     assert provenance.device(parallel("jit", batch=2).devices).startswith("2 x ")  # of four
 
 
@@ -74,14 +70,14 @@ def test_a_file_for_a_folder_and_one_that_cannot_be_written_to_are_refused(progr
     def refuse(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(json_files.filelock.FileLock, "acquire", refuse)
+    monkeypatch.setattr(folders.filelock.FileLock, "acquire", refuse)
     with pytest.raises(errors.InputError, match=r"a cannot be written to \(Read-only file system\)"):
         stage.run(config(), tmp_path / "a")
 
 
 def test_a_finished_run_is_read_without_writing(program, tmp_path, monkeypatch):
     first = stage.run(pipeline_of("a", "b"), tmp_path)
-    monkeypatch.setattr(json_files, "locked", lambda folder: pytest.fail(f"{folder} is written to"))
+    monkeypatch.setattr(folders, "locked", lambda folder: pytest.fail(f"{folder} is written to"))
     monkeypatch.setattr(json_files, "write", lambda path, content: pytest.fail(f"{path} is written"))
     assert stage.run(pipeline_of("a", "b"), tmp_path) == first
     assert stage.run(config(value=1), tmp_path / "a")

@@ -9,7 +9,7 @@ import pytest
 from whale_jax.data import images, right_whale
 from whale_jax.data.shards import Shard
 from whale_jax.runtime import errors
-from whale_jax.workflow import json_files, stage
+from whale_jax.workflow import folders, json_files, stage
 
 
 def config(**changes):
@@ -39,12 +39,12 @@ def drawn(whole, tmp_path, monkeypatch):
     json_files.write(
         path, {key: value for key, value in json_files.read(path).items() if key not in ("files", "checksum")}
     )
-    monkeypatch.setattr(json_files, "PATIENCE", 0.1)
+    monkeypatch.setattr(folders, "PATIENCE", 0.1)
     return tmp_path / "run"
 
 
 def shard(folder, text, **changes):
-    stage.run_shard(config(**changes), folder, Shard.read(text))
+    stage.run_shard(config(**changes), folder, shard=Shard.read(text))
 
 
 def photo(folder, number):
@@ -117,7 +117,7 @@ def test_another_number_of_shards_is_refused(drawn):
 def test_a_shard_that_another_process_is_at_is_left_to_it(drawn):
     shard(drawn, "0/2")
     (drawn / "photos" / "shards" / "1_of_2").mkdir()
-    with filelock.FileLock(drawn / "photos" / "shards" / "1_of_2" / json_files.LOCK):
+    with filelock.FileLock(drawn / "photos" / "shards" / "1_of_2" / folders.LOCK):
         with pytest.raises(errors.InputError, match=r"1_of_2: another run is at work in it"):
             shard(drawn, "1/2")
         with pytest.raises(errors.InputError, match=r"1_of_2: another run is at work in it"):
@@ -128,7 +128,7 @@ def test_a_shard_that_another_process_is_at_is_left_to_it(drawn):
 def test_no_shard_is_begun_while_a_run_is_at_all_of_them(drawn):
     (drawn / "photos").mkdir()
     busy = pytest.raises(errors.InputError, match=r"photos: another run is at work in it")
-    with filelock.FileLock(drawn / "photos" / json_files.LOCK), busy:
+    with filelock.FileLock(drawn / "photos" / folders.LOCK), busy:
         shard(drawn, "1/2")
     assert not (drawn / "photos" / "shards").exists()
 
@@ -137,7 +137,7 @@ def test_a_mistake_leaves_nothing_that_another_config_would_meet(drawn):
     photo(drawn, 0).write_bytes(b"no picture")
     with pytest.raises(errors.InputError, match=r"w_0.jpg cannot be decoded .* set skip_unreadable"):
         shard(drawn, "0/2")
-    assert {path.name for path in (drawn / "photos").iterdir()} == {json_files.LOCK}
+    assert {path.name for path in (drawn / "photos").iterdir()} == {folders.LOCK}
     for text in ("0/2", "1/2"):
         shard(drawn, text, skip_unreadable=True)
     assert len(right_whale.load(drawn / "photos").name) == 10
@@ -145,7 +145,7 @@ def test_a_mistake_leaves_nothing_that_another_config_would_meet(drawn):
 
 def test_what_is_not_made_of_every_photo_has_no_shards(whole, drawn, tmp_path):
     with pytest.raises(errors.InputError, match=r"program 'draw' is not done in shards: run it without --shard"):
-        stage.run_shard(config().stages.drawn, tmp_path / "drawn", Shard(0, 2))
+        stage.run_shard(config().stages.drawn, tmp_path / "drawn", shard=Shard(0, 2))
     assert not (tmp_path / "drawn").exists()
     with pytest.raises(errors.InputError, match=r"next is drawn, not done in shards: run .* without --shard"):
         shard(tmp_path / "new", "0/3")

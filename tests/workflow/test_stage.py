@@ -4,41 +4,11 @@ import filelock
 import pytest
 from ml_collections import ConfigDict
 
+from tests.workflow.stub import config
 from whale_jax.programs import pipeline
 from whale_jax.runtime import errors
-from whale_jax.workflow import json_files, provenance, stage
-from whale_jax.workflow.program import PROGRAMS, Program, find
-
-
-class Stub:
-    """Stands in for a program: counts its runs."""
-
-    def __init__(self, monkeypatch):
-        self.runs = 0
-        self.monkeypatch = monkeypatch
-        self.change(defaults={"inputs": {}, "value": 1, "split": None}, run=self.run)
-
-    def change(self, **fields):
-        """Registers the program with other fields."""
-        value = PROGRAMS.get("stub", Program({}, self.run))._replace(**fields)
-        self.monkeypatch.setitem(PROGRAMS, "stub", value)
-
-    def run(self, config, workdir):
-        self.runs += 1
-        if config.value < 0:
-            raise RuntimeError("cut off")
-        if config.value > 8:
-            raise errors.InputError("too much")
-        return {"digest": config.value, **{key: config[key] for key in ("split", "fold") if key in config}}
-
-
-@pytest.fixture
-def program(monkeypatch):
-    return Stub(monkeypatch)
-
-
-def config(before="", **changes):
-    return ConfigDict({"program": "stub", "inputs": {"before": str(before)}, "value": 1, **changes})
+from whale_jax.workflow import folders, json_files, provenance, stage
+from whale_jax.workflow.program import find
 
 
 def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, tmp_path):
@@ -60,7 +30,7 @@ def test_what_must_be_known_of_a_result_is_said_at_the_stage(program, tmp_path, 
 
 def test_two_runs_in_one_folder_are_refused_and_the_first_goes_on(program, tmp_path):
     stage.run(config(), tmp_path / "a")
-    with filelock.FileLock(tmp_path / "b" / json_files.LOCK):
+    with filelock.FileLock(tmp_path / "b" / folders.LOCK):
         with pytest.raises(errors.InputError, match=r"/b: another run is at work in it"):
             stage.run(config(), tmp_path / "b")
         assert stage.run(config(), tmp_path / "a")  # what is done, anybody may read

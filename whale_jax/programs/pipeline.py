@@ -1,4 +1,4 @@
-"""Runs stages, each in a folder of its own, in the order that their inputs demand; an input is the name of a stage."""
+"""Runs stages, each in its own folder, in the order that their inputs demand. An input is the name of a stage."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax.data import shards
+from whale_jax.data.shards import Shard
 from whale_jax.experiment import build
 from whale_jax.runtime import errors, hosts, progress
 from whale_jax.workflow import json_files, pool, provenance, stage
@@ -20,7 +20,8 @@ DEFAULTS = {
     "stages": {},
     "processes": 1,  # stages at once, at most: each with a GPU, or with its share of the cores
 }
-# Of each annotation, how an import calls the number of photos that have it, and the columns that give it.
+RECORDED = ("seconds", "metrics", "training", "training_seconds", "images_per_second")  # of each stage's result
+# annotation -> the name that an import gives to the number of photos with it, and the columns that hold it
 COUNTED = {
     "label": ("labelled", "whaleID"),
     "box": ("with_box", "x, y, width and height"),
@@ -34,25 +35,24 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError("config.processes is of one host: leave it 1 where several do each stage together")
     names, waiting, ready, results = order(config.stages), sorter(config.stages), [], {}
     waiting.prepare()
-    began = time.perf_counter()
+    start = time.perf_counter()
     with pool.Pool(config.processes) as running:
         while waiting.is_active():
             ready += waiting.get_ready()
             while ready and running.free():
                 name = ready.pop(0)
-                passed = f" after {progress.duration(time.perf_counter() - began)}" if results else ""
-                title = f"[{names.index(name) + 1}/{len(names)}] {name}{passed}"
-                running.start(name, resolve(config.stages[name], config.stages, workdir), workdir / name, title=title)
+                elapsed = f" after {progress.duration(time.perf_counter() - start)}" if results else ""
+                title = f"[{names.index(name) + 1}/{len(names)}] {name}{elapsed}"
+                running.start(name, resolve(config, name, workdir=workdir), workdir=workdir / name, title=title)
             for name, result in running.finished():
                 results[name] = result
-                enough(config.stages, config.stages[name].program, result)
+                check_data(config.stages, config.stages[name].program, result=result)
                 waiting.done(name)
-    keep = ("seconds", "metrics", "training", "training_seconds", "images_per_second")
     results = {name: results[name] for name in names}
     return {
         "device": ", ".join(sorted({result["device"] for result in results.values()})),
         "split": next((result["split"] for result in results.values() if result["split"]), None),
-        "stages": {name: {key: result[key] for key in keep if key in result} for name, result in results.items()},
+        "stages": {name: {key: result[key] for key in RECORDED if key in result} for name, result in results.items()},
         "digest": _digest(results),
     }
 
@@ -64,59 +64,60 @@ def digest(config: ConfigDict, workdir: Path) -> str | None:
 
 
 def revisit(config: ConfigDict, workdir: Path) -> None:
-    """Looks at every stage again: some say what has changed since they were done."""
+    """Revisits every stage: some report what has changed since they were done."""
     for name in order(config.stages):
-        stage.run(resolve(config.stages[name], config.stages, workdir), workdir / name)
+        stage.run(resolve(config, name, workdir=workdir), workdir / name)
 
 
-def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
+def shard(config: ConfigDict, workdir: Path, shard: Shard) -> None:
     """Does one shard of each stage that is done in shards, has all of its inputs, and is not complete.
 
-    Raises InputError where there is none.
+    Raises InputError where no such stage is next.
     """
-    done = {name for name in config.stages if (workdir / name / "result.json").exists()}
-    ready = [name for name in order(config.stages) if name not in done and done.issuperset(needs(config.stages, name))]
+    complete = {name for name in config.stages if (workdir / name / "result.json").exists()}
+    missing = [name for name in order(config.stages) if name not in complete]
+    ready = [name for name in missing if complete.issuperset(needs(config.stages, name))]
     dealt_out = [name for name in ready if find(config.stages[name].program).shard]
     if ready and not dealt_out:
         raise errors.InputError(f"next is {' and '.join(ready)}, not done in shards: run {workdir} without --shard")
     for name in dealt_out:
-        stage.run_shard(resolve(config.stages[name], config.stages, workdir), workdir / name, own)
+        stage.run_shard(resolve(config, name, workdir=workdir), workdir / name, shard=shard)
 
 
 def claim(config: ConfigDict, workdir: Path) -> None:
     """Raises InputError where the folder of a stage belongs to another config. A finished run may get more stages."""
-    for name, own in config.stages.items():
-        stage.claim(resolve(own, config.stages, workdir), workdir / name)
+    for name in config.stages:
+        stage.claim(resolve(config, name, workdir=workdir), workdir / name)
 
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for whatever is wrong in any stage's config, before the first one runs."""
     for name in order(config.stages):
-        own = config.stages[name]
+        settings = config.stages[name]
         try:
-            stage.check(own)
-            if "task" in own and own.inputs.view in config.stages:
-                build.expect_sharp(own, config.stages[own.inputs.view].size)
+            stage.check(settings)
+            if "task" in settings and settings.inputs.view in config.stages:
+                build.expect_sharp(settings, config.stages[settings.inputs.view].size)
         except errors.InputError as error:
             raise errors.InputError(f"stage {name}: {error}") from None
 
 
-def enough(stages: ConfigDict, program: str, found: dict[str, Any]) -> None:
-    """Raises InputError where an import, or a split, leaves a later stage nothing to work on."""
-    for name, own in stages.items():
-        if program == "import_photos" and "task" in own and (learned := build.ANNOTATION[own.task.name]):
+def check_data(stages: ConfigDict, program: str, *, result: dict[str, Any]) -> None:
+    """Raises InputError where the result of an import, or of a split, leaves a later stage nothing to work on."""
+    for name, settings in stages.items():
+        if program == "import_photos" and "task" in settings and (learned := build.ANNOTATION[settings.task.name]):
             counted, columns = COUNTED[learned]
-            if not found[counted] or (counted == "labelled" and found["whales"] < 2):
+            if not result[counted] or (counted == "labelled" and result["whales"] < 2):
                 least = "of two whales" if counted == "labelled" else counted.replace("_", " ")
                 raise errors.InputError(
                     f"stage {name} learns from photos {least}, and there are none: fill in {columns} in a table beside"
                     " the photos, such as train.csv"
                 )
-        held_out_groups = dict(enumerate(found.get("held_out_groups", ())))  # a fold of -1 holds out none
-        if program == "split" and own.program == "calibrate" and held_out_groups.get(own.fold, 0) < 2:
+        held_out_groups = dict(enumerate(result.get("held_out_groups", ())))  # a fold of -1 holds out none
+        if program == "split" and settings.program == "calibrate" and held_out_groups.get(settings.fold, 0) < 2:
             raise errors.InputError(
-                f"stage {name} needs photos of two sightings to be held out with fold {own.fold}, of whales that others"
-                " show too: add photos of such whales from other days, or set the split's group to 'none'"
+                f"stage {name} needs photos of two sightings to be held out with fold {settings.fold}, of whales that"
+                " others show too: add photos of such whales from other days, or set the split's group to 'none'"
             )
 
 
@@ -133,22 +134,22 @@ def order(stages: ConfigDict) -> list[str]:
 
 
 def sorter(stages: ConfigDict) -> TopologicalSorter:
-    """Which stages wait for which: for those whose names are their inputs."""
+    """The graph of stages: each waits for the stages whose names are its inputs."""
     return TopologicalSorter({name: needs(stages, name) for name in stages})
 
 
 def needs(stages: ConfigDict, name: str) -> list[str]:
-    """The stages that are inputs of one."""
+    """The stages whose results are inputs of the stage `name`, in the order of the inputs."""
     return [value for value in stages[name].get("inputs", {}).values() if value in stages]
 
 
-def resolve(config: ConfigDict, stages: ConfigDict, workdir: Path) -> ConfigDict:
-    """A copy of a stage's config with the names of other stages replaced by their folders."""
-    own = ConfigDict(json.loads(config.to_json_best_effort()))
-    for key, value in own.get("inputs", {}).items():
-        if value in stages:
-            own.inputs[key] = str(workdir / value)
-    return own
+def resolve(config: ConfigDict, name: str, *, workdir: Path) -> ConfigDict:
+    """A copy of the config of the stage `name`, with folders in `workdir` in place of the names of other stages."""
+    settings = ConfigDict(json.loads(config.stages[name].to_json_best_effort()))
+    for key, value in settings.get("inputs", {}).items():
+        if value in config.stages:
+            settings.inputs[key] = str(workdir / value)
+    return settings
 
 
 PROGRAM = Program(DEFAULTS, run, check=check, revisit=revisit, shard=shard, together=True, claim=claim, digest=digest)

@@ -1,4 +1,4 @@
-"""What a stage can do: each program is one value, found by the name that a config gives it.
+"""What a stage can do: each program is one value, found by its name, and has configs of one shape.
 
     PROGRAM = Program({"inputs": {"photos": ""}, "scale": 1.0}, run)
     programs.register("mine", PROGRAM)
@@ -7,14 +7,15 @@ The package `programs` fills the table. It is imported when a program is first l
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
 from whale_jax.data.shards import Shard
-from whale_jax.runtime import registry
+from whale_jax.runtime import errors, registry
+from whale_jax.workflow import ranges, renamed
 
 PACKAGE = "whale_jax.programs"
 PROGRAMS = registry.Registry("program")  # name -> Program, or the module whose PROGRAM it is
@@ -73,3 +74,39 @@ def find(name: str) -> Program:
     names()
     entry = registry.lookup("program", PROGRAMS, name)
     return importlib.import_module(entry).PROGRAM if isinstance(entry, str) else entry
+
+
+def config(program: str, **changes: Any) -> ConfigDict:
+    """The config of a program: its defaults, and the keys that an experiment changes.
+
+    Raises:
+        InputError: an unknown program or key.
+    """
+    changes = renamed.current(changes, warn=True)
+    _check_keys(changes, program, choices=find(program).defaults)
+    return ConfigDict(complete({"program": program, **changes}))
+
+
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with the defaults of its program, and of what its `specs` name, for every key that it leaves open."""
+    program = find(config["program"])
+    full = {**program.defaults, **config}
+    if "inputs" in full:
+        full["inputs"] = {**program.defaults["inputs"], **full["inputs"]}
+    for key, table in program.specs.items():
+        full[key] = registry.complete(key, table, full[key])
+    return full
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for an unknown program or key, a number out of its range, or what the program objects to."""
+    program = find(config.program)
+    _check_keys(config, config.program, choices={"program", *program.defaults})
+    ranges.check(config)
+    program.check(config)
+
+
+def _check_keys(keys: Iterable[str], program: str, *, choices: Iterable[str]) -> None:
+    for key in keys:
+        if key not in choices:
+            raise errors.unknown(f"key of program {program!r}", key, choices)

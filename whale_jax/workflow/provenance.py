@@ -1,4 +1,4 @@
-"""Where a result comes from: the inputs of its stage, and the code, versions and devices that made its files."""
+"""result.json of a stage: its checksums, and the code, versions and devices that made its files."""
 
 import functools
 import hashlib
@@ -17,23 +17,22 @@ import optax
 from absl import logging
 
 from whale_jax.runtime import errors, hosts, storage
-from whale_jax.workflow import json_files
+from whale_jax.workflow import folders, json_files
 
 PACKAGE = Path(__file__).parents[1]
-# What has checksums of its own, or changes without harm. The photos in array_record have theirs in columns.npz.
-UNCHECKED = ("checkpoints", "tensorboard", json_files.LOCK, storage.RESULT)
+# Files that have checksums of their own, or change without harm. columns.npz has those of the photos in array_record.
+UNCHECKED = ("checkpoints", "tensorboard", folders.LOCK, storage.RESULT)
 UNCHECKED_PARTS = (storage.PARTIAL, ".array_record")
-CONTENT = (".npy", ".npz")  # what a stage hands on by its bytes
 _warned: set[str] = set()
 
 
 def seal(result: dict[str, Any], workdir: Path, *, whole: bool = True) -> dict[str, Any]:
-    """A result with the checksums of the stage's files, and one of itself.
+    """A result with the checksums of the stage's files and a checksum of itself, ready for result.json.
 
     Args:
-        result: what is to stand in result.json.
+        result: what the stage's result.json holds besides.
         workdir: the stage's folder.
-        whole: whether the folder stays as it is: a pipeline may grow.
+        whole: whether the folder stays as it is. That of a pipeline may get more stages.
     """
     if whole:
         result = {**result, "files": checksums(workdir)}
@@ -42,22 +41,22 @@ def seal(result: dict[str, Any], workdir: Path, *, whole: bool = True) -> dict[s
 
 
 def checksums(workdir: Path) -> dict[str, str]:
-    """{name relative to the folder: checksum} of the files that a stage hands on; those of stages within are theirs."""
-    found = {}
+    """{name relative to the folder: checksum} of the files that later stages read; stages within have their own."""
+    values = {}
     for path in sorted(workdir.iterdir()):
         if path.name in UNCHECKED or any(part in path.name for part in UNCHECKED_PARTS):
             continue
         if path.is_file():
-            found[path.name] = storage.checksum(path)
+            values[path.name] = storage.checksum(path)
         elif path.is_dir() and not (path / "config.json").exists():
-            found |= {f"{path.name}/{name}": value for name, value in checksums(path).items()}
-    return found
+            values |= {f"{path.name}/{name}": value for name, value in checksums(path).items()}
+    return values
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """What stands in a stage's result.json, None where there is none; a damaged one raises InputError.
+    """What a stage's result.json holds, None where there is none. A damaged one raises InputError.
 
-    One line warns, once a process, of a result that other code made, and of one from before there were checksums.
+    Once a process, a warning names a result that other code made, and one from before results had checksums.
     """
     path = folder / storage.RESULT
     result = json_files.read(path)
@@ -71,62 +70,22 @@ def read(folder: Path) -> dict[str, Any] | None:
     elif json_files.hash_of({key: value for key, value in result.items() if key != "checksum"}) != result["checksum"]:
         raise errors.InputError(f"{path} has changed since its stage wrote it: {remedy}")
     if "code" in result and result["code"]["sources"] != code()["sources"]:
-        what = f"{result['code']['version']}, and this is {code()['version']}"
-        _warn("code", f"{folder} was made by other code ({what}): it is kept; delete it to make it anew")
+        versions_of_code = f"{result['code']['version']}, and this is {code()['version']}"
+        _warn("code", f"{folder} was made by other code ({versions_of_code}): it is kept; delete it to make it anew")
     return result
 
 
 def read_together(folder: Path) -> dict[str, Any] | None:
-    """What `read` returns to the first host, on every host, once each sees that file too; every host calls it."""
+    """What `read` returns to the first host, on every host, once each sees that file too. Every host calls it."""
     result = hosts.of_first(hosts.each(read, folder))
     if result is not None:
         hosts.each(json_files.await_content, folder / storage.RESULT, result)
     return result
 
 
-def required(folder: str | Path) -> dict[str, Any]:
-    """What stands in result.json of an input; a folder without one raises InputError."""
-    if (result := read(Path(folder))) is None:
-        what = "holds no finished stage (no result.json): run the stage that makes it first"
-        raise errors.InputError(f"{folder} {what}")
-    return result
-
-
-def sides(stage: Any) -> dict[str, Any]:
-    """The one split, and the one fold held out, of a stage that `stage` opened and its inputs.
-
-    Inputs of other photos may have others. More than one of either raises InputError.
-    """
-    program, config, workdir, inputs = stage.program, stage.config, stage.workdir, stage.inputs
-    results = [result for name, result in inputs.items() if name not in program.inputs_of_other_photos]
-    split, fold = ({result[key] for result in results if result.get(key) is not None} for key in ("split", "fold"))
-    if len(split) > 1:
-        origins = [
-            f"  {config.inputs[name]}: {result['split']}" for name, result in inputs.items() if result.get("split")
-        ]
-        what = f"the inputs of {workdir} belong to {len(split)} different splits: make them from one"
-        raise errors.InputError("\n".join([what, *origins]))
-    fold |= {config.fold} if "fold" in config else set()
-    if len(fold) > 1 and program.any_fold:
-        fold = set()
-    if len(fold) > 1:
-        held_out = " and ".join(map(str, sorted(fold)))
-        raise errors.InputError(
-            f"{workdir} and what it is made from hold out folds {held_out} (-1 is none): what was learned from would be"
-            " validated on; set one fold for all of them"
-        )
-    return {"split": next(iter(split), None), "fold": next(iter(fold), None)}
-
-
-def identity(result: dict[str, Any]) -> str:
-    """What a later stage remembers of an input: its digest, which is of configs, and what its arrays hold."""
-    content = {name: value for name, value in result.get("files", {}).items() if name.endswith(CONTENT)}
-    return result["digest"] + (f" {json_files.hash_of(content)}" if content else "")
-
-
 @functools.cache
 def code() -> dict[str, str]:
-    """The version of the package: the commit of its checkout, or the release; and a hash of its sources."""
+    """The version of the package, which is the commit of its checkout or the release, and a hash of its sources."""
     total = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         total.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -140,7 +99,7 @@ def versions() -> dict[str, str]:
 
 
 def device(number: int = 1) -> str:
-    """So many devices, those of all hosts together, as "2 x cpu on each of 2 hosts"."""
+    """The name of `number` devices, over all hosts, such as "2 x cpu on each of 2 hosts"."""
     each = max(1, number // hosts.count())
     return f"{each} x {hosts.devices()[0][0].device_kind}" + (
         f" on each of {hosts.count()} hosts" if hosts.count() > 1 else ""
@@ -154,7 +113,7 @@ def _warn(kind: str, message: str) -> None:
 
 
 def _commit() -> str:
-    """The commit that the package was checked out at, with "-dirty" where tracked files differ; "" of no checkout."""
+    """The commit of the package's checkout, with "-dirty" where tracked files differ; "" where it is no checkout."""
     tracked = _git("ls-files", "--error-unmatch", "__init__.py")  # not installed within another's
     return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") if tracked else ""
 
