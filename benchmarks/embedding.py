@@ -100,9 +100,9 @@ def search(photos: int) -> None:
     rng = np.random.default_rng(0)
     gallery = rng.standard_normal((photos, DIMENSIONS), np.float32)
     queries = gallery[:QUERIES] + 0.1 * rng.standard_normal((min(QUERIES, photos), DIMENSIONS), np.float32)
-    retrieval.nearest(queries, gallery[:100_000], 5)  # compiles
+    retrieval.nearest(queries, gallery[:100_000], k=5)  # compiles
     began = time.perf_counter()
-    _, rows = retrieval.nearest(queries, gallery, 5)
+    _, rows = retrieval.nearest(queries, gallery, k=5)
     seconds = time.perf_counter() - began
     found = (rows[:, 0] == np.arange(len(queries))).mean()
     print(

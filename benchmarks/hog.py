@@ -31,8 +31,8 @@ def main() -> None:
     scores = retrieval.by_photo(
         np.stack([describe(photos.jpeg(row)) for row in queries]),
         np.stack([describe(photos.jpeg(row)) for row in gallery]),
-        photos.label[gallery],
-        len(photos.whales),
+        label=photos.label[gallery],
+        whales=len(photos.whales),
     )
     rank = (scores > scores[np.arange(len(queries)), photos.label[queries]][:, None]).sum(1)
     print(f"{len(queries)} heads held out: top-1 {(rank < 1).mean():.1%}, top-5 {(rank < 5).mean():.1%}")

@@ -81,12 +81,12 @@ def occlusion(network: build.Network, data: build.Data) -> int:
 
 def warps(network: build.Network, data: build.Data) -> int:
     """What a cross-fit does to predict."""
-    matrices = tta.grid(WARPS, VIEW, (80, 160))
+    matrices = tta.grid(WARPS, VIEW, size=(80, 160))
     rows = np.arange(max(BATCH, len(data.photos.name) // len(matrices)))
     tta.predict(
         network.evaluate,
         network.state,
-        loader.evaluation(data.examples, rows, batch=BATCH),
+        batches=loader.evaluation(data.examples, rows, batch=BATCH),
         matrices=matrices,
         put=network.parallel.put_batch,
         gather=network.parallel.gather,

@@ -30,10 +30,10 @@ def test_occlusion_finds_the_part_that_the_answer_rests_on():
     boxes = attribution.windows(SIZE, side=0.2, step=0.05)
     y, x = 12, 41  # an answer that rests on this one pixel
     drops = np.array([y0 <= y < y1 and x0 <= x < x1 for y0, y1, x0, x1 in boxes], float)
-    found = attribution.occlusion(drops, boxes, SIZE)
-    assert found[y, x] == found.max() == 1
-    assert_allclose(np.average(np.indices(SIZE).reshape(2, -1), axis=1, weights=found.ravel()), (y, x), atol=1)
-    assert attribution.share_inside(found, (x - 12, y - 8, 24, 16)) > 0.95
+    saliency = attribution.occlusion(drops, boxes, size=SIZE)
+    assert saliency[y, x] == saliency.max() == 1
+    assert_allclose(np.average(np.indices(SIZE).reshape(2, -1), axis=1, weights=saliency.ravel()), (y, x), atol=1)
+    assert attribution.share_inside(saliency, (x - 12, y - 8, 24, 16)) > 0.95
 
 
 def test_gradients_add_up_to_what_the_picture_adds():
@@ -43,10 +43,12 @@ def test_gradients_add_up_to_what_the_picture_adds():
     def log_probability(images):
         return jax.nn.log_sigmoid(jnp.einsum("nhwc,hwc->n", images, weights) - 1)
 
-    found = attribution.integrated_gradients(log_probability, image, steps=200)
+    gradients = attribution.integrated_gradients(log_probability, image, steps=200)
     gain = log_probability(np.stack([image, 0 * image]))
-    assert_allclose(found.sum(), gain[0] - gain[1], rtol=1e-3)
-    assert_allclose(found / found.sum(), (image * weights).sum(-1) / (image * weights).sum(), rtol=1e-3, atol=1e-5)
+    assert_allclose(gradients.sum(), gain[0] - gain[1], rtol=1e-3)
+    assert_allclose(
+        gradients / gradients.sum(), (image * weights).sum(-1) / (image * weights).sum(), rtol=1e-3, atol=1e-5
+    )
 
 
 def test_share_inside_a_box():

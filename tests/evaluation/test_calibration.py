@@ -24,18 +24,18 @@ def log_loss(p, label):
 def test_over_and_underconfidence_are_undone(temperature):
     p, label = drawn()
     wrong = special.softmax(np.log(p) / temperature, axis=1)
-    found = calibration.fit(wrong, label, PRIOR)
-    assert found.temperature == pytest.approx(1 / temperature, rel=0.1)
-    assert log_loss(found(wrong), label) == pytest.approx(log_loss(p, label), abs=0.01)
-    assert calibration.expected_error(found(wrong), label) < 0.03 < calibration.expected_error(wrong, label)
+    fitted = calibration.fit(wrong, label, prior=PRIOR)
+    assert fitted.temperature == pytest.approx(1 / temperature, rel=0.1)
+    assert log_loss(fitted(wrong), label) == pytest.approx(log_loss(p, label), abs=0.01)
+    assert calibration.expected_error(fitted(wrong), label) < 0.03 < calibration.expected_error(wrong, label)
 
 
 def test_who_knows_nothing_is_given_the_prior():
     rng = np.random.default_rng(0)
     label = rng.choice(WHALES, size=COUNT, p=PRIOR)
     noise = special.softmax(4 * rng.normal(size=(COUNT, WHALES)), axis=1)
-    found = calibration.fit(noise, label, PRIOR)
-    assert log_loss(found(noise), label) == pytest.approx(log_loss(np.tile(PRIOR, (COUNT, 1)), label), abs=0.01)
+    fitted = calibration.fit(noise, label, prior=PRIOR)
+    assert log_loss(fitted(noise), label) == pytest.approx(log_loss(np.tile(PRIOR, (COUNT, 1)), label), abs=0.01)
 
 
 def test_rows_go_on_summing_to_one():
@@ -61,8 +61,8 @@ def test_dirichlets_matrix_undoes_a_confusion_that_no_temperature_can():
     label = rng.integers(0, 4, 800)
     p = rng.dirichlet(np.ones(4) / 2, 800) * 0.3 + 0.7 * np.eye(4)[np.array([1, 0, 2, 3])[label]]
     prior = np.full(4, 0.25)
-    new, plain = calibration.fit_dirichlet(p, label, prior, penalty=1e-3), calibration.fit(p, label, prior)
-    stiff = calibration.fit_dirichlet(p, label, prior, penalty=1e6)
+    new, plain = calibration.fit_dirichlet(p, label, prior=prior, penalty=1e-3), calibration.fit(p, label, prior=prior)
+    stiff = calibration.fit_dirichlet(p, label, prior=prior, penalty=1e6)
     assert (new(p).argmax(1) == label).mean() > 0.95
     assert (plain(p).argmax(1) == label).mean() < 0.6
     np.testing.assert_allclose(new(p).sum(1), 1, rtol=1e-6)
@@ -72,13 +72,13 @@ def test_dirichlets_matrix_undoes_a_confusion_that_no_temperature_can():
 def test_no_photo_is_calibrated_by_what_its_own_group_is():
     p, label = (column[:300] for column in drawn())
     group = np.arange(300) // 3
-    found = calibration.cross_fit(calibration.fit, p, label, PRIOR, group=group, num_subfolds=4)
-    own = group % 4 == 1
-    other = np.where(own, (label + 1) % WHALES, label)
-    changed = calibration.cross_fit(calibration.fit, p, other, PRIOR, group=group, num_subfolds=4)
-    np.testing.assert_array_equal(changed[own], found[own])
-    assert (changed[~own] != found[~own]).any(1).all()
-    np.testing.assert_allclose(found[own], calibration.fit(p[~own], label[~own], PRIOR)(p[own]))
+    calibrated = calibration.cross_fit(calibration.fit, p, label=label, prior=PRIOR, group=group, num_subfolds=4)
+    fold = group % 4 == 1
+    other = np.where(fold, (label + 1) % WHALES, label)
+    changed = calibration.cross_fit(calibration.fit, p, label=other, prior=PRIOR, group=group, num_subfolds=4)
+    np.testing.assert_array_equal(changed[fold], calibrated[fold])
+    assert (changed[~fold] != calibrated[~fold]).any(1).all()
+    np.testing.assert_allclose(calibrated[fold], calibration.fit(p[~fold], label[~fold], prior=PRIOR)(p[fold]))
 
 
 def test_a_blend_finds_what_each_of_two_answers_is_worth():
@@ -86,12 +86,12 @@ def test_a_blend_finds_what_each_of_two_answers_is_worth():
     log_p, score = rng.normal(size=(2, COUNT, WHALES))
     true = special.softmax(0.5 * log_p + 3 * score, axis=1)
     label = np.array([rng.choice(WHALES, p=row) for row in true])
-    both = np.concatenate([special.softmax(log_p, axis=1), score], axis=1)
-    found = calibration.fit_blend(both, label, PRIOR)
-    assert found.power == pytest.approx(0.5, abs=0.1)
-    assert found.sharpness == pytest.approx(3, abs=0.3)
-    assert log_loss(found(both), label) == pytest.approx(log_loss(true, label), abs=0.01)
+    inputs = np.concatenate([special.softmax(log_p, axis=1), score], axis=1)
+    blend = calibration.fit_blend(inputs, label, prior=PRIOR)
+    assert blend.power == pytest.approx(0.5, abs=0.1)
+    assert blend.sharpness == pytest.approx(3, abs=0.3)
+    assert log_loss(blend(inputs), label) == pytest.approx(log_loss(true, label), abs=0.01)
     group = np.arange(COUNT)
-    unseen = calibration.cross_fit(calibration.fit_blend, both, label, PRIOR, group=group)
+    unseen = calibration.cross_fit(calibration.fit_blend, inputs, label=label, prior=PRIOR, group=group)
     assert unseen.shape == (COUNT, WHALES)
-    assert log_loss(found(both), label) < log_loss(unseen, label) < log_loss(found(both), label) + 0.01
+    assert log_loss(blend(inputs), label) < log_loss(unseen, label) < log_loss(blend(inputs), label) + 0.01

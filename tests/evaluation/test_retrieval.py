@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from whale_jax.evaluation import retrieval
 
-WHALES = 7  # nobody in the gallery is number 6
+WHALES = 7  # number 6 is not in the gallery
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def sea():
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(WHALES, 5))
     label, query_label = rng.integers(0, WHALES - 1, 50), rng.integers(0, WHALES - 1, 300)
-    queries, gallery = (3 * (centres[own] + rng.normal(size=(len(own), 5))) for own in (query_label, label))
+    queries, gallery = (3 * (centres[whale] + rng.normal(size=(len(whale), 5))) for whale in (query_label, label))
     return queries, gallery, query_label, label
 
 
@@ -25,15 +25,15 @@ def sea():
 def test_nearest_is_scikit_learns_however_the_gallery_is_cut(sea, block):
     queries, gallery, *_ = sea
     distance, rows = NearestNeighbors(n_neighbors=9, metric="cosine").fit(gallery).kneighbors(queries)
-    cosines, found = retrieval.nearest(queries, gallery, 9, block=block)
-    assert_array_equal(found, rows)
+    cosines, nearest_rows = retrieval.nearest(queries, gallery, k=9, block=block)
+    assert_array_equal(nearest_rows, rows)
     assert_allclose(cosines, 1 - distance, atol=1e-5)
 
 
 def test_a_whales_score_is_that_of_its_most_similar_photo(sea):
     queries, gallery, _, label = sea
     cosines = reference.pairwise.cosine_similarity(queries, gallery)
-    scores = retrieval.by_photo(queries, gallery, label, WHALES)
+    scores = retrieval.by_photo(queries, gallery, label=label, whales=WHALES)
     for whale in range(WHALES - 1):
         assert_allclose(scores[:, whale], cosines[:, label == whale].max(1), atol=1e-5)
     assert_array_equal(scores[:, WHALES - 1], -1)
@@ -41,7 +41,7 @@ def test_a_whales_score_is_that_of_its_most_similar_photo(sea):
 
 def test_a_prototype_is_the_mean_of_unit_vectors(sea):
     queries, gallery, _, label = sea
-    scores = retrieval.by_prototype(queries, gallery, label, WHALES)
+    scores = retrieval.by_prototype(queries, gallery, label=label, whales=WHALES)
     mean = (gallery / np.linalg.norm(gallery, axis=1, keepdims=True))[label == 2].mean(0)
     assert_allclose(scores[:, 2], reference.pairwise.cosine_similarity(queries, mean[None])[:, 0], atol=1e-5)
     assert_array_equal(scores[:, WHALES - 1], -1)
@@ -49,21 +49,23 @@ def test_a_prototype_is_the_mean_of_unit_vectors(sea):
 
 def test_average_precision_is_scikit_learns(sea):
     queries, gallery, query_label, label = sea
+    labels = {"query_label": query_label, "label": label}
     cosines = reference.pairwise.cosine_similarity(queries, gallery)
     expected = [
-        reference.average_precision_score(label == own, row) for own, row in zip(query_label, cosines, strict=True)
+        reference.average_precision_score(label == whale, row) for whale, row in zip(query_label, cosines, strict=True)
     ]
-    assert_allclose(retrieval.average_precision(*sea), expected, atol=1e-6)
-    assert retrieval.average_precision(queries[:1], gallery, np.array([WHALES - 1]), label) == 0
+    assert_allclose(retrieval.average_precision(queries, gallery, **labels), expected, atol=1e-6)
+    assert retrieval.average_precision(queries[:1], gallery, query_label=np.array([WHALES - 1]), label=label) == 0
 
 
 def test_verification_is_scikit_learns_and_a_sample_is_near_it(sea):
     queries, gallery, query_label, label = sea
+    labels = {"query_label": query_label, "label": label}
     cosines = reference.pairwise.cosine_similarity(queries, gallery)
     expected = reference.roc_auc_score((query_label[:, None] == label).ravel(), cosines.ravel())
-    assert retrieval.verification(*sea) == pytest.approx(expected, abs=1e-6)
-    assert retrieval.verification(*sea, pairs=5000) == pytest.approx(expected, abs=0.03)
-    assert np.isnan(retrieval.verification(queries, gallery, 0 * query_label, 0 * label))
+    assert retrieval.verification(queries, gallery, **labels) == pytest.approx(expected, abs=1e-6)
+    assert retrieval.verification(queries, gallery, **labels, pairs=5000) == pytest.approx(expected, abs=0.03)
+    assert np.isnan(retrieval.verification(queries, gallery, query_label=0 * query_label, label=0 * label))
 
 
 def test_spread_is_the_mean_square_distance_of_pairs(sea):
@@ -75,29 +77,32 @@ def test_spread_is_the_mean_square_distance_of_pairs(sea):
 
 def test_a_score_of_photos_that_are_in_the_gallery_is_perfect(sea):
     _, gallery, _, label = sea
-    found = retrieval.score(gallery, gallery, label, label, whales=WHALES)
-    assert found["top1"] == 1.0
-    assert found["top1"] >= found["prototype_top1"]
-    assert 0.5 < found["auroc"] < 1
+    score = retrieval.score(gallery, gallery, query_label=label, label=label, whales=WHALES)
+    assert score["top1"] == 1.0
+    assert score["top1"] >= score["prototype_top1"]
+    assert 0.5 < score["auroc"] < 1
 
 
 def test_queries_whose_whale_nobody_could_find_are_left_out(sea):
     queries, gallery, query_label, label = sea
     lost = query_label == 2
-    kept = label != 2
-    shown = gallery[kept], label[kept]
-    expected = retrieval.score(queries[~lost], shown[0], query_label[~lost], shown[1], whales=WHALES)
-    measured = retrieval.score(queries, shown[0], query_label, shown[1], whales=WHALES)
+    mask = label != 2
+    shown = gallery[mask], label[mask]
+    expected = retrieval.score(queries[~lost], shown[0], query_label=query_label[~lost], label=shown[1], whales=WHALES)
+    measured = retrieval.score(queries, shown[0], query_label=query_label, label=shown[1], whales=WHALES)
     assert measured == pytest.approx(expected)
     assert measured["top1"] > 0
 
 
 def test_where_no_query_could_be_answered_nothing_but_the_spread_is_measured(sea):
     queries, gallery, query_label, label = sea
-    nobody = np.full_like(query_label, WHALES - 1)
-    assert retrieval.score(queries, gallery, nobody, label, whales=WHALES).keys() == {"spread"}
-    assert retrieval.score(queries[:0], gallery, nobody[:0], label, whales=WHALES).keys() == {"spread"}
-    alike = retrieval.score(queries, gallery, 0 * query_label, 0 * label, whales=WHALES)  # nobody to be told from
+    absent = np.full_like(query_label, WHALES - 1)
+    assert retrieval.score(queries, gallery, query_label=absent, label=label, whales=WHALES).keys() == {"spread"}
+    assert retrieval.score(queries[:0], gallery, query_label=absent[:0], label=label, whales=WHALES).keys() == {
+        "spread"
+    }
+    one_whale = {"query_label": 0 * query_label, "label": 0 * label}
+    alike = retrieval.score(queries, gallery, **one_whale, whales=WHALES)
     assert "auroc" not in alike
     assert alike["top1"] == 1
 
@@ -107,16 +112,16 @@ def test_a_threshold_has_the_best_balanced_accuracy_of_all():
     truth = rng.random(60) < 0.3
     score = rng.normal(size=60) + truth
     best = max(reference.balanced_accuracy_score(truth, score >= t) for t in [*score, np.inf])
-    found = reference.balanced_accuracy_score(truth, score >= retrieval.threshold(score, truth))
-    assert found == pytest.approx(best)
+    accuracy = reference.balanced_accuracy_score(truth, score >= retrieval.threshold(score, truth))
+    assert accuracy == pytest.approx(best)
 
 
 def test_strangers_are_told_by_a_threshold_that_was_not_chosen_on_them():
     rng = np.random.default_rng(0)
-    known, unknown = rng.normal(2, 1, 400), rng.normal(0, 1, 200)
-    found = retrieval.rejection(known, unknown, np.arange(400), np.arange(200))
+    familiar, unknown = rng.normal(2, 1, 400), rng.normal(0, 1, 200)
+    score = retrieval.rejection(familiar, unknown, group=np.arange(400), unknown_group=np.arange(200))
     truth = np.arange(600) < 400
-    assert found["unknown_auroc"] == pytest.approx(reference.roc_auc_score(truth, np.append(known, unknown)))
-    assert found["unknown_balanced"] == pytest.approx(0.841, abs=0.03)  # of two normal curves two deviations apart
-    alone = retrieval.rejection(np.arange(40.0), np.arange(40.0), np.arange(40), np.arange(40))
+    assert score["unknown_auroc"] == pytest.approx(reference.roc_auc_score(truth, np.append(familiar, unknown)))
+    assert score["unknown_balanced"] == pytest.approx(0.841, abs=0.03)  # of two normal curves two deviations apart
+    alone = retrieval.rejection(np.arange(40.0), np.arange(40.0), group=np.arange(40), unknown_group=np.arange(40))
     assert alone["unknown_balanced"] == pytest.approx(0.5, abs=0.05)  # what it would gain on its own photos is luck

@@ -18,7 +18,7 @@ WARPS = {"rotate": (0, 90, 180, 270), "scale": (0.9, 1.0), "flip_ud": (0, 1)}
 
 
 def test_a_grid_has_every_combination_about_the_middle():
-    grid = tta.grid(WARPS, VIEW, SIZE)
+    grid = tta.grid(WARPS, VIEW, size=SIZE)
     assert grid.shape == (16, 3, 3)
     assert len(np.unique(grid.round(4), axis=0)) == 16
     middles = geometry.move_points(grid, geometry.middle(VIEW)[None])
@@ -28,23 +28,23 @@ def test_a_grid_has_every_combination_about_the_middle():
 
 
 def test_warps_do_what_their_names_say():
-    one = {"shift_x": (0.25,), "shift_y": (-0.1,), "shear": (30,)}
+    single = {"shift_x": (0.25,), "shift_y": (-0.1,), "shear": (30,)}
     points = np.array([[29.5, 19.5], [29.5, 29.5]])
-    moved = {name: geometry.move_points(tta.grid({name: v}, SIZE, SIZE)[0], points) for name, v in one.items()}
+    moved = {name: geometry.move_points(tta.grid({name: v}, SIZE, size=SIZE)[0], points) for name, v in single.items()}
     assert_allclose(moved["shift_x"], [[44.5, 19.5], [44.5, 29.5]], atol=1e-4)  # a quarter of 60 pixels
     assert_allclose(moved["shift_y"], [[29.5, 15.5], [29.5, 25.5]], atol=1e-4)
     assert_allclose(moved["shear"], [[29.5, 19.5], [29.5 + 10 * np.tan(np.pi / 6), 29.5]], atol=1e-4)
 
 
 def test_an_empty_grid_is_the_plain_resize():
-    assert_allclose(tta.grid({}, VIEW, SIZE), geometry.resize(VIEW, SIZE)[None], atol=1e-6)
+    assert_allclose(tta.grid({}, VIEW, size=SIZE), geometry.resize(VIEW, SIZE)[None], atol=1e-6)
 
 
 def test_an_unknown_warp_or_average_has_a_close_match():
     with pytest.raises(errors.InputError, match="did you mean rotate"):
-        tta.grid({"rotation": (0, 90)}, VIEW, SIZE)
+        tta.grid({"rotation": (0, 90)}, VIEW, size=SIZE)
     with pytest.raises(errors.InputError, match="did you mean median"):
-        tta.predict(None, None, [], matrices=[], put=None, gather=None, average="medium")
+        tta.predict(None, None, batches=[], matrices=[], put=None, gather=None, average="medium")
 
 
 class Lights:
@@ -53,11 +53,11 @@ class Lights:
     def __init__(self):
         rng = np.random.default_rng(0)
         view = geometry.compose(geometry.translation(-200, -100), geometry.rotation(0.4), geometry.scaling(0.1, 0.1))
-        seen = geometry.middle(VIEW) + rng.uniform(-12, 12, (COUNT, 2, 2))
+        positions = geometry.middle(VIEW) + rng.uniform(-12, 12, (COUNT, 2, 2))
         y, x = np.mgrid[: VIEW[0], : VIEW[1]]
-        squares = np.square(np.stack([x, y], -1)[None, :, :, None] - seen[:, None, None]).sum(-1)
+        squares = np.square(np.stack([x, y], -1)[None, :, :, None] - positions[:, None, None]).sum(-1)
         image = np.concatenate([255 * np.exp(-squares / 18), np.zeros((COUNT, *VIEW, 1))], axis=-1)
-        self.points = np.asarray(geometry.move_points(geometry.invert(view), seen))
+        self.points = np.asarray(geometry.move_points(geometry.invert(view), positions))
         self.columns = {
             "image": image.round().astype(np.uint8),
             "view": np.tile(view, (COUNT, 1, 1)),
@@ -91,8 +91,8 @@ def predict(evaluate, warps, *, batch=4, average="mean"):
     return tta.predict(
         devices.evaluate(evaluate),
         {},
-        loader.evaluation(Lights(), np.arange(COUNT), batch=batch),
-        matrices=tta.grid(warps, VIEW, SIZE),
+        batches=loader.evaluation(Lights(), np.arange(COUNT), batch=batch),
+        matrices=tta.grid(warps, VIEW, size=SIZE),
         put=devices.put_batch,
         gather=devices.gather,
         average=average,
@@ -124,16 +124,16 @@ def test_a_median_shrugs_at_a_wild_answer_and_a_mean_does_not():
         "gather": devices.gather,
     }
     rows = Lights()
-    found = {
+    averaged = {
         average: tta.predict(
-            evaluate, {}, loader.evaluation(rows, np.arange(COUNT), batch=4), average=average, **options
+            evaluate, {}, batches=loader.evaluation(rows, np.arange(COUNT), batch=4), average=average, **options
         )["points"]
         for average in ("mean", "median")
     }
-    assert_array_equal(found["median"], rows.points)
-    assert_allclose(found["mean"], rows.points + 100, rtol=1e-5)
+    assert_array_equal(averaged["median"], rows.points)
+    assert_allclose(averaged["mean"], rows.points + 100, rtol=1e-5)
 
 
 def test_no_photo_at_all_is_an_input_error():
     with pytest.raises(errors.InputError, match="no photo"):
-        tta.predict(None, None, [], matrices=np.eye(3)[None], put=None, gather=None)
+        tta.predict(None, None, batches=[], matrices=np.eye(3)[None], put=None, gather=None)

@@ -8,10 +8,10 @@ from scipy import special
 
 from tests.experiment.test_init import MODEL, World
 from tests.programs.test_stages import photos
-from whale_jax.data import predictions, right_whale, splits
+from whale_jax.data import gallery, predictions, right_whale, splits
 from whale_jax.evaluation import calibration, retrieval
 from whale_jax.experiment import build
-from whale_jax.programs import retrieve, train
+from whale_jax.programs import train
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
@@ -139,8 +139,9 @@ def test_a_classifiers_own_answer_is_measured_beside_the_search(ask):
 
 
 def test_rare_whales_are_those_with_few_photos_in_the_gallery():
-    label, gallery = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, -1]), np.array([0, 1, 2, 4, 7])
-    assert retrieve.rare(label, np.array([3, 5, 8]), gallery, few=1).tolist() == [False, True, True]
+    label = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, -1])
+    catalogue = gallery.Gallery(np.array([0, 1, 2, 4, 7]), queries=np.array([3, 5, 8]), unlabelled=np.array([9]))
+    assert gallery.rare(label, catalogue, most=1).tolist() == [False, True, True]
 
 
 def test_the_nearest_photos_are_named_and_measured(ask):
@@ -214,7 +215,7 @@ def test_no_photo_held_out_has_a_say_in_its_own_blend(ask, monkeypatch):
     stage.run(config, folder / "blend")
     features = predictions.load(folder / "features", photos(10), kind="features")
     gallery = [2, 3, 4, 6, 7]
-    score = retrieval.by_photo(features, features[gallery], photos(10).label[gallery], 3)
+    score = retrieval.by_photo(features, features[gallery], label=photos(10).label[gallery], whales=3)
     with np.load(folder / "blend" / "probabilities.npz") as written:
         for rows, fitted_on in (([0, 1, 5], 2), ([8, 9], 3)):  # held out; without a name
             for source in ("neighbours", "blend"):

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import frames, geometry
 from whale_jax.data import predictions, right_whale, splits
+from whale_jax.evaluation.probabilities import normalise, score
 from whale_jax.programs import align, calibrate, crossfit, stack, submit
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
@@ -95,8 +96,8 @@ def test_points_csv_holds_every_photo_and_leaves_unknown_ones_empty(tmp_path):
     assert float(rows[0]["blowhead_y"]) == pytest.approx(data.points[0, 1, 1], abs=0.01)
 
 
-def test_finish_gives_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothing_is_known():
-    p = stack.finish(np.array([[1.0, 0, 0, 0], [np.nan] * 4]), 1e-3)
+def test_normalised_probabilities_have_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothing_is_known():
+    p = normalise(np.array([[1.0, 0, 0, 0], [np.nan] * 4]), floor=1e-3)
     np.testing.assert_allclose(p.sum(1), 1)
     assert p[0].min() == pytest.approx(1e-3, rel=0.01)
     np.testing.assert_allclose(p[1], 0.25)
@@ -231,7 +232,7 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     with np.load(tmp_path / "out" / "probabilities.npz") as written:
         np.testing.assert_allclose(written["network"], true, atol=0.1)
         # Whatever is measured on them later is of a calibration that has not seen them.
-        assert stack.score(written["network"][:400], data.label[:400]).items() <= found["after"].items()
+        assert score(written["network"][:400], data.label[:400]).items() <= found["after"].items()
 
 
 def test_calibration_says_where_nothing_but_the_prior_is_left(monkeypatch, tmp_path):
@@ -266,7 +267,7 @@ def test_score_is_kaggles_log_loss():
     rng = np.random.default_rng(1)
     p = rng.dirichlet(np.ones(5), 40)
     label = rng.integers(0, 5, 40)
-    assert stack.score(p, label)["log_loss"] == pytest.approx(sklearn.log_loss(label, p, labels=range(5)), rel=1e-5)
+    assert score(p, label)["log_loss"] == pytest.approx(sklearn.log_loss(label, p, labels=range(5)), rel=1e-5)
 
 
 def test_configs_are_json(tmp_path):

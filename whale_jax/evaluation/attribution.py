@@ -24,14 +24,14 @@ def windows(size: geometry.Size, *, side: float, step: float) -> np.ndarray:
 
 
 def hide(image: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """A copy of a (h, w, 3) uint8 picture with one box in the picture's mean colour."""
+    """A copy of a (h, w, 3) uint8 picture with a (4,) box of `windows`, in pixels, in the picture's mean colour."""
     y0, y1, x0, x1 = box
     hidden = image.copy()
     hidden[y0:y1, x0:x1] = np.rint(image.mean((0, 1)))
     return hidden
 
 
-def occlusion(drops: np.ndarray, boxes: np.ndarray, size: geometry.Size) -> np.ndarray:
+def occlusion(drops: np.ndarray, boxes: np.ndarray, *, size: geometry.Size) -> np.ndarray:
     """(h, w) what the true whale's probability loses while a pixel is hidden: the mean over the boxes that hide it.
 
     Args:
@@ -62,7 +62,7 @@ def integrated_gradients(
 
 
 def share_inside(saliency: np.ndarray, box: np.ndarray) -> float:
-    """Share of a (h, w) map's positive part that lies in a box (x, y, width, height); NaN where nothing is positive."""
+    """Share of a (h, w) map's positive part inside a box (x, y, width, height) in pixels; NaN if there is none."""
     x, y, width, height = box
     ys, xs = np.mgrid[: saliency.shape[0], : saliency.shape[1]]
     inside = (xs >= x) & (xs < x + width) & (ys >= y) & (ys < y + height)

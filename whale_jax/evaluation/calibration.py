@@ -1,7 +1,7 @@
 """Probabilities that mean what they say: a temperature and a share of the prior, fitted on photos not trained on.
 
 A temperature above 1 undoes over-confidence (Guo et al., arXiv:1706.04599); a share of the prior - how often each whale
-is photographed - is what an answer that knows nothing should be.
+is photographed - is the best answer without any knowledge of the photo.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from scipy import optimize, special
 
 
 class Calibration(NamedTuple):
-    """What is done to probabilities: p -> (1 - weight) p^(1 / temperature) + weight prior, made to sum to 1."""
+    """A calibration: p -> (1 - weight) p^(1 / temperature) + weight prior, made to sum to 1."""
 
     temperature: float
     weight: float
@@ -24,7 +24,7 @@ class Calibration(NamedTuple):
         return (1 - self.weight) * sharpened + self.weight * self.prior
 
 
-def fit(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Calibration:
+def fit(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Calibration:
     """The calibration of least log loss.
 
     Args:
@@ -34,11 +34,11 @@ def fit(p: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Calibration:
     """
 
     def loss(free: np.ndarray) -> float:
-        own = Calibration(np.exp(free[0]), special.expit(free[1]), prior)(p)
-        return -np.log(own[np.arange(len(label)), label]).mean()
+        calibrated = Calibration(np.exp(free[0]), special.expit(free[1]), prior)(p)
+        return -np.log(calibrated[np.arange(len(label)), label]).mean()
 
-    found = optimize.minimize(loss, (0.0, -2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
-    return Calibration(float(np.exp(found.x[0])), float(special.expit(found.x[1])), prior)
+    minimum = optimize.minimize(loss, (0.0, -2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+    return Calibration(float(np.exp(minimum.x[0])), float(special.expit(minimum.x[1])), prior)
 
 
 class Blend(NamedTuple):
@@ -47,29 +47,29 @@ class Blend(NamedTuple):
     power: float
     sharpness: float
 
-    def __call__(self, both: np.ndarray) -> np.ndarray:
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """(n, 2 x whales) probabilities and, beside them, scores -> (n, whales) probabilities."""
-        p, score = np.split(both, 2, axis=1)
+        p, score = np.split(inputs, 2, axis=1)
         return special.softmax(self.power * np.log(np.maximum(p, 1e-12)) + self.sharpness * score, axis=1)
 
 
-def fit_blend(both: np.ndarray, label: np.ndarray, prior: np.ndarray) -> Blend:
+def fit_blend(inputs: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Blend:
     """The blend of least log loss.
 
     Args:
-        both: (n, 2 x whales) probabilities, and scores such as cosines, of photos that neither was learned from.
+        inputs: (n, 2 x whales) probabilities, and scores such as cosines, of photos that neither was learned from.
         label, prior: as for `fit`; the prior is not used.
     """
 
     def loss(free: np.ndarray) -> float:
-        return -np.log(np.maximum(Blend(*np.exp(free))(both)[np.arange(len(label)), label], 1e-12)).mean()
+        return -np.log(np.maximum(Blend(*np.exp(free))(inputs)[np.arange(len(label)), label], 1e-12)).mean()
 
-    found = optimize.minimize(loss, (-0.7, 2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
-    return Blend(*map(float, np.exp(found.x)))
+    minimum = optimize.minimize(loss, (-0.7, 2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+    return Blend(*map(float, np.exp(minimum.x)))
 
 
 class Dirichlet(NamedTuple):
-    """What is done to probabilities after a temperature and a prior: p -> softmax(log p + log p change + bias).
+    """A calibration after one by temperature and prior: p -> softmax(log p + log p change + bias).
 
     Kull et al., arXiv:1910.12656; every whale may borrow from every other. log p has its mean over whales removed.
     """
@@ -90,29 +90,30 @@ class Dirichlet(NamedTuple):
 
     def __call__(self, p: np.ndarray) -> np.ndarray:
         """(n, whales) probabilities, calibrated."""
-        known = _centred(self.base(p))
-        return special.softmax(known + known @ self.change + self.bias, axis=1)
+        log_p = _centred(self.base(p))
+        return special.softmax(log_p + log_p @ self.change + self.bias, axis=1)
 
 
-def fit_dirichlet(p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, penalty: float = 10.0) -> Dirichlet:
+def fit_dirichlet(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray, penalty: float = 10.0) -> Dirichlet:
     """The Dirichlet calibration of least log loss and penalty on its change and bias.
 
-    There are more weights than photos: a heavy penalty leaves the temperature alone, a light one learns the photos by
-    heart. On right whales, with two photos a whale to fit it on, it never paid (log loss 5.11 at 10, 5.09 at infinity).
+    There are more weights than photos: a heavy penalty leaves only the temperature, a light one overfits the photos.
+    On right whales, with two photos a whale to fit it on, it never paid (log loss 5.11 at 10, 5.09 at infinity).
 
     Args:
-        p, label, prior: as for `fit`.
+        p: (n, whales) probabilities.
+        label, prior: as for `fit`.
         penalty: times the sum of squares.
     """
-    base = fit(p, label, prior)
-    known, count = _centred(base(p)), p.shape[1]
+    base = fit(p, label, prior=prior)
+    log_p, count = _centred(base(p)), p.shape[1]
     target = np.eye(count)[label]
 
     def loss(free: np.ndarray) -> tuple[float, np.ndarray]:
         change, bias = free[:-count].reshape(count, count), free[-count:]
-        logits = known + known @ change + bias
+        logits = log_p + log_p @ change + bias
         error = (special.softmax(logits, axis=1) - target) / len(label)
-        slope = np.concatenate([(known.T @ error).ravel(), error.sum(0)]) + 2 * penalty * free
+        slope = np.concatenate([(log_p.T @ error).ravel(), error.sum(0)]) + 2 * penalty * free
         return -(special.log_softmax(logits, axis=1) * target).sum() / len(label) + penalty * (free**2).sum(), slope
 
     start = np.zeros(count * (count + 1))
@@ -121,30 +122,33 @@ def fit_dirichlet(p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, penalt
 
 
 def _centred(p: np.ndarray) -> np.ndarray:
-    known = np.log(p)
-    return known - known.mean(1, keepdims=True)
+    """(n, whales) log p less its mean over whales."""
+    log_p = np.log(p)
+    return log_p - log_p.mean(1, keepdims=True)
 
 
 METHODS = {"temperature": fit, "dirichlet": fit_dirichlet}
 
 
 def cross_fit(
-    method: Callable, p: np.ndarray, label: np.ndarray, prior: np.ndarray, *, group: np.ndarray, num_subfolds: int = 5
+    method: Callable, p: np.ndarray, *, label: np.ndarray, prior: np.ndarray, group: np.ndarray, num_subfolds: int = 5
 ) -> np.ndarray:
     """(n, whales) probabilities, each calibrated by a fit on photos of other groups.
 
     Args:
-        method: one of METHODS.
-        p, label, prior: as for `fit`.
+        method: one of METHODS, or any other (p, label, prior=) -> function of p.
+        p: (n, whales) probabilities.
+        label, prior: as for `fit`.
         group: (n,) int, equal for photos that belong together; two or more.
-        num_subfolds: that the groups are cut into, if there are as many.
+        num_subfolds: number of subfolds that the groups are cut into, if there are as many groups.
     """
     number = np.unique(group, return_inverse=True)[1]
-    part = number % min(num_subfolds, number.max() + 1)
-    found = np.zeros((len(p), len(prior)))
-    for i in np.unique(part):
-        found[part == i] = method(p[part != i], label[part != i], prior)(p[part == i])
-    return found
+    subfold = number % min(num_subfolds, number.max() + 1)
+    calibrated = np.zeros((len(p), len(prior)))
+    for i in np.unique(subfold):
+        fitted = method(p[subfold != i], label[subfold != i], prior=prior)
+        calibrated[subfold == i] = fitted(p[subfold == i])
+    return calibrated
 
 
 def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> float:
@@ -165,5 +169,5 @@ def reliability(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> tuple[np.
     """(bins,) mean confidence, accuracy and share of photos of bins of (almost) equally many photos."""
     confidence, right = p.max(1), p.argmax(1) == label
     bins = bins or int(np.clip(len(label) // 100, 1, 15))
-    parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(label)))
-    return tuple(np.array([[confidence[i].mean(), right[i].mean(), len(i) / len(label)] for i in parts]).T)
+    rows = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(label)))
+    return tuple(np.array([[confidence[i].mean(), right[i].mean(), len(i) / len(label)] for i in rows]).T)

@@ -1,7 +1,7 @@
-"""Whose is the nearest picture? Embeddings of queries against a gallery, by cosine.
+"""Search by embeddings: queries against a gallery, by cosine.
 
 Embeddings are (n, D) and need not have length 1. Nothing here takes memory for queries times gallery: `nearest` goes
-through both in blocks, and what ranks a whole gallery does so for some queries at a time.
+through both in blocks, and functions that rank a whole gallery do so for some queries at a time.
 """
 
 import jax
@@ -21,39 +21,39 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def nearest(queries: np.ndarray, gallery: np.ndarray, k: int, *, block: int = 16384) -> tuple[np.ndarray, np.ndarray]:
+def nearest(queries: np.ndarray, gallery: np.ndarray, *, k: int, block: int = 16384) -> tuple[np.ndarray, np.ndarray]:
     """The k most similar rows of the gallery for each query, most similar first.
 
     Args:
         queries: (Q, D).
-        gallery: (N, D), k or more; any number, since only `block` rows of it are looked at at once.
-        k: rows to find.
+        gallery: (N, D), k rows or more.
+        k: number of rows to find.
         block: rows of the gallery compared at once.
 
     Returns:
         (Q, k) cosines and (Q, k) rows of the gallery.
     """
-    asked = [jnp.asarray(part) for part in np.split(unit(queries), range(AT_ONCE, len(queries), AT_ONCE))]
-    best = [(jnp.full((len(part), k), -jnp.inf), jnp.full((len(part), k), -1)) for part in asked]
+    chunks = [jnp.asarray(chunk) for chunk in np.split(unit(queries), range(AT_ONCE, len(queries), AT_ONCE))]
+    best = [(jnp.full((len(chunk), k), -jnp.inf), jnp.full((len(chunk), k), -1)) for chunk in chunks]
     for first in range(0, len(gallery), block):
-        part = unit(gallery[first : first + block])
-        padded = jnp.asarray(np.resize(part, (block, part.shape[1])) if len(gallery) > block else part)
-        best = [_better(one, own, padded, first, len(part)) for one, own in zip(best, asked, strict=True)]
+        rows = unit(gallery[first : first + block])
+        padded = jnp.asarray(np.resize(rows, (block, rows.shape[1])) if len(gallery) > block else rows)
+        best = [_better(top, chunk, padded, first, len(rows)) for top, chunk in zip(best, chunks, strict=True)]
     return tuple(np.concatenate(column) for column in zip(*best, strict=True))
 
 
 @jax.jit
-def _better(best, queries, part, first, count):
-    """The k best so far, and of the first `count` rows of another part of the gallery."""
-    rows = jnp.arange(len(part))
-    cosines = jnp.where(rows < count, jnp.matmul(queries, part.T, precision="highest"), -jnp.inf)
-    found, which = jax.lax.top_k(cosines, min(best[0].shape[1], len(part)))
-    both = jnp.concatenate([best[0], found], axis=1), jnp.concatenate([best[1], which + first], axis=1)
-    cosines, place = jax.lax.top_k(both[0], best[0].shape[1])
-    return cosines, jnp.take_along_axis(both[1], place, axis=1)
+def _better(best, queries, block, first, count):
+    """(Q, k) cosines and rows of the k best so far and of the first `count` rows of another block of the gallery."""
+    rows = jnp.arange(len(block))
+    cosines = jnp.where(rows < count, jnp.matmul(queries, block.T, precision="highest"), -jnp.inf)
+    top, columns = jax.lax.top_k(cosines, min(best[0].shape[1], len(block)))
+    candidates = jnp.concatenate([best[1], columns + first], axis=1)
+    cosines, place = jax.lax.top_k(jnp.concatenate([best[0], top], axis=1), best[0].shape[1])
+    return cosines, jnp.take_along_axis(candidates, place, axis=1)
 
 
-def by_photo(queries: np.ndarray, gallery: np.ndarray, label: np.ndarray, whales: int) -> np.ndarray:
+def by_photo(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int) -> np.ndarray:
     """(Q, whales) cosine of each query and each whale's most similar photo; -1 of whales that the gallery lacks.
 
     Args:
@@ -63,77 +63,84 @@ def by_photo(queries: np.ndarray, gallery: np.ndarray, label: np.ndarray, whales
         whales: their number.
     """
     order = np.argsort(label, kind="stable")
-    there, first = np.unique(label[order], return_index=True)
+    present, first = np.unique(label[order], return_index=True)
     sorted_gallery, scores = unit(gallery[order]), np.full((len(queries), whales), -1, np.float32)
     for start in range(0, len(queries), QUERIES):
         cosines = unit(queries[start : start + QUERIES]) @ sorted_gallery.T
-        scores[start : start + QUERIES, there] = np.maximum.reduceat(cosines, first, axis=1)
+        scores[start : start + QUERIES, present] = np.maximum.reduceat(cosines, first, axis=1)
     return scores
 
 
-def by_prototype(queries: np.ndarray, gallery: np.ndarray, label: np.ndarray, whales: int) -> np.ndarray:
+def by_prototype(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int) -> np.ndarray:
     """(Q, whales) cosine of each query and each whale's mean photo; -1 of whales that the gallery lacks."""
     prototypes, vectors = np.zeros((whales, gallery.shape[1]), np.float32), unit(gallery)
     np.add.at(prototypes, label, vectors)
-    there = np.bincount(label, minlength=whales) > 0
-    return np.where(there, unit(queries) @ unit(prototypes).T, -1)
+    present = np.bincount(label, minlength=whales) > 0
+    return np.where(present, unit(queries) @ unit(prototypes).T, -1)
 
 
 def average_precision(
-    queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray
+    queries: np.ndarray, gallery: np.ndarray, *, query_label: np.ndarray, label: np.ndarray
 ) -> np.ndarray:
     """(Q,) mean, over the gallery's photos of a query's whale, of the precision down to each; 0 without any."""
-    vectors, found = unit(gallery), np.zeros(len(queries))
+    vectors, average = unit(gallery), np.zeros(len(queries))
     for start in range(0, len(queries), QUERIES):
-        part = slice(start, start + QUERIES)
-        order = np.argsort(-(unit(queries[part]) @ vectors.T), axis=1, kind="stable")
-        right = label[order] == query_label[part, None]
+        rows = slice(start, start + QUERIES)
+        order = np.argsort(-(unit(queries[rows]) @ vectors.T), axis=1, kind="stable")
+        right = label[order] == query_label[rows, None]
         precision = np.cumsum(right, axis=1) / np.arange(1, len(label) + 1)
-        found[part] = (precision * right).sum(1) / np.maximum(right.sum(1), 1)
-    return found
+        average[rows] = (precision * right).sum(1) / np.maximum(right.sum(1), 1)
+    return average
 
 
 def verification(
-    queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray, *, pairs: int = 10**6
+    queries: np.ndarray, gallery: np.ndarray, *, query_label: np.ndarray, label: np.ndarray, pairs: int = 10**6
 ) -> float:
     """Area under the ROC curve of "the same whale?" over pairs of a query and a photo of the gallery.
 
     Args:
         queries, gallery, query_label, label: (Q, D), (N, D), (Q,) and (N,).
-        pairs: the largest number of pairs looked at; of more, so many are drawn.
+        pairs: the largest number of pairs compared; if there are more, as many are drawn.
     """
-    every = len(queries) * len(gallery)
-    number = np.arange(every) if every <= pairs else np.random.default_rng(0).integers(0, every, pairs)
+    total = len(queries) * len(gallery)
+    number = np.arange(total) if total <= pairs else np.random.default_rng(0).integers(0, total, pairs)
     q, g = np.divmod(number, len(gallery))
     same = query_label[q] == label[g]
     if same.all() or not same.any():
         return float("nan")
-    a, b, parts = unit(queries), unit(gallery), range(0, len(number), AT_ONCE)
-    cosines = [np.einsum("nd,nd->n", a[q[i : i + AT_ONCE]], b[g[i : i + AT_ONCE]]) for i in parts]
+    a, b, starts = unit(queries), unit(gallery), range(0, len(number), AT_ONCE)
+    cosines = [np.einsum("nd,nd->n", a[q[i : i + AT_ONCE]], b[g[i : i + AT_ONCE]]) for i in starts]
     return float(roc_auc_score(same, np.concatenate(cosines)))
 
 
 def rejection(
-    known: np.ndarray, unknown: np.ndarray, known_group: np.ndarray, unknown_group: np.ndarray, *, parts: int = 5
+    score: np.ndarray,
+    unknown_score: np.ndarray,
+    *,
+    group: np.ndarray,
+    unknown_group: np.ndarray,
+    num_subfolds: int = 5,
 ) -> dict[str, float]:
-    """How well a score tells photos of known whales from those of strangers: AUROC, and balanced accuracy.
+    """How well a score separates photos of known whales from those of unknown ones: AUROC, and balanced accuracy.
 
     Args:
-        known, unknown: (K,) and (U,) scores, such as the cosine of the nearest photo: high where a whale is known.
-        known_group, unknown_group: (K,) and (U,) int, equal for photos that belong together.
-        parts: that the groups are cut into: a photo is judged by the threshold that suits the other parts best.
+        score, unknown_score: (K,) and (U,), such as the cosine of the nearest photo: high where a whale is known.
+        group, unknown_group: (K,) and (U,) int, equal for photos that belong together.
+        num_subfolds: number of subfolds that the groups are cut into. A photo is judged by the threshold that suits
+            the other subfolds best.
     """
-    score, truth = np.concatenate([known, unknown]), np.arange(len(known) + len(unknown)) < len(known)
-    numbers = [np.unique(group, return_inverse=True)[1] for group in (known_group, unknown_group)]
-    part, accepted = np.concatenate(numbers) % parts, np.zeros(len(score), bool)
-    for i in np.unique(part):
-        accepted[part == i] = score[part == i] >= threshold(score[part != i], truth[part != i])
+    truth = np.arange(len(score) + len(unknown_score)) < len(score)
+    score = np.concatenate([score, unknown_score])
+    numbers = [np.unique(side, return_inverse=True)[1] for side in (group, unknown_group)]
+    subfold, accepted = np.concatenate(numbers) % num_subfolds, np.zeros(len(score), bool)
+    for i in np.unique(subfold):
+        accepted[subfold == i] = score[subfold == i] >= threshold(score[subfold != i], truth[subfold != i])
     balanced = (accepted[truth].mean() + (~accepted[~truth]).mean()) / 2
     return {"unknown_auroc": float(roc_auc_score(truth, score)), "unknown_balanced": float(balanced)}
 
 
 def threshold(score: np.ndarray, truth: np.ndarray) -> float:
-    """The least (n,) score to accept for the highest balanced accuracy of what is true (n,) bool."""
+    """The least of the (n,) scores to accept, for the highest balanced accuracy in telling the (n,) bool `truth`."""
     order = np.argsort(score, kind="stable")
     right = truth[order]
     refused = np.concatenate([[0], np.cumsum(~right)]) / max((~right).sum(), 1)  # of the false, if the first i are
@@ -149,12 +156,12 @@ def spread(vectors: np.ndarray) -> float:
 
 
 def score(
-    queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray, *, whales: int
+    queries: np.ndarray, gallery: np.ndarray, *, query_label: np.ndarray, label: np.ndarray, whales: int
 ) -> dict[str, float]:
-    """What a gallery says of queries: CMC at 1 and 5 by the nearest photo and by prototypes, mAP, AUROC, spread.
+    """The metrics of a search: CMC at 1 and 5 by the nearest photo and by prototypes, mAP, AUROC, spread.
 
-    Queries of whales that the gallery lacks are left out: nobody could find them. Without any other, only the spread of
-    the embeddings is measured.
+    Queries of whales that the gallery lacks are left out: no search could find them. If no query is left, only the
+    spread of the embeddings is measured.
 
     Args:
         queries, gallery: (Q, D) and (N, D) embeddings.
@@ -165,24 +172,33 @@ def score(
     queries, query_label = queries[answerable], query_label[answerable]
     if not len(queries):
         return {"spread": spread(gallery)}
-    known = queries, gallery, label, whales
-    found = named(by_photo(*known), query_label) | named(by_prototype(*known), query_label, "prototype_")
-    return found | likeness(queries, gallery, query_label, label)
-
-
-def named(scores: np.ndarray, label: np.ndarray, name: str = "") -> dict[str, float]:
-    """CMC at 1 and 5 of (Q, whales) scores, each called by `name` and "top1" or "top5"."""
-    return {f"{name}top{k}": float(metrics.top_k(scores, label, k).mean()) for k in (1, 5)}
-
-
-def likeness(queries: np.ndarray, gallery: np.ndarray, query_label: np.ndarray, label: np.ndarray) -> dict[str, float]:
-    """What embeddings are worth, whichever way a whale is named by them: mAP, AUROC and spread; see `score`.
-
-    Of photos that are all of one whale there is no AUROC.
-    """
-    auroc = verification(queries, gallery, query_label, label)
+    catalogue = {"label": label, "whales": whales}
     return {
-        "map": float(average_precision(queries, gallery, query_label, label).mean()),
+        **cmc(by_photo(queries, gallery, **catalogue), query_label),
+        **cmc(by_prototype(queries, gallery, **catalogue), query_label, prefix="prototype_"),
+        **likeness(queries, gallery, query_label=query_label, label=label),
+    }
+
+
+def cmc(scores: np.ndarray, label: np.ndarray, *, prefix: str = "") -> dict[str, float]:
+    """The cumulative match characteristic of (Q, whales) scores at 1 and 5, as "top1" and "top5" behind the prefix."""
+    return {f"{prefix}top{k}": float(metrics.top_k(scores, label, k).mean()) for k in (1, 5)}
+
+
+def likeness(
+    queries: np.ndarray, gallery: np.ndarray, *, query_label: np.ndarray, label: np.ndarray
+) -> dict[str, float]:
+    """The metrics of embeddings that depend on no way to name a whale: mAP, AUROC and spread.
+
+    Photos that are all of one whale have no AUROC.
+
+    Args:
+        queries, gallery: (Q, D) and (N, D) embeddings.
+        query_label, label: (Q,) and (N,) their whales.
+    """
+    auroc = verification(queries, gallery, query_label=query_label, label=label)
+    return {
+        "map": float(average_precision(queries, gallery, query_label=query_label, label=label).mean()),
         **({} if np.isnan(auroc) else {"auroc": auroc}),
         "spread": spread(np.concatenate([queries, gallery])),
     }

@@ -1,7 +1,7 @@
 """Test-time augmentation (post, section 4.3.1): warp, predict, map back, average.
 
-A task's predictions of points are in pixels of the photo already, whatever matrix made the network's input; so
-mapping back is done where the matrix is known, and here only the averaging is left.
+A task predicts points in pixels of the photo, whatever matrix made the network's input. So the task maps them back,
+and only the averaging is done here.
 """
 
 import itertools
@@ -27,7 +27,7 @@ OPERATIONS = {
 }
 
 
-def grid(warps: Mapping[str, Sequence[float]], source: geometry.Size, size: geometry.Size) -> np.ndarray:
+def grid(warps: Mapping[str, Sequence[float]], source: geometry.Size, *, size: geometry.Size) -> np.ndarray:
     """(K, 3, 3) matrices from a picture of size `source` to a network input of `size`: every combination.
 
     Args:
@@ -45,8 +45,8 @@ def grid(warps: Mapping[str, Sequence[float]], source: geometry.Size, size: geom
 def predict(
     evaluate: Callable[[Any, dict], tuple],
     state: Any,
-    batches: Iterable[dict],
     *,
+    batches: Iterable[dict],
     matrices: np.ndarray,
     put: Callable[[dict], dict],
     gather: Callable[[dict], dict],
@@ -61,16 +61,16 @@ def predict(
         matrices: (K, 3, 3) warps from `grid`.
         put: host batch -> device batch.
         gather: device predictions -> host predictions.
-        average: "mean", as the post, or "median", which a few wild answers do not move.
+        average: "mean", as in the post, or "median", which a few outliers do not move.
     """
     combine = registry.lookup("average", AVERAGES, average)
-    found = []
+    averaged = []
     for batch in batches:
-        keep = batch["mask"] > 0
+        mask = batch["mask"] > 0
         warped = [
-            gather(evaluate(state, put({**batch, "warp": np.broadcast_to(m, (len(keep), 3, 3))}))[1]) for m in matrices
+            gather(evaluate(state, put({**batch, "warp": np.broadcast_to(m, (len(mask), 3, 3))}))[1]) for m in matrices
         ]
-        found.append({name: combine([w[name][keep] for w in warped], axis=0) for name in warped[0]})
-    if not found:
+        averaged.append({name: combine([w[name][mask] for w in warped], axis=0) for name in warped[0]})
+    if not averaged:
         raise errors.InputError("no photo to predict")
-    return {name: np.concatenate([f[name] for f in found]) for name in found[0]}
+    return {name: np.concatenate([batch[name] for batch in averaged]) for name in averaged[0]}

@@ -227,6 +227,6 @@ def measured(
         others = others[label[others] >= 0]
         if np.isin(label[rows], label[others]).any():
             known = predict(network, data, others, batch=batch)[1]["features"]
-            labels = label[rows], label[others]
-            found |= retrieval.score(said["features"], known, *labels, whales=len(data.photos.whales))
+            labels = {"query_label": label[rows], "label": label[others]}
+            found |= retrieval.score(said["features"], known, **labels, whales=len(data.photos.whales))
     return found, said

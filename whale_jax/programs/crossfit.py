@@ -98,7 +98,7 @@ def check(config: ConfigDict) -> None:
         what = "leaves nothing that no network has seen, which is what a cross-fit is for: use the program 'train'"
         raise errors.InputError(f"a training on {'guessed labels' if config.inputs.labels else 'every photo'} {what}")
     train.check(subfold_config(config, 0))
-    tta.grid(config.tta, (2, 2), (2, 2))
+    tta.grid(config.tta, (2, 2), size=(2, 2))
     registry.lookup("average", tta.AVERAGES, config.average)
     registry.lookup("weights", build.WEIGHTS, config.weights)
 
@@ -120,13 +120,13 @@ def networks(folder: Path) -> list[Path]:
 
 def predict(network: Network, data: Data, rows: np.ndarray, *, config: ConfigDict) -> dict[str, np.ndarray]:
     """Predictions for `rows`, averaged over the warps of test-time augmentation."""
-    matrices = tta.grid(config.tta, data.view.images.shape[1:3], tuple(config.size))
+    matrices = tta.grid(config.tta, data.view.images.shape[1:3], size=tuple(config.size))
     batches = loader.evaluation(data.examples, rows, batch=config.batch)
     with progress.bar(len(rows), what=f"predict by {len(matrices)} warps", unit="photos") as bar:
         return tta.predict(
             network.evaluate,
             network.state,
-            counted(batches, bar),
+            batches=counted(batches, bar),
             matrices=matrices,
             put=network.parallel.put_batch,
             gather=network.parallel.gather,

@@ -88,7 +88,7 @@ def look(network: build.Network, data: build.Data, row: int, *, boxes, gradients
     return Saliency(
         image=image,
         box=np.asarray(geometry.move_box(data.view.matrices[row], data.photos.box[row])),
-        occlusion=attribution.occlusion(p[0] - p[1:], boxes, image.shape[:2]),
+        occlusion=attribution.occlusion(p[0] - p[1:], boxes, size=image.shape[:2]),
         gradients=gradients(row),
         title=f"{data.photos.name[row]}: {p[0]:.2%}",
     )

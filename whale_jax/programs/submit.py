@@ -1,4 +1,4 @@
-"""submission.csv: a probability for every whale on every photo that is asked about, as the competition had it."""
+"""submission.csv: a probability of every whale for every photo of the sample submission, as in the competition."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import probabilities, right_whale, splits, tables
 from whale_jax.evaluation import caveats
-from whale_jax.programs import stack
+from whale_jax.evaluation.probabilities import normalise, score
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.program import Program
@@ -29,38 +29,34 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes submission.csv and, for people, likeliest.csv into workdir.
 
     Rows and columns are those of the sample submission; without one, all unlabelled photos and all whales by name.
-    The metrics are of photos validated on, each answered by what was fitted on others; of the best of several sources,
-    they flatter by as much as that choice does.
+    The metrics are of the photos validated on, whose probabilities were fitted on others. Where the best of several
+    sources is taken, they flatter by as much as that choice does.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    made = finished_runs.read(config.inputs.probabilities)
-    floor = 0.0 if made.result["program"] == "calibrate" else config.floor
-    choices = probabilities.load(made.folder, photos)
-    if config.source not in ("best", *choices):
-        raise errors.unknown("source of probabilities", config.source, ["best", *choices])
-    sources = list(choices) if config.source == "best" else [config.source]
+    stage = finished_runs.read(config.inputs.probabilities)
+    floor = 0.0 if stage.result["program"] == "calibrate" else config.floor
+    arrays = probabilities.load(stage.folder, photos)
+    if config.source not in ("best", *arrays):
+        raise errors.unknown("source of probabilities", config.source, ["best", *arrays])
+    sources = list(arrays) if config.source == "best" else [config.source]
     rows_of_fold = splits.measured_rows if len(sources) > 1 else splits.valid_rows
-    metrics = scores(choices, sources, photos.label, rows_of_fold(split, config.fold), floor=floor)
+    valid = rows_of_fold(split, config.fold)
+    label = photos.label[valid]
+    metrics = {name: score(arrays[name][valid], label, floor=floor) if len(valid) else {} for name in sources}
     source = min(metrics, key=lambda name: metrics[name].get("log_loss", 0))
-    asked = photos.asked or tuple(photos.name[photos.label < 0].tolist())
-    answers = rows_of(asked, photos, choices[source])
-    unseen = [name for name, p in zip(asked, answers, strict=True) if not np.isfinite(p).all()]
+    names = photos.asked or tuple(photos.name[photos.label < 0].tolist())
+    answers = rows_of(names, photos, p=arrays[source])
+    unseen = [name for name, p in zip(names, answers, strict=True) if not np.isfinite(p).all()]
     if unseen:
         logging.warning("nothing is known of %d photos, such as %s: any whale is as likely", len(unseen), unseen[0])
-    rows = dict(zip(asked, stack.finish(answers, floor), strict=True))
-    cells = ([name, *(f"{value:.6g}" for value in p)] for name, p in rows.items())
-    tables.write(workdir / "submission.csv", ["Image", *photos.whales], cells)
-    columns = [
-        f"{what}_{i + 1}" for i in range(min(LIKELIEST, len(photos.whales))) for what in ("whale", "probability")
-    ]
-    tables.write(workdir / "likeliest.csv", ["Image", *columns], ([n, *likeliest(p, photos)] for n, p in rows.items()))
+    write(workdir, photos, rows=dict(zip(names, normalise(answers, floor=floor), strict=True)))
     return {
         "split": split.hash,
         "source": source,
         "chosen_from": sources,
         "floor": floor,
-        "rows": len(asked),
+        "rows": len(names),
         "unseen": unseen,
         "metrics": metrics[source],
         "caveats": caveats.of_names(source, metrics[source]["log_loss"], whales=len(photos.whales))
@@ -69,18 +65,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def scores(
-    probabilities: Mapping[str, np.ndarray],
-    sources: Sequence[str],
-    label: np.ndarray,
-    rows: np.ndarray,
-    *,
-    floor: float,
-) -> dict[str, dict[str, float]]:
-    """Log loss and top-k of each source over `rows`, of (N, whales) probabilities and (N,) labels; {} without rows."""
-    if not len(rows):
-        return {name: {} for name in sources}
-    return {name: stack.score(probabilities[name][rows], label[rows], floor=floor) for name in sources}
+def write(workdir: Path, photos: right_whale.Photos, *, rows: Mapping[str, np.ndarray]) -> None:
+    """Writes submission.csv and likeliest.csv from the (whales,) probabilities of each photo, by its name."""
+    cells = ([name, *(f"{value:.6g}" for value in p)] for name, p in rows.items())
+    tables.write(workdir / "submission.csv", ["Image", *photos.whales], cells)
+    count = min(LIKELIEST, len(photos.whales))
+    columns = [f"{kind}_{i + 1}" for i in range(count) for kind in ("whale", "probability")]
+    cells = ([name, *likeliest(p, photos)] for name, p in rows.items())
+    tables.write(workdir / "likeliest.csv", ["Image", *columns], cells)
 
 
 def likeliest(p: np.ndarray, photos: right_whale.Photos) -> list[str]:
@@ -88,11 +80,11 @@ def likeliest(p: np.ndarray, photos: right_whale.Photos) -> list[str]:
     return [cell for i in np.argsort(-p, kind="stable")[:LIKELIEST] for cell in (photos.whales[i], f"{p[i]:.4f}")]
 
 
-def rows_of(asked: Sequence[str], photos: right_whale.Photos, probabilities: np.ndarray) -> np.ndarray:
-    """(asked, whales) of (N, whales) probabilities; NaN for a photo that was left out when they were imported."""
+def rows_of(names: Sequence[str], photos: right_whale.Photos, *, p: np.ndarray) -> np.ndarray:
+    """(n, whales) of the (N, whales) probabilities `p`, for n names; NaN for a photo that the import left out."""
     row = {name: i for i, name in enumerate(photos.name.tolist())}
-    nothing = np.full((1, len(photos.whales)), np.nan)
-    return np.concatenate([probabilities, nothing])[[row.get(name, -1) for name in asked]]
+    unknown = np.full((1, len(photos.whales)), np.nan)
+    return np.concatenate([p, unknown])[[row.get(name, -1) for name in names]]
 
 
 def check(config: ConfigDict) -> None:

@@ -208,7 +208,7 @@ def final_metrics(
     if config.task.name in NAMING and config.num_subfolds == 0 and len(np.unique(group)) > 1:
         prior = splits.prior(data.photos, data.split, config.fold)
         p = np.asarray(jax.nn.softmax(said["logits"]), np.float64)
-        p = calibration.cross_fit(calibration.fit, p, label, prior, group=group)
+        p = calibration.cross_fit(calibration.fit, p, label=label, prior=prior, group=group)
         found["calibrated"] = float(-np.log(p[np.arange(len(rows)), label]).mean())
     return found
 

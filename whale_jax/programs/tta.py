@@ -86,7 +86,7 @@ def choose(config: ConfigDict, network_config: ConfigDict, *, folder: Path, data
 def check(config: ConfigDict) -> None:
     """Raises InputError where a grid has another number of warps than its name says."""
     for name, grid in config.grids.items():
-        if str(count := len(tta.grid(grid, (2, 2), (2, 2)))) != name:
+        if str(count := len(tta.grid(grid, (2, 2), size=(2, 2)))) != name:
             raise errors.InputError(f"config.grids: the grid {name!r} has {count} warps")
 
 
