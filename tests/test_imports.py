@@ -28,6 +28,7 @@ FILES = (
     "whale_jax/runtime/storage.py",
     "whale_jax/data/",
     "whale_jax/train/checkpoint.py",
+    "whale_jax/train/integrity.py",
     "whale_jax/train/log.py",
     "whale_jax/workflow/",
     "whale_jax/experiment/",

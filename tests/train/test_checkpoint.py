@@ -31,7 +31,7 @@ def folder(tmp_path):
     """Three steps were written, of which the first is the best: it and the last two are there."""
     checkpoints = opened(tmp_path / "checkpoints")
     for step, rating in ((3, 1.0), (6, 2.0), (9, 3.0), (12, 4.0)):
-        checkpoints.save(state(step), rating, {"seconds": step})
+        checkpoints.save(state(step), rating, progress={"seconds": step})
     checkpoints.close()
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()) == ["12", "3", "9"]
     return tmp_path / "checkpoints"
@@ -45,7 +45,7 @@ def test_of_a_training_that_is_done_the_last_and_the_best_are_left(folder):
     assert_is(restored(folder), 12)
     assert_is(restored(folder, best=True), 3)
     with contextlib.closing(opened(folder)) as checkpoints:
-        checkpoints.save(state(15), 0.5, {"seconds": 15})  # the best and the last at once
+        checkpoints.save(state(15), 0.5, progress={"seconds": 15})  # the best and the last at once
         checkpoints.prune()
     assert [path.name for path in folder.iterdir() if path.name.isdigit()] == ["15"]
 
@@ -110,6 +110,17 @@ def test_the_last_and_the_best_come_back(folder):
     assert_is(restored(folder, best=True), 3)
 
 
+@pytest.mark.parametrize(("best", "step"), [(True, 3), (False, 12)])
+def test_variables_come_back_whatever_the_optimiser_was(folder, best, step):
+    other = state(0)._replace(opt_state={"nu": jnp.zeros(7)})
+    with contextlib.closing(opened(folder)) as checkpoints:
+        with pytest.raises(errors.InputError, match="is of another network"):
+            checkpoints.restore(other)
+        restored, lines = checkpoints.variables(other, best=best)
+    jax.tree.map(np.testing.assert_array_equal, restored, other._replace(params=state(step).params))
+    assert not lines
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_run_goes_on_from_the_step_before_a_damaged_one(folder, damage, monkeypatch):
     said = []
@@ -122,7 +133,7 @@ def test_a_run_goes_on_from_the_step_before_a_damaged_one(folder, damage, monkey
     assert str(folder / "12") in line
     assert not (folder / "12").exists()
     checkpoints = opened(folder)
-    checkpoints.save(state(12), 0.5, {"seconds": 12})  # the run comes there again
+    checkpoints.save(state(12), 0.5, progress={"seconds": 12})  # the run comes there again
     checkpoints.close()
     assert_is(restored(folder), 12)
     assert_is(restored(folder, best=True), 12)
@@ -186,7 +197,7 @@ def test_a_digit_changed_beside_the_arrays_is_noticed(folder):
 
 def test_what_was_the_best_before_a_damaged_best_one_is_still_there(folder):
     checkpoints = opened(folder)
-    checkpoints.save(state(15), 0.5, {"seconds": 15})
+    checkpoints.save(state(15), 0.5, progress={"seconds": 15})
     checkpoints.close()
     flip(folder / "15")
     assert_is(resumed(folder), 12)
@@ -198,7 +209,7 @@ def test_a_rating_that_is_not_finite_is_never_the_best(tmp_path, maximise):
     checkpoints = checkpoint.Checkpoints(tmp_path / "checkpoints", maximise=maximise)
     ratings = float("nan"), 1.0, float("nan"), float("inf") if maximise else -float("inf")
     for step, rating in enumerate(ratings, start=1):
-        checkpoints.save(state(step), rating, {"seconds": step})
+        checkpoints.save(state(step), rating, progress={"seconds": step})
         assert_is(checkpoints.restore(state(0), best=True), min(step, 2))
     checkpoints.close()
 
@@ -215,14 +226,14 @@ def test_where_no_checkpoint_can_be_read_all_of_them_stay(folder):
     """It may be the memory that fails, or the network."""
     for step in ("3", "9", "12"):
         flip(folder / step)
-    with pytest.raises(errors.InputError, match=r"(?s)/12 is damaged, .*/9 is damaged, .*/3 is damaged, .*begin anew"):
+    with pytest.raises(errors.InputError, match=r"(?s)/12 is damaged, .*/9 is damaged, .*/3 is damaged, .*begin again"):
         resumed(folder)
     assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3", "9"]
 
 
 def test_a_step_that_was_not_rated_is_the_last_and_never_the_best(folder):
     checkpoints = opened(folder)
-    checkpoints.save(state(14), None, {"seconds": 14})
+    checkpoints.save(state(14), None, progress={"seconds": 14})
     checkpoints.close()
     assert_is(resumed(folder), 14)
     assert_is(restored(folder, best=True), 3)
@@ -235,10 +246,10 @@ def test_a_full_disk_is_said_and_what_was_saved_before_stays(tmp_path):
         pytest.skip("a small disk can be mounted by root only")
     try:
         checkpoints = opened(disk / "checkpoints")
-        checkpoints.save(state(3), 1.0, {"seconds": 3})
+        checkpoints.save(state(3), 1.0, progress={"seconds": 3})
         assert_is(checkpoints.restore(state(0)), 3)
         (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free))
-        checkpoints.save(state(6), 1.0, {"seconds": 6})
+        checkpoints.save(state(6), 1.0, progress={"seconds": 6})
         with pytest.raises(errors.InputError, match=f"no space left for {disk}"):
             checkpoints.restore(state(0))
         with pytest.raises(errors.InputError, match=f"no space left for {disk}"):

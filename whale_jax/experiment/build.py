@@ -196,7 +196,7 @@ def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = Tru
     apart = {"accumulate": 1, "remat": False, "devices": 0}  # of training alone; batches of it may be of any size
     network = build(ConfigDict({**config, **apart}), classes=classes)
     with opened(network.task, workdir) as checkpoints:
-        state, _ = checkpoints.restore(network.parallel.put_state(network.state), best=best)
+        state, _ = checkpoints.variables(network.parallel.put_state(network.state), best=best)
     return network._replace(state=state)
 
 

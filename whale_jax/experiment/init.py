@@ -82,7 +82,7 @@ def load(network: Network, config: ConfigDict, data: Data, learned: np.ndarray) 
         if config.init == "grown":
             old = model_of(there.model, network.task.outputs)
             return network._replace(state=grown(network, old, config, data, learned, checkpoints))
-        state, lines = checkpoints.variables(network.state, fitting=config.init == "partial")
+        state, lines = checkpoints.variables(network.state, partial=config.init == "partial")
     if lines:
         what = f"of {folder} was taken what fits, but for (- what it holds, + what begins anew):"
         logging.warning("%s", "\n".join([what, *errors.first(lines)]))

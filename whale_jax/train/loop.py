@@ -124,7 +124,7 @@ def fit(
                 _expect_finite(state, step)
             # What the log has not seen yet is said by the run that goes on, as if it had never ended.
             status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, _fetch(pending, step))}
-            saved.save(parallel.put_state(state), rating, status)
+            saved.save(parallel.put_state(state), rating, progress=status)
             if stopping:
                 raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
         saved.prune()
