@@ -1,5 +1,6 @@
 """The command line: what a person got wrong comes back as one message and exit code 2."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from whale_jax import main
 from whale_jax.runtime import preemption
-from whale_jax.workflow import overview
+from whale_jax.workflow import overview, stage
 
 ROOT = Path(__file__).parents[1]
 CLASSIFIER, DEMO = "--config=configs/classifier.py", "--config=configs/demo.py"
@@ -32,7 +33,7 @@ CASES = {
     "flag": ([CLASSIFIER, "--wrokdir=x"], ["Unknown command line flag 'wrokdir'", "workdir"]),
     "shard": ([DEMO, "--shard=8/8"], ["'8/8' is no shard: 0/8 to 7/8 are eight of them"]),
     "shards of hosts": ([DEMO, "--shard=0/8", "--distributed=auto"], ["--shard is for processes that know nothing"]),
-    "empty workdir": ([DEMO, "--workdir="], ["--workdir is empty: name the folder of the run"]),
+    "empty workdir": ([DEMO, "--workdir="], ["--workdir is missing or empty: name the folder of the run"]),
     "argument": ([CLASSIFIER, "epochs=3"], ["unknown argument 'epochs=3'", "--config.seed=1"]),
 }
 
@@ -60,25 +61,25 @@ for arguments in {commands!r}:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """Case -> what was said on standard error, and the folder that must stay as it was."""
+    """Case -> standard error. The folder of the run is not made."""
     workdir = tmp_path_factory.mktemp("runs") / "new"
     commands = [[f"--workdir={workdir}", *arguments] for arguments, _ in CASES.values()] + [[CLASSIFIER]]
     program = PROGRAM.format(commands=commands)
-    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    parts = found.stderr.split("====\n")
-    assert len(parts) == len(commands) + 1, found.stderr
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    messages = process.stderr.split("====\n")
+    assert len(messages) == len(commands) + 1, process.stderr
     assert not workdir.exists()
-    return dict(zip([*CASES, "no workdir"], parts, strict=False))
+    return dict(zip([*CASES, "no workdir"], messages, strict=False))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_mistake_gets_exit_code_2_and_a_message(answers, case):
-    said = answers[case]
-    assert "exit code 2" in said, said
-    assert "Traceback" not in said
-    assert said.count("whale_jax: ") == 1
+    message = answers[case]
+    assert "exit code 2" in message, message
+    assert "Traceback" not in message
+    assert message.count("whale_jax: ") == 1
     for words in CASES[case][1]:
-        assert words in said
+        assert words in message
 
 
 def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys):
@@ -94,8 +95,10 @@ def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys
     for path in (*ROOT.glob("configs/*.py"), *ROOT.glob("configs/ablations/*.py")):
         assert (str(path.relative_to(ROOT)) in text) == ("def get_config" in path.read_text(encoding="utf-8"))
     assert max(map(len, text.splitlines())) <= 130
+    for name in ("workdir", "print_config", "shard", "num_processes"):
+        assert f"  --{name} " in text
     monkeypatch.chdir(ROOT / "docs")
-    assert "there is no folder configs here" in overview.help_text()
+    assert f"they are in {ROOT / 'configs'}" in overview.help_text({})
 
 
 def test_a_runs_end_says_where_its_results_are(tmp_path, monkeypatch, caplog):
@@ -107,18 +110,31 @@ def test_a_runs_end_says_where_its_results_are(tmp_path, monkeypatch, caplog):
     assert overview.results(tmp_path / "submission")[0] == tmp_path / "submission" / "submission.csv"
     assert overview.results(tmp_path / "other") == [tmp_path / "other" / "result.json"]
     monkeypatch.setattr(main.stage, "run", lambda config, workdir: {})
-    monkeypatch.setattr(main.processes, "set_up", lambda: None)
+    monkeypatch.setattr(main.process, "set_up", lambda: None)
     monkeypatch.setattr(main.hosts, "connect", lambda way, **_: None)
-    given = {"WORKDIR": str(tmp_path), "WAY": "none"}
-    for name in ("CONFIG", "WORKDIR", "SHARD", "WAY", "COORDINATOR", "NUMBER", "INDEX", "TIMEOUT"):
-        monkeypatch.setattr(main, name, SimpleNamespace(value=given.get(name)))
+    values = {"WORKDIR": str(tmp_path), "WAY": "none"}
+    for name in ("CONFIG", "WORKDIR", "PRINT", "SHARD", "WAY", "COORDINATOR", "NUMBER", "INDEX", "TIMEOUT"):
+        monkeypatch.setattr(main, name, SimpleNamespace(value=values.get(name)))
     with caplog.at_level("INFO"):
         main.main(["main"])
     assert f"the results are\n  {tmp_path}/report/table.md\n" in caplog.text
 
 
+def test_the_whole_config_is_printed_and_nothing_runs(monkeypatch, capsys):
+    config = stage.config("train", epochs=3.0)
+    values = {"CONFIG": config, "PRINT": True}  # and no --workdir
+    for name in ("CONFIG", "WORKDIR", "PRINT", "SHARD", "WAY"):
+        monkeypatch.setattr(main, name, SimpleNamespace(value=values.get(name)))
+    monkeypatch.setattr(main.stage, "run", lambda config, workdir: pytest.fail("it runs"))
+    main.main(["main"])
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(config.to_json_best_effort())
+    assert printed["epochs"] == 3.0
+    assert printed["optimizer"].keys() >= {"name", "lr"}
+
+
 def test_a_missing_workdir_is_named(answers):
-    assert "--workdir must have a value" in answers["no workdir"]
+    assert "--workdir is missing or empty" in answers["no workdir"]
     assert "exit code 2" in answers["no workdir"]
 
 
@@ -131,10 +147,10 @@ def test_an_unfinished_input_is_named_from_the_shell(tmp_path):
         f"--config.inputs.photos={tmp_path}",
         f"--workdir={tmp_path / 'run'}",
     ]
-    found = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert found.returncode == 2
-    assert f"whale_jax: {tmp_path} holds no finished stage" in found.stderr
-    assert "Traceback" not in found.stderr
+    process = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert f"whale_jax: {tmp_path} holds no finished stage" in process.stderr
+    assert "Traceback" not in process.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -146,17 +162,17 @@ def test_a_run_that_is_asked_to_end_is_not_one_that_failed(tmp_path):
             if "[1/" in line:
                 process.terminate()
                 break
-        said = process.stderr.read()
+        message = process.stderr.read()
         assert process.wait() == preemption.EXIT
-    assert "whale_jax: asked to end: give the same command again" in said
-    assert "Traceback" not in said
+    assert "whale_jax: asked to end: give the same command again" in message
+    assert "Traceback" not in message
 
 
 def test_flags_for_several_processes_go_together(tmp_path):
     command = [sys.executable, "-m", "whale_jax.main", DEMO, f"--workdir={tmp_path / 'run'}", "--num_processes=2"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert found.returncode == 2
-    assert "only --distributed=explicit takes --num_processes" in found.stderr
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert "only --distributed=explicit takes --num_processes" in process.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -23,45 +23,50 @@ from whale_jax.runtime import hosts, preemption, process, progress
 from whale_jax.runtime.errors import InputError, PreemptedError
 from whale_jax.workflow import overview, renamed, stage
 
+CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file in configs/.", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder. A run that was cut off goes on there.")
+PRINT = flags.DEFINE_bool("print_config", False, "Prints every key of the config with its value, and runs nothing.")
+SHARD = flags.DEFINE_string("shard", None, "Such as 3/8: of the work on every photo, only the fourth eighth is done.")
 WAY = flags.DEFINE_enum("distributed", "none", hosts.WAYS, "How the processes of this run find each other.")
-COORDINATOR = flags.DEFINE_string("coordinator_address", None, "For explicit: host:port of process 0.")
-NUMBER = flags.DEFINE_integer("num_processes", None, "For explicit: how many there are.")
-INDEX = flags.DEFINE_integer("process_id", None, "For explicit: which of them this is, from 0.")
+COORDINATOR = flags.DEFINE_string("coordinator_address", None, "With --distributed=explicit: host:port of process 0.")
+NUMBER = flags.DEFINE_integer("num_processes", None, "With --distributed=explicit: the number of processes.")
+INDEX = flags.DEFINE_integer("process_id", None, "With --distributed=explicit: the index of this process, from 0.")
 TIMEOUT = flags.DEFINE_integer("connect_timeout", 300, "Seconds that processes wait for each other at the start.")
-SHARD = flags.DEFINE_string("shard", None, "Such as 3/8: of what is made of every photo, only the fourth eighth.")
-CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment, a file under configs/.", lock_config=True)
-WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; a run that was cut off goes on in it.")
+FLAGS = (CONFIG, WORKDIR, PRINT, SHARD, WAY, COORDINATOR, NUMBER, INDEX, TIMEOUT)
 
 
 def main(argv: list[str]) -> None:
-    """Runs the config's program in the workdir."""
+    """Runs the config's program in the workdir, or prints the config."""
     if len(argv) > 1:
         raise InputError(f"unknown argument {argv[1]!r}: everything is a flag, such as --config.seed=1")
+    if PRINT.value:
+        print(CONFIG.value.to_json_best_effort(indent=1))
+        return
     if SHARD.value and WAY.value != "none":
         raise InputError("--shard is for processes that know nothing of each other: leave out --distributed")
     if not WORKDIR.value:
-        raise InputError("--workdir is empty: name the folder of the run")
+        raise InputError("--workdir is missing or empty: name the folder of the run")
     shard = Shard.read(SHARD.value) if SHARD.value else None
     process.set_up()
     hosts.connect(WAY.value, address=COORDINATOR.value, number=NUMBER.value, index=INDEX.value, timeout=TIMEOUT.value)
-    workdir, began = Path(WORKDIR.value), time.perf_counter()
+    workdir, start = Path(WORKDIR.value), time.perf_counter()
     if shard:
         stage.run_shard(CONFIG.value, workdir, shard=shard)
         return
     stage.run(CONFIG.value, workdir)
-    seconds = progress.duration(time.perf_counter() - began)
+    seconds = progress.duration(time.perf_counter() - start)
     results = "\n".join(f"  {path}" for path in overview.results(workdir))
     logging.info("done in %s; the results are\n%s", seconds, results)
 
 
 def read_flags(argv: list[str]) -> list[str]:
-    """What absl leaves of the arguments when it has read the flags; what it cannot read is the person's to mend."""
+    """The arguments that are no flags. Raises InputError for a flag or key that does not exist, or a bad value."""
     if {"--help", "-h"} & set(argv):
-        print(f"{overview.help_text()}\n\nflags:\n{flags.FLAGS.main_module_help()}")
+        print(overview.help_text({holder.name: flags.FLAGS[holder.name].help for holder in FLAGS}))
         sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
-        CONFIG.value.program  # noqa: B018  a config file that is not there shows only when it is used
+        CONFIG.value.program  # noqa: B018  a missing config file is noticed only when it is used
     except (KeyError, AttributeError) as error:
         unknown = error if isinstance(error, KeyError) else error.__context__
         if not isinstance(unknown, KeyError):
@@ -73,7 +78,7 @@ def read_flags(argv: list[str]) -> list[str]:
 
 
 def given_config(argv: list[str]) -> ConfigDict:
-    """The config that --config names, without what else the arguments say of it."""
+    """The config that --config names, without the other arguments' changes to it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config")
     alone = [argv[0], f"--config={parser.parse_known_args(argv[1:])[0].config}"]
@@ -84,26 +89,25 @@ def given_config(argv: list[str]) -> ConfigDict:
 
 
 def run() -> None:
-    """Command line entry point: exit code 2 and one message for what a person can mend."""
+    """The command line: a mistake that a person can mend gets one message and exit code 2."""
     sys.argv[:] = map(renamed.current_flag, sys.argv)
     try:
-        flags.mark_flags_as_required(["config", "workdir"])
+        flags.mark_flag_as_required("config")
         app.run(main, flags_parser=read_flags)
     except InputError as error:
-        sys.exit(_say(error))
+        sys.exit(_print(error))
     except PreemptedError as error:
-        what = "give the same command again, it goes on from there"
-        sys.exit(_say(f"{error}: {what}", code=preemption.EXIT))
+        sys.exit(_print(f"{error}: give the same command again, it goes on from there", code=preemption.EXIT))
     except KeyboardInterrupt:
-        sys.exit(_say("stopped: give the same command again, it goes on from the last checkpoint", code=130))
+        sys.exit(_print("stopped: give the same command again, it goes on from the last checkpoint", code=130))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        sys.exit(_say(f"{error}: make room and give the same command again, it goes on where it stopped"))
+        sys.exit(_print(f"{error}: make room and give the same command again, it goes on where it stopped"))
 
 
-def _say(what: Exception | str, *, code: int = 2) -> int:
-    print(f"\nwhale_jax: {what}", file=sys.stderr)
+def _print(message: Exception | str, *, code: int = 2) -> int:
+    print(f"\nwhale_jax: {message}", file=sys.stderr)
     return code
 
 

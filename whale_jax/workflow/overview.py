@@ -1,4 +1,4 @@
-"""What a person can ask for, and where they find what came of it."""
+"""The text of --help, the close matches of an unknown key, and the results that a run names at its end."""
 
 import ast
 import difflib
@@ -13,49 +13,81 @@ from ml_collections import ConfigDict
 
 from whale_jax.runtime import errors
 
-WIDTH = 110
-SHOWN = 6  # stages that have a key, where many do
+WIDTH, COLUMN = 110, 26  # characters of a line, and of its column of flags
+SHOWN = 6  # stages that are named, at most, where many have a key
 RESULTS = ("table.md", "*/table.md", "submission.csv", "*/submission.csv", "*/likeliest.csv", "aligned/points.csv")
 HELP = """
-usage: python -m whale_jax.main --config=configs/NAME.py:PRESET --workdir=runs/NAME [--config.KEY=VALUE ...]
+usage: python -m whale_jax.main --config=configs/NAME.py[:PRESET] --workdir=runs/NAME [--config.KEY=VALUE ...]
 
-A KEY is one of the config's: --config.epochs=4 of a training, --config.stages.NAME.epochs=4 of a stage of a pipeline,
-with a dot for each level, as in --config.stages.aligned_classifier.optimizer.lr=1e-4. A folder of photos is
---config.data.root=DIR. config.json in the folder of a run, and of each of its stages, lists all keys with their values.
+examples:
+  python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo
+  python -m whale_jax.main --config=configs/pipeline.py:small --config.data.root=DIR --workdir=runs/small
+  python -m whale_jax.main --config=configs/classifier.py:vgg19_128 --print_config
 
-configs, from the repository's root, each with its presets, of which the first is taken where none is given:
+keys of a config, with a dot for each level:
+  --config.data.root=DIR                the folder of photos
+  --config.epochs=4                     a key of a training
+  --config.optimizer.lr=1e-4            a key of its optimizer
+  --config.stages.NAME.epochs=4         a key of a stage of a pipeline
+--print_config lists all keys of a config with their values, and so does config.json in the folder of a run.
+"""
+CONFIGS = """
+configs, each with its presets; without a preset, the first one is taken:
+"""
+NO_CONFIGS = """
+configs: {place}. Run the command from that folder.
 """
 
 
-def help_text(root: Path = Path("configs")) -> str:
-    """How the program is used: every config in the folder `root` with what it is for and its presets."""
+def help_text(flags: Mapping[str, str], *, root: Path = Path("configs")) -> str:
+    """How to use the program: the command, every config in the folder `root` with its presets, and the flags.
+
+    Args:
+        flags: name -> description.
+        root: of the configs, within the current folder.
+    """
     files = sorted(root.rglob("*.py"), key=lambda path: (len(path.parts), path))
-    lines = [line for path in files for line in described(path)]
-    return HELP + "\n".join(lines or [f"  there is no folder {root} here: change to the repository's root"])
+    lines = [line for path in files for line in describe(path)]
+    configs = CONFIGS + "\n".join(lines) + "\n" if lines else NO_CONFIGS.format(place=place_of(root))
+    return HELP + configs + "\nflags:\n" + "\n".join(line for name in flags for line in columns(name, flags[name]))
 
 
-def described(path: Path) -> Iterator[str]:
-    """Lines on a config: what it is for, and what may follow its name; none of a file that is no config."""
+def columns(name: str, description: str) -> list[str]:
+    """Lines on a flag: its name on the left, its description on the right."""
+    lines = textwrap.wrap(description, WIDTH - COLUMN)
+    return [f"{label:<{COLUMN}}{line}" for label, line in zip([f"  --{name}", *[""] * len(lines)], lines, strict=False)]
+
+
+def place_of(root: Path) -> str:
+    """Where the configs are, for a person who stands in another folder."""
+    checkout = Path(__file__).parents[2]
+    if (checkout / root).is_dir():
+        return f"they are in {checkout / root}, files of the repository {checkout}"
+    return "pip does not install them; they are files of the repository: clone it"
+
+
+def describe(path: Path) -> Iterator[str]:
+    """Lines on a config: its purpose, and what may follow its name. A file that is no config gives none."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if not any(isinstance(node, ast.FunctionDef) and node.name == "get_config" for node in tree.body):
         return
     module = importlib.import_module(".".join(path.with_suffix("").parts))
     default = next(iter(inspect.signature(module.get_config).parameters.values())).default
     presets = sorted(getattr(module, "PRESETS", ()), key=lambda preset: preset != default)
-    yield f"  {path}" + (f":{default}" if default and not presets else "")  # the folder of a finished run
+    yield f"  {path}" + (f":{default}" if default and not presets else "")  # such as the folder of a finished run
     yield f"      {ast.get_docstring(tree).splitlines()[0]}"
     words = " ".join(f":{preset}" for preset in presets)
     yield from textwrap.wrap(words, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def unknown_key(config: ConfigDict, key: str) -> errors.InputError:
-    """The error for a key that a config lacks, with the places where it has one of that name, or almost."""
+    """The error for a key that a config lacks. It names the places of keys with that name, or a similar one."""
     hint = " or ".join(f"--config.{place}" for place in places(config, key))
     return errors.InputError(f"unknown config key {key!r}: {f'did you mean {hint}?' if hint else 'see --help'}")
 
 
 def places(config: ConfigDict, key: str) -> list[str]:
-    """Where a config has a key of that name, or of one almost like it: "stages.NAME.epochs" of all stages at once."""
+    """Paths of a config's keys with that name, or a similar one; "stages.NAME.epochs" stands for all stages."""
     stages: dict[str, list[str]] = {}
     for path in paths(config):
         general = re.sub(r"^stages\.[^.]+\.", "stages.NAME.", path)
@@ -70,7 +102,7 @@ def places(config: ConfigDict, key: str) -> list[str]:
 
 
 def paths(config: Mapping | ConfigDict, prefix: str = "") -> Iterator[str]:
-    """The path of every key of a config, those of its parts included."""
+    """The path of every key of a config, at every level."""
     for key, value in config.items():
         yield f"{prefix}{key}"
         if isinstance(value, Mapping | ConfigDict):
@@ -78,5 +110,5 @@ def paths(config: Mapping | ConfigDict, prefix: str = "") -> Iterator[str]:
 
 
 def results(workdir: Path) -> list[Path]:
-    """The files of a finished run that people look at first; where it has none of them, its result.json."""
+    """The files of a finished run that people read first, or its result.json where it has none of them."""
     return [path for name in RESULTS for path in sorted(workdir.glob(name))] or [workdir / "result.json"]
