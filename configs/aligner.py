@@ -1,46 +1,37 @@
-"""The aligner (post, section 4.3.1): bonnet and blowhead in the whole photo, or in a window around a first answer.
+"""The aligner (post, section 4.3.1): bonnet and blowhead in the whole photo, or in a window around earlier points.
 
-    --config=configs/aligner.py:post    the post's network and recipe: squared error on 256 x 256 pixels, for a GPU
-    --config=configs/aligner.py:post_released, :post_cpu  as the released code augmented; on 128 x 128 pixels, 48 epochs
     --config=configs/aligner.py:small   softmax over 80 bins a coordinate from a score map, 160 x 160 pixels
-    --config=configs/aligner.py:window  the same for the second look, in a window turned by the first answer
+    --config=configs/aligner.py:window  stage 2: the same in a window that the points of stage 1 have turned
     --config=configs/aligner.py:night, :window_night  three times as many epochs of both
+    --config=configs/aligner.py:post    the post's network and recipe: squared error on 256 x 256 pixels, for a GPU
+    --config=configs/aligner.py:post_released, :post_cpu  augmented as in the released code; 128 x 128 pixels, 48 epochs
 
-`crossfit` trains one network a part of the photos, so that every photo's points come from a network that has not seen
-it. Set inputs.photos, inputs.split and inputs.view to the folders of those stages.
+`crossfit` trains a network for each subfold of the photos, so that the points of every photo come from a network that
+has not seen it. Set inputs.photos, inputs.split and inputs.view to the folders of those stages.
 
 On 3,882 composed photos, 2 CPU cores: `small` and `window` 9.5 and 4.7 min, median error 0.089 and 0.033 head lengths
-(0.032 where `window` looks once more); `night` and `window_night` 25 and 12 min, 0.068 and 0.026 (0.025). `post` was
-not run: it needs a GPU.
+(0.032 where stage 3 applies `window` once more); `night` and `window_night` 25 and 12 min, 0.068 and 0.026 (0.025).
+`post` was not run: it needs a GPU.
 """
 
-from configs import networks
+from configs import post
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
-RELEASED = "geometric(p=0.5)|scale(0.75,1.25)|translate(0.1875)|rotate(180)"
-
-# "Rotation, translation, shearing and brightness", to which the post gives no numbers; the translation is the code's.
-POST = {
-    "task": {"name": "keypoints", "augmentation": "rotate(180)|translate(0.1875)|shear(6)|gamma(0.7,1.4)"},
-    "model": networks.ALIGNER,
-    "size": (256, 256),
-    "batch": 16,
-    "epochs": 500.0,
-    "num_evals": 100,
-    "patience": 20,
-    "weights": "best",
-    "optimizer": {"name": "adam", "lr": 1e-4, "l2": 1e-7},
-    "tta": {"rotate": (0, 45, 90, 135, 180, 225, 270, 315), "scale": (0.9, 1.0, 1.1)},
-}
 SMALL = {
-    **POST,
     "task": {
         "name": "keypoints",
         "bins": 80,
         "augmentation": "rotate(180)|scale(0.8,1.25)|translate(0.15)|flip_lr|gamma(0.7,1.4)",
     },
-    "model": {**networks.THIN, "head": "heatmap"},
+    "model": {
+        "name": "resnet",
+        "stem": (16, 7, 2),
+        "stem_pool": 3,
+        "stages": ((32, 2), (64, 2), (128, 2)),
+        "head": "heatmap",
+        "dropout": 0.0,
+    },
     "size": (160, 160),
     "batch": 32,
     "epochs": 16.0,
@@ -54,7 +45,7 @@ SMALL = {
 WINDOW = {
     **SMALL,
     "task": {
-        **SMALL["task"],
+        "name": "keypoints",
         "bins": 96,
         "augmentation": "rotate(180,p=0.3)|scale(0.75,1.33)|translate(0.1)|flip_ud|gamma(0.7,1.4)",
     },
@@ -63,18 +54,18 @@ WINDOW = {
     "tta": {"rotate": (-15, 0, 15), "flip_ud": (0, 1)},
 }
 PRESETS = {
-    "post": POST,
-    "post_released": {**POST, "task": {"name": "keypoints", "augmentation": RELEASED}},
-    "post_cpu": {**POST, "size": (128, 128), "epochs": 48.0, "num_evals": 12, "patience": 0},
     "small": SMALL,
     "window": WINDOW,
     "night": {**SMALL, "epochs": 48.0},
     "window_night": {**WINDOW, "epochs": 60.0},
     "demo": {**SMALL, "task": {**SMALL["task"], "bins": 64}, "size": (128, 128), "epochs": 40.0},
     "demo_window": {**WINDOW, "epochs": 60.0},
+    "post": post.ALIGNER,
+    "post_released": post.ALIGNER_RELEASED,
+    "post_cpu": {**post.ALIGNER, "size": (128, 128), "epochs": 48.0, "num_evals": 12, "patience": 0},
 }
 
 
 def get_config(preset="small", **changes):
-    """The aligner's config."""
+    """The aligner's config; `changes` are keys that the preset leaves open, or has otherwise."""
     return stage.config("crossfit", **{**registry.lookup("preset", PRESETS, preset), **changes})

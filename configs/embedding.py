@@ -14,7 +14,7 @@ and init to "partial". `extract` and `retrieve` then ask the photos of other fol
 
 from typing import Any
 
-from configs import classifier, networks
+from configs import classifier, post
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
@@ -31,7 +31,7 @@ SIMCLR = {
     "num_evals": 6,
     "num_train_eval": 400,
 }
-LARGE = {"model": networks.RESNET67, "size": (256, 256), "epochs": 500.0, "num_evals": 100}
+LARGE = {"model": post.RESNET67["model"], "size": (256, 256), "epochs": 500.0, "num_evals": 100}
 
 
 def mined(objective: str, margin: float, **changes: Any) -> dict[str, Any]:

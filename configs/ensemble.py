@@ -13,7 +13,7 @@ regression on features of the networks' training photos, as the post did; of uns
 each network had not seen; and `network` is the plain average of probabilities. All are calibrated on the fold held out.
 """
 
-from configs import ablations, classifier, crops, networks
+from configs import ablations, classifier, crops, post
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
@@ -62,14 +62,14 @@ def calibrated(data, name, method):
 def member(root, name):
     """A network of the post with half its filters, by the recipe of the ablations: what two CPU cores can train."""
     config = ablations.small(root)
-    model = networks.thinner(classifier.RECIPES[name][0])
+    model = post.half_width(post.CLASSIFIERS[name]["model"])
     config.model = stage.config("train", model={**model, "dropout": 0.0}).model
     return config
 
 
-def post(root, name):
+def full(root, name):
     """A network of the post by its recipe."""
     return classifier.get_config(name, inputs=ablations.inputs(root, "heads"))
 
 
-SIZES = {"": (member, "last"), "post": (post, "best")}
+SIZES = {"": (member, "last"), "post": (full, "best")}

@@ -15,7 +15,7 @@ length, mean 4.2 %, 97.8 % within a tenth. `night` has as many for all but the l
 
 from ml_collections import ConfigDict
 
-from configs import aligner, classifier, localizer
+from configs import aligner, classifier, localizer, post
 from whale_jax.runtime import registry
 from whale_jax.workflow import program, stage
 
@@ -110,7 +110,7 @@ def stages(
         preset = presets["classifier"] if name == "aligned" else presets.get("unaligned", presets["classifier"])
         own = network(classifier, preset, name if name in found else "whole", size=size)
         if name != "aligned":  # heavy augmentation, as the post; light where heads are aligned
-            own.task.augmentation = classifier.HEAVY
+            own.task.augmentation = post.HEAVY
         found[f"{name}_classifier"] = own
         found |= calibrated(data, [f"{name}_classifier"], weights, "" if name == "aligned" else f"{name}_")
     if networks:

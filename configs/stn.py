@@ -16,7 +16,7 @@ points, --config.task.identity_weight=0.01 holds the matrix near the identity, a
 --config.model.localizer_grad_scale=0.1 lets a tenth of the classifier's gradient through to the localizer.
 """
 
-from configs import classifier, networks
+from configs import classifier, post
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
@@ -33,7 +33,13 @@ JOINT = {
     "model": {
         "name": "stn",
         "crop": CROP,
-        "localizer": networks.THIN,
+        "localizer": {
+            "name": "resnet",
+            "stem": (16, 7, 2),
+            "stem_pool": 3,
+            "stages": ((32, 2), (64, 2), (128, 2)),
+            "dropout": 0.0,
+        },
         "classifier": {**classifier.SMALL["model"], "dropout": 0.0},
         "transform": "points",
         "shrink": 2,
@@ -48,7 +54,7 @@ MATRIX = {
     "task": {**JOINT["task"], "objective": "matrix"},
     "model": {**JOINT["model"], "transform": "similarity"},
 }
-BIG = {"localizer": networks.ALIGNER, "classifier": networks.RESNET31, "crop": (128, 256), "shrink": 2}
+BIG = {"localizer": post.ALIGNER["model"], "classifier": post.RESNET31["model"], "crop": (128, 256), "shrink": 2}
 PRESETS = {
     "joint": JOINT,
     "matrix": MATRIX,

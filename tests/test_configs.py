@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from configs import post
 from whale_jax.experiment import build
 from whale_jax.programs import crossfit, pipeline, train
 from whale_jax.runtime import errors
@@ -18,7 +19,7 @@ from whale_jax.workflow import json_files, program, stage
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
 MODULES = {name: importlib.import_module(f"configs.{name}") for name in FILES if name != "__init__"}
-SPECS = {name: spec for name, spec in vars(MODULES["networks"]).items() if name.isupper() and isinstance(spec, dict)}
+RECIPES = {"aligner": post.ALIGNER, **post.CLASSIFIERS, **{f"{n}_released": post.released(n) for n in post.RELEASED}}
 CLASSES = 447
 
 
@@ -188,9 +189,9 @@ def test_every_program_has_defaults_and_runs(name):
     assert list(inspect.signature(value.run).parameters) == ["config", "workdir"]
 
 
-@pytest.mark.parametrize("name", SPECS)
-def test_every_entry_of_networks_can_be_trained(name):
-    config = stage.config("train", model=SPECS[name], size=(299, 299))
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_network_of_the_post_can_be_trained(name):
+    config = stage.config("train", model=RECIPES[name]["model"], size=(299, 299))
     train.check(config)
     model = build.assemble(config, classes=CLASSES).model
     image = jax.ShapeDtypeStruct((2, 299, 299, 3), np.float32)

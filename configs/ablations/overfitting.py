@@ -6,14 +6,14 @@ python -m whale_jax.main --config=configs/ablations/overfitting.py:runs/crops --
 recipe and with ten times the weight decay, 3.79 with random erasing.
 """
 
-from configs import ablations, classifier
+from configs import ablations, classifier, post
 
 DECAY = classifier.SMALL["optimizer"]["weight_decay"]
 CHANGES = {
     "the recipe": {},
     "random erasing": {"task.augmentation": f"{classifier.LIGHT}|erase(0.4)"},
     "ten times the weight decay": {"optimizer.weight_decay": 10 * DECAY},
-    "wider augmentation": {"task.augmentation": classifier.MINIMAL},
+    "wider augmentation": {"task.augmentation": post.MINIMAL},
     "label smoothing 0.1": {"task.smoothing": 0.1},
     "dropout 0.2": {"model.dropout": 0.2},
 }

@@ -7,7 +7,7 @@ at most 0.006), where the shares of whales have 5.93: so little training learns 
 heading.
 """
 
-from configs import ablations, classifier
+from configs import ablations, post
 
 PERCENT = (0, 10, 25, 50)  # of the box's sides, on each side
 
@@ -15,7 +15,7 @@ PERCENT = (0, 10, 25, 50)  # of the box's sides, on each side
 def get_config(root="runs/small"):
     """The small classifier on heads boxed by the localizer's second look."""
     base = ablations.small(root, "small", size=(56, 56))
-    base.task.augmentation = classifier.HEAVY
+    base.task.augmentation = post.HEAVY
     views = {
         f"padding_{percent}_percent": ablations.view(
             root, "box", (68, 68), f"{root}/localizer_refined", padding=percent / 100

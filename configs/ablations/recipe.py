@@ -9,7 +9,7 @@ epochs 3.86, no dropout 4.01, Nesterov at 1e-1 4.09, heavy augmentation 5.64 (2 
 
 from typing import Any
 
-from configs import ablations, classifier
+from configs import ablations, classifier, post
 
 UPRIGHT = "|".join(step for step in classifier.LIGHT.split("|") if not step.startswith("rotate"))
 
@@ -29,8 +29,8 @@ CHANGES = {
     "no dropout": {"model.dropout": 0.0},
     "dropout 0.8": {"model.dropout": 0.8},
     "no augmentation": {"task.augmentation": ""},
-    "minimal augmentation": {"task.augmentation": classifier.MINIMAL},
-    "heavy augmentation": {"task.augmentation": classifier.HEAVY},
+    "minimal augmentation": {"task.augmentation": post.MINIMAL},
+    "heavy augmentation": {"task.augmentation": post.HEAVY},
     "no rotation": {"task.augmentation": UPRIGHT},
     "no mirror image": {"task.augmentation": classifier.LIGHT.removeprefix("flip_ud|")},
     "no colour": {"task.colour": False},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from configs import networks
+from configs import post
 from tests.models.shapes import CLASSES, abstract, count, kernels, make, sides
 from whale_jax.models import inception
 from whale_jax.models.inception import Pool
@@ -73,7 +73,7 @@ def e(inside):
 
 
 def test_inception_is_the_published_one():
-    _, out, variables = abstract(make(networks.INCEPTION, outputs=1000), size=299)
+    _, out, variables = abstract(make(post.INCEPTION["model"], outputs=1000), size=299)
     assert sides(out) == FULL
     assert out["features"].shape == (2, 2048)
     body = stem() + a(192, 32) + a(256, 64) + a(288, 64) + b(288) + c(128) + 2 * c(160) + c(192) + d()
@@ -85,7 +85,7 @@ def test_inception_is_the_published_one():
 
 
 def test_inception_reduced():
-    y, out, variables = abstract(make(networks.INCEPTION_REDUCED, outputs=CLASSES), size=299)
+    y, out, variables = abstract(make(post.INCEPTION_REDUCED["model"], outputs=CLASSES), size=299)
     assert y.shape == (2, CLASSES)
     assert sides(out) == REDUCED
     body = stem() + a(192, 32) + a(256, 64) + b(288) + c(128) + c(192) + d() + e(1280) + e(2048)
@@ -93,7 +93,7 @@ def test_inception_reduced():
 
 
 def test_half_precision_stays_through_every_pooling():
-    _, out, variables = abstract(make(networks.INCEPTION_REDUCED, outputs=3, dtype=jnp.bfloat16), size=299)
+    _, out, variables = abstract(make(post.INCEPTION_REDUCED["model"], outputs=3, dtype=jnp.bfloat16), size=299)
     assert {value.dtype for value in out.values() if value.ndim == 4} == {jnp.dtype(jnp.bfloat16)}
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
 
@@ -128,7 +128,7 @@ def test_steps_follow_one_another_and_branches_stand_side_by_side(module, ends):
 
 
 def test_both_forks_of_the_last_modules_are_oblong_each_way():
-    _, _, variables = abstract(make(networks.INCEPTION, outputs=3), size=299)
+    _, _, variables = abstract(make(post.INCEPTION["model"], outputs=3), size=299)
     for shape, times in {(1, 3, 384, 384): 4, (3, 1, 384, 384): 4, (1, 7, 128, 128): 2, (7, 1, 128, 128): 2}.items():
         assert kernels(variables).count(shape) == times
 
@@ -159,6 +159,6 @@ def test_an_unknown_part_is_an_input_error(modules, message):
 
 
 def test_a_picture_of_which_nothing_is_left_is_an_input_error():
-    abstract(make(networks.INCEPTION, outputs=3), size=75)
+    abstract(make(post.INCEPTION["model"], outputs=3), size=75)
     with pytest.raises(errors.InputError, match="pictures of 74 x 74 pixels are too small"):
-        abstract(make(networks.INCEPTION, outputs=3), size=74)
+        abstract(make(post.INCEPTION["model"], outputs=3), size=74)

@@ -10,14 +10,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
-from configs import classifier, ensemble, networks
+from configs import ensemble, post
 from tests.models.shapes import CLASSES, TINY, abstract, by_stage, convolutions, count, drawn, make, sides
 from whale_jax.models import layers
 from whale_jax.runtime import errors
 
 
 def test_vgg19():
-    y, out, variables = abstract(make(networks.VGG19_128, outputs=CLASSES))
+    y, out, variables = abstract(make(post.VGG19_128["model"], outputs=CLASSES))
     assert y.shape == (2, CLASSES)
     assert sides(out) == {
         "stem": (128, 128, 32),
@@ -40,7 +40,7 @@ def test_vgg19():
     assert convolutions(variables) == 19
 
 
-@pytest.mark.parametrize(("config", "third"), [(networks.VGG19_192A, 80), (networks.VGG19_192B, 96)])
+@pytest.mark.parametrize(("config", "third"), [(post.VGG19_192A["model"], 80), (post.VGG19_192B["model"], 96)])
 def test_the_wider_vgg19s(config, third):
     _, out, variables = abstract(make(config, outputs=CLASSES))
     assert sides(out) == {
@@ -64,7 +64,7 @@ def test_the_wider_vgg19s(config, third):
 
 
 def test_aligner():
-    y, out, variables = abstract(make(networks.ALIGNER, outputs=4))
+    y, out, variables = abstract(make(post.ALIGNER["model"], outputs=4))
     assert y.shape == (2, 4)
     assert sides(out) == {
         "stem": (128, 128, 16),
@@ -79,18 +79,18 @@ def test_aligner():
 
 
 def test_the_ensembles_features_side_by_side():
-    six = [classifier.RECIPES[name][0] for name in ensemble.MEMBERS]
+    six = [post.CLASSIFIERS[name]["model"] for name in ensemble.MEMBERS]
     widths = [abstract(make(config, outputs=CLASSES))[1]["features"].shape[1] for config in six]
     assert widths == [128, 192, 192, 128, 128, 128]  # 896 in all
 
 
 def test_reduction_by_maxpool_has_the_same_maps_and_kernels_as_by_stride():
-    stride, pool = (abstract(make(networks.VGG19_128, outputs=3, reduce=how)) for how in ("stride", "maxpool"))
+    stride, pool = (abstract(make(post.VGG19_128["model"], outputs=3, reduce=how)) for how in ("stride", "maxpool"))
     assert stride == pool
 
 
 def test_oxfordnets_dense_head_sees_every_place():
-    _, out, variables = abstract(make(networks.OXFORD, outputs=4))
+    _, out, variables = abstract(make(post.OXFORD["model"], outputs=4))
     assert out["stage4"].shape == (2, 16, 16, 256)
     assert out["features"].shape == (2, 512)
     stages = [  # with a bias for each filter, and no normalisation

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from configs import networks
+from configs import post
 from tests.models.shapes import CLASSES, abstract, by_stage, convolutions, count, kernels, make, sides
 from whale_jax.models import layers, resnet
 
@@ -34,7 +34,7 @@ def bottleneck(inside, filters, blocks):
 
 
 def test_resnet19():
-    _, out, variables = abstract(make(networks.RESNET19, outputs=CLASSES))
+    _, out, variables = abstract(make(post.RESNET19["model"], outputs=CLASSES))
     assert sides(out) == {
         "stem": (64, 64, 32),
         "stage1": (64, 64, 32),
@@ -49,7 +49,7 @@ def test_resnet19():
 
 
 def test_resnet31():
-    _, out, variables = abstract(make(networks.RESNET31, outputs=CLASSES))
+    _, out, variables = abstract(make(post.RESNET31["model"], outputs=CLASSES))
     assert sides(out) == {
         "stem": (128, 128, 32),
         "stage1": (128, 128, 48),
@@ -65,7 +65,7 @@ def test_resnet31():
 
 
 def test_resnet37_has_the_maps_of_31():
-    shallow, deep = (abstract(make(config, outputs=CLASSES)) for config in (networks.RESNET31, networks.RESNET37))
+    shallow, deep = (abstract(make(recipe["model"], outputs=CLASSES)) for recipe in (post.RESNET31, post.RESNET37))
     assert sides(deep[1]) == sides(shallow[1])
     stages = [residual(32, 48, 3), residual(48, 64, 3), residual(64, 80, 3), residual(80, 96, 4), residual(96, 128, 5)]
     assert by_stage(deep[2], "Block", 3, 3, 3, 4, 5) == stages
@@ -74,7 +74,7 @@ def test_resnet37_has_the_maps_of_31():
 
 
 def test_resnet67():
-    _, out, variables = abstract(make(networks.RESNET67, outputs=CLASSES))
+    _, out, variables = abstract(make(post.RESNET67["model"], outputs=CLASSES))
     assert sides(out) == {
         "stem": (64, 64, 32),
         "stage1": (64, 64, 48),
@@ -89,15 +89,15 @@ def test_resnet67():
 
 
 def test_the_released_networks_normalise_after_each_sum_and_not_the_projections():
-    _, out, variables = abstract(make(networks.RESNET67_RELEASED, outputs=CLASSES))
-    plain = abstract(make(networks.RESNET67, outputs=CLASSES))
+    _, out, variables = abstract(make(post.released("resnet67")["model"], outputs=CLASSES))
+    plain = abstract(make(post.RESNET67["model"], outputs=CLASSES))
     assert sides(out) == sides(plain[1])
     sums = 3 * 48 + 4 * 64 + 23 * 80 + 3 * 128
     assert count(variables) - count(plain[2]) == 2 * sums - 2 * (48 + 64 + 80 + 128)
     assert convolutions(variables) == 67
 
-    _, out, variables = abstract(make(networks.RESNET49_RELEASED, outputs=CLASSES))
-    assert sides(out) == sides(abstract(make(networks.RESNET37, outputs=CLASSES))[1])
+    _, out, variables = abstract(make(post.released("resnet37")["model"], outputs=CLASSES))
+    assert sides(out) == sides(abstract(make(post.RESNET37["model"], outputs=CLASSES))[1])
     stages = [residual(32, 48, 3), residual(48, 64, 3)]
     stages += [residual(64, 80, 3, depth=3), residual(80, 96, 4, depth=3), residual(96, 128, 5, depth=3)]
     sums = 3 * 48 + 3 * 64 + 3 * 80 + 4 * 96 + 5 * 128
@@ -107,7 +107,7 @@ def test_the_released_networks_normalise_after_each_sum_and_not_the_projections(
 
 
 def test_resnet50_is_the_published_one():
-    _, out, variables = abstract(make(networks.RESNET50, outputs=1000), size=224)
+    _, out, variables = abstract(make(post.RESNET50["model"], outputs=1000), size=224)
     assert sides(out) == {  # table 1 of the paper
         "stem": (56, 56, 64),
         "stage1": (56, 56, 256),
@@ -123,8 +123,8 @@ def test_resnet50_is_the_published_one():
 
 
 def test_the_narrow_resnet50_has_a_quarter_of_the_filters():
-    _, wide, _ = abstract(make(networks.RESNET50, outputs=CLASSES))
-    _, narrow, variables = abstract(make(networks.RESNET50_NARROW, outputs=CLASSES))
+    _, wide, _ = abstract(make(post.RESNET50["model"], outputs=CLASSES))
+    _, narrow, variables = abstract(make(post.RESNET50_NARROW["model"], outputs=CLASSES))
     assert sides(narrow) == {name: (*side, width // 4) for name, (*side, width) in sides(wide).items()}
     stages = [bottleneck(16, 64, 3), bottleneck(64, 128, 4), bottleneck(128, 256, 6), bottleneck(256, 512, 3)]
     assert by_stage(variables, "Block", 3, 4, 6, 3) == stages
@@ -132,7 +132,7 @@ def test_the_narrow_resnet50_has_a_quarter_of_the_filters():
 
 
 def test_the_stride_may_move_into_the_3x3():
-    first, second = (abstract(make(networks.RESNET50, outputs=3, strided=strided)) for strided in (0, 1))
+    first, second = (abstract(make(post.RESNET50["model"], outputs=3, strided=strided)) for strided in (0, 1))
     assert first == second  # in shapes
 
 
