@@ -58,7 +58,7 @@ def main() -> None:
 
 def stepping(config) -> Callable:
     """A training step on a batch that lies on the devices already."""
-    network = build.build(config, classes=WHALES)
+    network = build.network(build.recipe(config, classes=WHALES))
     size = tuple(side * 6 // 5 for side in config.size)
     data = noise.photos(PHOTOS, size, whales=WHALES // 4)
     together = {"label": data.photos.label, "images_per_class": config.images_per_class}
@@ -75,7 +75,7 @@ def stepping(config) -> Callable:
 
 def sampling(config) -> Callable:
     """The sampler alone, forwards and backwards, on devices as in the step."""
-    devices = build.build(config, classes=WHALES).parallel
+    devices = build.recipe(config, classes=WHALES).parallel
     crop, (height, width) = tuple(config.model.crop), config.size
     matrix = np.array(geometry.denormalise(jnp.array([-0.6, 0.2, -0.2, -0.6, 0.1, 0.1]), crop, (height, width)))
     batch = {

@@ -25,7 +25,9 @@ from benchmarks import noise
 from configs import classifier
 from whale_jax.data import loader
 from whale_jax.evaluation import attribution, tta
-from whale_jax.experiment import build
+from whale_jax.experiment import build, prediction
+from whale_jax.experiment.build import Network
+from whale_jax.experiment.dataset import Data
 from whale_jax.programs import saliency, stack
 
 WHALES, VIEW, BATCH = 447, (96, 192), 64
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="rounds")
     flags = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
-    network = build.build(classifier.get_config("small", batch=BATCH), classes=WHALES)
+    network = build.network(build.recipe(classifier.get_config("small", batch=BATCH), classes=WHALES))
     network = network._replace(state=network.parallel.put_state(network.state))
     data = noise.photos(flags.photos, VIEW, whales=WHALES)
     work = {"plain": plain, "features": features, "occlusion": occlusion, "8 warps": warps}
@@ -56,7 +58,7 @@ def main() -> None:
     print(f"stack of 4,543 x 896: {timed(regression):.0f} s")
 
 
-def plain(network: build.Network, data: build.Data) -> int:
+def plain(network: Network, data: Data) -> int:
     """The compiled step alone, on one batch."""
     batch = network.parallel.put_batch(next(loader.evaluation(data.examples, np.arange(BATCH), batch=BATCH)))
     steps = len(data.photos.name) // BATCH
@@ -64,13 +66,13 @@ def plain(network: build.Network, data: build.Data) -> int:
     return steps * BATCH
 
 
-def features(network: build.Network, data: build.Data) -> int:
+def features(network: Network, data: Data) -> int:
     """What `extract` does."""
-    build.predict(network, data, np.arange(len(data.photos.name)), batch=BATCH)
+    prediction.predict(network, data, rows=np.arange(len(data.photos.name)), batch=BATCH)
     return len(data.photos.name)
 
 
-def occlusion(network: build.Network, data: build.Data) -> int:
+def occlusion(network: Network, data: Data) -> int:
     """What `saliency` does but for its gradients."""
     boxes = attribution.windows(VIEW, side=saliency.DEFAULTS["side"], step=saliency.DEFAULTS["step"])
     rows = range(max(1, len(data.photos.name) // len(boxes)))
@@ -79,7 +81,7 @@ def occlusion(network: build.Network, data: build.Data) -> int:
     return len(rows) * (len(boxes) + 1)
 
 
-def warps(network: build.Network, data: build.Data) -> int:
+def warps(network: Network, data: Data) -> int:
     """What a cross-fit does to predict."""
     matrices = tta.grid(WARPS, VIEW, size=(80, 160))
     rows = np.arange(max(BATCH, len(data.photos.name) // len(matrices)))

@@ -36,7 +36,7 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
 
     config = classifier.get_config("demo", size=(flags.size, flags.size), batch=flags.batch)
-    network = build.build(config, classes=WHALES, steps=flags.steps)
+    network = build.network(build.recipe(config, classes=WHALES), steps=flags.steps)
     examples = noise.photos(PHOTOS, (flags.size * 9 // 8,) * 2, whales=WHALES).examples
     batches = loader.training(examples, np.arange(PHOTOS), batch=flags.batch, seed=0)
     state = jax.device_get(network.state)  # every round begins with it: a step uses up the state that it is given

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from whale_jax.data import loader
-from whale_jax.experiment import build
+from whale_jax.experiment.dataset import Data
 from whale_jax.geometry import Size
 
 
-def photos(count: int, size: Size, *, whales: int) -> build.Data:
+def photos(count: int, size: Size, *, whales: int) -> Data:
     """`count` views of `size` (height, width), of `whales` whales, each with a head box."""
     rng = np.random.default_rng(0)
     known = SimpleNamespace(
@@ -20,4 +20,4 @@ def photos(count: int, size: Size, *, whales: int) -> build.Data:
     )
     images = rng.integers(0, 256, (count, *size, 3), np.uint8)
     view = SimpleNamespace(images=images, matrices=np.tile(np.eye(3), (count, 1, 1)))
-    return build.Data(known, None, view, loader.Examples(known, view))
+    return Data(known, None, view, loader.Examples(known, view))

@@ -73,11 +73,12 @@ def size(shape: tuple[str, list[int]]) -> int:
 
 def compiled(config, devices: int) -> jax.stages.Compiled:
     """A training step of EACH photos on every one of so many devices."""
-    parts, many, count = build.assemble(config, classes=WHALES), parallel("jit", devices), EACH * devices
+    recipe, many, count = build.recipe(config, classes=WHALES), parallel("jit", devices), EACH * devices
     data = noise.photos(count, tuple(6 * side // 5 for side in config.size), whales=WHALES)
     batch = data.examples[np.arange(count)]
-    state = jax.eval_shape(lambda: states.create(parts.model, parts.optimizer, 0, tuple(config.size)))
-    return many.train(make_train_step(parts.model, parts.task, parts.optimizer)).lower(state, batch).compile()
+    optimizer = recipe.optimizer(steps=1)
+    state = jax.eval_shape(lambda: states.create(recipe.model, optimizer, 0, recipe.size))
+    return many.train(make_train_step(recipe.model, recipe.task, optimizer)).lower(state, batch).compile()
 
 
 def seconds(flops: float, moved: float, told: Sequence[int], count: int, link: Link) -> float:

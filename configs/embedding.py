@@ -1,7 +1,7 @@
 """Embeddings: whales named by the photos most like them (post, section 7.1), on heads that are aligned already.
 
     --config=configs/embedding.py:multi_similarity    pairs mined in batches with up to 4 photos of a whale
-    --config=configs/embedding.py:contrastive, :batch_all, :batch_hard, :semi_hard    other objectives, same batches
+    --config=configs/embedding.py:contrastive, :batch_all, :batch_hard, :semi_hard    other losses, same batches
     --config=configs/embedding.py:arcface             angles to a prototype a whale, with a margin
     --config=configs/embedding.py:arcface_rare        two prototypes a whale, and less of a margin the more photos
     --config=configs/embedding.py:simclr              no names: two views of a photo are alike, and of two photos not
@@ -34,9 +34,9 @@ SIMCLR = {
 LARGE = {"model": post.RESNET67["model"], "size": (256, 256), "epochs": 500.0, "num_evals": 100}
 
 
-def mined(objective: str, margin: float, **changes: Any) -> dict[str, Any]:
-    """The classifier of crops with 128 numbers in place of its whales, by an objective of whale_jax.pairs."""
-    task = {**BASE["task"], "name": "embed", "objective": objective, "margin": margin}
+def mined(loss: str, margin: float, **changes: Any) -> dict[str, Any]:
+    """The classifier of crops with 128 numbers in place of its whales, by a loss of whale_jax.losses."""
+    task = {**BASE["task"], "name": "embed", "loss": loss, "margin": margin}
     return {**BASE, "task": task, **changes}
 
 

@@ -27,7 +27,7 @@ JOINT = {
         **classifier.SMALL["task"],
         "name": "stn",
         "crop": CROP,
-        "objective": "bins",
+        "loc_loss": "bins",
         "augmentation": "flip_ud|rotate(180)|scale(0.85,1.2)|translate(0.06)|shear(6)|gamma(0.7,1.4)",
     },
     "model": {
@@ -51,7 +51,7 @@ JOINT = {
 # A network that says a matrix, and so can begin at that of the picture's middle, knowing nothing.
 MATRIX = {
     **JOINT,
-    "task": {**JOINT["task"], "objective": "matrix"},
+    "task": {**JOINT["task"], "loc_loss": "matrix"},
     "model": {**JOINT["model"], "transform": "similarity"},
 }
 BIG = {"localizer": post.ALIGNER["model"], "classifier": post.RESNET31["model"], "crop": (128, 256), "shrink": 2}

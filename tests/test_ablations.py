@@ -9,7 +9,7 @@ import pytest
 
 from configs import ablations, blend, ensemble
 from configs.ablations import embedding
-from whale_jax.experiment import init
+from whale_jax.experiment import build
 from whale_jax.models import growth
 from whale_jax.programs import pipeline
 
@@ -34,7 +34,7 @@ def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     for name in trained:
         if config.stages[name].init == "grown":
             there = config.stages[config.stages[name].inputs.weights]
-            growth.check(*(init.model_of(one.model) for one in (there, config.stages[name])))
+            growth.check(*(build.model(one.model, outputs=1) for one in (there, config.stages[name])))
     needed, asked = set(), ["compare"]
     while asked:  # no view is cut, and nothing is trained, for nothing
         needed.add(name := asked.pop())

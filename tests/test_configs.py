@@ -11,8 +11,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import post
-from whale_jax.experiment import build
-from whale_jax.programs import crossfit, pipeline, train
+from whale_jax.experiment import build, dataset, settings
+from whale_jax.programs import crossfit, pipeline
 from whale_jax.runtime import errors
 from whale_jax.train import state as states
 from whale_jax.workflow import json_files, program, stage
@@ -143,7 +143,8 @@ def seen_by(stages):
 @pytest.mark.parametrize(("name", "preset"), CHOICES)
 def test_no_network_passes_over_pixels_of_its_view(name, preset):
     for network, config, view in seen_by(get(name, preset).get("stages", {})):
-        build.expect_sharp(config, view)
+        scales = config.get("tta", {}).get("scale", ())
+        dataset.expect_sharp(view, size=config.size, augmentation=config.task.augmentation, scales=scales)
         assert min(np.divide(view, config.size)) >= 1, f"{network} enlarges its view"
 
 
@@ -192,8 +193,8 @@ def test_every_program_has_defaults_and_runs(name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_network_of_the_post_can_be_trained(name):
     config = stage.config("train", model=RECIPES[name]["model"], size=(299, 299))
-    train.check(config)
-    model = build.assemble(config, classes=CLASSES).model
+    settings.check(config)
+    model = build.recipe(config, classes=CLASSES).model
     image = jax.ShapeDtypeStruct((2, 299, 299, 3), np.float32)
     (y, _), _ = jax.eval_shape(lambda key, x: model.init_with_output(key, x, train=False), jax.random.key(0), image)
     assert y.shape == (2, CLASSES)
@@ -204,7 +205,7 @@ def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
     """Without computing anything: shapes only."""
     monkeypatch.setattr(states, "create", abstract_create)
     config = NETWORKS[name]
-    network = build.build(config, classes=CLASSES, steps=10)
+    network = build.network(build.recipe(config, classes=CLASSES), steps=10)
     batch = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), make_batch(config))
     state, metrics = jax.eval_shape(network.train, network.state, batch)
     assert jax.tree.map(shape, state) == jax.tree.map(shape, network.state)
@@ -215,7 +216,7 @@ def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
 def test_every_recipe_learns_when_it_is_shrunk(name, monkeypatch):
     monkeypatch.setattr(states, "create", abstract_create)  # an initialisation takes as long to compile as a step
     config = shrunk(NETWORKS[name])
-    network = build.build(config, classes=5, steps=10)
+    network = build.network(build.recipe(config, classes=5), steps=10)
     rng = np.random.default_rng(0)
     first = jax.tree.map(
         lambda v: (v.dtype.kind == "f") * rng.uniform(0.01, 0.1, v.shape).astype(v.dtype), network.state
@@ -236,7 +237,7 @@ def tiny(**changes):
 def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
     monkeypatch.setattr(states, "create", abstract_create)
     adam, nesterov = (
-        build.build(tiny(optimizer={"name": n, "lr": 0.1}), classes=2).state for n in ("adam", "nesterov")
+        build.network(build.recipe(tiny(optimizer={"name": n, "lr": 0.1}))).state for n in ("adam", "nesterov")
     )
     assert len(jax.tree.leaves(adam.opt_state)) > 2 * len(jax.tree.leaves(adam.params)) - 1
     assert len(jax.tree.leaves(nesterov.opt_state)) < 2 * len(jax.tree.leaves(nesterov.params))

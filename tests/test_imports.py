@@ -14,7 +14,9 @@ MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "whale_jax").rglob("
 
 # A room of whale_jax may import the rooms of the lines above its own, and itself; nothing beside it.
 ORDER = [
-    {"runtime", "geometry", "losses", "pairs"},
+    {"runtime"},
+    {"geometry", "losses"},
+    {"pairs"},
     {"augment", "frames", "evaluation"},
     {"models", "data", "tasks"},
     {"train", "workflow"},

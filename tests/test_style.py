@@ -24,7 +24,7 @@ CONTRACTS = {
     "whale_jax/augment.py": SPECS,
     "whale_jax/pairs.py": PAIR_LOSSES,
     "whale_jax/geometry.py": {"affine"},  # the six numbers of a matrix
-    "whale_jax/tasks/inputs.py": {"prepare", "whales"},  # Task.prepare
+    "whale_jax/tasks/*.py": {"prepare", "whales"},  # Task.prepare
     "whale_jax/programs/*.py": {"shard"},  # Program.shard
 }
 # Names that are not the field's, and the ones that are.

@@ -1,7 +1,17 @@
-"""Losses, one value an example; whoever calls them masks, sums and divides."""
+"""Losses, one value an example; whoever calls them masks, sums and divides.
+
+The names of a loss's arguments say what it reads: (logits, label), (prediction, target), or (distance, same, other) for
+one that compares the pictures of a batch. Whoever adds one calls `register`, and names it in `config.task.loss`:
+
+    def focal(logits, label): ...
+
+    losses.register("focal", focal)   # then: config.task.loss = "focal"
+"""
 
 import jax
 import jax.numpy as jnp
+
+from whale_jax.runtime import registry
 
 
 def squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -45,3 +55,7 @@ def binned_cross_entropy(logits: jax.Array, position: jax.Array, *, width: float
     centres = jnp.arange(bins) + 0.5
     target = jax.nn.softmax(-0.5 * jnp.square((centres - position[..., None] * bins) / width))
     return -(target * jax.nn.log_softmax(logits)).sum(-1)
+
+
+LOSSES = registry.Registry("loss", squared_error=squared_error, cross_entropy=cross_entropy)
+register = LOSSES.register

@@ -12,6 +12,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from whale_jax import losses
+
 
 def distances(anchors: jax.Array, everybody: jax.Array) -> jax.Array:
     """(A, N) distances of (A, D) from (N, D) vectors of length 1; the gradient is finite where they coincide."""
@@ -103,6 +105,7 @@ def picked_out(distance: jax.Array, same: jax.Array, other: jax.Array, *, temper
 
 
 LOSSES: dict[str, Callable] = {f.__name__: f for f in (contrastive, batch_all, batch_hard, semi_hard, multi_similarity)}
+losses.LOSSES.update(LOSSES)
 
 
 def usable(same: jax.Array, other: jax.Array) -> jax.Array:

@@ -21,9 +21,9 @@ def get_config(root="runs/small"):
     changes = {
         "softmax over bins": {},
         "softmax over bins, heads turned by up to 15 degrees": {"task.augmentation": f"rotate(15)|{LIGHT}"},
-        "squared error": {"task.bins": 0, "model.head": "dense", "task.objective": "squared"},
-        "IoU": {**overlap, "task.objective": "iou"},
-        "GIoU": {**overlap, "task.objective": "giou"},
-        "squared error, from a box in the middle": {**overlap, "task.objective": "squared"},
+        "squared error": {"task.bins": 0, "model.head": "dense", "task.loss": "squared_error"},
+        "IoU": {**overlap, "task.loss": "iou"},
+        "GIoU": {**overlap, "task.loss": "giou"},
+        "squared error, from a box in the middle": {**overlap, "task.loss": "squared_error"},
     }
     return ablations.ablate(base, changes)

@@ -20,7 +20,7 @@ def test_a_group_that_is_frozen_keeps_its_running_averages(frozen):
         batch=5,
         devices=1,
     )
-    network = build.build(config, classes=3)
+    network = build.network(build.recipe(config, classes=3))
     before = jax.device_get(network.state.batch_stats["localizer"])
     state, _ = network.train(network.parallel.put_state(network.state), network.parallel.put_batch(make_batch()))
     same = jax.tree.map(np.array_equal, jax.device_get(state.batch_stats["localizer"]), before)

@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 from tests.programs.test_stages import photos
 from whale_jax.data import images, loader, predictions, right_whale, splits
 from whale_jax.evaluation import calibration
-from whale_jax.experiment import build, init, selection
+from whale_jax.experiment import dataset, init, prediction, restore
+from whale_jax.experiment import rows as row_choice
 from whale_jax.programs import crossfit, predict
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, provenance, stage
@@ -33,7 +34,7 @@ class World:
         for name, result in {"photos": {"digest": "p"}, "split": {"split": "h", "digest": "h"}}.items():
             self.finish(name, result)
         self.finish("view", {"digest": "v"})
-        monkeypatch.setattr(build, "load_data", lambda config: self.data())
+        monkeypatch.setattr(dataset, "load", lambda inputs: self.data())
         monkeypatch.setattr(right_whale, "load", lambda folder: self.photos)
         monkeypatch.setattr(images, "load", lambda folder: self.view)
         monkeypatch.setattr(splits, "load", lambda folder, photos: self.split)
@@ -44,7 +45,7 @@ class World:
         json_files.write(self.folder / name / "config.json", {})
 
     def data(self):
-        return build.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
+        return dataset.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
 
     def inputs(self, **more):
         return {name: str(self.folder / name) for name in ("photos", "split", "view")} | more
@@ -58,7 +59,7 @@ class World:
 
     def parameters(self, name):
         config = ConfigDict(json_files.read(self.folder / name / "config.json"))
-        return build.restore(config, self.folder / name, classes=3).state.params
+        return restore.network(config, self.folder / name, classes=3).state.params
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_training_begins_with_a_smaller_network_that_grew(world):
     assert after["log_loss"] == pytest.approx(before["log_loss"], abs=0.05)  # copies part a little
     with pytest.raises(errors.InputError, match=r"set model.grown to \(1,\)"):
         world.train("third", weights="first", init="grown", model={**larger, "grown": ()})
-    with pytest.raises(errors.InputError, match="unknown way to begin"):
+    with pytest.raises(errors.InputError, match="unknown initialisation"):
         world.train("third", weights="first", init="grow")
 
 
@@ -191,7 +192,10 @@ def test_a_fold_can_be_held_out_from_all_parts():
         np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 0, -1]), np.zeros(5, bool), np.arange(5), "h", 4, 0
     )
     config = stage.config("crossfit", num_subfolds=2, fold=1)
-    parts = [selection.trained(crossfit.subfold_config(config, part), split) for part in range(2)]
+    parts = [
+        row_choice.learned(split, annotation="label", holdout=row_choice.holdout(crossfit.subfold_config(config, part)))
+        for part in range(2)
+    ]
     assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
 
 
@@ -199,7 +203,11 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
     """Of photos 0 to 3, in parts 0, 1, 0 and 1, the first and the last are of one whale."""
     world.train("first", program="crossfit", fold=-1)
     networks = [
-        selection.choose(ConfigDict(json_files.read(world.folder / "first" / part / "config.json")), world.data())
+        row_choice.choose(
+            world.data(),
+            annotation="label",
+            holdout=row_choice.holdout(json_files.read(world.folder / "first" / part / "config.json")),
+        )
         for part in ("subfold0", "subfold1")
     ]
     assert [(train.tolist(), valid.tolist()) for train, valid in networks] == [([1, 2, 3], [0]), ([0, 1, 2], [3])]
@@ -245,8 +253,8 @@ def test_the_last_weights_are_measured_too(world):
     world.train("first", fold=0, num_evals=2)
     made = json_files.read(world.folder / "first" / "result.json")
     config = ConfigDict(json_files.read(world.folder / "first" / "config.json"))
-    last = build.restore(config, world.folder / "first", classes=3, best=False)
-    found, said = build.predict(last, world.data(), np.array([0, 2]), batch=2)
+    last = restore.network(config, world.folder / "first", classes=3, best=False)
+    found, said = prediction.predict(last, world.data(), rows=np.array([0, 2]), batch=2)
     assert {name: made["last"][name] for name in found} == pytest.approx(found)
     p = np.asarray(jax.nn.softmax(said["logits"]))
     prior = splits.prior(world.photos, world.split, 0)
@@ -269,8 +277,7 @@ def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkey
 
 
 def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):
-    assert str(build.kept({"bucket": "gs://b/c"}, tmp_path / "run")) == f"gs://b/c{tmp_path}/run/checkpoints"
-    for config in ({}, {"bucket": ""}):
-        assert str(build.kept(config, tmp_path / "run")) == f"{tmp_path}/run/checkpoints"
+    assert str(restore.checkpoint_folder(tmp_path / "run", bucket="gs://b/c")) == f"gs://b/c{tmp_path}/run/checkpoints"
+    assert str(restore.checkpoint_folder(tmp_path / "run")) == f"{tmp_path}/run/checkpoints"
     with pytest.raises(errors.InputError, match=r"launch\.mirror"):
         stage.check(stage.config("train", bucket="s3://b"))

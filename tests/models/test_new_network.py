@@ -38,7 +38,7 @@ def test_the_readmes_network_trains_and_is_measured(network, way):
     own = config(parallel=way)
     stage.check(own)
     assert own.model.filters == 32
-    built = build.build(own, classes=5, steps=2)
+    built = build.network(build.recipe(own, classes=5), steps=2)
     state, batch = built.parallel.put_state(built.state), built.parallel.put_batch(make_batch(own))
     losses = []
     for _ in range(2):

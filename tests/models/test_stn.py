@@ -100,9 +100,9 @@ def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(fract
     assert max(abs(leaf).max() for leaf in jax.tree.leaves(whole["localizer"])) > 1e-3
 
 
-@pytest.mark.parametrize("objective", ["matrix", "points"])
-def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(objective):
-    own = task(objective=objective, class_weight=0.0)
+@pytest.mark.parametrize("loc_loss", ["matrix", "points"])
+def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(loc_loss):
+    own = task(loc_loss=loc_loss, class_weight=0.0)
     batch = prepared(own)
     outputs = jnp.zeros((COUNT, 3)), {"matrix": batch["target"]}
     assert_allclose(own.loss(outputs, batch), 0, atol=1e-8)
@@ -110,13 +110,13 @@ def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(objective)
     assert_allclose(own.metrics(outputs, batch)["head_share"][0], COUNT)
     for move in (geometry.translation(2, 0), geometry.rotation(0.2), geometry.scaling(1.1, 1.1)):
         assert (own.loss((outputs[0], {"matrix": geometry.compose(batch["target"], move)}), batch) > 1e-3).all()
-    assert_allclose(batch["seen"][0], make_batch()["points"][0] / 10, atol=1e-4)
+    assert_allclose(batch["moved_points"][0], make_batch()["points"][0] / 10, atol=1e-4)
 
 
 def test_points_that_are_moved_by_one_head_length_cost_one():
-    own = task(objective="points", class_weight=0.0)
+    own = task(loc_loss="points", class_weight=0.0)
     batch = prepared(own)
-    x, y = batch["seen"][0, 0] - batch["seen"][0, 1]
+    x, y = batch["moved_points"][0, 0] - batch["moved_points"][0, 1]
     moved = geometry.compose(batch["target"], geometry.translation(x, y))
     assert_allclose(own.loss((jnp.zeros((COUNT, 3)), {"matrix": moved}), batch), 1, rtol=1e-4)
 
@@ -126,18 +126,18 @@ def test_waves_hold_nothing_of_the_head_and_half_a_head_holds_half():
     batch = prepared(own)
     for shift, share in ((8, 0.5), (16, 0.0), (100, 0.0)):  # pixels of the crop, which is 16 wide
         moved = geometry.compose(geometry.translation(shift, 0), batch["target"])
-        assert_allclose(tasks.head_share(moved, batch["target"], CROP), share)
+        assert_allclose(tasks.head_share(moved, batch["target"], crop=CROP), share)
 
 
 def test_only_a_share_of_the_photos_teaches_the_localizer_and_always_the_same():
     index = jnp.arange(10_000)
     for share in (0.0, 0.01, 0.1, 0.5, 1.0):
-        assert float(tasks.chosen(index, share).mean()) == pytest.approx(share, abs=0.005)
-    assert (tasks.chosen(index, 0.1) <= tasks.chosen(index, 0.5)).all()
+        assert float(tasks.sampled(index, share=share).mean()) == pytest.approx(share, abs=0.005)
+    assert (tasks.sampled(index, share=0.1) <= tasks.sampled(index, share=0.5)).all()
     own = task(annotated=0.5, class_weight=0.0)
     batch = prepared(own)
     losses = own.loss((jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch)
-    assert_array_equal(losses > 0, tasks.chosen(batch["index"], 0.5))
+    assert_array_equal(losses > 0, tasks.sampled(batch["index"], share=0.5))
     all_of_them = task(class_weight=0.0).loss(
         (jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch
     )

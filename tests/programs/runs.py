@@ -6,8 +6,10 @@ import json
 import numpy as np
 from PIL import Image
 
+from whale_jax import tasks
 from whale_jax.data import images, predictions, right_whale, splits
-from whale_jax.programs import crossfit, report
+from whale_jax.experiment import prediction
+from whale_jax.programs import report
 from whale_jax.report import approaches
 from whale_jax.workflow import json_files, stage
 
@@ -41,10 +43,16 @@ def put_training(folder, inputs=(), **values):
 def put_crossfit(folder, photos, found, **values):
     config = {"size": [32, 32], "batch": 32, "num_subfolds": 2}
     speed = {"training_seconds": 40.0, "images_per_second": 9.0}
-    put(folder, "crossfit", ["photos", "split"], config, **crossfit.measured(found, photos), **speed)
+    put(folder, "crossfit", ["photos", "split"], config, **measured(found, photos), **speed)
     predictions.save(folder, photos, arrays=found)
     for part in range(2):
         put_training(folder / f"subfold{part}", **values)
+
+
+def measured(found, photos):
+    """What a program says of points or boxes."""
+    task = tasks.build({"name": "bbox" if "box" in found else "keypoints"}, size=(32, 32))
+    return prediction.summary(task, found, photos=photos)
 
 
 def annotate(i):
@@ -78,7 +86,7 @@ def write(root, run):
     put_crossfit(run / "aligner", photos, {"points": photos.points + shift}, point_error=9, loss=3)
     put_crossfit(run / "refined", photos, {"points": photos.points + shift / 10}, point_error=5, loss=3)
     third = {"points": photos.points + shift / 20}
-    put(run / "third", "predict", ["photos", "refined"], **crossfit.measured(third, photos))
+    put(run / "third", "predict", ["photos", "refined"], **measured(third, photos))
     predictions.save(run / "third", photos, arrays=third)
     for name, frame, scale in (("boxed", "box", (0.5, 1.0)), ("aligned", "head", (1.0, 0.5))):
         matrices = np.tile(np.diag([*scale, 1]), (len(photos.name), 1, 1))

@@ -10,8 +10,7 @@ from tests.experiment.test_init import MODEL, World
 from tests.programs.test_stages import photos
 from whale_jax.data import gallery, predictions, right_whale, splits
 from whale_jax.evaluation import calibration, retrieval
-from whale_jax.experiment import build
-from whale_jax.programs import train
+from whale_jax.experiment import build, fit
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
@@ -41,7 +40,7 @@ def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
 
 def test_a_collapsed_embedding_says_so(world, monkeypatch):
     said = []
-    monkeypatch.setattr(train.logging, "warning", lambda text, *values: said.append(text % values))
+    monkeypatch.setattr(fit.logging, "warning", lambda text, *values: said.append(text % values))
     world.view = world.view._replace(images=np.full_like(world.view.images, 7))  # all pictures are alike
     world.train("embedding", **EMBED)
     assert len(said) == 1
@@ -56,7 +55,7 @@ def test_batches_that_hold_no_triplet_are_refused(world, changes):
 
 @pytest.mark.parametrize(("label", "whales", "most"), [([0, 0, 1, 1, 2, 3], 4, 1), ([0] * 6, 1, 4)])
 def test_photos_that_hold_no_triplet_are_refused_before_anything_is_compiled(world, monkeypatch, label, whales, most):
-    monkeypatch.setattr(build, "build", None)
+    monkeypatch.setattr(build, "network", None)
     label = np.array(label, np.int32)
     world.photos = world.photos._replace(label=label, whales=("a", "b", "c", "d"))
     world.split = world.split._replace(label=label)
@@ -86,7 +85,7 @@ def test_what_does_not_belong_together_is_refused_by_its_config(world, changes, 
 
 
 def test_a_localizer_without_any_points_to_learn_from_is_refused(world, monkeypatch):
-    monkeypatch.setattr(build, "build", None)
+    monkeypatch.setattr(build, "network", None)
     world.photos = world.photos._replace(points=np.full_like(world.photos.points, np.nan))
     model = {"name": "stn", "localizer": MODEL, "classifier": MODEL, "crop": (4, 8), "shrink": 2}
     with pytest.raises(errors.InputError, match="of the 4 photos to train on none has points that are used"):

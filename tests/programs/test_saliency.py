@@ -6,7 +6,7 @@ import pytest
 from tests.programs.test_stages import photos
 from whale_jax.data import images, loader, splits
 from whale_jax.evaluation import attribution
-from whale_jax.experiment import build
+from whale_jax.experiment.dataset import Data
 from whale_jax.programs import saliency
 from whale_jax.runtime import errors
 
@@ -25,7 +25,7 @@ def data():
     fold = np.array([0, 0, 0, 1, -1, -1], np.int32)
     split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     some = some._replace(box=box)
-    return build.Data(some, split, view, loader.Examples(some, view))
+    return Data(some, split, view, loader.Examples(some, view))
 
 
 def bright(state, batch):

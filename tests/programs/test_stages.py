@@ -2,15 +2,17 @@
 
 import csv
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from whale_jax import frames, geometry
+from whale_jax import frames, geometry, tasks
 from whale_jax.data import predictions, right_whale, splits
 from whale_jax.evaluation.probabilities import normalise, score
-from whale_jax.programs import align, calibrate, crossfit, stack, submit
+from whale_jax.experiment import prediction
+from whale_jax.programs import align, calibrate, stack, submit
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
@@ -253,13 +255,14 @@ def test_calibration_says_where_nothing_but_the_prior_is_left(monkeypatch, tmp_p
 
 def test_points_that_are_far_off_are_told(tmp_path):
     data = photos()
-    measured = crossfit.measured({"points": data.points + np.float32([300, 0])}, data)
+    measure = partial(prediction.summary, tasks.build({"name": "keypoints"}, size=(8, 8)))
+    measured = measure({"points": data.points + np.float32([300, 0])}, photos=data)
     assert measured["validated_on"] == 6
     assert [line.rpartition(": ")[2] for line in measured["caveats"]] == ["most crops will show sea"]
-    near = crossfit.measured({"points": data.points + np.float32([1, 0])}, data)
+    near = measure({"points": data.points + np.float32([1, 0])}, photos=data)
     assert near["caveats"] == []
     nothing = {"metrics": {}, "validated_on": 0, "caveats": []}
-    assert crossfit.measured({"points": data.points}, data._replace(points=data.points * np.nan)) == nothing
+    assert measure({"points": data.points}, photos=data._replace(points=data.points * np.nan)) == nothing
 
 
 def test_score_is_kaggles_log_loss():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tests.programs.test_stages import photos
+from whale_jax import tasks
 from whale_jax.data import images, splits
-from whale_jax.experiment import build, selection
+from whale_jax.experiment import dataset, prediction, restore, rows
 from whale_jax.programs import crossfit, tta
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
@@ -24,24 +25,27 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     fold = np.array([0, 0, 1, 0, -1, -1], np.int32)
     split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     view = images.View(np.zeros((6, 8, 8, 3), np.uint8), np.tile(np.eye(3), (6, 1, 1)))
-    monkeypatch.setattr(build, "load_data", lambda config: build.Data(data, split, view, None))
-    network = SimpleNamespace(parallel=SimpleNamespace(devices=1))
-    monkeypatch.setattr(build, "restore", lambda *_, **__: network)
+    monkeypatch.setattr(dataset, "load", lambda inputs: dataset.Data(data, split, view, None))
+    task = tasks.build({"name": "keypoints"}, size=(8, 8))
+    network = SimpleNamespace(parallel=SimpleNamespace(devices=1), task=task, size=(8, 8))
+    monkeypatch.setattr(restore, "network", lambda *_, **__: network)
     length = np.linalg.norm(lost[:, 0] - lost[:, 1], axis=-1)
 
-    def predict(network, data, rows, *, config):
+    def predict(network, data, *, rows, batch, augmentation):
         """The more warps, the nearer."""
-        shift = 0.5 / len(config.tta.get("rotate", "1")) * length[rows, None]
+        shift = 0.5 / len(augmentation.grid.get("rotate", "1")) * length[rows, None]
         return {"points": lost[rows] + np.stack([shift, 0 * shift], axis=-1)}
 
-    monkeypatch.setattr(crossfit, "predict", predict)
+    monkeypatch.setattr(prediction, "predict_augmented", predict)
     trained = stage.config("crossfit", task={"name": "keypoints"})
     json_files.write(tmp_path / "config.json", trained.to_dict())
     (tmp_path / "subfold0").mkdir()
     json_files.write(tmp_path / "subfold0" / "config.json", crossfit.subfold_config(trained, 0).to_dict())
     json_files.write(tmp_path / "result.json", {})
-    rows = {"rows": json_files.hash_of(selection.trained(crossfit.subfold_config(trained, 0), split).tolist())}
-    json_files.write(tmp_path / "subfold0" / "result.json", rows)
+    holdout = rows.holdout(crossfit.subfold_config(trained, 0))
+    learned = rows.learned(split, annotation="points", holdout=holdout)
+    result = {"rows": json_files.hash_of(learned.tolist())}
+    json_files.write(tmp_path / "subfold0" / "result.json", result)
     config = stage.config("tta", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": tta.TURNS}})
     found = tta.run(config, tmp_path)
     assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.experiment.test_init import World
 from whale_jax.data import predictions
-from whale_jax.programs import train
+from whale_jax.experiment import labels
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
@@ -68,8 +68,8 @@ def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(wo
 @pytest.mark.parametrize(("soft", "threshold", "learned"), [(False, 0.9, [4]), (True, 0.5, [4, 5])])
 def test_guesses_stand_beside_the_labels_that_are_known(world, soft, threshold, learned):
     guess(world, soft=soft, threshold=threshold)
-    config = stage.config("train", inputs=world.inputs(labels=str(world.folder / "guesses")))
-    photos, rows, target = train.labelled(config, world.data(), np.array([1, 3]))
+    learning = {"folder": str(world.folder / "guesses"), "fold": 0, "soft": True}
+    photos, rows, target = labels.with_guesses(world.data(), np.array([1, 3]), **learning)
     assert rows.tolist() == [1, 3, *learned]
     assert photos.label[:4].tolist() == world.photos.label[:4].tolist()
     assert photos.label[learned].tolist() == P[learned].argmax(1).tolist()
@@ -87,7 +87,7 @@ def test_no_guess_is_learned_of_a_sighting_that_is_validated_on(world):
 
 def test_soft_guesses_are_for_classifiers(world):
     guess(world, soft=True)
-    with pytest.raises(errors.InputError, match="is soft, which the task 'embed' cannot learn"):
+    with pytest.raises(errors.InputError, match="is soft, which the task cannot learn"):
         world.train("with", labels="guesses", task={"name": "embed"}, batch=3, images_per_class=2)
 
 

@@ -44,16 +44,16 @@ def test_a_box_by_bins_is_learned_by_its_corners_whichever_way_round_they_are_an
     assert (task.loss(outputs, ready) < task.loss(answer(corners + 0.05, bins=64), ready)).all()
 
 
-@pytest.mark.parametrize("objective", ["iou", "giou"])
-def test_a_box_can_be_learned_by_its_overlap(objective):
-    task, batch = bbox(size=SIZE, objective=objective), make_batch(SQUASHED)
+@pytest.mark.parametrize("loss", ["iou", "giou"])
+def test_a_box_can_be_learned_by_its_overlap(loss):
+    task, batch = bbox(size=SIZE, loss=loss), make_batch(SQUASHED)
     ready = prepare(task, batch)
     low, side = jnp.split(ready["target"], 2, axis=-1)
     y = jax.scipy.special.logit(jnp.concatenate([low + side / 2, side], axis=-1))
     assert_allclose(task.loss((y, {}), ready), 0, atol=1e-4)
     assert_allclose(task.predict((y, {}), ready)["box"], batch["box"], atol=0.1)
     apart = jax.grad(lambda y: task.loss((y, {}), ready).sum())(y + jnp.array([5.0, 0, -3.0, 0]))
-    if objective == "iou":
+    if loss == "iou":
         assert_array_equal(apart, 0)  # nothing overlaps, so nothing says where to go
     else:
         assert (apart[:, 0] > 0).all()
@@ -81,7 +81,7 @@ def test_a_box_moved_by_its_mask_is_cut_at_the_rim_and_by_its_corners_is_not():
 
 def test_an_unknown_way_to_move_a_box_has_a_close_match():
     with pytest.raises(errors.InputError, match="did you mean giou"):
-        bbox(size=SIZE, objective="gious")
+        bbox(size=SIZE, loss="gious")
     with pytest.raises(errors.InputError, match="did you mean mask"):
         bbox(size=SIZE, move="masks")
 

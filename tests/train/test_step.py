@@ -122,8 +122,8 @@ def test_only_what_the_model_marks_is_kept_for_the_way_back(model, kept):
 
 
 MINED = {
-    "semi-hard": embed(size=SIZE, dimensions=5, objective="semi_hard", margin=0.3, augmentation=WARPS),
-    "multi-similarity": embed(size=SIZE, dimensions=5, objective="multi_similarity", margin=0.3, augmentation=WARPS),
+    "semi-hard": embed(size=SIZE, dimensions=5, loss="semi_hard", margin=0.3, augmentation=WARPS),
+    "multi-similarity": embed(size=SIZE, dimensions=5, loss="multi_similarity", margin=0.3, augmentation=WARPS),
     "simclr": simclr(size=SIZE, dimensions=5, augmentation=WARPS),
 }
 

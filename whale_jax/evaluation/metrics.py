@@ -1,9 +1,22 @@
-"""Metrics as (sum, count) over the examples that a mask keeps, so that any batching gives the same mean."""
+"""Metrics as (sum, count) over the examples that a mask keeps, so that any batching gives the same mean.
 
-from collections.abc import Sequence
+A metric is a function of what was predicted and what is true, (B, ...) and (B, ...) -> (B,). Its arguments' names say
+what it reads: (logits, label), (points, true_points) or (box, true_box). Whoever adds one calls `register`, and names
+it in `config.task.metrics`:
+
+    def nats_below(logits, label): ...
+
+    metrics.register("nats_below", nats_below)   # then: config.task.metrics = ("log_loss", "nats_below")
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+
+from whale_jax import geometry
+from whale_jax.runtime import registry
 
 Metric = tuple[jax.Array, jax.Array]
 
@@ -28,29 +41,61 @@ def top_k(logits: jax.Array, label: jax.Array, k: int) -> jax.Array:
     return (at_least < k).astype(jnp.float32)
 
 
-def point_error(prediction: jax.Array, points: jax.Array) -> jax.Array:
+def point_error(points: jax.Array, true_points: jax.Array) -> jax.Array:
     """(B,) mean distance of predicted points from true ones, in head lengths (bonnet to blowhead).
 
     Args:
-        prediction: (B, 2, 2) in pixels of the photo.
         points: (B, 2, 2) in pixels of the photo.
+        true_points: (B, 2, 2) in pixels of the photo.
     """
-    length = jnp.linalg.norm(points[:, 0] - points[:, 1], axis=-1)
-    return jnp.linalg.norm(prediction - points, axis=-1).mean(-1) / length
+    length = jnp.linalg.norm(true_points[:, 0] - true_points[:, 1], axis=-1)
+    return jnp.linalg.norm(points - true_points, axis=-1).mean(-1) / length
 
 
-def pck(prediction: jax.Array, points: jax.Array, *, within: float) -> jax.Array:
-    """(B,) 1 where the mean point error is at most `within` head lengths (percentage of correct keypoints)."""
-    return (point_error(prediction, points) <= within).astype(jnp.float32)
+def pck(points: jax.Array, true_points: jax.Array, *, within: float) -> jax.Array:
+    """(B,) 1 where the mean error of points, in pixels, is at most `within` head lengths: the share of correct ones."""
+    return (point_error(points, true_points) <= within).astype(jnp.float32)
 
 
-def keypoints(
-    prediction: jax.Array, points: jax.Array, known: jax.Array, *, within: Sequence[float]
+def iou(box: jax.Array, true_box: jax.Array) -> jax.Array:
+    """(B,) intersection over union of (B, 4) boxes in pixels of the photo."""
+    return geometry.iou(box, true_box)
+
+
+def overlaps(box: jax.Array, true_box: jax.Array, *, above: float) -> jax.Array:
+    """(B,) 1 where the intersection over union of boxes in pixels is above a threshold."""
+    return (iou(box, true_box) > above).astype(jnp.float32)
+
+
+READS = {"label": ("logits", "label"), "points": ("points", "true_points"), "box": ("box", "true_box")}
+METRICS = registry.Registry(
+    "metric",
+    **{
+        "log_loss": partial(log_loss, clip=KAGGLE_CLIP),
+        "log_loss_unclipped": log_loss,
+        **{f"top{k}": partial(top_k, k=k) for k in (1, 5)},
+        "point_error": point_error,
+        **{f"pck@{within}": partial(pck, within=within) for within in (0.05, 0.1, 0.25)},
+        "iou": iou,
+        "iou>0.5": partial(overlaps, above=0.5),
+    },
+)
+register = METRICS.register
+
+
+def select(names: Sequence[str], *, annotation: str) -> dict[str, Callable]:
+    """The metrics of those names, for predictions of an annotation ("label", "points", "box").
+
+    An unknown name, or a metric that reads other arguments, raises InputError.
+    """
+    return {name: registry.function("metric", METRICS, name, reads=READS[annotation]) for name in names}
+
+
+def measure(
+    functions: Mapping[str, Callable], prediction: jax.Array, *, truth: jax.Array, mask: jax.Array
 ) -> dict[str, Metric]:
-    """Point error and PCK at each distance in `within`, over the (B,) rows of which the points are known."""
-    found = {"point_error": point_error(prediction, points)}
-    found |= {f"pck@{distance}": pck(prediction, points, within=distance) for distance in within}
-    return {name: masked(value, known) for name, value in found.items()}
+    """{name: (sum, count)} of metrics by `select`, over the (B,) rows that a mask of 0 or 1 keeps."""
+    return {name: masked(function(prediction, truth), mask) for name, function in functions.items()}
 
 
 def means(sums: dict[str, Metric]) -> dict[str, float]:

@@ -1,70 +1,53 @@
-"""From a config to a network that runs, with its data; and trained networks, opened again."""
+"""From a config to values, at one door: the task, the model, the optimiser, the devices; and the network they make."""
 
-import contextlib
 import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from etils import epath
-from ml_collections import ConfigDict
 
-from whale_jax import augment, geometry
-from whale_jax.data import images, loader, right_whale, splits
-from whale_jax.evaluation import retrieval
+from whale_jax import geometry, tasks
 from whale_jax.models import MODELS
 from whale_jax.runtime import errors, registry
-from whale_jax.tasks import Task
-from whale_jax.tasks.arcface import arcface
-from whale_jax.tasks.bbox import bbox
-from whale_jax.tasks.classify import classify
-from whale_jax.tasks.embed import embed
-from whale_jax.tasks.keypoints import keypoints
-from whale_jax.tasks.simclr import simclr
-from whale_jax.tasks.stn import stn
-from whale_jax.train import loop, optim
+from whale_jax.tasks import TASKS, Task
+from whale_jax.train import optim
 from whale_jax.train import state as states
-from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import Parallel, parallel
 from whale_jax.train.step import make_eval_step, make_train_step
-from whale_jax.workflow import finished_runs, renamed
 
-TASKS = {
-    "classify": classify,
-    "arcface": arcface,
-    "stn": stn,
-    "embed": embed,
-    "simclr": simclr,
-    "bbox": bbox,
-    "keypoints": keypoints,
-}
-SPECS = {
-    "task": TASKS,
-    "model": MODELS,
-    "optimizer": optim.OPTIMIZERS,
-}  # the keys that name what is built of their rest
-WEIGHTS = {"best": True, "last": False}  # of a training that is done
-ANNOTATION = {
-    **dict.fromkeys(("classify", "arcface", "stn", "embed"), "label"),
-    "bbox": "box",
-    "keypoints": "points",
-    "simclr": "",  # learns from every photo
-}
+# The keys of a config that name what is built of their rest.
+SPECS = {"task": TASKS, "model": MODELS, "optimizer": optim.OPTIMIZERS}
 SEE = 'see "Adding to it" in README.md'
-NAMING = ("classify", "arcface", "stn")  # tasks whose outputs are whales
 
 
-class Data(NamedTuple):
-    """What a network is trained on and applied to: photos, their split (None where it is only applied), and a view."""
+class Recipe(NamedTuple):
+    """How a network is made, trained and run: what a config names, as values.
 
-    photos: right_whale.Photos
-    split: splits.Split | None
-    view: images.View
-    examples: loader.Examples
+    Attributes:
+        task: what it learns.
+        model: its architecture.
+        optimizer: (*, steps) -> the optimiser of a training of so many steps.
+        parallel: the devices it runs on.
+        size: (height, width) of its input, in pixels.
+        seed: of its first weights, and of all that is drawn in training.
+        batch: examples a step.
+        accumulate, remat, groups: see `train.step.make_train_step`.
+    """
+
+    task: Task
+    model: nn.Module
+    optimizer: Callable[..., optax.GradientTransformation]
+    parallel: Parallel
+    size: geometry.Size
+    seed: int
+    batch: int
+    accumulate: int
+    remat: bool
+    groups: optim.Groups
 
 
 class Network(NamedTuple):
@@ -72,161 +55,98 @@ class Network(NamedTuple):
 
     Attributes:
         task: what it learns.
-        state: parameters and all else.
-        train, evaluate: compiled steps.
+        model: its architecture.
+        size: (height, width) of its input, in pixels.
         parallel: puts states and batches on the devices.
+        state: parameters and all else.
+        evaluate: compiled step of an evaluation.
+        train: compiled step of a training; None of a network that only predicts.
     """
-
-    task: Task
-    state: states.TrainState
-    train: Callable
-    evaluate: Callable
-    parallel: Parallel
-
-
-class Parts(NamedTuple):
-    """What a config names: the task, the model, the optimiser, and the devices they run on."""
 
     task: Task
     model: nn.Module
-    optimizer: optax.GradientTransformation
+    size: geometry.Size
     parallel: Parallel
+    state: states.TrainState
+    evaluate: Callable
+    train: Callable | None = None
 
 
-def load_data(config: ConfigDict) -> Data:
-    """Photos, split and view that `config.inputs` names."""
-    photos = right_whale.load(Path(config.inputs.photos))
-    split = splits.load(Path(config.inputs.split), photos)
-    view = images.load(Path(config.inputs.view))
-    return Data(photos, split, view, loader.Examples(photos, view))
+def recipe(config: Mapping[str, Any], *, classes: int = 2) -> Recipe:
+    """What a config of a training names, for so many whales.
 
-
-def task_of(config: ConfigDict, *, classes: int) -> Task:
-    """What a config learns, of so many whales."""
-    more = {"size": tuple(config.size)} | ({"classes": classes} if config.task.name in NAMING else {})
-    return registry.build("task", TASKS, config.task, **more)
-
-
-def assemble(config: ConfigDict, *, classes: int, steps: int = 1) -> Parts:
-    """The parts of a network; every unknown name or key raises InputError here."""
-    task = task_of(config, classes=classes)
-    precision = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config.precision)
-    expect_network(config.model.name)
-    model = registry.build("model", MODELS, config.model, outputs=task.outputs, dtype=precision)
-    optimizer = registry.build("optimizer", optim.OPTIMIZERS, config.optimizer, steps=steps)
-    if config.batch % config.accumulate:
-        raise errors.InputError(f"config.batch = {config.batch} has no config.accumulate = {config.accumulate} parts")
-    if task.compared and config.accumulate > 1:
-        what = f"the task {config.task.name!r} compares the photos of a batch: they must go through at once"
-        raise errors.InputError(f"{what}, with config.accumulate = 1")
-    devices = parallel(config.parallel, config.devices, batch=config.batch // config.accumulate)
-    return Parts(task, model, optimizer, devices)
-
-
-def expect_sharp(config: ConfigDict, view: geometry.Size) -> None:
-    """Raises InputError where a view of (height, width) has more pixels than a network can sample without loss.
-
-    A shear adds a few percent, which are left out.
-
-    Args:
-        config: of a training, or of a cross-fit, which may scale at test time too.
-        view: size of the pictures that the network is given.
+    Raises:
+        InputError: an unknown name or key of the task or the model, or a batch that cannot be dealt out. The optimiser
+            is looked at where it is made.
     """
-    augmented = augment.least_scale(augment.parse(config.task.get("augmentation", "")))
-    smallest = min([augmented, *config.get("tta", {}).get("scale", ())])
-    reduction = max(pixels / kept for pixels, kept in zip(view, config.size, strict=True)) / smallest
-    if reduction > geometry.SHARP:
-        height, width = (int(pixels * geometry.SHARP / reduction) for pixels in view)
-        raise errors.InputError(
-            f"a view of {view[0]} x {view[1]} pixels is sampled down {reduction:.2f} times to config.size ="
-            f" {tuple(config.size)} where the scale is least ({smallest:g}), and above {geometry.SHARP:g} pixels are"
-            f" passed over: cut a view of at most {height} x {width}, or let the augmentation shrink less"
-        )
-
-
-def expect_network(name: str) -> None:
-    """Raises InputError where a model lacks what every network is told."""
-    model = registry.lookup("model", MODELS, name)
-    for kind, accepted, wanted in (
-        ("has no attribute", inspect.signature(model).parameters, ("outputs", "dtype", "axis_name")),
-        ("takes no argument", inspect.signature(model.__call__).parameters, ("train",)),
-    ):
-        if lacking := [attribute for attribute in wanted if attribute not in accepted]:
-            raise errors.InputError(f"the model {name!r} {kind} {', '.join(lacking)}, which every network needs: {SEE}")
-
-
-def expect_outputs(name: str, returned: Any, outputs: int) -> None:
-    """Raises InputError where what a model returns for one picture, of shapes at least, is not what tasks read."""
-    y, out = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
-    if not isinstance(out, Mapping) or "features" not in out or y.shape != (1, outputs):
-        what = f'(y, out), y of shape (batch, {outputs}) and out["features"] of shape (batch, any)'
-        raise errors.InputError(f"the model {name!r} must return {what}: {SEE}")
-
-
-def build(config: ConfigDict, *, classes: int, steps: int = 1) -> Network:
-    """The network of a config at its first step."""
-    task, model, optimizer, devices = assemble(config, classes=classes, steps=steps)
-    step = {"accumulate": config.accumulate, "remat": config.remat, "groups": config.optimizer.get("groups", ())}
-    return Network(
+    task = tasks.build(config["task"], size=config["size"], classes=classes)
+    dtype = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config["precision"])
+    batch, accumulate, optimizer = config["batch"], config["accumulate"], config["optimizer"]
+    if batch % accumulate:
+        raise errors.InputError(f"config.batch = {batch} has no config.accumulate = {accumulate} parts")
+    if task.pairwise and accumulate > 1:
+        message = f"the task {config['task']['name']!r} compares the photos of a batch: they must go through at once"
+        raise errors.InputError(f"{message}, with config.accumulate = 1")
+    return Recipe(
         task=task,
-        state=states.create(model, optimizer, config.seed, tuple(config.size)),
-        train=devices.train(make_train_step(model, task, optimizer, **step)),
-        evaluate=devices.evaluate(make_eval_step(model, task)),
-        parallel=devices,
+        model=model(config["model"], outputs=task.outputs, dtype=dtype),
+        optimizer=partial(registry.build, "optimizer", optim.OPTIMIZERS, optimizer),
+        parallel=parallel(config["parallel"], config["devices"], batch=batch // accumulate),
+        size=tuple(config["size"]),
+        seed=config["seed"],
+        batch=batch,
+        accumulate=accumulate,
+        remat=config["remat"],
+        groups=optimizer.get("groups", ()),
     )
 
 
-def opened(task: Task, workdir: Path) -> contextlib.closing[Checkpoints]:
-    """The checkpoints of a training of that task, closed at the end of the block; without any, InputError."""
-    folder = kept(renamed.read_config(workdir / "config.json") or {}, workdir)
-    if not folder.is_dir():
-        where = "" if folder.is_relative_to(workdir) else f" in {folder}"
-        raise errors.InputError(f"{workdir} holds no checkpoints{where}: train it again, or copy them there")
-    return contextlib.closing(Checkpoints(folder, maximise=task.maximise))
+def model(spec: Mapping[str, Any], *, outputs: int, dtype: Any = jnp.float32) -> nn.Module:
+    """The architecture that a config calls `model`. One that lacks what every network is told raises InputError."""
+    name = spec["name"]
+    architecture = registry.lookup("model", MODELS, name)
+    for message, accepted, required in (
+        ("has no attribute", inspect.signature(architecture).parameters, ("outputs", "dtype", "axis_name")),
+        ("takes no argument", inspect.signature(architecture.__call__).parameters, ("train",)),
+    ):
+        if lacking := [argument for argument in required if argument not in accepted]:
+            message = f"the model {name!r} {message} {', '.join(lacking)}, which every network needs"
+            raise errors.InputError(f"{message}: {SEE}")
+    return registry.build("model", MODELS, spec, outputs=outputs, dtype=dtype)
 
 
-def kept(config: Mapping[str, Any], workdir: Path) -> epath.Path:
-    """Where a training keeps its checkpoints: in its folder, or in a bucket under the folder's name."""
-    root = epath.Path(config["bucket"]) / str(workdir).lstrip("/") if config.get("bucket") else epath.Path(workdir)
-    return root / "checkpoints"
+def expect_outputs(name: str, returned: Any, *, outputs: int) -> None:
+    """Raises InputError where what a model returns for one picture, of shapes at least, is not what tasks read."""
+    y, out = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+    if not isinstance(out, Mapping) or "features" not in out or y.shape != (1, outputs):
+        message = f'(y, out), y of shape (batch, {outputs}) and out["features"] of shape (batch, any)'
+        raise errors.InputError(f"the model {name!r} must return {message}: {SEE}")
 
 
-def restore(config: ConfigDict, workdir: Path, *, classes: int, best: bool = True) -> Network:
-    """A trained network: the best state in workdir/checkpoints, or the last one."""
-    apart = {"accumulate": 1, "remat": False, "devices": 0}  # of training alone; batches of it may be of any size
-    network = build(ConfigDict({**config, **apart}), classes=classes)
-    with opened(network.task, workdir) as checkpoints:
-        state, _ = checkpoints.variables(network.parallel.put_state(network.state), best=best)
-    return network._replace(state=state)
+def shapes(recipe: Recipe) -> tuple[Any, dict[str, Any]]:
+    """The shapes of what the model returns for one picture, and of its variables; nothing is compiled."""
+    image = jax.ShapeDtypeStruct((1, *recipe.size, 3), jnp.float32)
+    return jax.eval_shape(
+        lambda key, x: recipe.model.init_with_output(key, x, train=False), jax.random.key(recipe.seed), image
+    )
 
 
-def reopen(folder: Path, *, batch: int, best: bool = True) -> tuple[ConfigDict, Data, Network]:
-    """A trained network with its config and its data, for batches of another size."""
-    config = ConfigDict(finished_runs.read(folder).config)
-    config.batch = batch
-    data = load_data(config)
-    return config, data, restore(config, folder, classes=len(data.photos.whales), best=best)
+def network(recipe: Recipe, *, steps: int = 1) -> Network:
+    """The network of a recipe before the first of so many steps of training."""
+    optimizer = recipe.optimizer(steps=steps)
+    options = {"accumulate": recipe.accumulate, "remat": recipe.remat, "groups": recipe.groups}
+    step = make_train_step(recipe.model, recipe.task, optimizer, **options)
+    state = states.create(recipe.model, optimizer, recipe.seed, recipe.size)
+    return predictor(recipe, state)._replace(train=recipe.parallel.train(step))
 
 
-def predict(network: Network, data: Data, rows: np.ndarray, *, batch: int) -> tuple[dict, dict[str, np.ndarray]]:
-    """Metrics over `rows`, and predictions for each of them."""
-    batches = loader.evaluation(data.examples, rows, batch=batch)
-    return loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
-
-
-def measured(
-    network: Network, data: Data, rows: np.ndarray, *, gallery: np.ndarray, batch: int
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Metrics over `rows`, and predictions for each; of embeddings, by the nearest of the other rows of `gallery`.
-
-    Rows of whales that those lack are left out: nobody could find them.
-    """
-    found, said = predict(network, data, rows, batch=batch)
-    if network.task.compared:
-        others, label = np.setdiff1d(gallery, rows), data.photos.label
-        others = others[label[others] >= 0]
-        if np.isin(label[rows], label[others]).any():
-            known = predict(network, data, others, batch=batch)[1]["features"]
-            labels = {"query_label": label[rows], "label": label[others]}
-            found |= retrieval.score(said["features"], known, **labels, whales=len(data.photos.whales))
-    return found, said
+def predictor(recipe: Recipe, state: states.TrainState) -> Network:
+    """The network of a recipe with a state that is there already, for predictions alone."""
+    return Network(
+        task=recipe.task,
+        model=recipe.model,
+        size=recipe.size,
+        parallel=recipe.parallel,
+        state=state,
+        evaluate=recipe.parallel.evaluate(make_eval_step(recipe.model, recipe.task)),
+    )

@@ -1,9 +1,9 @@
-"""Where a training begins: with all the weights of another, with what fits of them, or with a smaller network's."""
+"""Initial weights of a training: all of another's, those of another's that fit, or a smaller network's, grown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,94 +12,135 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
+from whale_jax import tasks
 from whale_jax.data import splits
-from whale_jax.experiment import build, selection
-from whale_jax.experiment.build import NAMING, Data, Network
-from whale_jax.models import MODELS, growth
-from whale_jax.runtime import errors, registry
+from whale_jax.experiment import build, restore, rows
+from whale_jax.experiment.build import Network, Recipe
+from whale_jax.experiment.dataset import Data
+from whale_jax.models import growth
+from whale_jax.runtime import errors
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.workflow import finished_runs, json_files
 
-WAYS = ("exact", "partial", "grown")
-COPIES_PART = 0.01  # noise that a grown network's copies of channels begin with, as a share of their kernel's deviation
+MODES = ("exact", "partial", "grown")
+COPY_NOISE = 0.01  # of a grown network's copies of channels, as a share of their kernel's deviation
 
 
-def check(config: ConfigDict, data: Data, unseen: np.ndarray) -> None:
-    """Raises InputError where a training is not to begin with the weights in `config.inputs.weights`.
+class Source(NamedTuple):
+    """Where initial weights come from.
 
-    They are of other whales, or have seen photos of the rows `unseen`, which are validated on here, or of a network
-    that this one did not grow from.
+    Attributes:
+        folder: of a finished training.
+        mode: one of MODES.
     """
-    folder = Path(config.inputs.weights)
-    there = finished_runs.read(folder)
-    if there.result["program"] != "train":
-        what = f"was made by {there.result['program']!r}: name the folder of a training, such as PIPELINE/classifier"
-        raise errors.InputError(f"{folder} {what}")
-    if finished_runs.made_from(there, data.photos):
-        if there.result["split"] != data.split.hash:
-            what = f"{folder} was trained on these photos by another split: train it again by this one"
-            raise errors.InputError("\n".join([what, *other_split(there, data)]))
-        if both := len(np.intersect1d(selection.seen(there, data.split), unseen)):
-            what = f"was trained on {both:,} of the {len(unseen):,} photos that are validated on here"
-            raise errors.InputError(f"{folder} {what}: begin with one that holds out the same fold or part")
+
+    folder: Path
+    mode: str
+
+
+def network(
+    recipe: Recipe, source: Source | None, *, data: Data, train: np.ndarray, valid: np.ndarray, steps: int
+) -> Network:
+    """The network before the first step, with the weights that it begins with.
+
+    Args:
+        recipe: of the network.
+        source: of its weights; None draws them.
+        data: what it is trained on.
+        train, valid: (n,) rows that are trained on, and validated on.
+        steps: of the training.
+
+    Raises:
+        InputError: weights of other whales or another architecture, or that have seen photos which are validated on.
+    """
+    if source is None:
+        return build.network(recipe, steps=steps)
+    check(source, recipe, data=data, valid=valid)
+    network = build.network(recipe, steps=steps)
+    network = network._replace(state=network.parallel.put_state(network.state))
+    return load(network, source, pictures=partial(pictures, recipe, data, rows=train))
+
+
+def check(source: Source, recipe: Recipe, *, data: Data, valid: np.ndarray) -> None:
+    """Raises InputError where a training is not to begin with the weights in `source`.
+
+    They are of other whales, or of a network that this one did not grow from, or have seen photos of the (n,) rows
+    `valid`, which are validated on here.
+    """
+    folder = source.folder
+    training = finished_runs.read(folder)
+    if (program := training.result["program"]) != "train":
+        message = f"was made by {program!r}: name the folder of a training, such as PIPELINE/classifier"
+        raise errors.InputError(f"{folder} {message}")
+    if finished_runs.made_from(training, data.photos):
+        if training.result["split"] != data.split.hash:
+            message = f"{folder} was trained on these photos by another split: train it again by this one"
+            raise errors.InputError("\n".join([message, *split_differences(training, data)]))
+        if shared := len(np.intersect1d(rows.learned_by(training, data.split), valid)):
+            message = f"was trained on {shared:,} of the {len(valid):,} photos that are validated on here"
+            raise errors.InputError(f"{folder} {message}: begin with one that holds out the same fold or part")
     whales = json_files.read(folder / "whales.json")
-    fits = config.init == "partial" and len(whales or ()) != len(data.photos.whales)  # then the head does not
-    if whales and config.task.name in NAMING and not fits:
+    new_head = source.mode == "partial" and len(whales or ()) != len(data.photos.whales)  # whose shape does not fit
+    if whales and recipe.task.names_whales and not new_head:
         sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
         if lines := errors.differences(*sides):
-            what = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
-            raise errors.InputError("\n".join([what, *errors.first(lines)]))
-    if config.init == "grown":
-        growth.check(*(model_of(spec) for spec in (there.config["model"], config.model)))
+            message = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
+            raise errors.InputError("\n".join([message, *errors.first(lines)]))
+    if source.mode == "grown":
+        smaller = build.model(ConfigDict(training.config["model"]), outputs=recipe.task.outputs)
+        growth.check(smaller, recipe.model.clone(dtype=jnp.float32))
 
 
-def other_split(there: finished_runs.Stage, data: Data) -> list[str]:
-    """How the split that a finished training went by differs from these photos' own; nothing where it is gone."""
+def split_differences(training: finished_runs.Stage, data: Data) -> list[str]:
+    """How the split of a finished training differs from these photos' own, line by line; none where it is gone."""
     try:
-        own = splits.load(Path(there.config["inputs"]["split"]), data.photos)
+        split = splits.load(Path(training.config["inputs"]["split"]), data.photos)
     except errors.InputError:
         return []
-    lines = errors.differences(splits.summary(own), splits.summary(data.split))
-    moved = int((own.fold != data.split.fold).sum())
-    return [*lines, f"{moved:,} of {len(own.fold):,} photos are in another fold"]
+    lines = errors.differences(splits.summary(split), splits.summary(data.split))
+    moved = int((split.fold != data.split.fold).sum())
+    return [*lines, f"{moved:,} of {len(split.fold):,} photos are in another fold"]
 
 
-def model_of(spec: Mapping[str, Any], outputs: int = 1) -> nn.Module:
-    """The network that a config calls `model`, in float32."""
-    return registry.build("model", MODELS, ConfigDict(spec), outputs=outputs, dtype=jnp.float32)
-
-
-def load(network: Network, config: ConfigDict, data: Data, learned: np.ndarray) -> Network:
-    """A network that begins with the best weights of another training, in the way `config.init`.
+def load(network: Network, source: Source, *, pictures: Callable[[], jax.Array]) -> Network:
+    """A network that begins with the best weights of a finished training.
 
     Another architecture raises InputError, line by line.
+
+    Args:
+        network: with its state on the devices.
+        source: of the weights.
+        pictures: of the training, (B, height, width, 3): what a grown network's insertions are measured on.
     """
-    folder = Path(config.inputs.weights)
-    there = ConfigDict(finished_runs.read(folder).config)
-    network = network._replace(state=network.parallel.put_state(network.state))
-    with build.opened(build.task_of(there, classes=2), folder) as checkpoints:  # by what was best there
-        if config.init == "grown":
-            old = model_of(there.model, network.task.outputs)
-            return network._replace(state=grown(network, old, config, data, learned, checkpoints))
-        state, lines = checkpoints.variables(network.state, partial=config.init == "partial")
+    config = ConfigDict(finished_runs.read(source.folder).config)
+    task = tasks.build(config.task, size=config.size)
+    with restore.checkpoints(source.folder, maximise=task.maximise) as saved:
+        if source.mode == "grown":
+            old = build.model(config.model, outputs=network.task.outputs)
+            return network._replace(state=grow(network, old, saved=saved, pictures=pictures()))
+        state, lines = saved.variables(network.state, partial=source.mode == "partial")
     if lines:
-        what = f"of {folder} was taken what fits, but for (- what it holds, + what begins anew):"
-        logging.warning("%s", "\n".join([what, *errors.first(lines)]))
+        message = f"of {source.folder} was taken what fits, but for (- what it holds, + what begins anew):"
+        logging.warning("%s", "\n".join([message, *errors.first(lines)]))
     return network._replace(state=state)
 
 
-def grown(
-    network: Network, old: nn.Module, config: ConfigDict, data: Data, learned: np.ndarray, checkpoints: Checkpoints
-) -> states.TrainState:
-    """The first state of a network that says what the smaller one did, `old`, whose checkpoints are given."""
-    drawn = np.random.default_rng(config.seed).permutation(learned)[: config.batch]
-    batch = data.examples[drawn]
-    images = network.task.prepare(states.stream(jnp.uint32(config.seed), "grow"), batch, False)["image"]
-    shapes = jax.eval_shape(partial(old.init, train=False), jax.random.key(0), images[:1])
+def pictures(recipe: Recipe, data: Data, *, rows: np.ndarray) -> jax.Array:
+    """(B, height, width, 3) inputs of a network, of a batch drawn from some rows."""
+    batch = data.examples[np.random.default_rng(recipe.seed).permutation(rows)[: recipe.batch]]
+    return recipe.task.prepare(states.stream(jnp.uint32(recipe.seed), "grow"), batch, False)["image"]
+
+
+def grow(network: Network, old: nn.Module, *, saved: Checkpoints, pictures: jax.Array) -> states.TrainState:
+    """The first state of a network that computes what a smaller one did, whose checkpoints are given.
+
+    What it inserts is measured on (B, height, width, 3) `pictures`.
+    """
+    shapes = jax.eval_shape(partial(old.init, train=False), jax.random.key(0), pictures[:1])
     like = network.state._replace(params=shapes["params"], batch_stats=shapes.get("batch_stats", {}))
-    smaller, _ = checkpoints.variables(like)
-    parts = [{"params": one.params, "batch_stats": one.batch_stats} for one in (smaller, network.state)]
-    new = model_of(config.model, network.task.outputs)
-    found = growth.grow(old, new, *jax.device_get(parts), images, seed=config.seed, noise=COPIES_PART)
-    return network.state._replace(params=found["params"], batch_stats=found.get("batch_stats", {}))
+    smaller, _ = saved.variables(like)
+    sides = [{"params": state.params, "batch_stats": state.batch_stats} for state in (smaller, network.state)]
+    new, seed = network.model.clone(dtype=jnp.float32), int(network.state.seed)
+    variables = growth.grow(old, new, *jax.device_get(sides), pictures, seed=seed, noise=COPY_NOISE)
+    return network.state._replace(params=variables["params"], batch_stats=variables.get("batch_stats", {}))

@@ -6,7 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax.evaluation import caveats
-from whale_jax.experiment import build
+from whale_jax.experiment import restore
 from whale_jax.report import charts, figures, recipes, tables
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import finished_runs, json_files
@@ -53,7 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for a label or sources of no input, and for unknown weights."""
-    registry.lookup("weights", build.WEIGHTS, config.weights)
+    registry.lookup("weights", restore.WEIGHTS, config.weights)
     for kind, names in (("a label", config.labels), ("sources", config.sources)):
         for name in names:
             if name not in config.inputs:

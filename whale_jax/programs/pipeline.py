@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax.data.shards import Shard
-from whale_jax.experiment import build
+from whale_jax.experiment import dataset, rows
 from whale_jax.runtime import errors, hosts, progress
 from whale_jax.workflow import json_files, pool, provenance, stage
 from whale_jax.workflow.program import Program, find
@@ -97,7 +97,12 @@ def check(config: ConfigDict) -> None:
         try:
             stage.check(settings)
             if "task" in settings and settings.inputs.view in config.stages:
-                build.expect_sharp(settings, config.stages[settings.inputs.view].size)
+                dataset.expect_sharp(
+                    config.stages[settings.inputs.view].size,
+                    size=settings.size,
+                    augmentation=settings.task.get("augmentation", ""),
+                    scales=settings.get("tta", {}).get("scale", ()),
+                )
         except errors.InputError as error:
             raise errors.InputError(f"stage {name}: {error}") from None
 
@@ -105,7 +110,7 @@ def check(config: ConfigDict) -> None:
 def check_data(stages: ConfigDict, program: str, *, result: dict[str, Any]) -> None:
     """Raises InputError where the result of an import, or of a split, leaves a later stage nothing to work on."""
     for name, settings in stages.items():
-        if program == "import_photos" and "task" in settings and (learned := build.ANNOTATION[settings.task.name]):
+        if program == "import_photos" and "task" in settings and (learned := rows.annotation(settings)):
             counted, columns = COUNTED[learned]
             if not result[counted] or (counted == "labelled" and result["whales"] < 2):
                 least = "of two whales" if counted == "labelled" else counted.replace("_", " ")

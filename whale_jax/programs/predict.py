@@ -12,12 +12,17 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
+from whale_jax import tasks
 from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.experiment import build
-from whale_jax.programs import crossfit
+from whale_jax.data.right_whale import Photos
+from whale_jax.data.splits import Split
+from whale_jax.experiment import prediction, restore
+from whale_jax.experiment.dataset import Data
+from whale_jax.experiment.prediction import Augmentation
 from whale_jax.runtime import errors
 from whale_jax.train.parallel import parallel
 from whale_jax.workflow import finished_runs, json_files, provenance
+from whale_jax.workflow.finished_runs import Stage
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
@@ -29,32 +34,54 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Points and boxes are in pixels of the photos. Columns of logits are the photos' whales, or the network's where the
     photos name none; a whale that the network does not know raises InputError.
     """
-    made = finished_runs.read(config.inputs.network)
+    training = finished_runs.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
-    seen = finished_runs.made_from(made, photos)
-    folder = Path(made.config["inputs"]["split"])
-    split = splits.load(folder, photos) if seen else None
-    known = [] if seen else np.intersect1d(splits.names(folder), photos.name)
-    if len(known):
-        what = f"{len(known):,} photos, such as {known[0]}, have names of photos that {made.folder} was made from"
-        logging.warning("%s: if they are the same, errors measured on them flatter", what)
-    whales = json_files.read((crossfit.networks(made.folder) or [made.folder])[0] / "whales.json") or ()
-    chosen = columns(whales, photos.whales, made.folder)
-    own = ConfigDict({"tta": {}, "average": "mean", "weights": "best", **made.config, "batch": config.batch})
-    found = crossfit.answer(own, made.folder, build.Data(photos, split, view, loader.Examples(photos, view)))
+    data = Data(photos, split_of(training, photos), view, loader.Examples(photos, view))
+    member = (restore.subfold_folders(training.folder) or [training.folder])[0]
+    whales = json_files.read(member / "whales.json") or ()
+    order = columns(whales, photos.whales, folder=training.folder)
+    recipe = {"tta": {}, "average": "mean", "weights": "best", **training.config}
+    arrays = prediction.out_of_fold(
+        training.folder,
+        data,
+        batch=config.batch,
+        augmentation=Augmentation(recipe["tta"], recipe["average"]),
+        best=restore.WEIGHTS[recipe["weights"]],
+    )
     if whales:
-        found["logits"] = found["logits"][:, chosen]
-    predictions.save(workdir, photos, arrays=found)
-    device = provenance.device(parallel(own.parallel, batch=own.batch).devices)
-    return {"predicted": int(view.pictured.sum()), "device": device, **crossfit.measured(found, photos)}
+        arrays["logits"] = arrays["logits"][:, order]
+    predictions.save(workdir, photos, arrays=arrays)
+    task = tasks.build(recipe["task"], size=recipe["size"])
+    return {
+        "predicted": int(view.pictured.sum()),
+        "device": provenance.device(parallel(recipe["parallel"], batch=config.batch).devices),
+        **prediction.summary(task, arrays, photos=photos),
+    }
 
 
-def columns(known: Sequence[str], wanted: Sequence[str], folder: Path) -> list[int]:
-    """Where each wanted whale stands among those that the network of `folder` knows; all, where none is named."""
-    if strangers := [whale for whale in wanted if known and whale not in known]:
-        few = ", ".join(strangers[:10])
-        raise errors.InputError(f"{folder} was not trained on {len(strangers)} of the whales asked for, such as {few}")
-    return [known.index(whale) for whale in (wanted or known) if known]
+def split_of(training: Stage, photos: Photos) -> Split | None:
+    """The split by which a stage was trained on these photos; None where it was trained on others.
+
+    Photos that go by names of those it was trained on are pointed at: they may be the same.
+    """
+    folder = Path(training.config["inputs"]["split"])
+    if finished_runs.made_from(training, photos):
+        return splits.load(folder, photos)
+    shared = np.intersect1d(splits.names(folder), photos.name)
+    if len(shared):
+        message = (
+            f"{len(shared):,} photos, such as {shared[0]}, have names of photos that {training.folder} was made from"
+        )
+        logging.warning("%s: if they are the same, errors measured on them flatter", message)
+    return None
+
+
+def columns(network_whales: Sequence[str], whales: Sequence[str], *, folder: Path) -> list[int]:
+    """The column of each whale among those that the network of `folder` knows; all columns, where none is named."""
+    if unknown := [whale for whale in whales if network_whales and whale not in network_whales]:
+        few = ", ".join(unknown[:10])
+        raise errors.InputError(f"{folder} was not trained on {len(unknown)} of the whales asked for, such as {few}")
+    return [network_whales.index(whale) for whale in (whales or network_whales) if network_whales]
 
 
 PROGRAM = Program(DEFAULTS, run)

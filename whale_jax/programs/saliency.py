@@ -8,10 +8,12 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import geometry
+from whale_jax import geometry, tasks
 from whale_jax.data import loader, splits
 from whale_jax.evaluation import attribution
-from whale_jax.experiment import build
+from whale_jax.experiment import restore
+from whale_jax.experiment.build import Network
+from whale_jax.experiment.dataset import Data
 from whale_jax.report import figures, heads, sheets
 from whale_jax.report.sheets import Saliency
 from whale_jax.runtime import errors, progress, registry
@@ -36,11 +38,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes saliency.png into workdir; returns the shares of saliency, and of the picture, inside the head box."""
     folder = Path(config.inputs.network)
     made = finished_runs.read(folder).config
-    if made["program"] != "train" or made["task"]["name"] != "classify":
-        raise errors.InputError(f"{folder} names no whales: saliency wants a network with the task 'classify'")
-    trained, data, network = build.reopen(folder, batch=config.batch, best=build.WEIGHTS[config.weights])
-    rows = choose(config, data, trained.fold)
-    gradients = gradient_map(trained, network, data, steps=config.gradient_steps)
+    if made["program"] != "train" or not tasks.build(made["task"], size=made["size"]).names_whales:
+        raise errors.InputError(f"{folder} names no whales: saliency wants a network that does")
+    network, data, holdout = restore.reopen(folder, batch=config.batch, best=restore.WEIGHTS[config.weights])
+    rows = choose(config, data, holdout.fold)
+    gradients = gradient_map(network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
     looked = []
     with progress.bar(len(rows), what=workdir.name, unit="photos") as bar:
@@ -66,10 +68,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for weights that there are not."""
-    registry.lookup("weights", build.WEIGHTS, config.weights)
+    registry.lookup("weights", restore.WEIGHTS, config.weights)
 
 
-def choose(config: ConfigDict, data: build.Data, fold: int) -> np.ndarray:
+def choose(config: ConfigDict, data: Data, fold: int) -> np.ndarray:
     """Rows of photos validated on that have a head box and a view, in an order that the seed draws."""
     rows = splits.measured_rows(data.split, fold)
     usable = np.isfinite(data.photos.box).all(1) & data.view.pictured
@@ -79,7 +81,7 @@ def choose(config: ConfigDict, data: build.Data, fold: int) -> np.ndarray:
     return np.random.default_rng(config.seed).permutation(rows)[: config.photos]
 
 
-def look(network: build.Network, data: build.Data, row: int, *, boxes, gradients, batch: int) -> Saliency:
+def look(network: Network, data: Data, row: int, *, boxes, gradients, batch: int) -> Saliency:
     """Hides one part of a photo after the other; what is left goes through the same compiled step as any evaluation."""
     image = np.array(data.view.images[row])
     batches = hidden(data, row, np.concatenate([np.zeros((1, 4), int), boxes]), batch)
@@ -94,7 +96,7 @@ def look(network: build.Network, data: build.Data, row: int, *, boxes, gradients
     )
 
 
-def hidden(data: build.Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
+def hidden(data: Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
     """Padded batches of one photo, each time with another box hidden."""
     for one in loader.evaluation(data.examples, np.repeat(row, len(boxes)), batch=batch):
         some, boxes = boxes[:batch], boxes[batch:]
@@ -103,11 +105,8 @@ def hidden(data: build.Data, row: int, boxes: np.ndarray, batch: int) -> Iterato
         yield one
 
 
-def gradient_map(
-    config: ConfigDict, network: build.Network, data: build.Data, *, steps: int
-) -> Callable[[int], np.ndarray]:
+def gradient_map(network: Network, data: Data, *, steps: int) -> Callable[[int], np.ndarray]:
     """row -> (h, w) integrated gradients of the true whale's log probability, at the resolution of the view."""
-    model = build.assemble(config, classes=len(data.photos.whales)).model
     state = jax.device_get(network.state)
     variables = {"params": state.params, "batch_stats": state.batch_stats}
 
@@ -116,11 +115,12 @@ def gradient_map(
         ready = network.task.prepare(jax.random.key(0), batch, False)
 
         def log_probability(images):
-            logits, _ = model.apply(variables, images, train=False)
+            outputs = network.model.apply(variables, images, train=False)
+            logits = network.task.predict(outputs, ready)["logits"]
             return jax.nn.log_softmax(logits)[:, batch["label"][0]]
 
         found = attribution.integrated_gradients(log_probability, ready["image"][0], steps=steps)
-        back = geometry.invert(geometry.resize(data.view.images.shape[1:3], tuple(config.size)))
+        back = geometry.invert(geometry.resize(data.view.images.shape[1:3], network.size))
         return geometry.warp(found[..., None], back, data.view.images.shape[1:3])[..., 0]
 
     return lambda row: np.asarray(compute(variables, data.examples[np.array([row])]))

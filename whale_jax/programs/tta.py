@@ -1,6 +1,7 @@
 """What test-time augmentation gains the aligner, and what it costs: the point error over the number of warps."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import splits
 from whale_jax.evaluation import tta
-from whale_jax.experiment import build, selection
-from whale_jax.programs import crossfit
+from whale_jax.experiment import dataset, prediction, restore
+from whale_jax.experiment import rows as row_choice
+from whale_jax.experiment.dataset import Data
+from whale_jax.experiment.prediction import Augmentation
+from whale_jax.experiment.rows import Holdout
 from whale_jax.report import charts, figures, tables
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, provenance, renamed
@@ -40,26 +44,27 @@ DEFAULTS = {
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md and tta.png into workdir: the point error of photos out of fold, and photos/s, for each grid."""
-    crossfit_folder = Path(config.inputs.network)
-    trained = finished_runs.read(crossfit_folder).config
-    if trained["program"] != "crossfit" or trained["task"]["name"] != "keypoints":
-        raise errors.InputError(f"{crossfit_folder} finds no points: tta wants a crossfit with the task 'keypoints'")
-    best = build.WEIGHTS[trained.get("weights", "best")]  # as folders from before the key were
-    folder = renamed.subfold_folder(crossfit_folder, config.subfold)
-    network_config, data, network = build.reopen(folder, batch=config.batch, best=best)
+    crossfit = finished_runs.read(config.inputs.network)
+    recipe = crossfit.config
+    if recipe["program"] != "crossfit" or row_choice.annotation(recipe) != "points":
+        raise errors.InputError(f"{crossfit.folder} finds no points: tta wants a crossfit of a task that learns them")
+    best = restore.WEIGHTS[recipe.get("weights", "best")]  # as folders from before the key were
+    folder = renamed.subfold_folder(crossfit.folder, config.subfold)
+    network, data, holdout = restore.reopen(folder, batch=config.batch, best=best)
     for grid in config.grids.values():
-        build.expect_sharp(ConfigDict({**network_config, "tta": grid}), data.view.images.shape[1:3])
-    rows = choose(config, network_config, folder=folder, data=data)
-    photos = data.photos._replace(points=data.photos.points[rows])
+        spec, scales = recipe["task"].get("augmentation", ""), grid.get("scale", ())
+        dataset.expect_sharp(data.stored_size, size=network.size, augmentation=spec, scales=scales)
+    rows = choose(data, holdout, folder=folder, most=config.most)
     table = []
     for name, grid in sorted(config.grids.items(), key=lambda item: int(item[0])):
-        shared = {"average": config.average, "batch": config.batch, "size": network_config.size}
-        grid_config = ConfigDict({"tta": grid, **shared})
-        crossfit.predict(network, data, rows[: config.batch], config=grid_config)  # compiles
+        augmentation = Augmentation(grid, config.average)
+        predict = partial(prediction.predict_augmented, network, data, batch=config.batch, augmentation=augmentation)
+        predict(rows=rows[: config.batch])  # compiles
         start = time.perf_counter()
-        predictions = crossfit.predict(network, data, rows, config=grid_config)
+        predictions = predict(rows=rows)
         rate = len(rows) / (time.perf_counter() - start)
-        metrics = crossfit.score(predictions, photos)
+        predictions = prediction.scatter(predictions, rows, count=len(data.photos.name))
+        metrics = network.task.score(predictions, data.photos, rows=rows)
         table.append({"name": name, "warps": int(name), **metrics, "photos_per_second": rate})
     text = tables.markdown(f"warps a photo, {len(rows):,} photos", table)
     tables.publish(workdir, text)
@@ -72,14 +77,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def choose(config: ConfigDict, network_config: ConfigDict, *, folder: Path, data: build.Data) -> np.ndarray:
-    """(n,) rows of annotated photos that the network in `folder` has not seen, `config.most` of them at most."""
-    subfold = splits.subfolds(data.split, network_config.num_subfolds, network_config.fold)
-    rows = np.flatnonzero(subfold == config.subfold)
-    rows = np.setdiff1d(rows, selection.seen(finished_runs.read(folder), data.split))
+def choose(data: Data, holdout: Holdout, *, folder: Path, most: int) -> np.ndarray:
+    """(n,) rows of annotated photos that the network in `folder` has not seen, `most` of them at most, if it is set."""
+    subfold = splits.subfolds(data.split, holdout.num_subfolds, holdout.fold)
+    rows = np.flatnonzero(subfold == holdout.subfold)
+    rows = np.setdiff1d(rows, row_choice.learned_by(finished_runs.read(folder), data.split))
     rows = rows[data.view.pictured[rows] & np.isfinite(data.photos.points[rows]).all((1, 2))]
-    if config.most:
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[: config.most])
+    if most:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:most])
     return rows
 
 

@@ -1,7 +1,8 @@
 """From a name in a config to what it means: tables of models, tasks, losses, metrics and programs."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from whale_jax.runtime import errors
@@ -31,6 +32,30 @@ def lookup(kind: str, table: Mapping[str, Any], name: str) -> Any:
     if name not in table:
         raise errors.unknown(kind, name, table)
     return table[name]
+
+
+def function(kind: str, table: Mapping[str, Callable], name: str, *, reads: Sequence[str], **options: Any) -> Callable:
+    """The function called `name`, for one who calls it with values of certain names.
+
+    Args:
+        kind: what it is, for the error message ("loss", "metric").
+        table: name -> function.
+        name: which one.
+        reads: names that its first arguments must have, so that a loss of labels is not given boxes.
+        **options: keyword arguments of all calls.
+
+    Returns:
+        The function with its options bound. Other arguments, or an option it does not take, raise InputError.
+    """
+    entry = lookup(kind, table, name)
+    parameters = tuple(inspect.signature(entry).parameters)
+    if parameters[: len(reads)] != tuple(reads):
+        message = f"the {kind} {name!r} reads {', '.join(parameters)}, and here it is given {', '.join(reads)}"
+        raise errors.InputError(f"{message}: choose one that reads these")
+    for key in options:
+        if key not in parameters:
+            raise errors.unknown(f"option of the {kind} {name!r}", key, parameters[len(reads) :])
+    return partial(entry, **options) if options else entry
 
 
 def build(kind: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **fixed: Any) -> Any:

@@ -1,40 +1,39 @@
-"""What is learned: each task is a value, a NamedTuple of pure functions.
+"""The tasks that a config can name, each a function that returns a `Task`: see `tasks.task` for the contract."""
 
-    prepare(key, batch, train) -> batch     augments on the device and makes the targets
-    loss(outputs, batch)       -> (B,)      unreduced; `batch["weight"]` says what each is worth
-    metrics(outputs, batch)    -> {name: (sum, count)}
-    predict(outputs, batch)    -> {name: array}, points and boxes in pixels of the original photo
+import inspect
+from collections.abc import Mapping
+from typing import Any
 
-`outputs` is what a model returns, (y, out).
-"""
+from whale_jax.runtime import registry
+from whale_jax.tasks import arcface, bbox, classify, embed, keypoints, simclr, stn
+from whale_jax.tasks.task import Batch, Outputs, Task
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+__all__ = ["TASKS", "Batch", "Outputs", "Task", "build", "register"]
 
-import jax
+TASKS = registry.Registry(
+    "task",
+    classify=classify.classify,
+    arcface=arcface.arcface,
+    stn=stn.stn,
+    embed=embed.embed,
+    simclr=simclr.simclr,
+    bbox=bbox.bbox,
+    keypoints=keypoints.keypoints,
+)
+register = TASKS.register
 
-Batch = dict[str, jax.Array]
-Outputs = tuple[jax.Array, dict[str, Any]]
 
+def build(spec: Mapping[str, Any], *, size: tuple[int, int], classes: int = 2) -> Task:
+    """The task that a config calls `task`.
 
-class Task(NamedTuple):
-    """A task.
+    Args:
+        spec: its name, and keyword arguments of the function of that name.
+        size: (height, width) of the network's input, in pixels.
+        classes: number of whales. Where only the fields of the task are read, any number will do.
 
-    Attributes:
-        outputs: length of the model's output y.
-        prepare, loss, metrics, predict: see the module.
-        best: the metric that chooses the best checkpoint.
-        maximise: whether more of it is better.
-        compared: whether loss and metrics compare the pictures of the whole batch: batch["everybody"] has embedding,
-            label, index and weight of all of them. They are of a training batch, then; an evaluation compares all
-            photos, by other means.
+    Raises:
+        InputError: an unknown name or key, or a value that the task does not take.
     """
-
-    outputs: int
-    prepare: Callable[[jax.Array, Batch, bool], Batch]
-    loss: Callable[[Outputs, Batch], jax.Array]
-    metrics: Callable[[Outputs, Batch], dict[str, tuple[jax.Array, jax.Array]]]
-    predict: Callable[[Outputs, Batch], dict[str, jax.Array]]
-    best: str
-    maximise: bool = False
-    compared: bool = False
+    parameters = inspect.signature(registry.lookup("task", TASKS, spec["name"])).parameters
+    fixed = {"size": tuple(size), "classes": classes}
+    return registry.build("task", TASKS, spec, **{key: value for key, value in fixed.items() if key in parameters})

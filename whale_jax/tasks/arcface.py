@@ -1,12 +1,14 @@
 """Naming the whale by the angle to its prototypes, with a margin (ArcFace)."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 
 from whale_jax import losses
-from whale_jax.tasks import Batch, Outputs, Task, classify, inputs
+from whale_jax.tasks import classify, inputs, setup
+from whale_jax.tasks.task import Batch, Metric, Outputs, Task
 
 
 def arcface(
@@ -17,6 +19,7 @@ def arcface(
     margin: float = 0.3,
     rarity: float = 0.0,
     centers: int = 1,
+    metrics: Sequence[str] = classify.METRICS,
     augmentation: str = "",
     colour: bool = True,
 ) -> Task:
@@ -34,6 +37,7 @@ def arcface(
         margin: radians, of a whale with one photo.
         rarity: 0 for the same margin for all, 0.25 in the paper.
         centers: prototypes of a whale; the nearest counts.
+        metrics: some of evaluation.metrics.METRICS that read logits and label.
         augmentation: specification for `inputs.parse`.
         colour: whether the network sees it.
     """
@@ -42,24 +46,40 @@ def arcface(
         return scale * outputs[0].reshape(len(outputs[0]), classes, centers).max(-1)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
-        cosines, label = logits(outputs) / scale, batch["label"]
-        true = jnp.take_along_axis(cosines, label[:, None], axis=-1)[:, 0]
-        harder = farther(true, margin * jnp.maximum(batch["photos"], 1.0) ** -rarity)
-        cosines = jnp.where(jnp.arange(classes) == label[:, None], harder[:, None], cosines)
-        return losses.cross_entropy(scale * cosines, label)
+        margins = margin * jnp.maximum(batch["photos"], 1.0) ** -rarity
+        cosines = with_margin(logits(outputs) / scale, batch["label"], margin=margins)
+        return losses.cross_entropy(scale * cosines, batch["label"])
 
-    def measure(outputs: Outputs, batch: Batch) -> dict:
-        return classify.measure((logits(outputs), outputs[1]), batch)
+    measure_whales = classify.measures(metrics)
+
+    def measure(outputs: Outputs, batch: Batch) -> dict[str, Metric]:
+        return measure_whales((logits(outputs), outputs[1]), batch)
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"logits": logits(outputs), "features": outputs[1]["features"]}
 
-    prepare = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
-    return Task(classes * centers, prepare, loss, measure, predict, best="log_loss")
+    return Task(
+        outputs=classes * centers,
+        prepare=partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour),
+        loss=loss,
+        metrics=measure,
+        predict=predict,
+        best="log_loss",
+        annotation="label",
+        names_whales=True,
+        score=partial(classify.score, names=metrics),
+        check_setup=partial(setup.check, cosine=True),
+    )
+
+
+def with_margin(cosines: jax.Array, label: jax.Array, *, margin: jax.Array) -> jax.Array:
+    """(B, whales) cosines, with the angle to the true whale larger by (B,) margins, in radians."""
+    true = jnp.take_along_axis(cosines, label[:, None], axis=-1)[:, 0]
+    return jnp.where(jnp.arange(cosines.shape[-1]) == label[:, None], farther(true, margin)[:, None], cosines)
 
 
 def farther(cosine: jax.Array, margin: jax.Array) -> jax.Array:
-    """Cosine of an angle larger by `margin` radians; past half a turn it goes on falling in a straight line."""
+    """(B,) cosine of an angle larger by `margin` radians; past half a turn it goes on falling in a straight line."""
     sine = jnp.sqrt(jnp.maximum(1 - cosine**2, 1e-8))
     turned = cosine * jnp.cos(margin) - sine * jnp.sin(margin)
     return jnp.where(cosine > -jnp.cos(margin), turned, cosine - margin * jnp.sin(margin))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from whale_jax import augment, geometry
 from whale_jax.runtime import errors
-from whale_jax.tasks import Batch
+from whale_jax.tasks.task import Batch
 
 UNDONE = ("brightness", "contrast")  # by `standardise`: a sum and a factor, but for the few pixels that are clipped
 
@@ -17,10 +17,9 @@ def parse(spec: str) -> augment.Augmentation:
     parsed = augment.parse(spec)
     for operation in parsed.photometric.operations:
         if operation.name in UNDONE:
-            why = "every picture is brought to mean 0 and deviation 1 afterwards"
-            raise errors.InputError(
-                f"{operation.name!r} in augmentation {spec!r} changes nothing, since {why}: remove it, or write gamma"
-            )
+            message = f"{operation.name!r} in augmentation {spec!r} changes nothing"
+            reason = "every picture is brought to mean 0 and deviation 1 afterwards"
+            raise errors.InputError(f"{message}, since {reason}: remove it, or write gamma")
     return parsed
 
 
@@ -52,12 +51,14 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
     return {**batch, "image": standardise(images), "matrix": matrices, "weight": batch["mask"]}
 
 
-def whales(key: jax.Array, batch: Batch, train: bool, *, colour: bool, **how) -> Batch:
-    """`prepare` for tasks that learn who it is: unlabelled photos get the label 0, and no weight."""
-    batch = prepare(key, batch, train, **how)
+def whales(
+    key: jax.Array, batch: Batch, train: bool, *, colour: bool, augmentation: augment.Augmentation, size
+) -> Batch:
+    """`prepare` for tasks that name whales: unlabelled photos get the label 0, and in weight (B,) a 0."""
+    batch = prepare(key, batch, train, augmentation=augmentation, size=size)
     image = batch["image"] if colour else grey(batch["image"])
-    known = batch["label"] >= 0
-    return {**batch, "image": image, "label": jnp.where(known, batch["label"], 0), "weight": batch["mask"] * known}
+    named = batch["label"] >= 0
+    return {**batch, "image": image, "label": jnp.where(named, batch["label"], 0), "weight": batch["mask"] * named}
 
 
 def standardise(images: jax.Array) -> jax.Array:

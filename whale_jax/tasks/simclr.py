@@ -3,14 +3,17 @@
 SimCLR (Chen et al., arXiv:2002.05709), with the network's last layer as its projection head, which is linear here.
 """
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from whale_jax import geometry, pairs
-from whale_jax.evaluation import metrics
-from whale_jax.tasks import Batch, Outputs, Task, embed, inputs
+from whale_jax.runtime import errors
+from whale_jax.tasks import embed, inputs, setup
+from whale_jax.tasks.task import Batch, Metric, Outputs, Task
 
 
 def simclr(
@@ -25,28 +28,49 @@ def simclr(
         augmentation: specification for `inputs.parse`; each view draws its own.
         colour: whether the network sees it; it tells views apart by the water, if it does.
     """
-    how = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
+    prepare_view = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         if not train:
-            return how(key, batch, train)
-        views = [view_of(how(jax.random.fold_in(key, i), batch, train), i) for i in range(2)]
+            return prepare_view(key, batch, train)
+        views = [view_of(prepare_view(jax.random.fold_in(key, i), batch, train), number=i) for i in range(2)]
         # Next to each other, so that both views of a photo stay on its device.
         return jax.tree.map(lambda *two: jnp.stack(two, 1).reshape(-1, *two[0].shape[1:]), *views)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         return pairs.picked_out(*embed.relations(outputs, batch), temperature=temperature)
 
-    def measure(outputs: Outputs, batch: Batch) -> dict[str, metrics.Metric]:
+    def measure(outputs: Outputs, batch: Batch) -> dict[str, Metric]:
         distance, _, other = embed.relations(outputs, batch)
-        return {"distance": (jnp.where(other, distance, 0).sum(), other.sum().astype(jnp.float32))}
+        return {"distance": embed.mean_distance(distance, other)}
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"features": geometry.unit(outputs[1]["features"])}
 
-    return Task(dimensions, prepare, loss, measure, predict, best="top1", maximise=True, compared=True)
+    return Task(
+        outputs=dimensions,
+        prepare=prepare,
+        loss=loss,
+        metrics=measure,
+        predict=predict,
+        best="top1",
+        maximise=True,
+        pairwise=True,
+        score=embed.score,
+        check_setup=check_setup,
+    )
 
 
-def view_of(batch: Batch, number: int) -> Batch:
+def view_of(batch: Batch, *, number: int) -> Batch:
     """A batch in which every photo is an individual of its own, and this is its picture of that number, 0 or 1."""
     return {**batch, "label": batch["index"], "index": 2 * batch["index"] + number, "weight": batch["mask"]}
+
+
+def check_setup(model: Mapping[str, Any], *, batch: int, images_per_class: int, weights: str) -> None:
+    """Raises InputError where a batch does not hold two photos by chance, or where weights know the photos' names."""
+    setup.check(model)
+    if batch < 2 or images_per_class > 1 or weights:
+        raise errors.InputError(
+            "the task 'simclr' needs batches of 2 photos or more, each by itself, and knows no whale from before: set"
+            " batch to 2 or more, images_per_class to 1, and leave out inputs.weights"
+        )

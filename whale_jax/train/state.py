@@ -1,11 +1,13 @@
 """What a training run carries from step to step."""
 
 import zlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 
@@ -38,6 +40,12 @@ def create(model: nn.Module, optimizer: optax.GradientTransformation, seed: int,
         return TrainState(jnp.int32(0), seed, params, stats, optimizer.init(params))
 
     return init(jnp.uint32(seed))
+
+
+def blank(variables: Mapping[str, Any], seed: int) -> TrainState:
+    """A state of zeros for variables of these shapes, without an optimiser: a checkpoint is read into it."""
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), dict(variables))
+    return TrainState(np.int32(0), np.uint32(seed), zeros["params"], zeros.get("batch_stats", {}), ())
 
 
 def stream(seed: jax.Array, name: str, step: jax.Array | int = 0) -> jax.Array:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from whale_jax.models.layers import KEPT
-from whale_jax.tasks import Batch, Outputs, Task
+from whale_jax.tasks.task import Batch, Outputs, Task
 from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.state import TrainState
@@ -57,10 +57,10 @@ def make_train_step(
                     return one.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": key})
 
             outputs, updates = (jax.checkpoint(forward, policy=MARKED) if remat else forward)(params, part["image"])
-            seen = {**part, "everybody": _everybody(outputs, part, axis_name)} if task.compared else part
+            seen = {**part, "gallery": _gallery(outputs, part, axis_name)} if task.pairwise else part
             weight = part["weight"]
             loss = (jnp.where(weight > 0, task.loss(outputs, seen), 0) * weight).sum()
-            found = task.metrics(outputs, seen) if task.compared else {}
+            found = task.metrics(outputs, seen) if task.pairwise else {}
             return loss / total, ({"loss": (loss, weight.sum()), **found}, updates.get("batch_stats", {}))
 
         grad_fn, params, stats = jax.grad(loss_fn, has_aux=True), state.params, state.batch_stats
@@ -103,7 +103,7 @@ def make_eval_step(model: nn.Module, task: Task) -> Callable:
         batch = task.prepare(states.stream(state.seed, "evaluate"), batch, False)
         variables = {"params": state.params, "batch_stats": state.batch_stats}
         outputs = model.apply(variables, batch["image"], train=False)
-        if task.compared:
+        if task.pairwise:
             return {}, task.predict(outputs, batch)
         weight = batch["weight"]
         losses = jnp.where(weight > 0, task.loss(outputs, batch), 0)
@@ -120,7 +120,7 @@ def _part(batch: Batch, i: int, parts: int) -> Batch:
     return {name: value.reshape(-1, parts, *value.shape[1:])[:, i] for name, value in batch.items()}
 
 
-def _everybody(outputs: Outputs, batch: Batch, axis_name: str | None) -> Batch:
+def _gallery(outputs: Outputs, batch: Batch, axis_name: str | None) -> Batch:
     """What losses compare, of the global batch: under pmap from all devices, under jit it is there already."""
     own = {"embedding": outputs[0], **{name: batch[name] for name in ("label", "index", "weight")}}
     return jax.lax.all_gather(own, axis_name, tiled=True) if axis_name else own

@@ -22,8 +22,9 @@ KEYS = {
     "locating": "loc_weight",
     "drift": "identity_weight",
     "through": "localizer_grad_scale",
+    "objective": "loss",
 }
-VALUES = {("init", "fitting"): "partial", ("program", "warps"): "tta"}
+VALUES = {("init", "fitting"): "partial", ("program", "warps"): "tta", ("loss", "squared"): "squared_error"}
 OPTIMIZER = "optimizer"  # its `part` was of the network, not of the data, see `_optimizer`
 NAMES = ("stages", "inputs", "grids")  # below these, the first level is of names that the config chose, not of keys
 
@@ -44,6 +45,8 @@ def current(config: Mapping[str, Any], *, warn: bool = False) -> dict[str, Any]:
     renamed = {}
     for key, value in config.items():
         name = _rename(key, warn=warn)
+        if key == "objective" and config.get("name") == "stn":  # whose loss it was is the localizer's
+            name = "loc_loss"
         if isinstance(value, Mapping) and key in NAMES:
             value = {
                 label: current(section, warn=warn) if isinstance(section, Mapping) else section

@@ -5,14 +5,17 @@ import pytest
 
 from tests.data.test_groups import sea_with_head
 from tests.data.test_splits import as_photos
+from whale_jax import tasks
 from whale_jax.data import images, loader, splits
-from whale_jax.experiment import build, selection
+from whale_jax.experiment import rows
+from whale_jax.experiment.dataset import Data
+from whale_jax.experiment.rows import Holdout
 from whale_jax.programs import split as program
-from whale_jax.workflow import stage
+from whale_jax.tasks import TASKS
 
 SEEDS = range(8)  # of the head in each burst of two photos
 WHALE = np.array([0, 0, 1, 1, 2, -1, -1, -1])  # in it: nobody knows three of them
-MODELS = {"arcface": {"name": "vgg", "head": "cosine"}, "stn": {"name": "stn"}}
+ARGUMENTS = {"stn": {"crop": (16, 32)}}  # of tasks that need some
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +39,24 @@ def data(bursts, tmp_path_factory):
     assert len(set(groups)) == len(SEEDS)
     split = splits.make(photos, folds=2, seed=0, groups=groups)
     view = images.View(np.zeros((16, 8, 8, 3), np.uint8), np.tile(np.eye(3, dtype=np.float32), (16, 1, 1)))
-    return build.Data(photos, split, view, loader.Examples(photos, view))
+    return Data(photos, split, view, loader.Examples(photos, view))
 
 
-def config(task, **changes):
-    return stage.config("train", task={"name": task}, model=MODELS.get(task, {"name": "vgg"}), **changes)
+def annotation_of(task):
+    return tasks.build({"name": task, **ARGUMENTS.get(task, {})}, size=(32, 32)).annotation
 
 
 @pytest.mark.parametrize("num_subfolds", [0, 2, 3])
-@pytest.mark.parametrize("task", build.TASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_no_burst_is_both_learned_and_measured(data, bursts, task, num_subfolds):
-    measured = []
+    measured, annotation = [], annotation_of(task)
     for fold in (-1, 0, 1):
         for subfold in range(max(num_subfolds, 1)):
-            train, valid = selection.choose(config(task, fold=fold, num_subfolds=num_subfolds, subfold=subfold), data)
+            train, valid = rows.choose(data, annotation=annotation, holdout=Holdout(fold, subfold, num_subfolds))
             assert not set(bursts[train]) & set(bursts[valid])
             measured += valid.tolist()
-    named = build.ANNOTATION[task] == "label"
-    expected = WHALE[bursts] >= 0 if named else np.full(16, bool(build.ANNOTATION[task]))
+    named = annotation == "label"
+    expected = WHALE[bursts] >= 0 if named else np.full(16, bool(annotation))
     expected &= ~((WHALE[bursts] == 2) & named)  # nobody would know a whale that is held out with all its photos
     if num_subfolds or named:
         assert set(measured) == set(np.flatnonzero(expected))
@@ -66,12 +69,10 @@ def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_ot
     photos = as_photos(label, encounter=encounter)
     split = splits.make(photos, folds=2, seed=0, groups=np.unique(encounter, return_inverse=True)[1])
     view = images.View(np.zeros((10, 8, 8, 3), np.uint8), np.tile(np.eye(3, dtype=np.float32), (10, 1, 1)))
-    every = build.Data(photos, split, view, None)
+    every = Data(photos, split, view, None)
     for fold in (0, 1):
         for subfold in range(max(num_subfolds, 1)):
-            train, valid = selection.choose(
-                config("classify", fold=fold, num_subfolds=num_subfolds, subfold=subfold), every
-            )
+            train, valid = rows.choose(every, annotation="label", holdout=Holdout(fold, subfold, num_subfolds))
             assert len(valid)
             assert not set(encounter[train]) & set(encounter[valid])
             assert set(label[valid]) <= set(label[train])

@@ -1,0 +1,62 @@
+"""What a network is trained on and applied to: photos, their split and a view of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from whale_jax import augment, geometry
+from whale_jax.data import images, loader, right_whale, splits
+from whale_jax.runtime import errors
+
+
+class Data(NamedTuple):
+    """Photos with their pictures.
+
+    Attributes:
+        photos: N photos.
+        split: theirs; None where a network is only applied to them.
+        view: their pictures, as they are stored.
+        examples: row -> example.
+    """
+
+    photos: right_whale.Photos
+    split: splits.Split | None
+    view: images.View
+    examples: loader.Examples
+
+    @property
+    def stored_size(self) -> geometry.Size:
+        """(height, width) of the view's pictures, in pixels."""
+        return self.view.images.shape[1:3]
+
+
+def load(inputs: Mapping[str, str]) -> Data:
+    """The data in the folders that a config's `inputs` calls photos, split and view."""
+    photos = right_whale.load(Path(inputs["photos"]))
+    split = splits.load(Path(inputs["split"]), photos)
+    view = images.load(Path(inputs["view"]))
+    return Data(photos, split, view, loader.Examples(photos, view))
+
+
+def expect_sharp(
+    stored_size: geometry.Size, *, size: geometry.Size, augmentation: str = "", scales: Sequence[float] = ()
+) -> None:
+    """Raises InputError where a view has more pixels than a network can sample without loss.
+
+    A shear adds a few percent, which are left out.
+
+    Args:
+        stored_size: (height, width) of the view's pictures.
+        size: (height, width) of the network's input.
+        augmentation: specification, which may shrink pictures on the way.
+        scales: of test-time augmentation, which may do so too.
+    """
+    smallest = min([augment.least_scale(augment.parse(augmentation)), *scales])
+    reduction = max(pixels / sampled for pixels, sampled in zip(stored_size, size, strict=True)) / smallest
+    if reduction > geometry.SHARP:
+        height, width = (int(pixels * geometry.SHARP / reduction) for pixels in stored_size)
+        raise errors.InputError(
+            f"a view of {stored_size[0]} x {stored_size[1]} pixels is sampled down {reduction:.2f} times to config.size"
+            f" = {tuple(size)} where the scale is least ({smallest:g}), and above {geometry.SHARP:g} pixels are passed"
+            f" over: cut a view of at most {height} x {width}, or let the augmentation shrink less"
+        )

@@ -1,0 +1,77 @@
+"""Trained networks, opened again: for predictions, and for trainings that begin with their weights."""
+
+import contextlib
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from whale_jax.experiment import build, dataset, rows
+from whale_jax.experiment.build import Network
+from whale_jax.experiment.dataset import Data
+from whale_jax.experiment.rows import Holdout
+from whale_jax.runtime import errors
+from whale_jax.train import state as states
+from whale_jax.train.checkpoint import Checkpoints
+from whale_jax.workflow import finished_runs, renamed
+
+WEIGHTS = {"best": True, "last": False}  # of a training that is done
+
+
+class Trained(NamedTuple):
+    """A trained network, with what it was trained on and what it has not seen."""
+
+    network: Network
+    data: Data
+    holdout: Holdout
+
+
+def checkpoint_folder(workdir: Path, *, bucket: str = "") -> epath.Path:
+    """Where a training keeps its checkpoints: in its folder, or in a bucket under the folder's name."""
+    root = epath.Path(bucket) / str(workdir).lstrip("/") if bucket else epath.Path(workdir)
+    return root / "checkpoints"
+
+
+def checkpoints(workdir: Path, *, maximise: bool) -> contextlib.closing[Checkpoints]:
+    """The checkpoints of a training, closed at the end of the block; without any, InputError.
+
+    Args:
+        workdir: its folder.
+        maximise: whether its task's best metric is the highest.
+    """
+    config = renamed.read_config(workdir / "config.json") or {}
+    folder = checkpoint_folder(workdir, bucket=config.get("bucket", ""))
+    if not folder.is_dir():
+        place = "" if folder.is_relative_to(workdir) else f" in {folder}"
+        raise errors.InputError(f"{workdir} holds no checkpoints{place}: train it again, or copy them there")
+    return contextlib.closing(Checkpoints(folder, maximise=maximise))
+
+
+def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: bool = True) -> Network:
+    """A trained network for predictions: the best weights in workdir/checkpoints, or the last ones.
+
+    The optimiser's state is not read, so whatever optimiser there was is no matter.
+    """
+    # How a batch was dealt out in training does not matter here: batches may be of any size.
+    recipe = build.recipe(ConfigDict({**config, "accumulate": 1, "devices": 0}), classes=classes)
+    blank = recipe.parallel.put_state(states.blank(build.shapes(recipe)[1], recipe.seed))
+    with checkpoints(workdir, maximise=recipe.task.maximise) as saved:
+        state, _ = saved.variables(blank, best=best)
+    return build.predictor(recipe, state)
+
+
+def reopen(folder: Path, *, batch: int, best: bool = True) -> Trained:
+    """A trained network with its data, for batches of another size."""
+    config = {**finished_runs.read(folder).config, "batch": batch}
+    data = dataset.load(config["inputs"])
+    trained = network(config, folder, classes=len(data.photos.whales), best=best)
+    return Trained(trained, data, rows.holdout(config))
+
+
+def subfold_folders(folder: Path) -> list[Path]:
+    """The folders of a cross-fit's networks, in order of subfold; none where it is no cross-fit."""
+    folders = [*folder.glob("subfold*"), *folder.glob("part*")]
+    return sorted(folders, key=lambda path: int(path.name.lstrip(string.ascii_letters)))

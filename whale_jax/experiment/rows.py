@@ -1,0 +1,87 @@
+"""Which photos a training sees, and which it is validated on."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from whale_jax import tasks
+from whale_jax.data import right_whale, splits
+from whale_jax.experiment.dataset import Data
+from whale_jax.runtime import errors
+from whale_jax.workflow import finished_runs, json_files
+
+
+class Holdout(NamedTuple):
+    """What a training leaves out.
+
+    Attributes:
+        fold: of the split; -1 is none.
+        subfold: of `num_subfolds` into which all other photos are cut, which is validated on in place of the fold.
+        num_subfolds: 0 where the photos are not cut.
+    """
+
+    fold: int
+    subfold: int = 0
+    num_subfolds: int = 0
+
+
+def holdout(config: Mapping[str, Any]) -> Holdout:
+    """What the config of a training leaves out."""
+    return Holdout(config["fold"], config["subfold"], config["num_subfolds"])
+
+
+def annotation(config: Mapping[str, Any]) -> str:
+    """What a photo must have for the task of a config to learn from it."""
+    return tasks.build(config["task"], size=config["size"]).annotation
+
+
+def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) rows to train on and (m,) rows to validate on: those of the split that have the annotation and a picture.
+
+    A task that needs no annotation learns from every picture but strangers', those held out too, whose names it does
+    not see, and is validated on none.
+    """
+    if not annotation:
+        return np.setdiff1d(np.flatnonzero(data.view.pictured), splits.stranger_rows(data.split)), np.arange(0)
+    groups = data.split.group.max() + 1
+    if not (holdout.num_subfolds == 0 or 2 <= holdout.num_subfolds <= groups):
+        message = f"the split has {groups:,} groups of photos to cut into 2 or more"
+        raise errors.InputError(f"config.num_subfolds = {holdout.num_subfolds}: {message}")
+    train = learned(data.split, annotation=annotation, holdout=holdout)
+    if holdout.num_subfolds:
+        inside = splits.subfolds(data.split, holdout.num_subfolds, holdout.fold) == holdout.subfold
+        valid = np.setdiff1d(np.flatnonzero(inside), train)
+    else:
+        valid = splits.valid_rows(data.split, holdout.fold)
+    usable = right_whale.annotated(data.photos, annotation) & data.view.pictured
+    train, valid = train[usable[train]], valid[usable[valid]]
+    if not len(train):
+        message = f"no photo to train on has a picture and the annotation {annotation!r}"
+        raise errors.InputError(f"{message}: import annotations first, of several sightings")
+    return train, valid
+
+
+def learned(split: splits.Split, *, annotation: str, holdout: Holdout) -> np.ndarray:
+    """(n,) rows whose annotation the split gives a network to train on, whether there is one or not."""
+    if not annotation:
+        return np.arange(0)
+    if not holdout.num_subfolds:
+        return splits.train_rows(split, holdout.fold)
+    subfold = splits.subfolds(split, holdout.num_subfolds, holdout.fold)
+    rows = np.flatnonzero((subfold >= 0) & (subfold != holdout.subfold))
+    return np.union1d(rows, splits.in_one_subfold(split, subfold)) if annotation == "label" else rows
+
+
+def learned_by(training: finished_runs.Stage, split: splits.Split) -> np.ndarray:
+    """(n,) rows that a finished training was given by this split. If the rule was another then, InputError."""
+    rows = learned(split, annotation=annotation(training.config), holdout=holdout(training.config))
+    if training.result.get("rows") != json_files.hash_of(rows.tolist()):
+        message = "was trained when photos were dealt to parts otherwise: train it again"
+        raise errors.InputError(f"{training.folder} {message}")
+    return rows
+
+
+def held_out_fold(annotation: str, fold: int) -> int | None:
+    """The fold that no whale was learned from; where heads are, may be learned from any."""
+    return fold if annotation == "label" else None

@@ -1,0 +1,23 @@
+"""Which models go with which tasks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from whale_jax.runtime import errors
+
+
+def check(model: Mapping[str, Any], *, cosine: bool = False, transformer: bool = False, **batches: Any) -> None:
+    """Raises InputError where the outputs of a model do not mean what a task takes them for: see `Task.check_setup`.
+
+    Args:
+        model: a config's `model`.
+        cosine: whether the task reads the cosines of the head "cosine".
+        transformer: whether it reads the matrix of the model "stn".
+        **batches: of the config, which any is right here.
+    """
+    for task, part, needed, present in (
+        ("arcface", "the head 'cosine'", cosine, model.get("head") == "cosine"),
+        ("stn", "the model 'stn'", transformer, model["name"] == "stn"),
+    ):
+        if needed != present:
+            raise errors.InputError(f"the task {task!r} and {part} belong together: choose both or neither")
