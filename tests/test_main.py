@@ -98,7 +98,7 @@ def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys
     for name in ("workdir", "print_config", "shard", "num_processes"):
         assert f"  --{name} " in text
     monkeypatch.chdir(ROOT / "docs")
-    assert f"they are in {ROOT / 'configs'}" in overview.help_text({})
+    assert f"run the command in {ROOT}." in overview.help_text({})
 
 
 def test_a_runs_end_says_where_its_results_are(tmp_path, monkeypatch, caplog):

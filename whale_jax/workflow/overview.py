@@ -35,7 +35,7 @@ CONFIGS = """
 configs, each with its presets; without a preset, the first one is taken:
 """
 NO_CONFIGS = """
-configs: {place}. Run the command from that folder.
+configs: not in this folder; {advice}.
 """
 
 
@@ -48,7 +48,7 @@ def help_text(flags: Mapping[str, str], *, root: Path = Path("configs")) -> str:
     """
     files = sorted(root.rglob("*.py"), key=lambda path: (len(path.parts), path))
     lines = [line for path in files for line in describe(path)]
-    configs = CONFIGS + "\n".join(lines) + "\n" if lines else NO_CONFIGS.format(place=place_of(root))
+    configs = CONFIGS + "\n".join(lines) + "\n" if lines else NO_CONFIGS.format(advice=advice(root))
     return HELP + configs + "\nflags:\n" + "\n".join(line for name in flags for line in columns(name, flags[name]))
 
 
@@ -58,12 +58,12 @@ def columns(name: str, description: str) -> list[str]:
     return [f"{label:<{COLUMN}}{line}" for label, line in zip([f"  --{name}", *[""] * len(lines)], lines, strict=False)]
 
 
-def place_of(root: Path) -> str:
-    """Where the configs are, for a person who stands in another folder."""
+def advice(root: Path) -> str:
+    """How a person who stands in a folder without configs finds them."""
     checkout = Path(__file__).parents[2]
     if (checkout / root).is_dir():
-        return f"they are in {checkout / root}, files of the repository {checkout}"
-    return "pip does not install them; they are files of the repository: clone it"
+        return f"run the command in {checkout}"
+    return "clone the repository, which has them (pip does not install them), and run the command in it"
 
 
 def describe(path: Path) -> Iterator[str]:
