@@ -25,7 +25,7 @@ def run_blocks(page: Path, *words: str) -> dict:
 
 
 @pytest.fixture(autouse=True)
-def _tables_as_they_were():
+def _tables_restored():
     """What an example registers is gone after a test."""
     entries = [dict(table) for table in TABLES]
     yield
@@ -54,8 +54,8 @@ def test_a_program_of_ones_own(folder, tmp_path):
 def test_an_ablation_of_ones_own(monkeypatch):
     monkeypatch.chdir(ROOT)
     config = run_blocks(ROOT / "docs" / "extending.md", "get_config")["get_config"]("runs/crops")
-    trainings = [own for own in config.stages.values() if own.program == "train"]
-    assert sorted({own.task.smoothing for own in trainings}) == [0.0, 0.1]
+    trainings = [training for training in config.stages.values() if training.program == "train"]
+    assert sorted({training.task.smoothing for training in trainings}) == [0.0, 0.1]
     assert set(config.stages.compare.labels.values()) == {"hard", "smooth"}
 
 

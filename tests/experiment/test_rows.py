@@ -69,10 +69,10 @@ def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_ot
     photos = as_photos(label, encounter=encounter)
     split = splits.make(photos, folds=2, seed=0, groups=np.unique(encounter, return_inverse=True)[1])
     view = images.View(np.zeros((10, 8, 8, 3), np.uint8), np.tile(np.eye(3, dtype=np.float32), (10, 1, 1)))
-    every = Data(photos, split, view, None)
+    data = Data(photos, split, view, None)
     for fold in (0, 1):
         for subfold in range(max(num_subfolds, 1)):
-            train, valid = rows.choose(every, annotation="label", holdout=Holdout(fold, subfold, num_subfolds))
+            train, valid = rows.choose(data, annotation="label", holdout=Holdout(fold, subfold, num_subfolds))
             assert len(valid)
             assert not set(encounter[train]) & set(encounter[valid])
             assert set(label[valid]) <= set(label[train])

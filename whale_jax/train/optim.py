@@ -26,7 +26,7 @@ RULES = {
 }
 MASKS = ("mask", "weight_decay_mask")  # what optax calls the parameters that decay
 OPTIONS = ("lr", "weight_decay", "frozen")  # of a group
-OTHERS = ""  # stands for the pattern of the parameters that are in no group
+REST = ""  # stands for the pattern of the parameters that are in no group
 
 
 def optimizer(
@@ -72,7 +72,7 @@ def optimizer(
     if groups:
         _check(groups)
         rules = {pattern: _of_group(make, rate, weight_decay, **options) for pattern, options in groups}
-        rule = optax.partition({**rules, OTHERS: rule}, partial(_patterns, groups))
+        rule = optax.partition({**rules, REST: rule}, partial(_patterns, groups))
         clipped = optax.masked(clipped, lambda params: jax.tree.map(operator.not_, frozen(groups, params)))
     decayed = optax.add_decayed_weights(2 * l2, mask=kernels) if l2 else optax.identity()
     return optax.chain(clipped, decayed, rule)
@@ -170,11 +170,11 @@ def _check(groups: Groups) -> None:
 
 
 def _patterns(groups: Groups, params: Any) -> Any:
-    """The pattern of each parameter's group, or OTHERS; a pattern that no parameter is left for is an InputError."""
+    """The pattern of each parameter's group, or REST; a pattern that no parameter is left for is an InputError."""
 
     def first(path: tuple, _: Any) -> str:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        return next((pattern for pattern, _ in groups if re.fullmatch(pattern, name)), OTHERS)
+        return next((pattern for pattern, _ in groups if re.fullmatch(pattern, name)), REST)
 
     tree = jax.tree_util.tree_map_with_path(first, params)
     for pattern, _ in groups:
@@ -195,11 +195,11 @@ def _unmatched(pattern: str, params: Any) -> str:
 
 
 def _named(name: str) -> Callable[..., optax.GradientTransformation]:
-    """`optimizer` of that name, whose signature has the arguments of its rule."""
+    """`optimizer` of that name, whose signature has the specific of its rule."""
     make = partial(optimizer, name=name)
     shared = [p for p in inspect.signature(optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    own = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None) for key in _arguments(RULES[name])]
-    make.__signature__ = inspect.Signature([*(p for p in shared if p.name != "name"), *own])
+    specific = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None) for key in _arguments(RULES[name])]
+    make.__signature__ = inspect.Signature([*(p for p in shared if p.name != "name"), *arguments])
     return make
 
 
