@@ -199,7 +199,7 @@ def _named(name: str) -> Callable[..., optax.GradientTransformation]:
     make = partial(optimizer, name=name)
     shared = [p for p in inspect.signature(optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
     specific = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None) for key in _arguments(RULES[name])]
-    make.__signature__ = inspect.Signature([*(p for p in shared if p.name != "name"), *arguments])
+    make.__signature__ = inspect.Signature([*(p for p in shared if p.name != "name"), *specific])
     return make
 
 
