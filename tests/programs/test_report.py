@@ -77,7 +77,7 @@ def stage_of(seconds, ended):
 
 def test_the_clock_counts_a_second_once_and_no_pause():
     stages = [stage_of(10, 20.0), stage_of(5, 18.5), stage_of(10, 25.0), stage_of(1.5, 50.25)]
-    assert finished_runs.by_the_clock(stages) == pytest.approx(15 + 1.5)
+    assert finished_runs.wall_clock(stages) == pytest.approx(15 + 1.5)
 
 
 def test_stages_of_another_run_are_not_timed(run_folder, tmp_path):

@@ -73,7 +73,7 @@ def check(source: Source, recipe: Recipe, *, data: Data, valid: np.ndarray) -> N
     if (program := training.result["program"]) != "train":
         message = f"was made by {program!r}: name the folder of a training, such as PIPELINE/classifier"
         raise errors.InputError(f"{folder} {message}")
-    if finished_runs.made_from(training, data.photos):
+    if finished_runs.trained_on(training, data.photos):
         if training.result["split"] != data.split.hash:
             message = f"{folder} was trained on these photos by another split: train it again by this one"
             raise errors.InputError("\n".join([message, *split_differences(training, data)]))

@@ -65,7 +65,7 @@ def split_of(training: Stage, photos: Photos) -> Split | None:
     Photos that go by names of those it was trained on are pointed at: they may be the same.
     """
     folder = Path(training.config["inputs"]["split"])
-    if finished_runs.made_from(training, photos):
+    if finished_runs.trained_on(training, photos):
         return splits.load(folder, photos)
     shared = np.intersect1d(splits.names(folder), photos.name)
     if len(shared):

@@ -54,10 +54,10 @@ def time_table(stages: Mapping[str, Stage], workdir: Path) -> dict[str, Rows]:
     timed = [stage for stage in finished_runs.ancestors(stages.values()) if stage.folder.resolve().parent == run_folder]
     if not timed:
         return {}
-    rows = [{"name": stage.folder.name, "seconds": finished_runs.spent(stage)} for stage in timed]
+    rows = [{"name": stage.folder.name, "seconds": finished_runs.seconds(stage)} for stage in timed]
     rows.append({"name": "sum of the stages", "seconds": sum(row["seconds"] for row in rows)})
     if all("ended" in stage.result for stage in timed):
-        rows.append({"name": "by the clock", "seconds": finished_runs.by_the_clock(timed)})
+        rows.append({"name": "by the clock", "seconds": finished_runs.wall_clock(timed)})
     return {"stage": rows}
 
 
@@ -69,7 +69,7 @@ def network_rows(stages: Mapping[str, Stage], looks: Mapping[str, Look], *, metr
     return [
         {
             "name": label,
-            **finished_runs.measured(stage, metrics),
+            **finished_runs.metrics(stage, metrics),
             **photo_count(stage),
             **(finished_runs.effort(stage) if "size" in stage.config else {}),
         }
@@ -99,7 +99,7 @@ def probability_rows(stages: Mapping[str, Stage]) -> Rows:
     for name, approach in CALIBRATED.items():
         if name not in stages:
             continue
-        sources = finished_runs.measured(stages[name], SOURCES)
+        sources = finished_runs.metrics(stages[name], SOURCES)
         networks = [values for source, values in stages[name].result["metrics"].items() if source not in SOURCES]
         average = {"network": f"average of {len(networks)} networks"} if networks else {}
         labelled = [(f"network {i}", values) for i, values in enumerate(networks, start=1)]

@@ -140,7 +140,7 @@ def summary(runs: Sequence[Stage], metrics: Sequence[str]) -> dict[str, Any]:
             several = len(measured) > 1
             row[key] = (statistics.mean(measured), statistics.stdev(measured)) if several else measured[0]
     if all(run.result["program"] in TRAININGS for run in runs):  # of others, the seconds say nothing
-        row["seconds"] = statistics.mean(finished_runs.spent(run) for run in runs)
+        row["seconds"] = statistics.mean(finished_runs.seconds(run) for run in runs)
     return row
 
 
