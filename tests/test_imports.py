@@ -22,7 +22,7 @@ ORDER = [
     {"train", "workflow"},
     {"experiment", "report"},
     {"programs"},
-    {"main"},
+    {"main", "api"},
 ]
 # launch may import whale_jax; configs may import those; benchmarks may import all of them.
 HOUSE = [{"whale_jax"}, {"launch"}, {"configs"}, {"benchmarks"}]

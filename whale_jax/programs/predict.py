@@ -37,26 +37,41 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     training = finished_runs.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
     data = Data(photos, split_of(training, photos), view, loader.Examples(photos, view))
-    member = (restore.subfold_folders(training.folder) or [training.folder])[0]
-    whales = json_files.read(member / "whales.json") or ()
-    order = columns(whales, photos.whales, folder=training.folder)
-    recipe = {"tta": {}, "average": "mean", "weights": "best", **training.config}
-    arrays = prediction.out_of_fold(
-        training.folder,
-        data,
-        batch=config.batch,
-        augmentation=Augmentation(recipe["tta"], recipe["average"]),
-        best=restore.WEIGHTS[recipe["weights"]],
-    )
-    if whales:
-        arrays["logits"] = arrays["logits"][:, order]
+    arrays = apply(training, data, batch=config.batch)
     predictions.save(workdir, photos, arrays=arrays)
+    recipe = training.config
     task = tasks.build(recipe["task"], size=recipe["size"])
     return {
         "predicted": int(view.pictured.sum()),
         "device": provenance.device(parallel(recipe["parallel"], batch=config.batch).devices),
         **prediction.summary(task, arrays, photos=photos),
     }
+
+
+def apply(training: Stage, data: Data, *, batch: int) -> prediction.Predictions:
+    """(N, ...) predictions for all photos by the networks of a training that have not seen them.
+
+    Points and boxes are in pixels of the photos. See `run` for the columns of logits.
+    """
+    whales = whales_of(training)
+    order = columns(whales, data.photos.whales, folder=training.folder)
+    recipe = {"tta": {}, "average": "mean", "weights": "best", **training.config}
+    arrays = prediction.out_of_fold(
+        training.folder,
+        data,
+        batch=batch,
+        augmentation=Augmentation(recipe["tta"], recipe["average"]),
+        best=restore.WEIGHTS[recipe["weights"]],
+    )
+    if whales:
+        arrays["logits"] = arrays["logits"][:, order]
+    return arrays
+
+
+def whales_of(training: Stage) -> Sequence[str]:
+    """The whales that the networks of a training tell apart; none where they name nobody."""
+    member = (restore.subfold_folders(training.folder) or [training.folder])[0]
+    return json_files.read(member / "whales.json") or ()
 
 
 def split_of(training: Stage, photos: Photos) -> Split | None:

@@ -28,6 +28,17 @@ def read(folder: str | Path) -> Stage:
     return Stage(folder, config, result)
 
 
+def read_within(run: Path, name: str | Path) -> Stage:
+    """A stage of a run by its name or folder; so are its inputs.
+
+    A run that was moved, or that is read from another working folder, has its stages still: they are looked for in it,
+    and outside only where it has none of that name.
+    """
+    stage = read(_place(run, name))
+    inputs = {key: str(_place(run, path)) if path else "" for key, path in stage.config.get("inputs", {}).items()}
+    return stage._replace(config={**stage.config, "inputs": inputs})
+
+
 def trained_on(stage: Stage, photos: Photos) -> bool:
     """Whether a network was trained on the import of these very photos, wherever their folders are."""
     return stage.result.get("photos") == photos.digest
@@ -92,6 +103,11 @@ def effort(stage: Stage) -> dict[str, Any]:
         "train_seconds": training["seconds"],
         "images_per_second": training["images_per_second"],
     }
+
+
+def _place(run: Path, name: str | Path) -> Path:
+    inside = run / Path(name).name
+    return inside if inside.is_dir() else Path(name)
 
 
 def _end(stage: Stage) -> float:

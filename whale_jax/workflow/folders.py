@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import functools
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,3 +82,13 @@ def withdraw(folder: Path) -> None:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
+
+
+def scratch(name: str) -> Path:
+    """A new folder for what this process needs while it runs. It is removed when the process ends."""
+    return Path(tempfile.mkdtemp(prefix=f"{name}_", dir=_scratch().name))
+
+
+@functools.cache
+def _scratch() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="whale_jax_")

@@ -1,0 +1,104 @@
+"""What a notebook gets from a finished run is what the run's own stages wrote."""
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import whale_jax
+from whale_jax.api import Heads
+from whale_jax.data import images, predictions, probabilities, right_whale, splits
+from whale_jax.runtime import errors
+
+ARCHIVE = Path(__file__).parent / "fixtures" / "old_run.tar.xz"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small finished run, in another place than where it was made."""
+    folder = tmp_path_factory.mktemp("moved")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "old_run"
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    return whale_jax.load(folder)
+
+
+@pytest.fixture(scope="module")
+def photos(folder):
+    return right_whale.load(folder / "photos")
+
+
+@pytest.fixture(scope="module")
+def points(run, photos):
+    return run.points(photos)
+
+
+@pytest.fixture(scope="module")
+def heads(run, photos, points):
+    return run.align(photos, points)
+
+
+def test_points_are_those_of_the_aligner_out_of_fold(points, folder, photos):
+    expected = predictions.load(folder / "aligner", photos, kind="points")
+    np.testing.assert_allclose(points, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_heads_are_those_of_the_aligned_view(run, photos, heads, folder):
+    view = images.load(folder / "aligned")
+    stored = run.align(photos, predictions.load(folder / "aligner", photos, kind="points"))
+    np.testing.assert_array_equal(stored.images, view.images)
+    np.testing.assert_allclose(heads.view.matrices, view.matrices, rtol=1e-2, atol=1e-2)
+
+
+def test_vectors_are_the_features_of_all_photos(run, photos, folder):
+    heads = Heads(photos, images.load(folder / "aligned"))
+    expected = predictions.load(folder / "features", photos, kind="features")
+    np.testing.assert_allclose(run.embed(heads), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_names_are_the_calibrated_probabilities_of_the_network(run, photos, folder):
+    names = run.name(Heads(photos, images.load(folder / "aligned")))
+    assert tuple(names.whales) == photos.whales
+    unseen = splits.load(folder / "split", photos).fold < 0
+    assert unseen.any()
+    expected = probabilities.load_source(folder / "calibrated", photos, source="network")
+    np.testing.assert_allclose(names.probabilities[unseen], expected[unseen], rtol=1e-3, atol=1e-5)
+    trained = np.isnan(names.probabilities).all(1)
+    assert trained.any()  # it does not answer for photos that it has learned by heart
+    best = names.likeliest(2)
+    for row in range(len(photos.name)):
+        assert [whale for whale, _ in best[row]] == (
+            [] if trained[row] else [photos.whales[i] for i in np.argsort(-names.probabilities[row])[:2]]
+        )
+
+
+def test_a_folder_of_photos_goes_all_the_way(run, folder, tmp_path, photos):
+    for row in (0, 3):
+        (tmp_path / f"new_{row}.jpg").write_bytes(photos.jpeg(row))
+    new = whale_jax.photos(tmp_path)
+    heads = run.align(new, run.points(new))
+    assert len(run.name(heads).likeliest()) == len(run.embed(heads)) == 2
+    assert np.isfinite(run.embed(heads)).all()
+
+
+def test_what_is_no_pipeline_or_names_nobody_is_refused(run, folder, heads):
+    with pytest.raises(errors.InputError, match="aligner holds no run of a pipeline"):
+        whale_jax.load(folder / "aligner")
+    with pytest.raises(errors.InputError, match="names no whales"):
+        run.name(heads, network="aligner")
+
+
+def test_the_package_itself_imports_nothing_heavy():
+    program = "import sys, whale_jax; print(sorted({'jax', 'numpy', 'whale_jax.api'} & set(sys.modules)))"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
+    assert {"load", "photos"} <= set(dir(whale_jax))
+    with pytest.raises(AttributeError, match="no attribute 'photo'"):
+        _ = whale_jax.photo

@@ -1,0 +1,202 @@
+"""A finished run in a notebook: points, aligned heads, names and embeddings of other photos, as arrays.
+
+    import whale_jax
+
+    run = whale_jax.load("runs/demo")
+    photos = whale_jax.photos("DIR")
+    points = run.points(photos)
+    heads = run.align(photos, points)
+    names = run.name(heads)
+    vectors = run.embed(heads)
+
+Every step is what the run's own stages do: the same functions cut the views and apply the networks.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax.data import annotations, images, loader, probabilities, right_whale, splits
+from whale_jax.data.right_whale import Photos
+from whale_jax.evaluation import calibration
+from whale_jax.evaluation.probabilities import normalise
+from whale_jax.experiment.dataset import Data
+from whale_jax.experiment.prediction import Predictions
+from whale_jax.programs import align, predict
+from whale_jax.runtime import errors
+from whale_jax.workflow import finished_runs, folders
+from whale_jax.workflow.finished_runs import Stage
+
+
+class Heads(NamedTuple):
+    """Aligned heads.
+
+    Attributes:
+        photos: N photos.
+        view: their heads, and the matrices from photo pixels to pixels of the heads.
+    """
+
+    photos: Photos
+    view: images.View
+
+    @property
+    def images(self) -> np.ndarray:
+        """(N, height, width, 3) uint8, black where a head was not found."""
+        return self.view.images
+
+
+class Names(NamedTuple):
+    """Which whale is on each photo.
+
+    Attributes:
+        whales: W whales, the columns.
+        probabilities: (N, W), NaN where a head was not found or the network was trained on the photo.
+    """
+
+    whales: Sequence[str]
+    probabilities: np.ndarray
+
+    def likeliest(self, count: int = 5) -> list[list[tuple[str, float]]]:
+        """For each photo, up to `count` whales with their probabilities, the likeliest first; none where unknown."""
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
+        return [
+            [(self.whales[i], float(p[i])) for i in row if np.isfinite(p[i])]
+            for p, row in zip(self.probabilities, order, strict=True)
+        ]
+
+
+class Run:
+    """A finished pipeline, such as that of configs/pipeline.py, whose stages are known by their names there."""
+
+    def __init__(self, folder: str | Path, *, batch: int = 32):
+        """Opens a run.
+
+        Args:
+            folder: of the pipeline.
+            batch: photos that go through a network at once.
+
+        Raises:
+            InputError: a folder that holds no pipeline.
+        """
+        self.folder, self.batch = Path(folder), batch
+        if finished_runs.read(folder).result["program"] != "pipeline":
+            raise errors.InputError(f"{folder} holds no run of a pipeline: name the --workdir of one")
+
+    def points(self, photos: Photos) -> np.ndarray:
+        """(N, 2, 2) bonnet and blowhead as (x, y) in pixels of each photo; NaN where there is no answer.
+
+        Photos that the run was trained on are answered by the networks that have not seen them.
+        """
+        source = self.stage("aligned").config["inputs"]["predictions"]
+        if not source:
+            raise errors.InputError(f"{self.folder} finds no points: its heads were aligned by annotations")
+        return self._predict(source, photos)["points"]
+
+    def align(self, photos: Photos, points: np.ndarray) -> Heads:
+        """The heads, turned and cut out as the run's own were.
+
+        Args:
+            photos: N photos.
+            points: (N, 2, 2) bonnet and blowhead as (x, y) in pixels of each photo; NaN gives no head.
+        """
+        return Heads(photos, _cut(self.stage("aligned"), photos._replace(points=np.asarray(points, np.float32))))
+
+    def name(self, heads: Heads, *, network: str = "aligned_classifier", calibrated: str = "calibrated") -> Names:
+        """Names by a network of the run, calibrated on the photos that the run held out.
+
+        Args:
+            heads: N heads.
+            network: the stage that trained it.
+            calibrated: the stage that calibrated it; "" takes the network's own probabilities.
+        """
+        training = self.stage(network)
+        if not (whales := predict.whales_of(training)):
+            raise errors.InputError(f"{training.folder} names no whales: name a classifier, as network=")
+        photos = _unlabelled(heads.photos)
+        split = predict.split_of(training, heads.photos)
+        data = Data(photos, split, heads.view, loader.Examples(photos, heads.view))
+        p = np.asarray(jax.nn.softmax(predict.apply(training, data, batch=self.batch)["logits"]), np.float64)
+        if calibrated:
+            p = np.where(np.isfinite(p), self._calibration(calibrated)(normalise(p)), np.nan)
+        return Names(whales, p)
+
+    def embed(self, heads: Heads, *, network: str = "aligned_classifier") -> np.ndarray:
+        """(N, F) features of heads by a network of the run, for a search; NaN where a head was not found.
+
+        Photos that it was trained on have features too.
+        """
+        photos = _unlabelled(heads.photos)
+        data = Data(photos, None, heads.view, loader.Examples(photos, heads.view))
+        arrays = predict.apply(self.stage(network), data, batch=self.batch)
+        return arrays["embedding"] if "embedding" in arrays else arrays["features"]
+
+    def stage(self, name: str | Path) -> Stage:
+        """A finished stage of the run by its name or folder; its inputs are looked for in the run's folder first.
+
+        Raises:
+            InputError: a stage that there is not, or that is unfinished or damaged.
+        """
+        return finished_runs.read_within(self.folder, name)
+
+    def _predict(self, name: str, photos: Photos) -> Predictions:
+        """Predictions as the stage `name` made them, a cross-fit or one that applied its networks, for other photos."""
+        stage = self.stage(name)
+        training = self.stage(stage.config["inputs"]["network"]) if "network" in stage.config["inputs"] else stage
+        view, photos = self._view(stage.config["inputs"]["view"], photos), _unlabelled(photos)
+        data = Data(photos, predict.split_of(training, photos), view, loader.Examples(photos, view))
+        return predict.apply(training, data, batch=self.batch)
+
+    def _view(self, name: str, photos: Photos) -> images.View:
+        """The view of the stage `name`, cut out of other photos, where need be by predictions for those."""
+        stage = self.stage(name)
+        if source := stage.config["inputs"]["predictions"]:
+            arrays = self._predict(source, photos)
+            photos = photos._replace(**{kind: arrays[kind] for kind in ("points", "box") if kind in arrays})
+        return _cut(stage, photos)
+
+    def _calibration(self, name: str) -> calibration.Calibration:
+        """The calibration of the network's probabilities, fitted as the stage `name` fitted it."""
+        stage = self.stage(name)
+        inputs, fold = stage.config["inputs"], stage.config["fold"]
+        photos = right_whale.load(Path(inputs["photos"]))
+        split = splits.load(Path(inputs["split"]), photos)
+        rows = splits.measured_rows(split, fold)
+        p = normalise(probabilities.load_source(inputs["probabilities"], photos, source="network"))[rows]
+        fit = calibration.METHODS[stage.config["method"]]
+        return fit(p, photos.label[rows], prior=splits.prior(photos, split, fold))
+
+
+def load(folder: str | Path, *, batch: int = 32) -> Run:
+    """Opens a finished run, see `Run`."""
+    return Run(folder, batch=batch)
+
+
+def photos(root: str | Path, *, skip_unreadable: bool = False) -> Photos:
+    """The photos in a folder, and what is annotated in the tables beside them.
+
+    Args:
+        root: a folder in one of the layouts of data/annotations.py; a folder of photos alone is one.
+        skip_unreadable: leaves photos out that cannot be decoded.
+
+    Raises:
+        InputError: no photos, photos that cannot be read, or annotations that make no sense.
+    """
+    folder = folders.scratch("photos")
+    right_whale.build(annotations.read(Path(root)), folder, skip_unreadable=skip_unreadable)
+    return right_whale.load(folder)
+
+
+def _cut(stage: Stage, photos: Photos) -> images.View:
+    """The view that an `align` stage cuts, out of photos whose points and boxes stand for its predictions."""
+    config = ConfigDict({**stage.config, "inputs": {"predictions": ""}})
+    matrices = np.asarray(align.FRAMES[config.frame](config, photos), np.float32)
+    return images.save(folders.scratch(stage.folder.name), photos, matrices, tuple(config.size))
+
+
+def _unlabelled(photos: Photos) -> Photos:
+    """Photos whose names are left out: a network names its own whales, and those may be others."""
+    return photos._replace(whales=(), label=np.full(len(photos.name), -1, np.int32))
