@@ -151,9 +151,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_bad_input(root, what):
-    name, content, message = BAD[what]
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(root, case):
+    name, content, message = BAD[case]
     if isinstance(content, bytes | str):
         (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
     elif name.endswith(".json"):

@@ -39,15 +39,15 @@ def root(tmp_path):
 @pytest.mark.parametrize("options", RUNNERS)
 def test_beam_imports_the_same_dataset(root, tmp_path, options):
     pytest.importorskip("apache_beam")
-    every = annotations.read(root)
-    one = right_whale.build(every, tmp_path / "here", skip_unreadable=True)
-    other = right_whale.build(every, tmp_path / "beam", skip_unreadable=True, by_beam=options)
-    assert one == other != ()
-    here, there = (right_whale.load(tmp_path / name) for name in ("here", "beam"))
-    for name, mine, its in zip(here._fields, here, there, strict=True):
+    catalogue = annotations.read(root)
+    skipped = right_whale.build(catalogue, tmp_path / "here", skip_unreadable=True)
+    other = right_whale.build(catalogue, tmp_path / "beam", skip_unreadable=True, by_beam=options)
+    assert skipped == other != ()
+    expected, dataset = (right_whale.load(tmp_path / name) for name in ("here", "beam"))
+    for name, expected_value, value in zip(expected._fields, expected, dataset, strict=True):
         if name != "jpeg":
-            np.testing.assert_array_equal(mine, its)
-    assert [there.jpeg(row) for row in range(10)] == [here.jpeg(row) for row in range(10)]
+            np.testing.assert_array_equal(value, expected_value)
+    assert [dataset.jpeg(row) for row in range(10)] == [expected.jpeg(row) for row in range(10)]
     assert [path.name for path in (tmp_path / "beam").glob("*/*")] == ["1.0.0"]
 
 

@@ -74,8 +74,8 @@ def test_any_number_of_hosts_reads_the_same_batches_each_from_its_own_shards(cou
     for index in range(count):
         monkeypatch.setattr(hosts, "index", lambda index=index: index)
         shares.append(batches())
-        own = np.concatenate([rows[s::4] for s in range(4)[index * 4 // count : (index + 1) * 4 // count]])
-        assert set(shares[-1].ravel()) == set(own)
+        expected = np.concatenate([rows[s::4] for s in range(4)[index * 4 // count : (index + 1) * 4 // count]])
+        assert set(shares[-1].ravel()) == set(expected)
     assert_array_equal(np.concatenate(shares, axis=1), whole)
 
 
@@ -102,6 +102,6 @@ def test_hosts_share_the_rows_of_an_evaluation_and_its_padding(monkeypatch):
 
     monkeypatch.setattr(hosts, "count", lambda: 2)
     parts = [np.concatenate([np.stack([b["index"], b["mask"]]) for b in rows_of(i)], axis=1) for i in range(2)]
-    seen = np.concatenate([part[0][part[1] > 0] for part in parts])
-    assert_array_equal(np.sort(seen), np.arange(11))
+    evaluated = np.concatenate([part[0][part[1] > 0] for part in parts])
+    assert_array_equal(np.sort(evaluated), np.arange(11))
     assert [part.shape for part in parts] == [(2, 6), (2, 6)]

@@ -14,7 +14,7 @@ TINY = {
     "num_evals": 2,
     "log_every": 3,
 }
-NAMED = {"photos": "photos", "split": "split", "view": "found"}  # inputs of the third network
+NAMED = {"photos": "photos", "split": "split", "view": "head"}  # inputs of the third network
 
 
 def get_config(epochs="4"):
@@ -36,7 +36,7 @@ def get_config(epochs="4"):
             epochs=2.0,
             task={"name": "bbox", "augmentation": "rotate(10)|flip_ud"},
         ),
-        "found": stage.config("align", inputs={"photos": "photos", "predictions": "box"}, frame="box", size=(28, 28)),
+        "head": stage.config("align", inputs={"photos": "photos", "predictions": "box"}, frame="box", size=(28, 28)),
         "named": named(NAMED, float(epochs)),
     }
     return stage.config("pipeline", stages=stages)

@@ -35,10 +35,10 @@ def job(tmp_path):
 
 
 def start(job, program, **env):
-    folder, known = job
+    folder, env_of_job = job
     script = f"source {ROOT}/launch/slurm/again.sh; again --wait=0 -- {sys.executable} -uc '{program}'"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(["bash", "-c", script], cwd=folder, env={**known, **env}, **pipes)
+    return subprocess.Popen(["bash", "-c", script], cwd=folder, env={**env_of_job, **env}, **pipes)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def start(job, program, **env):
 def test_what_can_go_on_is_queued_again_and_a_mistake_is_not(job, code, env, ends, again):
     (job[0] / ".mistake-7").touch()  # of a job that was cut off, and went on
     process = start(job, f"raise SystemExit({code})", **env)
-    said = process.communicate(timeout=60)[0]
-    assert (process.returncode, (job[0] / "scontrol.said").exists()) == (ends, again), said
+    output = process.communicate(timeout=60)[0]
+    assert (process.returncode, (job[0] / "scontrol.said").exists()) == (ends, again), output
     assert not (job[0] / ".mistake-7").exists()
 
 

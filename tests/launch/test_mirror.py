@@ -20,7 +20,7 @@ def put(folder, **files):
         path.write_text(text)
 
 
-def held(folder):
+def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -31,10 +31,10 @@ def bucket(request, tmp_path, monkeypatch):
         yield f"file://{tmp_path / 'bucket'}"
         return
     s3fs = pytest.importorskip("s3fs", reason="no s3fs here: pip install -r launch/requirements.txt")
-    server = pytest.importorskip("moto.server", reason="no moto here: pip install -r launch/requirements.txt")
+    moto = pytest.importorskip("moto.server", reason="no moto here: pip install -r launch/requirements.txt")
     port = processes.free_port()
-    here = server.ThreadedMotoServer(port=port)
-    here.start()
+    server = moto.ThreadedMotoServer(port=port)
+    server.start()
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "x",
@@ -46,69 +46,69 @@ def bucket(request, tmp_path, monkeypatch):
     name = f"runs-{uuid.uuid4().hex[:8]}"
     fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
     yield f"s3://{name}/run"
-    here.stop()
+    server.stop()
 
 
 def test_another_machine_gets_what_was_sent_and_nothing_half_done(bucket, tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    put(here, config="a", checkpoints__3__state="three", log="1")
+    source, copy = tmp_path / "here", tmp_path / "there"
+    put(source, config="a", checkpoints__3__state="three", log="1")
     unfinished = {"checkpoints/6.orbax-checkpoint-tmp-1/state": "s", "result.json.tmp": "{"}
     for name, text in unfinished.items():
-        (here / name).parent.mkdir(exist_ok=True)
-        (here / name).write_text(text)
-    mirror = Mirror(here, bucket)
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(text)
+    mirror = Mirror(source, bucket)
     assert mirror.send() == 3
     assert mirror.send() == 0
-    put(here, checkpoints__6__state="six", log="12")
-    (here / "checkpoints" / "3" / "state").unlink()
+    put(source, checkpoints__6__state="six", log="12")
+    (source / "checkpoints" / "3" / "state").unlink()
     assert mirror.send() == 2
-    assert Mirror(there, bucket).fetch() == 3
-    assert held(there) == {"config": "a", "checkpoints/6/state": "six", "log": "12"}
+    assert Mirror(copy, bucket).fetch() == 3
+    assert contents(copy) == {"config": "a", "checkpoints/6/state": "six", "log": "12"}
     fs, root = fsspec.core.url_to_fs(bucket)
     assert not fs.exists(f"{root}/checkpoints/3/state")
 
 
 def test_what_the_list_does_not_name_is_not_taken(bucket, tmp_path):
     """The machine was lost while it sent a step."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    put(here, checkpoints__3__state="three")
-    Mirror(here, bucket).send()
+    source, copy = tmp_path / "here", tmp_path / "there"
+    put(source, checkpoints__3__state="three")
+    Mirror(source, bucket).send()
     fs, root = fsspec.core.url_to_fs(bucket)
     fs.makedirs(f"{root}/checkpoints/6", exist_ok=True)
     fs.pipe_file(f"{root}/checkpoints/6/some", b"half of it")
-    Mirror(there, bucket).fetch()
-    assert held(there) == {"checkpoints/3/state": "three"}
+    Mirror(copy, bucket).fetch()
+    assert contents(copy) == {"checkpoints/3/state": "three"}
 
 
 def test_a_command_is_followed_to_its_end_and_its_code_is_told(tmp_path):
-    here, bucket = tmp_path / "here", tmp_path / "bucket"
-    put(here, begun="yes")
-    code = f"import pathlib, sys; pathlib.Path({str(here / 'said')!r}).write_text('done'); sys.exit(75)"
-    assert run(Mirror(here, str(bucket)), [sys.executable, "-c", code], every=60) == 75
-    assert {name: text for name, text in held(bucket).items() if name != LIST} == {"begun": "yes", "said": "done"}
+    source, bucket = tmp_path / "here", tmp_path / "bucket"
+    put(source, config="yes")
+    code = f"import pathlib, sys; pathlib.Path({str(source / 'log')!r}).write_text('done'); sys.exit(75)"
+    assert run(Mirror(source, str(bucket)), [sys.executable, "-c", code], every=60) == 75
+    assert {name: text for name, text in contents(bucket).items() if name != LIST} == {"config": "yes", "log": "done"}
 
 
 def test_a_signal_reaches_the_command_and_what_it_saves_is_sent(tmp_path):
-    here, bucket = tmp_path / "here", tmp_path / "bucket"
+    source, bucket = tmp_path / "here", tmp_path / "bucket"
     code = (
         "import pathlib, signal, sys\n"
-        f"folder = pathlib.Path({str(here)!r})\n"
+        f"folder = pathlib.Path({str(source)!r})\n"
         "def end(*_):\n    (folder / 'saved').write_text('x'); sys.exit(75)\n"
         "signal.signal(signal.SIGTERM, end)\n"
         "(folder / 'ready').write_text('x')\nprint('ready', flush=True)\nsignal.pause()"
     )
-    command = [sys.executable, "-m", "launch.mirror", str(here), str(bucket), "--", sys.executable, "-c", code]
+    command = [sys.executable, "-m", "launch.mirror", str(source), str(bucket), "--", sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert [process.stdout.readline().strip() for _ in range(2)] == ["fetched 0 files", "ready"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 75
-    assert set(held(bucket)) == {LIST, "ready", "saved"}
+    assert set(contents(bucket)) == {LIST, "ready", "saved"}
 
 
 def test_a_network_that_is_away_for_a_while_does_not_end_the_run(tmp_path, monkeypatch, capsys):
-    here, bucket = tmp_path / "here", tmp_path / "bucket"
-    put(here, begun="yes")
-    mirror, times = Mirror(here, str(bucket)), []
+    source, bucket = tmp_path / "here", tmp_path / "bucket"
+    put(source, config="yes")
+    mirror, times = Mirror(source, str(bucket)), []
 
     def send(send=mirror.send):
         times.append(1)
@@ -119,7 +119,7 @@ def test_a_network_that_is_away_for_a_while_does_not_end_the_run(tmp_path, monke
     monkeypatch.setattr(mirror, "send", send)
     assert run(mirror, [sys.executable, "-c", ""], every=0.1) == 0
     assert len(times) >= 3
-    assert set(held(bucket)) == {LIST, "begun"}
+    assert set(contents(bucket)) == {LIST, "config"}
     assert "not sent, ConnectionError: no route" in capsys.readouterr().err
 
 

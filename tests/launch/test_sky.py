@@ -21,7 +21,7 @@ TASK = yaml.safe_load(PATH.read_text())
 
 def nodes(tmp_path, number, **changes):
     """Runs the task's commands on so many nodes."""
-    told = {
+    variables = {
         "SKYPILOT_NODE_IPS": "\n".join(["127.0.0.1"] * number),
         "SKYPILOT_NUM_NODES": str(number),
         "PYTHON": sys.executable,
@@ -30,7 +30,7 @@ def nodes(tmp_path, number, **changes):
     }
     script = tmp_path / "run.sh"
     script.write_text(TASK["run"].replace(":8476", f":{processes.free_port()}"))
-    envs = [{**TASK["envs"], **told, "SKYPILOT_NODE_RANK": str(rank), **changes} for rank in range(number)]
+    envs = [{**TASK["envs"], **variables, "SKYPILOT_NODE_RANK": str(rank), **changes} for rank in range(number)]
     words = [["env", *(f"{name}={value}" for name, value in env.items()), "bash", str(script)] for env in envs]
     return processes.commands(words)
 
@@ -38,21 +38,26 @@ def nodes(tmp_path, number, **changes):
 @pytest.mark.cluster
 def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
     flags = "--config=tests/launch/pod.py --config.stages.box.epochs=1.0"
-    where = {"RUNS": str(tmp_path / "runs"), "FLAGS": flags}
-    ended = nodes(tmp_path, 2, **where, BUCKET=f"file://{tmp_path}/bucket")
-    assert [one.returncode for one in ended] == [0, 0], ended
-    [alone] = nodes(tmp_path, 1, **where, BUCKET="", RUN="alone")
+    paths = {"RUNS": str(tmp_path / "runs"), "FLAGS": flags}
+    ended = nodes(tmp_path, 2, **paths, BUCKET=f"file://{tmp_path}/bucket")
+    assert [process.returncode for process in ended] == [0, 0], ended
+    [alone] = nodes(tmp_path, 1, **paths, BUCKET="", RUN="alone")
     assert not alone.returncode, alone
     results = [json_files.read(tmp_path / "runs" / run / "named" / "result.json") for run in ("alone", "try")]
     assert results[0]["digest"] == results[1]["digest"]
     assert "on each of 2 hosts" in results[1]["device"]
     logs = (log.read(tmp_path / "runs" / run / "named") for run in ("alone", "try"))
     processes.assert_same_log(*logs, rtol=1e-3, atol=1e-4)
+<<<<<<< ours
     kept, made = (
         {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != folders.LOCK}
+=======
+    copies, originals = (
+        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != json_files.LOCK}
+>>>>>>> theirs
         for root in (tmp_path / "bucket" / "try", tmp_path / "runs" / "try")
     )
-    assert kept - {Path(mirror.LIST)} == made
+    assert copies - {Path(mirror.LIST)} == originals
 
 
 def test_a_sweep_is_a_job_a_run(tmp_path):
@@ -66,17 +71,17 @@ def test_a_sweep_is_a_job_a_run(tmp_path):
     plan = ["plan", str(tmp_path / "pods"), "--config=tests/launch/pod.py", "--grid=stages.drawn.seed=1,2"]
     subprocess.run([sys.executable, "-m", "launch.sweep", *plan], cwd=processes.ROOT, check=True, capture_output=True)
     command = ["bash", "launch/sky/sweep.sh", str(tmp_path / "pods"), "--cloud=gcp"]
-    said = subprocess.run(command, cwd=processes.ROOT, env=env, check=True, capture_output=True, text=True).stdout
-    first, second = said.splitlines()
+    output = subprocess.run(command, cwd=processes.ROOT, env=env, check=True, capture_output=True, text=True).stdout
+    first, second = output.splitlines()
     assert "--env RUN=pods/000_seed=1 --env FLAGS=--config=tests/launch/pod.py --config.stages.drawn.seed=1" in first
     assert second.endswith("--config.stages.drawn.seed=2 --cloud=gcp")
 
 
-TOLD = """
+PRINT_TASK = """
 import json, sky, sys
 task = sky.Task.from_yaml(sys.argv[1])
-asked = [[*one.accelerators, one.use_spot, one.job_recovery["recover_on_exit_codes"]] for one in task.resources]
-print(json.dumps([task.num_nodes, sorted(asked), task.run]))
+resources = [[*r.accelerators, r.use_spot, r.job_recovery["recover_on_exit_codes"]] for r in task.resources]
+print(json.dumps([task.num_nodes, sorted(resources), task.run]))
 """
 
 
@@ -85,7 +90,7 @@ print(json.dumps([task.num_nodes, sorted(asked), task.run]))
     "SKYPILOT_PYTHON" not in os.environ, reason="SKYPILOT_PYTHON, of an environment with SkyPilot, is unset"
 )
 def test_skypilot_takes_the_task():
-    command = [os.environ["SKYPILOT_PYTHON"], "-c", TOLD, str(PATH)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    asked = [[name, True, [preemption.EXIT]] for name in sorted(TASK["resources"]["accelerators"])]
-    assert json.loads(said.splitlines()[-1]) == [TASK["num_nodes"], asked, TASK["run"]]
+    command = [os.environ["SKYPILOT_PYTHON"], "-c", PRINT_TASK, str(PATH)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    resources = [[name, True, [preemption.EXIT]] for name in sorted(TASK["resources"]["accelerators"])]
+    assert json.loads(output.splitlines()[-1]) == [TASK["num_nodes"], resources, TASK["run"]]

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 EPOCHS = 300
 CONFIG = f"--config=tests/launch/pod.py:{EPOCHS}"
 DEADLINE = 240  # seconds for a job to come as far as it is waited for
-INSTALLED = os.geteuid() == 0 and all(shutil.which(one) for one in ("slurmctld", "slurmd", "munged"))
+INSTALLED = os.geteuid() == 0 and all(shutil.which(command) for command in ("slurmctld", "slurmd", "munged"))
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(not INSTALLED, reason="no Slurm here, or not root: launch/slurm/dev_cluster.sh install"),
@@ -59,13 +59,13 @@ def submit(cluster, workdir, script, *arguments, options=()):
     return subprocess.run(command, cwd=ROOT, env=cluster, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def until(what, said, *, where):
-    """Waits for what(); fails with the log of the job after DEADLINE."""
+def until(condition, event, *, log_path):
+    """Waits until condition(); fails with the log of the job after DEADLINE."""
     end = time.monotonic() + DEADLINE
-    while not what():
+    while not condition():
         if time.monotonic() > end:
-            told = where.read_text() if where.exists() else "(nothing)"
-            pytest.fail(f"{said} did not happen in {DEADLINE} s:\n{told[-3000:]}")
+            text = log_path.read_text() if log_path.exists() else "(nothing)"
+            pytest.fail(f"{event} did not happen in {DEADLINE} s:\n{text[-3000:]}")
         time.sleep(0.25)
 
 
@@ -73,31 +73,30 @@ def ended(cluster, workdir, job):
     """Waits until a job is done, however often it was started; its state and how often it was started again."""
 
     def shown():
-        told = subprocess.run(
-            ["scontrol", "--oneliner", "show", "job", job], env=cluster, capture_output=True, text=True
-        )
-        return dict(word.partition("=")[::2] for word in told.stdout.split())
+        command = ["scontrol", "--oneliner", "show", "job", job]
+        text = subprocess.run(command, env=cluster, capture_output=True, text=True).stdout
+        return dict(word.partition("=")[::2] for word in text.split())
 
     over = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY")
-    until(lambda: shown().get("JobState") in over, f"the end of job {job}", where=Path(f"{workdir}.log"))
+    until(lambda: shown().get("JobState") in over, f"the end of job {job}", log_path=Path(f"{workdir}.log"))
     return shown()["JobState"], int(shown()["Restarts"])
 
 
 def training(cluster, alone, workdir):
     """A job that trains the last network of that run anew, on two nodes; returns when it is at it."""
-    inputs = [f"--config.inputs.{name}={alone / where}" for name, where in pod.NAMED.items()]
+    inputs = [f"--config.inputs.{name}={alone / stage}" for name, stage in pod.NAMED.items()]
     member = ["--config=tests/launch/pod.py:member", f"--config.epochs={EPOCHS}", *inputs]
     job = submit(cluster, workdir, "launch/slurm/train.sbatch", *member, f"--workdir={workdir}")
     steps = workdir / "metrics.jsonl"
-    until(lambda: steps.exists() and steps.stat().st_size, "the first step", where=Path(f"{workdir}.log"))
+    until(lambda: steps.exists() and steps.stat().st_size, "the first step", log_path=Path(f"{workdir}.log"))
     return job
 
 
-def assert_same(one, other):
+def assert_same(one_host, two_hosts):
     """Two trainings are one to the rounding of sums, with all that was logged on the way."""
-    results = [json_files.read(run / "result.json") for run in (one, other)]
+    results = [json_files.read(run / "result.json") for run in (one_host, two_hosts)]
     assert results[0]["digest"] == results[1]["digest"]
-    processes.assert_same_log(*(log.read(run) for run in (one, other)), rtol=2e-3, atol=2e-4)
+    processes.assert_same_log(*(log.read(run) for run in (one_host, two_hosts)), rtol=2e-3, atol=2e-4)
     assert results[0]["metrics"].keys() == results[1]["metrics"].keys()
     assert "2 hosts" in results[1]["device"]
 
@@ -115,9 +114,9 @@ def test_a_run_that_gives_way_goes_on_and_ends_as_if_it_had_not(cluster, alone, 
     options = ("--partition=urgent", "--nodes=2", "--exclusive", "--wrap=sleep 1")
     subprocess.run(["sbatch", "--output=/dev/null", *options], cwd=ROOT, env=cluster, check=True)
     state, restarts = ended(cluster, workdir, job)
-    said = Path(f"{workdir}.log").read_text()
-    assert (state, restarts > 0) == ("COMPLETED", True), said
-    assert "asked to end at step" in said
+    output = Path(f"{workdir}.log").read_text()
+    assert (state, restarts > 0) == ("COMPLETED", True), output
+    assert "asked to end at step" in output
     assert_same(alone / "named", workdir)
 
 
@@ -136,13 +135,14 @@ def test_a_run_of_which_a_rank_is_killed_goes_on(cluster, alone, tmp_path):
 def _rank(pid):
     """Of a process of a job; none of srun itself, nor of the shell around the program."""
     with contextlib.suppress(OSError):
-        found = dict(word.partition("=")[::2] for word in Path(f"/proc/{pid}/environ").read_text().split("\0"))
-        return None if Path(f"/proc/{pid}/comm").read_text().startswith(("srun", "bash")) else found.get("SLURM_PROCID")
+        environ = dict(word.partition("=")[::2] for word in Path(f"/proc/{pid}/environ").read_text().split("\0"))
+        launcher = Path(f"/proc/{pid}/comm").read_text().startswith(("srun", "bash"))
+        return None if launcher else environ.get("SLURM_PROCID")
 
 
 def test_an_array_does_what_is_missing_of_a_sweep(cluster, alone, tmp_path):
     folder = tmp_path / "members"
-    inputs = [f"--set=inputs.{name}={alone / where}" for name, where in pod.NAMED.items()]
+    inputs = [f"--set=inputs.{name}={alone / stage}" for name, stage in pod.NAMED.items()]
     sweep.main(["plan", str(folder), "--config=tests/launch/pod.py:member", *inputs, "--grid=seed=0,1,2"])
     job = submit(cluster, folder, "launch/slurm/array.sbatch", folder, options=["--array=0-2"])
     for task in range(3):
@@ -150,7 +150,7 @@ def test_an_array_does_what_is_missing_of_a_sweep(cluster, alone, tmp_path):
     lines = sweep.read(folder)
     assert [sweep.state(folder, line)[0] for line in lines] == ["done"] * 3
     assert {json_files.read(folder / line.name / "result.json")["seed"] for line in lines} == {0, 1, 2}
-    assert json.loads((folder / lines[2].name / "config.json").read_text())["inputs"]["view"] == str(alone / "found")
+    assert json.loads((folder / lines[2].name / "config.json").read_text())["inputs"]["view"] == str(alone / "head")
 
 
 def test_an_array_imports_shards_that_its_last_task_puts_together(cluster, alone, tmp_path):

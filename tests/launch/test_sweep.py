@@ -32,10 +32,10 @@ def planned(folder, config, *arguments):
 def test_a_grid_is_every_combination_and_a_list_a_line_each(tmp_path):
     listed = tmp_path / "list"
     listed.write_text("size=(8,9) photos=5\n\nphotos=7\n")
-    found = sweep.grid(["seed=1"], ["lr=0.1,1e-3", "name=adam,(1,2)"], listed)
-    assert len(found) == 8
-    assert found[0] == {"seed": 1, "size": [8, 9], "photos": 5, "lr": 0.1, "name": "adam"}
-    assert found[-1] == {"seed": 1, "photos": 7, "lr": 0.001, "name": [1, 2]}
+    runs = sweep.grid(["seed=1"], ["lr=0.1,1e-3", "name=adam,(1,2)"], listed)
+    assert len(runs) == 8
+    assert runs[0] == {"seed": 1, "size": [8, 9], "photos": 5, "lr": 0.1, "name": "adam"}
+    assert runs[-1] == {"seed": 1, "photos": 7, "lr": 0.001, "name": [1, 2]}
     assert sweep.grid([], [], None) == [{}]
 
 
@@ -44,14 +44,14 @@ def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, ca
     assert [line.name for line in lines] == ["000_seed=1", "001_seed=2"]
     assert sweep.main(["run", str(tmp_path / "pods"), "--only=1"]) == 0
     assert [sweep.state(tmp_path / "pods", line)[0] for line in lines] == ["missing", "done"]
-    made = tmp_path / "pods" / "001_seed=2" / "result.json"
-    before = made.stat().st_mtime_ns
-    assert json_files.read(made.parent / "config.json")["test"] == 2
-    more = planned(tmp_path / "pods", config, "--grid=seed=1,2,3", "--set=test=2")
-    assert more == [*lines, sweep.Line("002_seed=3", config, {"seed": 3, "test": 2})]
+    result_path = tmp_path / "pods" / "001_seed=2" / "result.json"
+    before = result_path.stat().st_mtime_ns
+    assert json_files.read(result_path.parent / "config.json")["test"] == 2
+    extended = planned(tmp_path / "pods", config, "--grid=seed=1,2,3", "--set=test=2")
+    assert extended == [*lines, sweep.Line("002_seed=3", config, {"seed": 3, "test": 2})]
     assert sweep.main(["run", str(tmp_path / "pods"), "--processes=2"]) == 0
-    assert {sweep.state(tmp_path / "pods", line)[0] for line in more} == {"done"}
-    assert made.stat().st_mtime_ns == before
+    assert {sweep.state(tmp_path / "pods", line)[0] for line in extended} == {"done"}
+    assert result_path.stat().st_mtime_ns == before
     assert "1 of 3 runs are done" in capsys.readouterr().out
 
 
@@ -64,9 +64,9 @@ def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, c
     (folder / "runs.jsonl").write_text("".join(json.dumps(line._asdict()) + "\n" for line in rows))
     assert sweep.main(["run", str(folder), "--only=1"]) == 2
     assert sweep.main(["run", str(folder), "--only=0"]) == 0
-    told = sweep.compared(folder)
-    assert told["inputs"] == {"run0": str(folder / "000_seed=1")}
-    failed, missing = told["absent"]
+    comparison = sweep.compared(folder)
+    assert comparison["inputs"] == {"run0": str(folder / "000_seed=1")}
+    failed, missing = comparison["absent"]
     assert missing == "002_seed=3: missing"
     assert failed.startswith("001_seed=2: failed: whale_jax: ")
     assert "whales" in failed
@@ -79,7 +79,7 @@ def test_a_run_that_a_signal_ended_is_not_one_that_is_done(tmp_path, config, mon
 
 
 @pytest.mark.parametrize(
-    ("argument", "what"),
+    ("argument", "message"),
     [
         ("--grid=whale=1,2", "run 000_whale=1: unknown config key 'whale': did you mean --config.whales"),
         ("--grid=stages.a.lrr=1,2", "run 000_lrr=1: unknown config key 'stages'"),
@@ -88,8 +88,8 @@ def test_a_run_that_a_signal_ended_is_not_one_that_is_done(tmp_path, config, mon
         ("--config=nowhere.py", "nowhere.py"),
     ],
 )
-def test_a_line_that_cannot_run_is_found_when_it_is_planned(tmp_path, config, argument, what):
-    with pytest.raises(errors.InputError, match=f"(?s){what}"):
+def test_a_line_that_cannot_run_is_found_when_it_is_planned(tmp_path, config, argument, message):
+    with pytest.raises(errors.InputError, match=f"(?s){message}"):
         sweep.main(["plan", str(tmp_path / "pods"), f"--config={config}", argument])
     assert not (tmp_path / "pods").exists()
 
