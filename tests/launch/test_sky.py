@@ -48,13 +48,8 @@ def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
     assert "on each of 2 hosts" in results[1]["device"]
     logs = (log.read(tmp_path / "runs" / run / "named") for run in ("alone", "try"))
     processes.assert_same_log(*logs, rtol=1e-3, atol=1e-4)
-<<<<<<< ours
-    kept, made = (
-        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != folders.LOCK}
-=======
     copies, originals = (
-        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != json_files.LOCK}
->>>>>>> theirs
+        {path.relative_to(root) for path in root.rglob("*") if path.is_file() and path.name != folders.LOCK}
         for root in (tmp_path / "bucket" / "try", tmp_path / "runs" / "try")
     )
     assert copies - {Path(mirror.LIST)} == originals
