@@ -1,5 +1,6 @@
 """What a notebook gets from a finished run is what the run's own stages wrote."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,11 @@ from whale_jax.api import Heads
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.runtime import errors
 
-ARCHIVE = Path(__file__).parent / "fixtures" / "old_run.tar.xz"
+ROOT = Path(__file__).parents[1]
+[README] = re.findall(
+    r"```python\n(import whale_jax\n.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+)
+ARCHIVE = ROOT / "tests" / "fixtures" / "old_run.tar.xz"
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +84,16 @@ def test_names_are_the_calibrated_probabilities_of_the_network(run, photos, fold
         )
 
 
-def test_a_folder_of_photos_goes_all_the_way(run, folder, tmp_path, photos):
+def test_the_readmes_lines_go_from_a_folder_of_photos_to_names(folder, tmp_path, photos):
     for row in (0, 3):
         (tmp_path / f"new_{row}.jpg").write_bytes(photos.jpeg(row))
-    new = whale_jax.photos(tmp_path)
-    heads = run.align(new, run.points(new))
-    assert len(run.name(heads).likeliest()) == len(run.embed(heads)) == 2
-    assert np.isfinite(run.embed(heads)).all()
+    lines = README.replace('"runs/demo"', repr(str(folder))).replace('"DIR"', repr(str(tmp_path)))
+    values = {}
+    exec(lines, values)
+    assert values["points"].shape == (2, 2, 2)
+    assert values["heads"].images.shape[0] == len(values["names"]) == len(values["vectors"]) == 2
+    assert all(np.isfinite(p) for row in values["names"] for _, p in row)
+    assert np.isfinite(values["vectors"]).all()
 
 
 def test_what_is_no_pipeline_or_names_nobody_is_refused(run, folder, heads):

@@ -16,7 +16,7 @@ from whale_jax.runtime import errors
 from whale_jax.workflow import stage
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-[EXAMPLE] = re.findall(r"```python\n(.*?class .*?)```", README, flags=re.DOTALL)
+[EXAMPLE] = re.findall(r"```python\n((?:(?!```).)*?class .*?)```", README, flags=re.DOTALL)
 
 
 def config(**changes):
