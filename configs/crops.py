@@ -11,10 +11,10 @@
 folds (stages.split.seed=1) 42.6 %, 60.8 % and 2.91. `cpu_long`: top-1 53.5 %, top-5 70.1 %, log loss 2.44; its networks
 by themselves 32 to 42 % and 2.97 to 3.50, their average 51.2 % and 2.64.
 
-The competition dealt photos out, not sightings: its test photos are of the days of its training photos. So these
-validate on photos of the same days as well, but for encounters that your table names (`group="given"`), or nothing here
-would say what a submission is worth; and the networks see colour. For whales on days to come, where no table names
-encounters, set stages.split.group to "head".
+The competition dealt out photos, not sightings: its test photos are of the days of its training photos. To tell what a
+submission is worth, these validate on photos of the same days as well (`group="given"`: only encounters that your table
+names stay together), and the networks see colour. For whales on days to come, where no table names encounters, set
+stages.split.group to "head".
 """
 
 from configs import classifier, pipeline
@@ -22,46 +22,55 @@ from whale_jax import augment, geometry
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
-# Recipe and size of the picture of each network, which differ by their seeds too.
-CPU = [*2 * [("crops", (40, 80))], *2 * [("crops_dense", (40, 80))]]
-LONG = [*CPU, ("crops_vgg", (40, 80)), ("crops_vgg", (56, 112)), ("crops", (56, 112)), ("crops", (80, 160))]
-
-# Also the weights that are taken, and how many networks train at once, each on its share of the cores.
-ALONE = {name: ([(name, recipe["size"])], "best", 1) for name, recipe in classifier.PRESETS.items()}
-PRESETS = {"cpu": (CPU, "last", 2), "cpu_long": (LONG, "last", 2), **ALONE}
+# (preset of configs/classifier.py, size of its picture) of each network; the networks differ in their seeds, too.
+CPU = [
+    ("crops", (40, 80)),
+    ("crops", (40, 80)),
+    ("crops_dense", (40, 80)),
+    ("crops_dense", (40, 80)),
+]
+LONG = [
+    *CPU,
+    ("crops_vgg", (40, 80)),
+    ("crops_vgg", (56, 112)),
+    ("crops", (56, 112)),
+    ("crops", (80, 160)),
+]
+# Networks, the weights of each, and how many train at once, each on its share of the cores.
+PRESETS = {
+    "cpu": (CPU, "last", 2),
+    "cpu_long": (LONG, "last", 2),
+    **{name: ([(name, recipe["size"])], "best", 1) for name, recipe in classifier.PRESETS.items()},
+}
 
 
 def get_config(preset="cpu"):
     """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
     members, weights, processes = registry.lookup("preset", PRESETS, preset)
-    data = {"photos": "photos", "split": "split"}
     views = {size: f"aligned_{size[0]}x{size[1]}" for _, size in members} | {members[0][1]: "aligned"}
-    cut = {size: larger(size, classifier.PRESETS[recipe]["task"]["augmentation"]) for recipe, size in members}
+    augmentations = {recipe: classifier.PRESETS[recipe]["task"]["augmentation"] for recipe, _ in members}
     networks = {
-        f"classifier{seed}": classifier.get_config(recipe, inputs={**data, "view": views[size]}, size=size, seed=seed)
+        f"classifier{seed}": pipeline.network(classifier, recipe, views[size], size=size, seed=seed)
         for seed, (recipe, size) in enumerate(members)
     }
     stages = {
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10),
-        **{
-            name: stage.config("align", inputs={"photos": "photos", "predictions": ""}, size=cut[size])
-            for size, name in views.items()
-        },
+        **{views[size]: pipeline.cut("whole", view_size(size, augmentations[recipe])) for recipe, size in members},
         **networks,
-        **pipeline.calibrated(data, list(networks), weights),
-        "submission": pipeline.submission(data),
+        **pipeline.calibrated(list(networks), weights),
+        "submission": pipeline.submission(),
     }
-    stages["report"] = pipeline.report(stages, aligned_classifier=next(iter(networks)))
+    stages["report"] = pipeline.report(stages, aligned_classifier="classifier0")
     config = stage.config("pipeline", stages=stages, processes=processes)
     config.stages.photos.root = config.data.get_ref("root")
     return config
 
 
-def larger(size, augmentation):
-    """A view's size for a network's: a fifth more pixels a side, as resampling does not smooth.
+def view_size(size, augmentation):
+    """(height, width) of the view for a network's input: a fifth more pixels a side, since resampling does not smooth.
 
-    Fewer where the augmentation shrinks so much that some would be passed over.
+    It has fewer where the augmentation shrinks so much that resampling would pass over some of them.
     """
     shrunk = augment.least_scale(augment.parse(augmentation))
     return tuple(int(min(1.2, geometry.SHARP * shrunk) * pixels) for pixels in size)

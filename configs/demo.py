@@ -1,4 +1,4 @@
-"""The whole pipeline on a pod of drawn whales: the embedded default.
+"""The whole pipeline on a pod of drawn whales: nothing to download.
 
     python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo
 
@@ -11,7 +11,7 @@ aligned 0.88, 77 %.
 from ml_collections import ConfigDict
 
 from configs import pipeline
-from whale_jax.runtime import errors
+from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
 DEMO = {
@@ -24,21 +24,23 @@ DEMO = {
     "weights": "last",
     "presets": {"localizer": "demo", "aligner": "demo", "window": "demo_window", "classifier": "demo"},
 }
-
-
-PRESETS = ("demo", "smoke")
+# What each preset changes in the drawn photos and in every training.
+PRESETS = {
+    "demo": ({}, {}),
+    "smoke": (
+        {"whales": 4, "photos": 40, "test": 6, "width": 384},
+        {"epochs": 2.0, "num_evals": 1, "batch": 8},
+    ),
+}
 
 
 def get_config(preset="demo") -> ConfigDict:
-    """The demo's config."""
-    if preset not in PRESETS:
-        raise errors.unknown("preset", preset, PRESETS)
+    """The demo's config: the pipeline's stages, and one that draws the photos they start from."""
+    photos, training = registry.lookup("preset", PRESETS, preset)
     stages = pipeline.stages(**DEMO)
-    stages["drawn"] = stage.config("draw")
+    stages["drawn"] = stage.config("draw", **photos)
     stages["photos"].inputs.drawn = "drawn"
-    if preset == "smoke":
-        stages["drawn"].update({"whales": 4, "photos": 40, "test": 6, "width": 384})
-        for own in stages.values():
-            if "epochs" in own:
-                own.update({"epochs": 2.0, "num_evals": 1, "batch": 8})
+    for config in stages.values():
+        if "epochs" in config:
+            config.update(training)
     return stage.config("pipeline", stages=stages)

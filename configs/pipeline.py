@@ -8,9 +8,9 @@ validation log loss, calibrated: naive 5.96, boxed 5.80, aligned 4.94 (top-1 8.8
 One network, with one number of steps and of pixels, names the whale from the whole photo (naive), from the predicted
 box (boxed) and from the predicted points (aligned).
 
-`points` finds bonnet and blowhead and names nobody, with three times the epochs: 38 min, median error 2.5 % of a head
-length, mean 4.2 %, 97.8 % within a tenth. `night` has as many for all but the localizer (not run to its end yet), and
-`post` is the post's size for a GPU (not run).
+`points` finds bonnet and blowhead and names no whale, with three times the epochs: 38 min, median error 2.5 % of a head
+length, mean 4.2 %, 97.8 % within a tenth. `night` has as many epochs for all but the localizer (not run to the end);
+`post` has the post's networks and sizes, for a GPU (not run).
 """
 
 from ml_collections import ConfigDict
@@ -19,6 +19,7 @@ from configs import aligner, classifier, localizer, post
 from whale_jax.runtime import registry
 from whale_jax.workflow import program, stage
 
+# "presets" are of the configs beside this one; (height, width) of views and of networks' inputs.
 POST = {
     "whole": (288, 288),  # views are a little larger than a network's input: augmentation resamples once, from them
     "boxed": (288, 288),
@@ -56,6 +57,8 @@ POINTS = {
 }
 PRESETS = {"small": SMALL, "night": NIGHT, "points": POINTS, "post": POST}
 
+DATA = {"photos": "photos", "split": "split"}
+
 
 def get_config(preset="small") -> ConfigDict:
     """The pipeline's config; data.root is the folder of photos."""
@@ -67,77 +70,105 @@ def get_config(preset="small") -> ConfigDict:
 def stages(
     *, whole, aligned, presets, naive=None, boxed=None, box_window=None, window=None, networks=(), weights="last"
 ) -> dict[str, ConfigDict]:
-    """Every stage by name; what a stage's inputs name are other stages.
+    """Every stage by name; the inputs of a stage are names of other stages.
 
     Args:
         whole, boxed, aligned: (height, width) of the views; without `boxed`, no box is looked for.
-        naive: of the whole photos that the naive classifier sees; without it, those of the finders.
-        box_window, window: of those around a first answer; without them localizer and aligner look once.
-        networks: (height, width) of the naive, boxed and aligned classifiers' inputs; without them, nobody is named.
-        weights: of the classifiers, "best" on validation or "last", that are calibrated and make the submission.
-        presets: of the config files beside this one.
+        naive: of the whole photos that the naive classifier sees; without it, it sees those of the finders.
+        box_window, window: of the views around the first box and points; without them, the finders have one stage.
+        networks: (height, width) of the naive, boxed and aligned classifiers' inputs; without them, no whale is named.
+        weights: "best" on validation or "last", of the classifiers.
+        presets: of the config files beside this one, by the stage that takes them.
     """
-    photos, data = {"photos": "photos"}, {"photos": "photos", "split": "split"}
-
-    def view(frame, size, predictions="", **changes):
-        return stage.config("align", inputs={**photos, "predictions": predictions}, frame=frame, size=size, **changes)
-
-    def network(make, preset, seen, **changes):
-        return make.get_config(preset, inputs={**data, "view": seen}, **changes)
-
-    found = {
+    outline = {
         "photos": stage.config("import_photos"),
-        "split": stage.config("split", inputs=photos),
-        "whole": view("whole", whole),
-        "aligner": network(aligner, presets["aligner"], "whole"),
-        "aligned": view("head", aligned, "third" if window else "aligner"),
+        "split": stage.config("split", inputs={"photos": "photos"}),
+        "whole": cut("whole", whole),
+        **points(presets, window=window),
+        "aligned": cut("head", aligned, "third" if window else "aligner"),
     }
     if boxed:
-        found["localizer"] = network(localizer, presets["localizer"], "whole")
-        found["boxed"] = view("box", boxed, "localizer_refined" if box_window else "localizer", padding=0.1)
-    if box_window:
-        found["box_window"] = view("box", box_window, "localizer", padding=0.6)
-        found["localizer_refined"] = network(localizer, presets["box_window"], "box_window")
-    if window:  # the second look: a square 3 head lengths wide, turned by the first answer; the third by the second's
-        around = {"across": 3.0, "aspect": 1.0, "ahead": 0.0, "steady": 1.33}
-        found["window"] = view("head", window, "aligner", **around)
-        found["refined"] = network(aligner, presets["window"], "window")
-        found["third_window"] = view("head", window, "refined", **around)
-        found["third"] = stage.config("predict", inputs={**photos, "network": "refined", "view": "third_window"})
+        outline |= boxes(presets, window=box_window)
+        outline["boxed"] = cut("box", boxed, "localizer_refined" if box_window else "localizer", padding=0.1)
     if naive:
-        found["naive"] = view("whole", naive)
+        outline["naive"] = cut("whole", naive)
     for name, size in dict(networks).items():
-        preset = presets["classifier"] if name == "aligned" else presets.get("unaligned", presets["classifier"])
-        own = network(classifier, preset, name if name in found else "whole", size=size)
-        if name != "aligned":  # heavy augmentation, as the post; light where heads are aligned
-            own.task.augmentation = post.HEAVY
-        found[f"{name}_classifier"] = own
-        found |= calibrated(data, [f"{name}_classifier"], weights, "" if name == "aligned" else f"{name}_")
+        outline |= classify(name, presets, view=name if name in outline else "whole", size=size, weights=weights)
     if networks:
-        found["submission"] = submission(data)
-    return found | {"report": report(found)}
+        outline["submission"] = submission()
+    return outline | {"report": report(outline)}
 
 
-def calibrated(data: dict[str, str], classifiers: list[str], weights: str, prefix: str = "") -> dict[str, ConfigDict]:
-    """From trained classifiers to probabilities: features, logistic regression on them, calibration."""
-    features = {f"{prefix}features{i or ''}": name for i, name in enumerate(classifiers)}
-    own = {f"features{i or ''}": name for i, name in enumerate(features)}
+def points(presets: dict[str, str], *, window: tuple[int, int] | None) -> dict[str, ConfigDict]:
+    """The aligner: stage 1 on the whole photo; 2 and 3, with one network, in a window that earlier points turn."""
+    if not window:
+        return {"aligner": network(aligner, presets["aligner"], "whole")}
+    square = {"across": 3.0, "aspect": 1.0, "ahead": 0.0, "steady": 1.33}  # 3 head lengths wide
     return {
-        **{
-            name: stage.config("extract", inputs={"network": trained}, weights=weights)
-            for name, trained in features.items()
-        },
-        f"{prefix}stack": stage.config("stack", inputs={**data, **own}),
-        f"{prefix}calibrated": stage.config("calibrate", inputs={**data, "probabilities": f"{prefix}stack"}),
+        "aligner": network(aligner, presets["aligner"], "whole"),
+        "window": cut("head", window, "aligner", **square),
+        "refined": network(aligner, presets["window"], "window"),
+        "third_window": cut("head", window, "refined", **square),
+        "third": stage.config("predict", inputs={"photos": "photos", "network": "refined", "view": "third_window"}),
     }
 
 
-def submission(data: dict[str, str]) -> ConfigDict:
+def boxes(presets: dict[str, str], *, window: tuple[int, int] | None) -> dict[str, ConfigDict]:
+    """The localizer: stage 1 on the whole photo, 2 in a window around the box."""
+    if not window:
+        return {"localizer": network(localizer, presets["localizer"], "whole")}
+    return {
+        "localizer": network(localizer, presets["localizer"], "whole"),
+        "box_window": cut("box", window, "localizer", padding=0.6),
+        "localizer_refined": network(localizer, presets["box_window"], "box_window"),
+    }
+
+
+def classify(
+    approach: str, presets: dict[str, str], *, view: str, size: tuple[int, int], weights: str
+) -> dict[str, ConfigDict]:
+    """The classifier of an approach, and its calibrated probabilities; the aligned one's go into the submission."""
+    is_aligned = approach == "aligned"
+    preset = presets["classifier"] if is_aligned else presets.get("unaligned", presets["classifier"])
+    config = network(classifier, preset, view, size=size)
+    if not is_aligned:  # heavy augmentation, as the post; light where heads are aligned
+        config.task.augmentation = post.HEAVY
+    name = f"{approach}_classifier"
+    return {name: config, **calibrated([name], weights, prefix="" if is_aligned else f"{approach}_")}
+
+
+def cut(frame: str, size: tuple[int, int], predictions: str = "", **changes) -> ConfigDict:
+    """The stage that cuts views of `size` out of the photos, around the predictions of another stage."""
+    return stage.config(
+        "align", inputs={"photos": "photos", "predictions": predictions}, frame=frame, size=size, **changes
+    )
+
+
+def network(module, preset: str, view: str, **changes) -> ConfigDict:
+    """A preset of a config beside this one, trained on a view."""
+    return module.get_config(preset, inputs={**DATA, "view": view}, **changes)
+
+
+def calibrated(classifiers: list[str], weights: str, *, prefix: str = "") -> dict[str, ConfigDict]:
+    """From trained classifiers to probabilities: features, logistic regression on them, calibration."""
+    features = {f"features{i or ''}": f"{prefix}features{i or ''}" for i in range(len(classifiers))}
+    extracted = {
+        name: stage.config("extract", inputs={"network": trained}, weights=weights)
+        for name, trained in zip(features.values(), classifiers, strict=True)
+    }
+    return {
+        **extracted,
+        f"{prefix}stack": stage.config("stack", inputs={**DATA, **features}),
+        f"{prefix}calibrated": stage.config("calibrate", inputs={**DATA, "probabilities": f"{prefix}stack"}),
+    }
+
+
+def submission() -> ConfigDict:
     """The stage that writes submission.csv."""
-    return stage.config("submit", inputs={**data, "probabilities": "calibrated"})
+    return stage.config("submit", inputs={**DATA, "probabilities": "calibrated"})
 
 
-def report(found: dict[str, ConfigDict], **named: str) -> ConfigDict:
-    """The last stage: what the stages found, side by side, and pictures; `named` are those that go by other names."""
-    shown = program.find("report").defaults["inputs"]
-    return stage.config("report", inputs={name: name if name in found else named.get(name, "") for name in shown})
+def report(stages: dict[str, ConfigDict], **aliases: str) -> ConfigDict:
+    """The last stage: the results of all, and pictures; `aliases` map names that it expects to names in `stages`."""
+    expected = program.find("report").defaults["inputs"]
+    return stage.config("report", inputs={name: name if name in stages else aliases.get(name, "") for name in expected})

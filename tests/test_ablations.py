@@ -24,48 +24,52 @@ def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     assert names[-1] == "compare"
     compared = set(config.stages.compare.inputs.values())
     assert set(config.stages.compare.labels) == compared
-    trained = [name for name in names if re.match(r"seed\d_\d\d_", name) and config.stages[name].program == "train"]
-    assert len(compared) == len(trained)
-    whole = [json.dumps(config.stages[name].to_dict() | {"seed": 0}, default=list) for name in trained]
-    recipes = {re.sub(r"seed\d_", "", one) for one in whole}
-    seeds = {config.stages[name].seed for name in trained}
+    trainings = [config.stages[name] for name in names if re.match(r"seed\d_\d\d_", name)]
+    trainings = [training for training in trainings if training.program == "train"]
+    assert len(compared) == len(trainings)
+    recipes = {
+        re.sub(r"seed\d_", "", json.dumps(training.to_dict() | {"seed": 0}, default=list)) for training in trainings
+    }
+    seeds = {training.seed for training in trainings}
     assert len(seeds) >= len(ablations.SEEDS)
-    assert len(recipes) * len(seeds) == len(trained)
-    for name in trained:
-        if config.stages[name].init == "grown":
-            there = config.stages[config.stages[name].inputs.weights]
-            growth.check(*(build.model(one.model, outputs=1) for one in (there, config.stages[name])))
-    needed, asked = set(), ["compare"]
-    while asked:  # no view is cut, and nothing is trained, for nothing
-        needed.add(name := asked.pop())
-        asked += [other for other in config.stages[name].inputs.values() if other in names]
-    assert needed == set(names)
+    assert len(recipes) * len(seeds) == len(trainings)
+    for training in trainings:
+        if training.init == "grown":
+            parent = config.stages[training.inputs.weights]
+            growth.check(*(build.model(config.model, outputs=1) for config in (parent, training)))
+    assert ancestors("compare", config.stages) == set(names)  # no view is cut, and nothing is trained, for nothing
 
 
-def test_each_seeds_classifier_is_blended_with_its_own_seeds_neighbours():
-    config, made = blend.get_config("runs/some"), embedding.get_config("runs/some").stages
+def ancestors(name, stages):
+    """The stage and those that it waits for, directly or through others."""
+    inputs = {source for source in stages[name].inputs.values() if source in stages}
+    return {name}.union(*(ancestors(source, stages) for source in inputs))
+
+
+def test_the_classifier_of_each_seed_is_blended_with_neighbours_of_the_same_seed():
+    config, embeddings = blend.get_config("runs/some"), embedding.get_config("runs/some").stages
     pipeline.check(config)
-    blends = {name: own for name, own in config.stages.items() if own.program == "blend"}
+    blends = {name: blended for name, blended in config.stages.items() if blended.program == "blend"}
     assert set(blends) == set(config.stages.compare.labels) == set(config.stages.compare.sources)
-    assert len(blends) == len(blend.ALIKE) * len(ablations.SEEDS)
-    for name, own in blends.items():
+    assert len(blends) == len(blend.FEATURES) * len(ablations.SEEDS)
+    for name, blended in blends.items():
         seed = name.partition("_")[0]
-        assert own.inputs.features.startswith(f"runs/some/{seed}_")
-        assert Path(own.inputs.features).name in made
-        stack = config.stages[config.stages[own.inputs.probabilities].inputs.probabilities]
+        assert blended.inputs.features.startswith(f"runs/some/{seed}_")
+        assert Path(blended.inputs.features).name in embeddings
+        stack = config.stages[config.stages[blended.inputs.probabilities].inputs.probabilities]
         assert stack.inputs.features == f"runs/some/{seed}_00_classifier_features"
 
 
-def test_every_network_of_the_ensemble_is_asked_about_photos_it_has_seen_and_has_not():
+def test_every_member_of_the_ensemble_predicts_its_training_photos_and_unseen_photos():
     config = ensemble.get_config("runs/some")
     pipeline.check(config)
     assert pipeline.order(config.stages)[-1] in ("compare", "submission")
-    for way, (folder, *_) in ensemble.STACKS.items():
-        given = [name for key, name in config.stages[f"{way}_stack"].inputs.items() if key.startswith("features_")]
-        assert sorted(given) == sorted(f"{name}_{folder}" for name in ensemble.MEMBERS)
-    for name in ensemble.MEMBERS:
-        own, unseen = config.stages[name], config.stages[f"{name}_unseen"]
-        assert (own.model, own.task, own.optimizer, own.epochs) == (
-            unseen.model, unseen.task, unseen.optimizer, unseen.epochs
-        )  # fmt: skip
-        assert (own.fold, unseen.fold, unseen.num_subfolds, unseen.weights) == (0, 0, 2, "last")
+    for name, (suffix, *_) in ensemble.STACKS.items():
+        inputs = config.stages[f"{name}_stack"].inputs
+        features = [source for key, source in inputs.items() if key.startswith("features_")]
+        assert sorted(features) == sorted(f"{member}_{suffix}" for member in ensemble.MEMBERS)
+    for member in ensemble.MEMBERS:
+        trained, unseen = config.stages[member], config.stages[f"{member}_unseen"]
+        for key in ("model", "task", "optimizer", "epochs"):
+            assert trained[key] == unseen[key]
+        assert (trained.fold, unseen.fold, unseen.num_subfolds, unseen.weights) == (0, 0, 2, "last")

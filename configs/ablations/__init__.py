@@ -1,6 +1,6 @@
-"""Ablations: a recipe, and what is changed in it, over seeds. Each is a pipeline whose last stage is the table.
+"""Ablations: a recipe and changes in it, each trained with several seeds. Each is a pipeline that ends in a table.
 
-The part after a config's colon is the folder of a finished pipeline; its photos, split and views are used.
+The part after a config's colon is the folder of a finished pipeline; the ablation takes its photos, split and views.
 """
 
 import re
@@ -17,7 +17,7 @@ SEEDS = (0, 1)
 
 
 def inputs(root: str, view: str) -> dict[str, str]:
-    """Photos and split of the finished pipeline in `root`, and a view: a stage of its, or of the ablation's."""
+    """Photos and split of the finished pipeline in `root`, and a view: a stage of that pipeline or of the ablation."""
     return {"photos": f"{root}/photos", "split": f"{root}/split", "view": view}
 
 
@@ -25,26 +25,29 @@ def small(
     root: str,
     preset: str = "crops",
     *,
-    of: ModuleType = classifier,
+    module: ModuleType = classifier,
     view: str = "heads",
     size: tuple[int, int] = (40, 80),
     dropout: float = 0.0,
     **changes: Any,
 ) -> ConfigDict:
-    """A preset, `of` a module of configs, with fewer pixels and epochs and no dropout: the least that tells much."""
+    """A preset of a config with few pixels and epochs and no dropout: the least that still tells recipes apart."""
     plan = {"epochs": 16.0, "num_evals": 4}
-    config = of.get_config(preset, inputs=inputs(root, view), size=size, **plan | changes)
+    config = module.get_config(preset, inputs=inputs(root, view), size=size, **plan | changes)
     config.model.dropout = dropout
     return config
 
 
 def view(root: str, frame: str, size: tuple[int, int], predictions: str = "", **changes: Any) -> ConfigDict:
-    """A view cut around what a stage predicted, of the ablation's or the folder of another, or around the annotations.
+    """A view cut around predictions, or without them around the annotations.
 
-    It should have about a fifth more pixels a side than the network's input: resampling does not smooth.
+    Args:
+        root: the finished pipeline, whose photos are cut.
+        frame, size: of the view; a fifth more pixels a side than the network's input, since resampling does not smooth.
+        predictions: a stage of the ablation, or the folder of another run.
     """
-    there = {"photos": f"{root}/photos", "predictions": predictions}
-    return stage.config("align", inputs=there, frame=frame, size=size, **changes)
+    sources = {"photos": f"{root}/photos", "predictions": predictions}
+    return stage.config("align", inputs=sources, frame=frame, size=size, **changes)
 
 
 def ablate(
@@ -54,54 +57,53 @@ def ablate(
     seeds: Sequence[int] = SEEDS,
     views: Mapping[str, ConfigDict] | None = None,
     first: Mapping[str, ConfigDict] | None = None,
-    ask: Sequence[tuple[str, Callable[[str], ConfigDict]]] = (),
-    **compared: Any,
+    then: Sequence[tuple[str, Callable[[str], ConfigDict]]] = (),
+    **comparison: Any,
 ) -> ConfigDict:
-    """The pipeline that trains `base` with each of `changes` and each seed, and compares.
+    """The pipeline that trains `base` with each of `changes` and each seed, and compares the results.
 
     Args:
         base: config of a training.
-        changes: by what the table calls them, such as {"no dropout": {"model.dropout": 0.0}}; {"inputs.view": name}
-            takes one of `views`, and {"inputs.weights": label} what another change trained. Or a config, in the base's
-            place.
-        seeds: every change is trained with each, and all changes with the first before any with the next; but those
-            that take one of `views` come last.
-        views: stages that cut the views which the finished pipeline lacks, and others that come first.
-        first: stages by name that changes begin with, such as {"inputs.weights": name}: each is made with every seed.
-        ask: (name, stage before -> config) of what is done with each training; the last one is compared in its place.
-        compared: what else `compare` is told.
+        changes: label of a row -> keys it changes, such as {"no dropout": {"model.dropout": 0.0}}, or a config that
+            replaces the base. "inputs.view" may name one of `views`, and "inputs.weights" the label of another row.
+        seeds: every row is trained with each of them.
+        views: stages that every seed shares, such as views that the finished pipeline lacks.
+        first: stages that are made with every seed before the rows, which name them as inputs.
+        then: (suffix, name of the stage before -> config) of what follows each training; the last one is compared.
+        comparison: further keys of `compare`.
     """
     stages, labels = {}, {}
     for seed in seeds:
-        own = {name: f"seed{seed}_{name}" for name in first or {}}
-        own |= {  # numbered, since folders are sorted by name
-            label: f"seed{seed}_{number:02d}_{plain(label)}" for number, label in enumerate(changes)
+        names = {name: f"seed{seed}_{name}" for name in first or {}}
+        names |= {  # numbered, since folders are sorted by name
+            label: f"seed{seed}_{number:02d}_{slug(label)}" for number, label in enumerate(changes)
         }
         for name, config in (first or {}).items():
-            stages[own[name]] = seeded(config, {}, own=own, seed=seed)
+            stages[names[name]] = with_seed(config, seed, names=names)
         for label, change in changes.items():
-            whole, changed = (change, {}) if isinstance(change, ConfigDict) else (base, change)
-            last = name = own[label]
-            stages[name] = seeded(whole, changed, own=own, seed=seed)
-            for suffix, make in ask:
-                stages[f"{name}_{suffix}"] = make(last)
-                last = f"{name}_{suffix}"
+            config = (change if isinstance(change, ConfigDict) else base).copy_and_resolve_references()
+            config.update_from_flattened_dict({} if isinstance(change, ConfigDict) else change)
+            last = names[label]
+            stages[last] = with_seed(config, seed, names=names)
+            for suffix, make in then:
+                previous, last = last, f"{names[label]}_{suffix}"
+                stages[last] = make(previous)
             labels[last] = label
-    compare = stage.config("compare", inputs={name: name for name in labels}, labels=labels, weights="last", **compared)
+    inputs = {name: name for name in labels}
+    compare = stage.config("compare", inputs=inputs, labels=labels, weights="last", **comparison)
     return stage.config("pipeline", stages={**(views or {}), **stages, "compare": compare})
 
 
-def plain(label: str) -> str:
-    """What a table calls a row, as the name of a folder."""
+def slug(label: str) -> str:
+    """The label of a row as the name of a folder."""
     return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
 
 
-def seeded(config: ConfigDict, changed: Mapping[str, Any], *, own: Mapping[str, str], seed: int) -> ConfigDict:
-    """A stage of one seed, with what is changed in it and those of its inputs that are made anew for each."""
+def with_seed(config: ConfigDict, seed: int, *, names: Mapping[str, str]) -> ConfigDict:
+    """A stage of one seed; `names` maps those of its inputs that every seed makes anew to their stages."""
     config = config.copy_and_resolve_references()
-    config.update_from_flattened_dict(changed)
     if "seed" in config:
         config.seed = seed
     for key, name in config.inputs.items():
-        config.inputs[key] = own.get(name, name)
+        config.inputs[key] = names.get(name, name)
     return config

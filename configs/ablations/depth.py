@@ -1,6 +1,6 @@
-"""Is deeper better (post, section 5.1): 31, 37 or 67 layers, by one recipe?
+"""Is deeper better (post, section 5.1)? 31, 37 and 67 layers by one recipe.
 
-python -m whale_jax.main --config=configs/ablations/depth.py:runs/crops --workdir=runs/ablations/depth
+    python -m whale_jax.main --config=configs/ablations/depth.py:runs/crops --workdir=runs/ablations/depth
 
 6 trainings, 30 min on one core. Log loss, calibrated, 4.71, 4.73 and 4.91 by 31, 37 and 67 layers (2 seeds, s.d. 0.04,
 0.15 and 0.09).
@@ -11,10 +11,10 @@ from configs import ablations, ensemble
 
 def get_config(root="runs/crops"):
     """The post's residual networks with half their filters, on ready crops."""
-    base = ensemble.member(root, "resnet31")
+    models = {layers: ensemble.small(root, f"resnet{layers}").model for layers in (31, 37, 67)}
     changes = {
-        f"{layers} layers": {f"model.{key}": network[key] for key in ("stages", "stem_pool")}
-        for layers in (31, 37, 67)
-        for network in [ensemble.member(root, f"resnet{layers}").model]
+        f"{layers} layers": {"model.stages": model.stages, "model.stem_pool": model.stem_pool}
+        for layers, model in models.items()
     }
+    base = ensemble.small(root, "resnet31")
     return ablations.ablate(base, changes, views={"heads": ablations.view(root, "whole", (48, 96))})

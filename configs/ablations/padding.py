@@ -1,10 +1,10 @@
-"""How much of the sea around the head should a boxed head show (post, section 4.2)?
+"""How much sea around the head should a boxed head show (post, section 4.2)?
 
-python -m whale_jax.main --config=configs/ablations/padding.py:runs/small --workdir=runs/ablations/padding
+    python -m whale_jax.main --config=configs/ablations/padding.py:runs/small --workdir=runs/ablations/padding
 
 8 trainings, 23 min on one core. Log loss, calibrated, 5.91, 5.94, 5.95 and 5.96 with 0, 10, 25 and 50 % (2 seeds, s.d.
-at most 0.006), where the shares of whales have 5.93: so little training learns next to nothing of heads at any
-heading.
+at most 0.006); the share of each whale in the training photos gives 5.93. So little training learns next to nothing of
+heads at any heading.
 """
 
 from configs import ablations, post
@@ -13,7 +13,7 @@ PERCENT = (0, 10, 25, 50)  # of the box's sides, on each side
 
 
 def get_config(root="runs/small"):
-    """The small classifier on heads boxed by the localizer's second look."""
+    """The small classifier on heads in the boxes of the localizer's stage 2."""
     base = ablations.small(root, "small", size=(56, 56))
     base.task.augmentation = post.HEAVY
     views = {

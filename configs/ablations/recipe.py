@@ -1,6 +1,6 @@
-"""What of the classifier's recipe matters (post, sections 4.3, 5 and 5.1), and what to spend time on? A change a row.
+"""What matters in the classifier's recipe (post, sections 4.3, 5 and 5.1)? A change a row.
 
-python -m whale_jax.main --config=configs/ablations/recipe.py:runs/crops --workdir=runs/ablations/recipe
+    python -m whale_jax.main --config=configs/ablations/recipe.py:runs/crops --workdir=runs/ablations/recipe
 
 36 trainings, 2.4 h on one core. Log loss, calibrated: the recipe 4.55, dense head 3.81, half the pixels and twice the
 epochs 3.86, no dropout 4.01, Nesterov at 1e-1 4.09, heavy augmentation 5.64 (2 seeds, s.d. 0.02, 0.06, 0.03, 0.01,
@@ -15,7 +15,7 @@ UPRIGHT = "|".join(step for step in classifier.LIGHT.split("|") if not step.star
 
 
 def rate(lr: float) -> dict[str, Any]:
-    """Another learning rate; what the weights decay by a step, their product, stays."""
+    """Another learning rate. Its product with the weight decay, by which the weights shrink in a step, stays."""
     base = classifier.SMALL["optimizer"]
     return {"optimizer.lr": lr, "optimizer.weight_decay": base["weight_decay"] * base["lr"] / lr}
 
@@ -40,12 +40,10 @@ CHANGES = {
     "constant learning rate": {"optimizer.schedule": "constant"},
     "dense head": {"model.head": "dense"},
 }
-
-
 VIEWS = {"heads": (48, 96), "smaller": (34, 68), "larger": (68, 136), "squashed": (68, 68)}
 
 
 def get_config(root="runs/crops"):
-    """The small classifier of ready crops, which are whole pictures; another shape has as many pixels."""
+    """The small classifier of ready crops, which are whole pictures; the square has as many pixels as the oblong."""
     views = {name: ablations.view(root, "whole", size) for name, size in VIEWS.items()}
     return ablations.ablate(ablations.small(root, dropout=0.5), CHANGES, views=views)

@@ -1,14 +1,14 @@
 """Can a spatial transformer learn where to look, and is it better than aligner, then classifier (post, section 7.2)?
 
-python -m whale_jax.main --config=configs/ablations/stn.py:runs/small --workdir=runs/ablations/stn
+    python -m whale_jax.main --config=configs/ablations/stn.py:runs/small --workdir=runs/ablations/stn
 
-36 trainings, the localizer of each seed that some begin with, and the finders of box and points. The picture is a
-square around the box that was found, with some sea, at any heading, or the whole photo. What the localizer cuts out of
-it has as many pixels as the aligned heads of the first row, and all have one classifier. One that "looks ahead" is
-never trained: it shows the picture's middle. Photos are dealt out, not sightings, so that more are named.
+36 trainings, a localizer for each seed that some of them begin with, and the networks that find box and points. The
+picture is a square around the predicted box, with some sea, at any heading, or the whole photo. What the localizer cuts
+out of it has as many pixels as the aligned heads of the first row, and all rows have one classifier. The split deals
+out photos, not sightings, so that networks name more of them.
 
-Two cores, two hours: aligner, then classifier names 16 %, the localizer first 10 to 11 %, both at once 4.6 %, by names
-alone 1 %. (Measured when a frozen localizer's running averages still moved.)
+Two cores, two hours: aligner, then classifier names 16 %, the localizer first 10 to 11 %, both at once 4.6 %, whale
+labels alone 1 %. (Measured when a frozen localizer's running averages still moved.)
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ from whale_jax.workflow import stage
 SEEDS = (0, 1, 2)
 PLAN = {"epochs": 12.0, "num_evals": 4}
 FROZEN = {"optimizer.groups": (("localizer/.*", {"frozen": True}),)}
+PRETRAINED = {"inputs.weights": "located"}
 
 
 def get_config(root="runs/small"):
@@ -36,19 +37,18 @@ def get_config(root="runs/small"):
     aligned.inputs.split, aligned.model.head = "split", "dense"
     aligned.task.augmentation = classifier.LIGHT
     aligned.epochs, aligned.batch, aligned.optimizer.lr = PLAN["epochs"], row().batch, row().optimizer.lr
-    taught = {"inputs.weights": "located"}
     changes = {
         "aligner, then classifier": aligned,
-        "looks ahead": row("unsupervised", **FROZEN),
-        "by names alone": row("unsupervised"),
+        "frozen at the picture's middle": row("unsupervised", **FROZEN),
+        "supervised by whale labels alone": row("unsupervised"),
         "supervised by the matrix": row("matrix"),
         "supervised by score maps": {},
-        "localizer first, then naming alone": row("joint", **taught, **FROZEN),
-        "localizer first, then both at a tenth of its rate": row("joint_slow", **taught),
+        "localizer first, then the classifier alone": row("joint", **PRETRAINED, **FROZEN),
+        "localizer first, then both, its rate a tenth": row("joint_slow", **PRETRAINED),
         "half of the points": {"task.annotated": 0.5},
         "a tenth of the points": {"task.annotated": 0.1},
-        "one in a hundred points": {"task.annotated": 0.01},
-        "whole photo: by names alone": row("unsupervised", "whole"),
+        "a hundredth of the points": {"task.annotated": 0.01},
+        "whole photo: supervised by whale labels alone": row("unsupervised", "whole"),
         "whole photo: supervised by score maps": row("joint", "whole"),
     }
     points = aligner.get_config("small", inputs={**data, "view": "around"}, size=(112, 112))
