@@ -122,6 +122,15 @@ def test_a_parameter_that_only_one_side_has_is_a_difference(tmp_path, stages):
     assert difference(tmp_path / "old", tmp_path / "another").difference == expected
 
 
+def test_an_array_that_was_added_on_purpose_is_no_difference(tmp_path, stages):
+    for stage, names in zip(stages, ({}, {"photo": np.array(["a"])}), strict=True):
+        np.savez(stage / "probabilities.npz", stack=VALUES, **names)
+    assert difference(tmp_path / "old", tmp_path / "another") is None
+    assert (
+        difference(tmp_path / "another", tmp_path / "old").difference == "probabilities.npz: photo only on the old side"
+    )
+
+
 def test_the_drawn_crops_are_the_same_every_time(tmp_path):
     first, second = (same_results.draw_crops(tmp_path / name) for name in "ab")
     files = sorted(path.relative_to(first) for path in first.rglob("*.*"))
