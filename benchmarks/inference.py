@@ -77,7 +77,7 @@ def occlusion(network: Network, data: Data) -> int:
     boxes = attribution.windows(VIEW, side=saliency.DEFAULTS["side"], step=saliency.DEFAULTS["step"])
     rows = range(max(1, len(data.photos.name) // len(boxes)))
     for row in rows:
-        saliency.look(network, data, row, boxes=boxes, gradients=lambda row: None, batch=BATCH)
+        saliency.explain(network, data, row=row, boxes=boxes, gradients=lambda row: None, batch=BATCH)
     return len(rows) * (len(boxes) + 1)
 
 

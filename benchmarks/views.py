@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from whale_jax import geometry
-from whale_jax.data import images
+from whale_jax.data import render as rendering
 from whale_jax.data.right_whale import Photos
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     photos, size = as_photos(files), (arguments.size, arguments.size)
     print(f"{len(files)} photos of {photos.size[0, 1]}x{photos.size[0, 0]}, {os.cpu_count()} cores, views of {size}")
     for name, matrices in (("whole photo", whole(photos, size)), ("aligned head", heads(photos, size))):
-        plan = images._plan(photos.size, matrices, size=size)
+        plan = rendering._plan(photos.size, matrices, size=size)
         shrunk = np.rint(photos.size[:, ::-1] * plan.scale).astype(int).tolist()
         alone, alone_cpu = cost(lambda shrunk=shrunk: draft(files, shrunk))
         ours, ours_cpu = cost(lambda matrices=matrices: render(photos, matrices, size))
@@ -71,7 +71,7 @@ def draft(files: list[bytes], shrunk: list[tuple[int, int]]) -> None:
 def render(photos: Photos, matrices: np.ndarray, size: geometry.Size) -> None:
     """The whole job, its file thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        images.render(photos, matrices, size, Path(folder) / "images.npy")
+        rendering.write(photos, matrices, size, Path(folder) / "images.npy")
 
 
 def whole(photos: Photos, size: geometry.Size) -> np.ndarray:

@@ -30,7 +30,7 @@ def catalogue(root, files, *, points=None, box=None):
             box=np.full(4, np.nan, np.float32) if unknown or box is None else np.float32(box),
             encounter="" if unknown else "May",
             file_size=len(data),
-            where=where | {"blowhead": "points2.json entry 1"},
+            places=where | {"blowhead": "points2.json entry 1"},
         )
         photos.append(photo)
     return Catalogue(root, tuple(photos), ("whale_2", "whale_0"), files.__getitem__, 0)

@@ -10,7 +10,7 @@ from scipy import ndimage
 from configs import crops
 from tests.data.test_splits import as_photos, long_tail
 from whale_jax import geometry
-from whale_jax.data import groups, images, right_whale, splits
+from whale_jax.data import groups, images, render, right_whale, splits
 from whale_jax.programs import split as program
 from whale_jax.runtime.errors import InputError
 
@@ -44,7 +44,7 @@ def test_a_photo_without_a_name_is_of_the_burst_that_it_looks_like():
     waters = {seed: (40 + 20 * seed, 70, 200 - 20 * seed) for seed in range(8)}
     heads = as_heads([drawn_head(seed, waters[seed]) for seed in (0, 1, 2, 3, 0, 7, 7, 2)])
     label, pictured = np.array([0, 1, 2, 3, -1, -1, -1, -1]), np.arange(8) != 7
-    together = groups.near_duplicates(heads, label, pictured)
+    together = groups.near_duplicates(heads, label, pictured=pictured)
     assert together[0] == together[4]
     assert together[5] == together[6]
     assert len(set(together)) == 6  # what is not pictured is of no group but its own
@@ -65,7 +65,7 @@ def test_pictures_that_look_like_any_of_others_are_told():
 def test_heads_compared_in_blocks_are_compared_with_all(block, monkeypatch):
     monkeypatch.setattr(groups, "BLOCK", block)
     heads = as_heads([drawn_head(seed) for seed in (0, 1, 2, 1, 0, 3, 0)])
-    pairs = np.concatenate(list(groups.pairs_alike(heads, np.array([4, 5, 6]), np.arange(7))), axis=1)
+    pairs = np.concatenate(list(groups.pairs_alike(heads, np.array([4, 5, 6]), candidates=np.arange(7))), axis=1)
     assert {tuple(pair) for pair in pairs.T} == {(4, 0), (4, 4), (4, 6), (5, 5), (6, 0), (6, 4), (6, 6)}
 
 
@@ -172,12 +172,13 @@ def shared_sea():
 
 
 def test_a_shared_sea_does_not_join_strangers(tmp_path, shared_sea):
-    heads = images.save(tmp_path / "heads", shared_sea, groups.head_matrices(shared_sea), groups.HEAD_SIZE).images
+    matrices = groups.head_matrices(shared_sea)
+    heads = images.save(tmp_path / "heads", shared_sea, matrices=matrices, size=groups.HEAD_SIZE).images
     together = groups.near_duplicates(heads, shared_sea.label)
     assert together[0] == together[1]
     assert len(set(together)) == 3
     whole = np.asarray(geometry.resize(shared_sea.size.T, groups.HEAD_SIZE))
-    photos = images.save(tmp_path / "whole", shared_sea, whole, groups.HEAD_SIZE).images
+    photos = images.save(tmp_path / "whole", shared_sea, matrices=whole, size=groups.HEAD_SIZE).images
     assert len(set(groups.near_duplicates(photos, shared_sea.label))) < 3  # whole photos would
 
 
@@ -187,7 +188,7 @@ def test_the_program_writes_the_split_once(tmp_path, monkeypatch, shared_sea):
     found = program.run(config, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["splits.json"]
     assert found["groups"] == 3
-    assert found["photos_in_groups_of_two_or_more"] == found["largest_group"] == 2
+    assert found["photos_in_larger_groups"] == found["largest_group"] == 2
     assert sum(found["held_out"]) == 4
     assert found["split"] == splits.load(tmp_path, shared_sea).hash == program.run(config, tmp_path)["split"]
     config.group = "given"
@@ -210,7 +211,7 @@ def test_real_bursts_are_found(whales):
     label = np.unique([whale[name] for name in names], return_inverse=True)[1]
     size = groups.HEAD_SIZE
     heads = np.stack(
-        [images.decode((whales / "crops/train" / n).read_bytes(), (size[1] / 224, size[0] / 224)) for n in names]
+        [render.decode((whales / "crops/train" / n).read_bytes(), (size[1] / 224, size[0] / 224)) for n in names]
     )
     group = dict(zip(names, groups.near_duplicates(heads, label), strict=True))
     assert all(group[one] == group[other] for one, other in bursts)

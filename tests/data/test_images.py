@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage import transform
 
 from whale_jax import geometry
-from whale_jax.data import images
+from whale_jax.data import images, render
 from whale_jax.data.right_whale import Photos
 from whale_jax.runtime.errors import InputError
 
@@ -52,7 +52,7 @@ def turned(photo_size, size, angle, x_scale, y_scale):
 
 def rendered(folder, pixels, matrices, size, **options):
     photos = as_photos([as_jpeg(p) for p in pixels], [p.shape[:2] for p in pixels])
-    ok = images.render(photos, np.asarray(matrices), size, folder / "images.npy", **options)
+    ok = render.write(photos, np.asarray(matrices), size=size, path=folder / "images.npy", **options)
     return np.load(folder / "images.npy"), ok
 
 
@@ -130,8 +130,8 @@ def test_a_view_is_cut_again_with_other_pixels(tmp_path):
     pixels, size = [smooth(seed, 300, 400, sigma=16) for seed in range(3)], (40, 80)
     photos = as_photos([as_jpeg(p) for p in pixels], [p.shape[:2] for p in pixels])
     matrices = np.stack([turned((300, 400), size, angle, 0.2, 0.2) for angle in (0.0, 1.0, -0.5)])
-    view = images.save(tmp_path, photos, matrices, size)
-    larger = images.again(photos, view, np.array([2, 0]), height=120)
+    view = images.save(tmp_path, photos, matrices=matrices, size=size)
+    larger = images.enlarge(photos, view, rows=np.array([2, 0]), height=120)
     assert larger.shape == (2, 120, 240, 3)
     shrunk = larger.reshape(2, 40, 3, 80, 3, 3).mean((2, 4))  # a pixel of the view is three by three of these
     assert np.abs(shrunk - view.images[[2, 0]]).mean() < 1
@@ -154,7 +154,7 @@ def test_no_matrix_gives_black_and_is_said(tmp_path):
 
 
 def test_same_bytes_for_any_number_of_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "BATCH_PIXELS", 4 * 48 * 48)
+    monkeypatch.setattr(render, "BATCH_PIXELS", 4 * 48 * 48)
     pixels = [smooth(seed, 90 + seed, 120, sigma=2) for seed in range(11)]
     matrices = [turned(p.shape[:2], (48, 48), seed, 0.6, 0.7) for seed, p in enumerate(pixels)]
     results = []
@@ -167,7 +167,7 @@ def test_same_bytes_for_any_number_of_workers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("angle", [0.0, 0.4])
 def test_a_view_of_shards_is_that_of_all_photos(tmp_path, monkeypatch, angle):
-    monkeypatch.setattr(images, "BATCH_PIXELS", 4 * 48 * 48)
+    monkeypatch.setattr(render, "BATCH_PIXELS", 4 * 48 * 48)
     pixels = [smooth(seed, 90 + 10 * seed, 120, sigma=2) for seed in range(7)]
     photos = as_photos([as_jpeg(p) for p in pixels], [p.shape[:2] for p in pixels])
     matrices = np.stack([turned(p.shape[:2], (48, 48), angle, 0.6, 0.7) for p in pixels])
@@ -175,21 +175,21 @@ def test_a_view_of_shards_is_that_of_all_photos(tmp_path, monkeypatch, angle):
     shards = []
     for i, rows in enumerate((slice(0, 3), slice(3, 5), slice(5, 7))):
         shards.append(tmp_path / f"{i}.npy")
-        images.render(photos, matrices, (48, 48), shards[-1], rows=rows)
-    joined = images.save(tmp_path / "joined", photos, matrices, (48, 48), shards=shards)
-    whole = images.save(tmp_path / "whole", photos, matrices, (48, 48))
+        render.write(photos, matrices, size=(48, 48), path=shards[-1], rows=rows)
+    joined = images.save(tmp_path / "joined", photos, matrices=matrices, size=(48, 48), shards=shards)
+    whole = images.save(tmp_path / "whole", photos, matrices=matrices, size=(48, 48))
     np.testing.assert_array_equal(joined.images, whole.images)
     np.testing.assert_array_equal(joined.pictured, [True] * 4 + [False] + [True] * 2)
 
 
 def test_photos_need_not_fit_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "BATCH_PIXELS", 4 * 128 * 128)
+    monkeypatch.setattr(render, "BATCH_PIXELS", 4 * 128 * 128)
     jpeg, n, size = as_jpeg(smooth(6, 200, 200, sigma=3)), 200, (128, 128)
     photos = as_photos([jpeg] * n, [(200, 200)] * n)
     matrices = np.tile(turned((200, 200), size, 0.5, 0.7, 0.7), (n, 1, 1))
-    images.render(photos, matrices[:], size, tmp_path / "warm.npy")
+    render.write(photos, matrices[:], size=size, path=tmp_path / "warm.npy")
     tracemalloc.start()
-    view = images.save(tmp_path / "view", photos, matrices, size, workers=2)
+    view = images.save(tmp_path / "view", photos, matrices=matrices, size=size, workers=2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert isinstance(view.images, np.memmap)
@@ -201,27 +201,27 @@ def test_an_unreadable_photo_is_named_and_leaves_nothing_half_written(tmp_path):
     matrices, sizes = np.tile(geometry.resize((60, 80), (32, 32)), (5, 1, 1)), [(60, 80)] * 5
     broken = as_photos([jpeg, jpeg, jpeg, jpeg[:400], jpeg], sizes)
     with pytest.raises(InputError, match=r"w_3\.jpg"):
-        images.save(tmp_path, broken, matrices, (32, 32))
+        images.save(tmp_path, broken, matrices=matrices, size=(32, 32))
     assert [path.name for path in tmp_path.iterdir()] == ["matrices.npy"]
     with pytest.raises(InputError, match=r"images.npy is not there: run the stage"):
         images.load(tmp_path)
-    images.save(tmp_path, as_photos([jpeg] * 5, sizes), matrices, (32, 32))
+    images.save(tmp_path, as_photos([jpeg] * 5, sizes), matrices=matrices, size=(32, 32))
     assert images.load(tmp_path).images.shape == (5, 32, 32, 3)
 
 
 def test_a_complete_view_is_left_and_another_refused(tmp_path):
     photos = as_photos([as_jpeg(smooth(8, 60, 80, sigma=3))], [(60, 80)])
     matrices = np.asarray(geometry.resize((60, 80), (32, 32)))[None]
-    first = images.save(tmp_path, photos, matrices, (32, 32))
+    first = images.save(tmp_path, photos, matrices=matrices, size=(32, 32))
     made = (tmp_path / "images.npy").stat().st_mtime_ns
-    second = images.save(tmp_path, photos, matrices, (32, 32))
+    second = images.save(tmp_path, photos, matrices=matrices, size=(32, 32))
     assert (tmp_path / "images.npy").stat().st_mtime_ns == made
     np.testing.assert_array_equal(first.matrices, second.matrices)
     for other, size in ((matrices + 1, (32, 32)), (matrices, (16, 32))):
         with pytest.raises(InputError, match="another view"):
-            images.save(tmp_path, photos, other, size)
+            images.save(tmp_path, photos, matrices=other, size=size)
     with pytest.raises(InputError, match="exists"):
-        images.render(photos, matrices, (32, 32), tmp_path / "images.npy")
+        render.write(photos, matrices, size=(32, 32), path=tmp_path / "images.npy")
 
 
 def test_a_full_disk_is_seen_before_anything_is_written(tmp_path, monkeypatch):
@@ -235,23 +235,23 @@ def test_a_full_disk_is_seen_before_anything_is_written(tmp_path, monkeypatch):
 def test_a_window_is_a_part_of_the_whole():
     jpeg = as_jpeg(smooth(10, 333, 517, sigma=1))
     for scale in ((1, 1), (0.37, 0.37), (0.1, 0.6)):
-        whole = images.decode(jpeg, scale)
+        whole = render.decode(jpeg, scale)
         assert whole.shape[:2] == (round(333 * scale[1]), round(517 * scale[0]))
-        part = images.decode(jpeg, scale, window=(7, 11, 40, 30))
+        part = render.decode(jpeg, scale, window=(7, 11, 40, 30))
         assert np.abs(part - whole[11:30, 7:40].astype(float)).max() <= 1
 
 
 def test_nothing_is_enlarged():
     jpeg = as_jpeg(smooth(11, 30, 50, sigma=1))
-    np.testing.assert_array_equal(images.decode(jpeg, (3, 2)), images.decode(jpeg))
+    np.testing.assert_array_equal(render.decode(jpeg, (3, 2)), render.decode(jpeg))
 
 
 def test_pixels_are_taken_as_stored():
     pixels = smooth(12, 40, 64, sigma=3)
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn by 90 degrees", which viewers obey
-    np.testing.assert_array_equal(images.decode(as_jpeg(pixels, exif=exif)), images.decode(as_jpeg(pixels)))
-    grey = images.decode(as_jpeg(pixels[..., 0]))
+    np.testing.assert_array_equal(render.decode(as_jpeg(pixels, exif=exif)), render.decode(as_jpeg(pixels)))
+    grey = render.decode(as_jpeg(pixels[..., 0]))
     assert grey.shape == (40, 64, 3)
     assert (grey == grey[..., :1]).all()
 
@@ -259,4 +259,4 @@ def test_pixels_are_taken_as_stored():
 @pytest.mark.parametrize("data", [b"", b"not a picture at all", as_jpeg(np.zeros((90, 90, 3), np.uint8))[:500]])
 def test_what_is_no_picture_is_said(data):
     with pytest.raises(InputError, match="not a picture"):
-        images.decode(data)
+        render.decode(data)

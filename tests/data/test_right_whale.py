@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tests.data.catalogues import SIZE, catalogue, jpeg
-from whale_jax.data import check, records, right_whale
+from whale_jax.data import check, columns, records, right_whale
 from whale_jax.data.annotations import Photo
 from whale_jax.runtime import errors
 
@@ -54,11 +54,11 @@ def test_records_say_what_the_columns_say(tmp_path, files):
 def test_a_photo_that_is_not_the_one_imported_is_named(tmp_path, files, checksum):
     """By the checksum of today's datasets, and by that of those from before."""
     right_whale.build(catalogue(tmp_path, files), tmp_path)
-    [path] = tmp_path.rglob(right_whale.COLUMNS)
+    [path] = tmp_path.rglob(columns.FILE)
     with np.load(path) as file:
-        columns = {key: file[key] for key in file.files if key not in {"crc32", "sha256"} - {checksum}}
-    columns[checksum][2] ^= 1
-    np.savez(path, **columns)
+        arrays = {key: file[key] for key in file.files if key not in {"crc32", "sha256"} - {checksum}}
+    arrays[checksum][2] ^= 1
+    np.savez(path, **arrays)
     photos = right_whale.load(tmp_path)
     assert photos.jpeg(1) == files[photos.name[1]]
     with pytest.raises(errors.InputError, match=rf"{photos.name[2]} cannot be read .*not the photo that was imported"):
@@ -264,7 +264,7 @@ import pathlib, sys
 from whale_jax.data import annotations, right_whale
 every = annotations.read({str(tmp_path)!r})
 right_whale.build(every, {str(tmp_path / "shard")!r})
-right_whale.join(every, [(every, pathlib.Path({str(tmp_path / "shard")!r}))], {str(tmp_path / "out")!r})
+right_whale.join(every, {str(tmp_path / "out")!r}, shards=[(every, pathlib.Path({str(tmp_path / "shard")!r}))])
 assert len(right_whale.load({str(tmp_path / "out")!r}).jpeg(2)) == {len(jpeg(2))}
 assert not {{"tensorflow", "jax"}} & sys.modules.keys()
 """

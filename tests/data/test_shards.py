@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from whale_jax.data.shards import Shard, every, parts, remove
+from whale_jax.data.shards import Shard, folders, plan, remove
 from whale_jax.runtime.errors import InputError
 
 
@@ -26,15 +26,15 @@ def test_what_names_no_shard_is_refused(text):
 
 
 def test_all_of_as_many_as_there_were_meant_to_be_are_put_together_in_order(tmp_path):
-    assert every(tmp_path) == parts(tmp_path, 20) == []
+    assert plan(tmp_path) == folders(tmp_path, 20) == []
     Shard(10, 11).folder(tmp_path).mkdir(parents=True)
-    assert every(tmp_path) == [Shard(i, 11) for i in range(11)]
-    assert [folder.name for _, folder in parts(tmp_path, 20)] == [f"{i}_of_11" for i in range(11)]
-    rows = [range(4)[rows] for rows, _ in parts(tmp_path, 4)]  # some have none
+    assert plan(tmp_path) == [Shard(i, 11) for i in range(11)]
+    assert [folder.name for _, folder in folders(tmp_path, 20)] == [f"{i}_of_11" for i in range(11)]
+    rows = [range(4)[rows] for rows, _ in folders(tmp_path, 4)]  # some have none
     assert (len(rows), list(itertools.chain(*rows))) == (4, list(range(4)))
     Shard(1, 2).folder(tmp_path).mkdir()
-    with pytest.raises(InputError, match="dealt out into 11 and into 2: delete some"):
-        every(tmp_path)
+    with pytest.raises(InputError, match="divided into 11 and into 2: delete some"):
+        plan(tmp_path)
     remove(tmp_path)
     remove(tmp_path)
     assert not list(tmp_path.iterdir())
@@ -43,6 +43,6 @@ def test_all_of_as_many_as_there_were_meant_to_be_are_put_together_in_order(tmp_
 def test_a_shard_is_whole_when_it_says_so(tmp_path):
     one = Shard(0, 2)
     one.folder(tmp_path).mkdir(parents=True)
-    assert not one.done(tmp_path)
+    assert not one.is_complete(tmp_path)
     one.finish(tmp_path)
-    assert one.done(tmp_path)
+    assert one.is_complete(tmp_path)

@@ -144,13 +144,13 @@ def test_too_few_groups(folds):
 def test_what_is_saved_is_loaded(tmp_path):
     photos = as_photos(long_tail())
     split = splits.make(photos, folds=5, seed=7, groups=bursts(photos.label))
-    splits.save(tmp_path, photos, split)
-    splits.save(tmp_path, photos, split)
+    splits.save(tmp_path, photos, split=split)
+    splits.save(tmp_path, photos, split=split)
     for ours, theirs in zip(split, splits.load(tmp_path, photos), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     another = splits.make(photos, folds=5, seed=8, groups=bursts(photos.label))
     with pytest.raises(InputError, match="another split"):
-        splits.save(tmp_path, photos, another)
+        splits.save(tmp_path, photos, split=another)
     assert splits.load(tmp_path, photos).hash == split.hash
 
 
@@ -158,7 +158,7 @@ def test_files_that_cannot_be_trusted(tmp_path):
     photos = as_photos([0, 0, 1, 1, -1])
     with pytest.raises(InputError, match=r"splits.json is not there: run the stage"):
         splits.load(tmp_path, photos)
-    splits.save(tmp_path, photos, splits.make(photos, folds=2, seed=0, groups=np.arange(5)))
+    splits.save(tmp_path, photos, split=splits.make(photos, folds=2, seed=0, groups=np.arange(5)))
     other = photos._replace(name=np.array([*photos.name[:4], "x.jpg"]))
     with pytest.raises(InputError, match=r"split file of other photos: 2 are not in both, such as w_4\.jpg, x\.jpg"):
         splits.load(tmp_path, other)

@@ -36,7 +36,7 @@ def template(seed, whale, *, along=0.0, across=0.0) -> np.ndarray:
     """Where the individual's callosities are in an aligned head that is shifted by (along, across) head lengths."""
     y, x = np.mgrid[: FRAME[0], : FRAME[1]]
     u, v = (x - AHEAD[1][0]) / 64 - along, (y - AHEAD[1][1]) / 64 - across
-    return drawing.coverage(drawing.generator(seed, "whale", whale), u, v, soft=0.02)[0]
+    return drawing.coverage(drawing.generator(seed, "whale", whale), u, v=v, soft=0.02)[0]
 
 
 def likeness(a, b) -> float:
@@ -54,7 +54,7 @@ def pod(tmp_path_factory):
 def heads():
     """Four photos of each of five whales: (whale, aligned head)."""
     shots = [Shot(f"w_{i}.jpg", i % 5, f"w_{i}.jpg") for i in range(20)]
-    return [(s.whale, aligned(*drawing.photograph(0, s, 512))) for s in shots]
+    return [(s.whale, aligned(*drawing.photograph(0, s, width=512))) for s in shots]
 
 
 def test_same_arguments_give_the_same_bytes_whatever_the_number_of_cores(pod, tmp_path, monkeypatch):
@@ -123,7 +123,8 @@ def test_long_tail_with_singles_and_bursts():
 
 
 def test_photos_of_a_burst_are_near_duplicates(heads):
-    first, second = (aligned(*drawing.photograph(0, Shot(name, 0, "w_0.jpg"), 512)) for name in ("w_0.jpg", "w_99.jpg"))
+    shots = (Shot(name, 0, "w_0.jpg") for name in ("w_0.jpg", "w_99.jpg"))
+    first, second = (aligned(*drawing.photograph(0, shot, width=512)) for shot in shots)
     others = [likeness(first, head) for whale, head in heads[1:] if whale == 0]
     assert not np.array_equal(first, second)
     assert likeness(first, second) > max(others) + 0.1
@@ -131,7 +132,8 @@ def test_photos_of_a_burst_are_near_duplicates(heads):
 
 def test_sea_does_not_tell_the_whale():
     shots = [Shot(f"w_{i}.jpg", i % 8, f"w_{i}.jpg") for i in range(96)]
-    photos = [np.asarray(drawing.photograph(0, shot, 96)[0].resize((16, 16)), np.float32).ravel() for shot in shots]
+    pictures = [drawing.photograph(0, shot, width=96)[0].resize((16, 16)) for shot in shots]
+    photos = [np.asarray(picture, np.float32).ravel() for picture in pictures]
     apart = np.linalg.norm(np.stack(photos)[:, None] - np.stack(photos), axis=-1)
     np.fill_diagonal(apart, np.inf)
     whale = np.array([shot.whale for shot in shots])

@@ -76,7 +76,7 @@ def write(root, run):
     photos = right_whale.load(run / "photos")
     split = splits.make(photos, folds=2, seed=0, groups=np.arange(len(photos.name)) // (2 * WHALES))
     put(run / "split", "split", ["photos"])
-    splits.save(run / "split", photos, split)
+    splits.save(run / "split", photos, split=split)
 
     box = photos.box + np.array([0, 0, 0, 40])  # half of it is the annotated one
     box[0] = np.nan
@@ -90,7 +90,7 @@ def write(root, run):
     predictions.save(run / "third", photos, arrays=third)
     for name, frame, scale in (("boxed", "box", (0.5, 1.0)), ("aligned", "head", (1.0, 0.5))):
         matrices = np.tile(np.diag([*scale, 1]), (len(photos.name), 1, 1))
-        images.save(run / name, photos, matrices, (24, 24))
+        images.save(run / name, photos, matrices=matrices, size=(24, 24))
         put(run / name, "align", ["photos"], {"frame": frame})
     for name in approaches.CLASSIFIERS:
         put_training(run / name, ["photos", "split"], log_loss=60, top1=8)

@@ -16,7 +16,7 @@ VIEW, SPOT = (30, 45), (slice(6, 12), slice(27, 36))
 @pytest.fixture
 def data():
     """Six photos, seen whole; the head box of each lies over SPOT in the view."""
-    some = photos()
+    world = photos()
     scale = VIEW[1] / 800
     matrices = np.tile(np.diag([scale, VIEW[0] / 600, 1.0]).astype(np.float32), (6, 1, 1))
     box = np.tile(np.float32([26 / scale, 5 * 600 / VIEW[0], 11 / scale, 8 * 600 / VIEW[0]]), (6, 1))
@@ -24,8 +24,8 @@ def data():
     view.images[:, *SPOT] = 255
     fold = np.array([0, 0, 0, 1, -1, -1], np.int32)
     split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
-    some = some._replace(box=box)
-    return Data(some, split, view, loader.Examples(some, view))
+    world = world._replace(box=box)
+    return Data(world, split, view, loader.Examples(world, view))
 
 
 def bright(state, batch):
@@ -36,22 +36,22 @@ def bright(state, batch):
 
 
 def test_a_network_that_looks_at_the_head_is_seen_to(data):
-    whole = SimpleNamespace(put_batch=lambda batch: batch, gather=lambda found: found)
+    whole = SimpleNamespace(put_batch=lambda batch: batch, gather=lambda predictions: predictions)
     network = SimpleNamespace(evaluate=bright, state=None, parallel=whole)
     boxes = attribution.windows(VIEW, side=0.2, step=0.1)
-    looked = saliency.look(network, data, 1, boxes=boxes, gradients=lambda row: np.zeros(VIEW), batch=7)
-    spot = looked.occlusion[SPOT].mean()
-    looked.occlusion[SPOT] = 0
-    assert spot > 5 * looked.occlusion.mean()
-    assert attribution.share_inside(np.ones(VIEW), looked.box) == pytest.approx(11 * 8 / (30 * 45), rel=0.2)
-    assert looked.title.startswith("1.jpg: ")
+    saliency_map = saliency.explain(network, data, row=1, boxes=boxes, gradients=lambda row: np.zeros(VIEW), batch=7)
+    spot = saliency_map.occlusion[SPOT].mean()
+    saliency_map.occlusion[SPOT] = 0
+    assert spot > 5 * saliency_map.occlusion.mean()
+    assert attribution.share_inside(np.ones(VIEW), saliency_map.box) == pytest.approx(11 * 8 / (30 * 45), rel=0.2)
+    assert saliency_map.title.startswith("1.jpg: ")
 
 
 def test_photos_are_those_held_out_that_have_a_box(data):
     config = SimpleNamespace(seed=0, photos=9)
-    assert sorted(saliency.choose(config, data, 0)) == [0, 1, 2]
+    assert sorted(saliency.choose(config, data, fold=0)) == [0, 1, 2]
     data.photos.box[1] = np.nan
-    assert sorted(saliency.choose(config, data, 0)) == [0, 2]
+    assert sorted(saliency.choose(config, data, fold=0)) == [0, 2]
     data.photos.box[:] = np.nan
     with pytest.raises(errors.InputError, match="no photo that is validated on has a head box"):
-        saliency.choose(config, data, 0)
+        saliency.choose(config, data, fold=0)

@@ -139,7 +139,7 @@ def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monk
 
 def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, tmp_path):
     """A photo that nobody asks about is left out; one that could not be read may be any whale."""
-    data = photos()._replace(asked=("5.jpg", "unreadable.jpg"))
+    data = photos()._replace(sample=("5.jpg", "unreadable.jpg"))
     p = np.full((6, 3), 1 / 3)
     p[5] = [0.2, 0.7, 0.1]
     fake_inputs(monkeypatch, tmp_path, data, {"network": p})

@@ -128,7 +128,7 @@ def test_likeliest_whales_are_shown_from_the_surest_answer_on(run_folder):
     asked, first, second = rows["06.jpg"]
     for head, name in ((asked, "06.jpg"), (first, "02.jpg"), (second, "03.jpg")):  # the first photo of each whale
         row = np.array([photos.name.tolist().index(name)])
-        assert np.array_equal(head.image, images.again(photos, view, row, height=heads.HEAD_HEIGHT)[0])
+        assert np.array_equal(head.image, images.enlarge(photos, view, rows=row, height=heads.HEAD_HEIGHT)[0])
 
 
 def test_choose():

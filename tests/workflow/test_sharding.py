@@ -108,9 +108,7 @@ def test_shards_of_photos_that_have_changed_since_are_refused(drawn):
 
 def test_another_number_of_shards_is_refused(drawn):
     shard(drawn, "1/2")
-    with pytest.raises(
-        errors.InputError, match=r"dealt out into 2 shards, not 3: go on with these, or delete .*shards"
-    ):
+    with pytest.raises(errors.InputError, match=r"divided into 2 shards, not 3: go on with these, or delete .*shards"):
         shard(drawn, "1/3")
 
 

@@ -1,4 +1,4 @@
-"""What is known of the photos in a person's folder, whichever of the usual layouts it has.
+"""The annotations of the photos in a person's folder, in any of the usual layouts.
 
 - The competition's: `imgs/` (or `imgs.zip`), `train.csv`, `sample_submission.csv`, and what others drew:
   `points1.json` (bonnet) and `points2.json` (blowhead) of Sloth, and any `train_with_*.csv`. Only photos are a must.
@@ -26,12 +26,12 @@ from whale_jax.data.tables import MOST, Row, hint, short
 from whale_jax.runtime.errors import InputError
 
 LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth of that
-_NOTHING = Row("", {}, "")
+_EMPTY = Row("", {}, "")
 _CORNERS = np.array([(-0.30, -0.46), (-0.30, 0.46), (1.26, 0.46), (1.26, -0.46)])  # of a head, from blowhead to bonnet
 
 
 class Photo(NamedTuple):
-    """One photo and what is known of it.
+    """One photo and its annotations.
 
     Attributes:
         name: of its file, such as "w_1.jpg".
@@ -40,7 +40,7 @@ class Photo(NamedTuple):
         box: (4,) float32 head box (x, y, width, height), in pixels; NaN where unknown.
         encounter: name of the sighting, "" where unknown.
         file_size: in bytes.
-        where: what was said ("bonnet", "box") -> the file and row that said so, for messages.
+        places: kind of annotation ("bonnet", "box") -> the file and row that gave it, for messages.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Photo(NamedTuple):
     box: np.ndarray
     encounter: str
     file_size: int
-    where: Mapping[str, str]
+    places: Mapping[str, str]
 
 
 class Catalogue(NamedTuple):
@@ -61,7 +61,7 @@ class Catalogue(NamedTuple):
         whales: columns of the sample submission in their order, else the labels of the photos, sorted.
         read_bytes: name -> content of the photo's file. May be called from several threads.
         unused: number of annotations that speak of photos which are not there.
-        asked: names of the photos in the sample submission, in its order.
+        sample: names of the photos in the sample submission, in its order.
     """
 
     root: Path
@@ -69,32 +69,32 @@ class Catalogue(NamedTuple):
     whales: tuple[str, ...]
     read_bytes: Callable[[str], bytes]
     unused: int
-    asked: tuple[str, ...] = ()
+    sample: tuple[str, ...] = ()
 
 
 def read(root: str | Path) -> Catalogue:
     """Reads the catalogue in a folder. Everything wrong with its tables is reported in one InputError."""
     root, problems = Path(root), []
     sizes, read_bytes = _find_photos(root)
-    labels, sample = _find_labels(root), root / "sample_submission.csv"
+    labels, sample_path = _find_labels(root), root / "sample_submission.csv"
     listed = tables.read_table(labels, problems, required=("Image", "whaleID")) if labels else {}
     drawn = [
-        tables.read_sloth(root / file, key, problems)
+        tables.read_sloth(root / file, key, problems=problems)
         for file, key in (("points1.json", "bonnet"), ("points2.json", "blowhead"))
         if (root / file).exists()
     ]
     drawn += [tables.read_table(path, problems) for path in sorted(root.glob("train_with_*.csv")) if path != labels]
-    whales, asked = tables.read_sample(sample, problems) if sample.exists() else ((), {})
-    problems += _mismatches(listed, whales, asked)
-    for row in (*listed.values(), *asked.values()):
+    whales, names = tables.read_sample(sample_path, problems) if sample_path.exists() else ((), {})
+    problems += _mismatches(listed, whales, names)
+    for row in (*listed.values(), *names.values()):
         if row.name not in sizes:
             close = hint(row.name, sizes) if len(problems) < MOST else ""  # it is slow
-            problems.append(f"{row.where}: no photo {short(row.name)} in {root}{close}: add it, or remove the row")
+            problems.append(f"{row.place}: no photo {short(row.name)} in {root}{close}: add it, or remove the row")
     for rows in drawn:
         if rows and not rows.keys() & sizes.keys():
             row = next(iter(rows.values()))
-            what = f"neither {short(row.name)} nor any other photo of this file is in {root}"
-            problems.append(f"{row.where}: {what}: remove the file")
+            reason = f"neither {short(row.name)} nor any other photo of this file is in {root}"
+            problems.append(f"{row.place}: {reason}: remove the file")
     tables.report(problems)
 
     sources = [listed, *drawn]
@@ -102,11 +102,11 @@ def read(root: str | Path) -> Catalogue:
     tables.report(problems)
     whales = whales or tuple(sorted({photo.whale for photo in photos} - {""}))
     unused = sum(len(rows.keys() - sizes.keys()) for rows in drawn)
-    return Catalogue(root, photos, whales, read_bytes, unused, tuple(asked))
+    return Catalogue(root, photos, whales, read_bytes, unused, tuple(names))
 
 
 def around(points: np.ndarray) -> np.ndarray:
-    """(N, 4) boxes x, y, width, height around heads of which (N, 2, 2) bonnet and blowhead are known."""
+    """(N, 4) boxes (x, y, width, height) around heads, by (N, 2, 2) bonnet and blowhead; all in pixels."""
     bonnet, blowhead = points[:, 0], points[:, 1]
     ahead = bonnet - blowhead
     aside = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
@@ -115,15 +115,15 @@ def around(points: np.ndarray) -> np.ndarray:
     return np.concatenate([low, high - low], axis=1)
 
 
-def _mismatches(listed: Mapping[str, Row], whales: tuple[str, ...], asked: Mapping[str, Row]) -> Iterator[str]:
+def _mismatches(listed: Mapping[str, Row], whales: tuple[str, ...], sample: Mapping[str, Row]) -> Iterator[str]:
     """Where a table of whales contradicts the sample submission."""
-    known = set(whales)
+    columns = set(whales)
     for name, row in listed.items():
         whale = row.facts.get("whale")
-        if whale and known and whale not in known:
-            yield f"{row.where}: {short(whale)} is not a column of sample_submission.csv{hint(whale, whales)}"
-        if whale and name in asked:
-            yield f"{asked[name].where}: {short(name)} has a whale already ({row.where}): remove one of the rows"
+        if whale and columns and whale not in columns:
+            yield f"{row.place}: {short(whale)} is not a column of sample_submission.csv{hint(whale, whales)}"
+        if whale and name in sample:
+            yield f"{sample[name].place}: {short(name)} has a whale already ({row.place}): remove one of the rows"
 
 
 def _find_photos(root: Path) -> tuple[dict[str, int], Callable[[str], bytes]]:
@@ -192,31 +192,31 @@ def _find_labels(root: Path) -> Path | None:
     """The table that says which photo is which whale: train.csv, or the only one of unknown purpose."""
     if (root / "train.csv").exists():
         return root / "train.csv"
-    others = sorted({*root.glob("*.csv")} - {*root.glob("train_with_*.csv"), root / "sample_submission.csv"})
-    if len(others) > 1:
-        raise InputError(f"{root} has several tables ({', '.join(p.name for p in others)}): call one train.csv")
-    return others[0] if others else None
+    candidates = sorted({*root.glob("*.csv")} - {*root.glob("train_with_*.csv"), root / "sample_submission.csv"})
+    if len(candidates) > 1:
+        raise InputError(f"{root} has several tables ({', '.join(p.name for p in candidates)}): call one train.csv")
+    return candidates[0] if candidates else None
 
 
 def _merge(name: str, size: int, sources: list[dict[str, Row]], labelled: bool, problems: list[str]) -> Photo:
-    """All that the sources say of a photo, to a pixel alike. If `labelled`, the first alone gives the whale."""
-    facts, where = {}, {}
+    """The annotations of a photo from all sources, which must agree to a pixel; if `labelled`, the first names it."""
+    facts, places = {}, {}
     for source in sources:
-        row = source.get(name, _NOTHING)
+        row = source.get(name, _EMPTY)
         for key, value in row.facts.items():
             if key == "whale" and labelled and source is not sources[0]:
                 continue
             if not _agree(facts.setdefault(key, value), value):
-                both = f"{short(str(value))} here and {short(str(facts[key]))} in {where[key]}"
-                problems.append(f"{row.where}: {key} of {short(name)} is {both}: remove one of them")
-            where.setdefault(key, row.where)
+                values = f"{short(str(value))} here and {short(str(facts[key]))} in {places[key]}"
+                problems.append(f"{row.place}: {key} of {short(name)} is {values}: remove one of them")
+            places.setdefault(key, row.place)
     if "bonnet" in facts and "blowhead" in facts and math.dist(facts["bonnet"], facts["blowhead"]) < 1:
-        problems.append(f"{where['blowhead']}: the two points of {name} are equal: remove or redraw them")
+        problems.append(f"{places['blowhead']}: the two points of {name} are equal: remove or redraw them")
     if "box" in facts and min(facts["box"][2:]) <= 0:
-        problems.append(f"{where['box']}: the box of {name} has no area")
+        problems.append(f"{places['box']}: the box of {name} has no area")
     points = np.array([facts.get(key, (math.nan,) * 2) for key in ("bonnet", "blowhead")], np.float32)
     box = np.array(facts.get("box", (math.nan,) * 4), np.float32)
-    return Photo(name, facts.get("whale", ""), points, box, facts.get("encounter", ""), size, where)
+    return Photo(name, facts.get("whale", ""), points, box, facts.get("encounter", ""), size, places)
 
 
 def _agree(a: str | tuple, b: str | tuple) -> bool:

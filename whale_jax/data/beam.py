@@ -27,13 +27,13 @@ def options(text: str) -> Any:
     return PipelineOptions(shlex.split(text))
 
 
-def read(catalogue: Catalogue, example: Callable[[check.Checked], dict[str, Any]], notes: Path) -> Any:
-    """The Beam transform to (row, example) of each photo that can be read; what it found of all of them is in `notes`.
+def read(catalogue: Catalogue, example: Callable[[check.Checked], dict[str, Any]], *, notes: Path) -> Any:
+    """The Beam transform to (row, example) of each photo that can be read. Its results for all photos are in `notes`.
 
     Args:
         catalogue: the photos.
-        example: what is written of a photo.
-        notes: begins the names of the files of what `found` reads.
+        example: the record of a photo.
+        notes: begins the names of the files that `checked` reads.
     """
     import apache_beam as beam
 
@@ -47,17 +47,17 @@ def read(catalogue: Catalogue, example: Callable[[check.Checked], dict[str, Any]
     decode = functools.partial(_decode, catalogue.read_bytes)
 
     @beam.ptransform_fn
-    def checked(pipeline):
+    def checked_photos(pipeline):
         rows = pipeline | "photos" >> beam.Create(list(enumerate(catalogue.photos))) | "decode" >> beam.Map(decode)
         rows | "note" >> beam.Map(_note) | "notes" >> beam.io.WriteToText(str(notes))
         good = rows | "readable" >> beam.Filter(lambda row: not row[1].problem)
         return good | "example" >> beam.Map(lambda row: (row[0], example(row[1])))
 
-    return checked()
+    return checked_photos()
 
 
-def found(catalogue: Catalogue, notes: Path) -> Iterator[check.Checked]:
-    """All photos in order, without their files, as the transform of `read` found them."""
+def checked(catalogue: Catalogue, notes: Path) -> Iterator[check.Checked]:
+    """All photos in order, without their files, as the transform of `read` noted them."""
     lines = (
         line for path in notes.parent.glob(f"{notes.name}-*") for line in path.read_text(encoding="utf-8").splitlines()
     )
@@ -72,6 +72,6 @@ def _decode(read_bytes: Callable[[str], bytes], row: tuple[int, Photo]) -> tuple
 
 
 def _note(row: tuple[int, check.Checked]) -> str:
-    number, one = row
-    marks = {"problem": one.problem, "turned": one.turned, "blank": one.blank, "crc32": one.crc32}
-    return json.dumps({"row": number, "size": one.size, "digest": one.digest.hex(), **marks})
+    number, photo = row
+    marks = {"problem": photo.problem, "turned": photo.turned, "blank": photo.blank, "crc32": photo.crc32}
+    return json.dumps({"row": number, "size": photo.size, "digest": photo.digest.hex(), **marks})

@@ -1,4 +1,4 @@
-"""Whether photos can be read, what is known of them lies inside, and the disk has room for more."""
+"""Checks that photos can be read, that their annotations lie inside, and that the disk has room."""
 
 import hashlib
 import io
@@ -20,10 +20,10 @@ END = b"\xff\xd9"  # of a JPEG's picture
 
 
 class Checked(NamedTuple):
-    """A photo's file and what decoding it told.
+    """A photo's file and the results of decoding it.
 
     Attributes:
-        photo: what is known of it.
+        photo: its annotations.
         jpeg: content of the file.
         size: (height, width) in pixels.
         digest: SHA-256 of the file, which tells photos apart.
@@ -60,8 +60,8 @@ def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
         image.load()
     except Exception as error:  # Pillow raises many kinds on a broken file
         reason = "not a JPEG" if isinstance(error, UnidentifiedImageError) else error
-        where = f"{photo.where['whale']}: " if "whale" in photo.where else ""
-        return Checked(photo, problem=f"{where}{photo.name} cannot be decoded ({reason})")
+        prefix = f"{photo.places['whale']}: " if "whale" in photo.places else ""
+        return Checked(photo, problem=f"{prefix}{photo.name} cannot be decoded ({reason})")
     blank = _blank(np.asarray(image)) or 0 <= jpeg.find(ZEROS, start) < jpeg.find(END, start)
     digest, marks = hashlib.sha256(jpeg).digest(), {"turned": _turned(image), "blank": blank}
     return Checked(photo, jpeg, (height, width), digest, crc32=zlib.crc32(jpeg), **marks)
@@ -86,7 +86,7 @@ def outside(row: Checked, *, margin: float) -> list[str]:
     marks["box"] = np.stack([photo.box[:2], photo.box[:2] + photo.box[2:]])
     far = margin * size.max()
     return [
-        f"{photo.where[key]}: the {key} of {photo.name}, {np.round(xy, 1).tolist()}, is outside the photo of"
+        f"{photo.places[key]}: the {key} of {photo.name}, {np.round(xy, 1).tolist()}, is outside the photo of"
         f" {size[0]}x{size[1]} pixels: was it drawn on one of another size?"
         for key, xy in marks.items()
         if (xy < -far).any() or (xy > size + far).any()

@@ -1,4 +1,4 @@
-"""Drawn aerial photos of right whales: what tells a whale is its callosities alone, all else is the photo's own.
+"""Drawn aerial photos of right whales: callosities alone distinguish a whale, all else belongs to the photo.
 
 Lengths on and around the whale are in head lengths (blowhead to bonnet tip); a place on it is (u, v): u = 0 at the
 blowhead and 1 at the bonnet tip, v to the whale's right. Colours are RGB in 0..1. `photograph` is the way in.
@@ -37,7 +37,7 @@ def generator(*words) -> np.random.Generator:
     return np.random.default_rng([*"/".join(map(str, words)).encode()])
 
 
-def smoothstep(low, high, x):
+def _smoothstep(low, high, x):
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
@@ -79,10 +79,10 @@ def callosities(rng) -> np.ndarray:
     size = draw(0.08, 0.14)
     rows = [(1.02 - size, rng.normal(0, 0.01), size, draw(0.055, 0.11), rng.normal(0, 0.2))]  # the bonnet
     if chance() < 0.45:  # continuous: a band from the bonnet back
-        us = np.arange(0.9 - size, rng.choice([0.10, 0.30, 0.45]), -0.07)
-        widths = np.clip(draw(0.025, 0.07) * np.exp(np.cumsum(rng.normal(0, 0.22, len(us)))), 0.02, 0.085)
-        drift = np.cumsum(rng.normal(0, 0.008, len(us)))
-        rows += [(u, v, 0.07, w, 0) for u, v, w in zip(us, drift, widths, strict=True)]
+        along = np.arange(0.9 - size, rng.choice([0.10, 0.30, 0.45]), -0.07)
+        widths = np.clip(draw(0.025, 0.07) * np.exp(np.cumsum(rng.normal(0, 0.22, len(along)))), 0.02, 0.085)
+        drift = np.cumsum(rng.normal(0, 0.008, len(along)))
+        rows += [(u, v, 0.07, w, 0) for u, v, w in zip(along, drift, widths, strict=True)]
     else:  # broken: islands
         for u in draw(0.2, 0.76, rng.integers(2, 6)):
             rows.append((u, rng.normal(0, 0.045), draw(0.025, 0.085), draw(0.022, 0.05), rng.normal(0, 0.3)))
@@ -102,7 +102,7 @@ def callosities(rng) -> np.ndarray:
     return np.array(rows)
 
 
-def coverage(rng, u: np.ndarray, v: np.ndarray, *, soft: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
+def coverage(rng, u: np.ndarray, *, v: np.ndarray, soft: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
     """How much of each place (u, v) of the individual `rng` is callosity, 0..1, and its roughness, of s.d. 1."""
     patches = callosities(rng)
     pitch = np.geomspace(12, 90, 16)  # radians per head length; the finer, the weaker
@@ -114,10 +114,10 @@ def coverage(rng, u: np.ndarray, v: np.ndarray, *, soft: float = 0.01) -> tuple[
         du, dv = (u - pu) * cos + (v - pv) * sin, (v - pv) * cos - (u - pu) * sin
         distance = (np.hypot(du / length, dv / width) - 1) * min(length, width)
         near += np.exp(np.clip(-distance / 0.012, -30, 30))  # a soft minimum lets neighbours grow together
-    return smoothstep(soft, -soft, 0.010 * rough - 0.012 * np.log(near + 1e-9)), rough
+    return _smoothstep(soft, -soft, 0.010 * rough - 0.012 * np.log(near + 1e-9)), rough
 
 
-def body(rng, u, v, *, whale, water, swell, relief, soft) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def body(rng, u, *, v, whale, water, swell, relief, soft) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The whale at places (u, v), its lower parts seen through water.
 
     Args:
@@ -137,22 +137,23 @@ def body(rng, u, v, *, whale, water, swell, relief, soft) -> tuple[np.ndarray, n
     across = np.clip(v / width, -1, 1)
     ridge = np.interp(u, SPINE, RIDGE).astype(np.float32) + rng.uniform(-0.07, 0.05) + rng.normal(0, 0.03) * u
     height = ridge - rng.uniform(0.7, 1.1) * width * (1 - np.sqrt(1 - across**2)) - rng.uniform(0.01, 0.04) * swell
-    rostrum = np.exp(-((v / (0.11 + 0.05 * (1 - u))) ** 4)) * smoothstep(-0.3, 0.1, u)
-    groove = np.exp(-(((np.abs(v) - 0.18 + 0.06 * u) / 0.025) ** 2)) * smoothstep(0.1, 0.3, u) * smoothstep(1.0, 0.8, u)
+    rostrum = np.exp(-((v / (0.11 + 0.05 * (1 - u))) ** 4)) * _smoothstep(-0.3, 0.1, u)
+    groove = np.exp(-(((np.abs(v) - 0.18 + 0.06 * u) / 0.025) ** 2))
+    groove = groove * _smoothstep(0.1, 0.3, u) * _smoothstep(1.0, 0.8, u)
     lit = across * rng.uniform(-1, 1)
     light = 0.9 + 0.4 * lit + 0.12 * relief + 0.2 * rostrum - 0.5 * groove
     skin = SKIN * rng.uniform(0.7, 1.4) * light[:, None]
-    skin += (rng.uniform(0, 0.25) * smoothstep(0.0, 1.2, lit + 0.35 * relief))[:, None]  # wet skin mirrors the sky
+    skin += (rng.uniform(0, 0.25) * _smoothstep(0.0, 1.2, lit + 0.35 * relief))[:, None]  # wet skin mirrors the sky
     holes = np.hypot((u - 0.02 + 0.6 * (np.abs(v) - 0.05)) / 0.045, (np.abs(v) - 0.045) / 0.016)
-    skin *= 1 - 0.8 * smoothstep(1.4, 0.6, holes)[:, None]
+    skin *= 1 - 0.8 * _smoothstep(1.4, 0.6, holes)[:, None]
     head = (u > -0.5) & (u < 1.2)
-    cover, rough = coverage(whale, u[head], v[head], soft=soft)
+    cover, rough = coverage(whale, u[head], v=v[head], soft=soft)
     warm = np.array((1, 0.5, 0)) * rng.normal(0, 0.06) + rng.uniform(0.85, 1.1)
     tone = CALLOSITY * warm.astype(np.float32) * (1 + 0.10 * rough + 0.10 * relief[head])[:, None]
     skin[head] += (tone - skin[head]) * (cover * rng.uniform(0.75, 1.0))[:, None]
     clear = np.exp(-np.maximum(-height, 0) * rng.uniform(3, 8))[:, None]  # deep parts fade into the water, red first
     colour = water + (skin * clear ** np.float32((1.2, 0.6, 0.5)) - water) * clear
-    inside = smoothstep(1.0, 0.9 - soft, np.abs(v) / width) * (u > SPINE[0]) * (u < SPINE[-1])
+    inside = _smoothstep(1.0, 0.9 - soft, np.abs(v) / width) * (u > SPINE[0]) * (u < SPINE[-1])
     return colour, inside, height
 
 
@@ -183,15 +184,15 @@ def sea(rng, size, *, head: float, time: float, sun: complex) -> Sea:
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
     height, slope = waves(rng, size, head=head, time=time, sun=sun)
     patches = fractal(rng, size, coarse=3 * head, slope=2.5)
-    one, other = WATER[rng.choice(len(WATER), 2, replace=False)]
-    water = (one + rng.uniform(0, 0.5) * (other - one)) * rng.uniform(0.75, 1.25)
+    first, second = WATER[rng.choice(len(WATER), 2, replace=False)]
+    water = (first + rng.uniform(0, 0.5) * (second - first)) * rng.uniform(0.75, 1.25)
     sky = rng.uniform(0.25, 0.4) + 0.65 * water
     sunward = ((x / size[1] - 0.5) * sun.real + (y / size[1] - 0.5) * sun.imag) * rng.uniform(0, 1)
     mirror = np.clip(0.16 + 0.10 * slope + 0.05 * patches + 0.3 * sunward, 0, 1) ** 1.3 * rng.uniform(0.3, 1.6)
     colour = water + (sky - water) * np.minimum(mirror, 1)[..., None]
-    glint = smoothstep(0, 1.0, slope + 0.6 * patches + 2 * sunward - rng.uniform(1.5, 5.0))
+    glint = _smoothstep(0, 1.0, slope + 0.6 * patches + 2 * sunward - rng.uniform(1.5, 5.0))
     lace = 1 - np.abs(fractal(rng, size, coarse=0.6 * head, slope=2.1)) / 1.6
-    breaking = 0.7 * smoothstep(0, 1.5, height + 0.5 * patches - rng.uniform(2.0, 5.0))
+    breaking = 0.7 * _smoothstep(0, 1.5, height + 0.5 * patches - rng.uniform(2.0, 5.0))
     return Sea(colour, sky, height, slope, glint, lace, breaking)
 
 
@@ -226,21 +227,21 @@ def scene(rng, size, *, head: float, time: float, whale) -> tuple[np.ndarray, np
     sun, heading = (complex(z) for z in np.exp(1j * rng.uniform(-np.pi, np.pi, 2)))
     colour, sky, height, slope, glint, lace, wash = sea(rng, size, head=head, time=time, sun=sun)
     u, v, points = pose(rng, size, head=head, time=time, heading=heading)
-    seen = (u > SPINE[0]) & (u < SPINE[-1]) & (np.abs(v) < 1)
-    around = {"water": colour[seen], "swell": height[seen], "relief": slope[seen]}
-    skin, inside, over = body(rng, u[seen], v[seen], whale=whale, soft=1 / head, **around)
-    colour[seen] += (skin - colour[seen]) * inside[:, None]
+    near = (u > SPINE[0]) & (u < SPINE[-1]) & (np.abs(v) < 1)
+    around = {"water": colour[near], "swell": height[near], "relief": slope[near]}
+    skin, inside, over = body(rng, u[near], v=v[near], whale=whale, soft=1 / head, **around)
+    colour[near] += (skin - colour[near]) * inside[:, None]
 
     def splash(at, along, wide):
         return np.exp(-(((u - at[0]) / along) ** 2) - ((v - at[1]) / wide) ** 2)
 
     # Foam along the waterline, in the wake, and at times over the head.
-    wash[seen] += rng.uniform(0.1, 0.7) * np.exp(-((over / 0.05) ** 2)) * inside
+    wash[near] += rng.uniform(0.1, 0.7) * np.exp(-((over / 0.05) ** 2)) * inside
     wake = rng.uniform(0.6, 1.8)
     wash += rng.uniform(0, 1.0) * splash((rng.uniform(-4.0, -1.0), rng.normal(0, 0.4)), wake, 0.6 * wake)
     if rng.random() < 0.4:
         wash += rng.uniform(0.4, 0.9) * splash((rng.uniform(-0.3, 1.2), rng.uniform(-0.5, 0.5)), 0.35, 0.22)
-    foam = smoothstep(0.9, 1.5, lace + wash + 0.06 * slope)
+    foam = _smoothstep(0.9, 1.5, lace + wash + 0.06 * slope)
     colour += (sky - colour) * (0.3 * np.minimum(wash, 1))[..., None]  # water full of bubbles
     colour += (FOAM - colour) * np.maximum(foam, glint * rng.uniform(0.6, 1))[..., None]
     if rng.random() < 0.2:  # the blow, drifting
@@ -251,7 +252,7 @@ def scene(rng, size, *, head: float, time: float, whale) -> tuple[np.ndarray, np
     return colour, points
 
 
-def photograph(seed: int, shot: Shot, width: int) -> tuple[Image.Image, np.ndarray]:
+def photograph(seed: int, shot: Shot, *, width: int) -> tuple[Image.Image, np.ndarray]:
     """The photo of one shot, `width` x 2/3 `width` pixels.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Groups: photos that must stay on one side of a split, given encounters and bursts.
+"""Groups: photos that must stay on one side of a split, by encounters that a table names and by bursts.
 
-A burst is of one whale and one pass. It is told by the look of the head: strangers share the sea around them.
+A burst shows one whale in one pass. It is recognised by the head: photos of other whales share the sea around it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,10 @@ BLOCK = 1024  # heads that are compared at once
 
 def by_encounter(photos: Photos) -> np.ndarray:
     """(N,) int groups of photos with one encounter, in order of the first photo; one without is a group of its own."""
-    own = np.char.add("?", np.arange(len(photos.name)).astype(str))
-    given = np.char.add("!", photos.encounter.astype(str))
-    _, first, group = np.unique(np.where(photos.encounter == "", own, given), return_index=True, return_inverse=True)
+    alone = np.char.add("?", np.arange(len(photos.name)).astype(str))
+    sightings = np.char.add("!", photos.encounter.astype(str))
+    names = np.where(photos.encounter == "", alone, sightings)
+    _, first, group = np.unique(names, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[group]
 
 
@@ -33,18 +34,18 @@ def join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return _components(len(first), [(np.arange(len(first)), index[inverse]) for _, index, inverse in starts])
 
 
-def near_duplicates(heads: np.ndarray, label: np.ndarray, pictured: np.ndarray | None = None) -> np.ndarray:
+def near_duplicates(heads: np.ndarray, label: np.ndarray, *, pictured: np.ndarray | None = None) -> np.ndarray:
     """(N,) int groups of photos whose heads look as in one burst, directly or by way of others.
 
-    Photos of two named whales are never joined but by way of nameless ones: what looks like one head under two names is
-    an error of the labels, which a split can neither mend nor profit from; and strangers cannot be joined by chance. A
+    Photos of two named whales are joined only by way of photos without a name. Where one head seems to have two names,
+    the labels are wrong, which a split can neither mend nor profit from; and so two whales are not joined by chance. A
     photo without a name is compared with all, so it must look more alike: see `nameless_burst`.
 
     Args:
         heads: (N, *HEAD_SIZE, 3) uint8 aligned heads, see `head_matrices`.
         label: (N,) int whale, -1 where unlabelled.
-        pictured: (N,) bool, of which photos without a name the head is there; the others are groups of their own. None
-            is of all.
+        pictured: (N,) bool, whether a photo without a name has a head; without one, it is a group of its own. None
+            stands for all.
     """
     links = []
     for whale in np.unique(label[label >= 0]):
@@ -52,29 +53,30 @@ def near_duplicates(heads: np.ndarray, label: np.ndarray, pictured: np.ndarray |
         links.append(rows[np.stack(np.nonzero(likeness(heads[rows]) > BURST))])
     usable = np.ones(len(label), bool) if pictured is None else pictured
     nameless, compared = np.flatnonzero((label < 0) & usable), np.flatnonzero((label >= 0) | usable)
-    return _components(len(label), [*links, *pairs_alike(heads, nameless, compared)])
+    return _components(len(label), [*links, *pairs_alike(heads, nameless, candidates=compared)])
 
 
-def look_like_any(pictures: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(n,) bool, which of (n, h, w, 3) uint8 pictures look as in one burst with any of (m, h, w, 3) others."""
-    heads, rows = _thumbnails([*pictures, *others]), np.arange(len(pictures))
-    pairs = pairs_alike(heads, rows, np.arange(len(pictures), len(heads)))
+def look_like_any(pictures: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """(n,) bool, which of (n, h, w, 3) uint8 pictures look as in one burst with any of (m, h, w, 3) references."""
+    heads, rows = _thumbnails([*pictures, *references]), np.arange(len(pictures))
+    pairs = pairs_alike(heads, rows, candidates=np.arange(len(pictures), len(heads)))
     return np.isin(rows, np.concatenate([np.empty((2, 0), int), *pairs], axis=1)[0])
 
 
-def pairs_alike(heads: np.ndarray, rows: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
-    """(2, pairs) rows of (N, *HEAD_SIZE, 3) heads, of `rows` and of `others`, that look as in one burst, whoever it is.
+def pairs_alike(heads: np.ndarray, rows: np.ndarray, *, candidates: np.ndarray) -> Iterator[np.ndarray]:
+    """(2, pairs) rows of (N, *HEAD_SIZE, 3) heads that look as in one burst, whatever their names.
 
-    In blocks, so that the memory does not depend on how many are compared.
+    The first of a pair is one of `rows`, the second one of `candidates`. They are compared in blocks, so that the
+    memory does not depend on their number.
     """
-    if not (len(rows) and len(others)):
+    if not (len(rows) and len(candidates)):
         return
-    least = nameless_burst(len(others))
+    least = nameless_burst(len(candidates))
     with progress.bar(len(rows), what="bursts", unit="photos") as bar:
         for first in range(0, len(rows), BLOCK):
             block = rows[first : first + BLOCK]
-            for start in range(0, len(others), BLOCK):
-                near = others[start : start + BLOCK]
+            for start in range(0, len(candidates), BLOCK):
+                near = candidates[start : start + BLOCK]
                 row, column = np.nonzero(likeness(heads[block], heads[near]) > least)
                 yield np.stack([block[row], near[column]])
             bar.update(len(block))
@@ -83,22 +85,22 @@ def pairs_alike(heads: np.ndarray, rows: np.ndarray, others: np.ndarray) -> Iter
 def nameless_burst(count: int) -> float:
     """Likeness above which two heads are of one burst, where one of them has no name and `count` were compared with it.
 
-    Of 7.5 million pairs of two whales among 3,882 heads 150 are more alike than 0.32, and for every 0.05 more a sixth
-    of those; so one photo in thirteen is joined to a stranger's by chance, however many there are, and such groups stay
-    small (27 photos at most). That finds a quarter of what is above BURST of one whale.
+    Of 7.5 million pairs of two whales among 3,882 heads, 150 are more alike than 0.32, and for every 0.05 more a sixth
+    of those. So one photo in thirteen is joined to one of another whale by chance, however many are compared, and such
+    groups stay small (27 photos at most). A quarter of the pairs of one whale above BURST are found.
     """
     return max(BURST, 0.32 + 0.05 * float(np.log(count / 3882) / np.log(6)))
 
 
-def likeness(heads: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
-    """(n, m) how much n heads and m others look as photographed in one pass: in detail, and in the colour of the water.
+def likeness(heads: np.ndarray, candidates: np.ndarray | None = None) -> np.ndarray:
+    """(n, m) how much n heads and m candidates look as in one pass: in detail, and in the colour of the water.
 
     Detail is the best correlation of high-passed grey over shifts of one pixel, at most 1; from it goes 0.01 a
     grey level (of 255) that the water differs by in its worst channel. On 3,882 heads of 447 whales, of 22,396 pairs
     of one whale 858 are above 0.16, of pairs of two whales 0.3 %. Judged by pairs of one whale in clearly different
-    water, about 86 % of those 858 share a sighting. Without others, the heads are compared with each other.
+    water, about 86 % of those 858 share a sighting. Without candidates, the heads are compared with each other.
     """
-    (detail, water), (other_detail, other_water) = _look(heads), _look(heads if others is None else others)
+    (detail, water), (other_detail, other_water) = _look(heads), _look(heads if candidates is None else candidates)
     alike = np.maximum(_correlation(detail, other_detail), _correlation(other_detail, detail).T)
     return alike - 0.01 * np.abs(water[:, None] - other_water[None]).max(-1)
 
@@ -149,6 +151,6 @@ def _unit(pictures: np.ndarray) -> np.ndarray:
 
 def _components(count: int, links: list) -> np.ndarray:
     """(count,) int the connected component of each row, given pairs of arrays of rows."""
-    one, other = np.concatenate([np.empty((2, 0), int), *links], axis=1)
-    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
+    first, second = np.concatenate([np.empty((2, 0), int), *links], axis=1)
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
     return csgraph.connected_components(graph, directed=False)[1]

@@ -1,4 +1,4 @@
-"""Batches of a view, with what is known of each photo: shuffled for training, in order and padded for evaluation.
+"""Batches of a view with the annotations of each photo: shuffled for training, in order and padded for evaluation.
 
 A training batch is a function of the step alone, so a run that is resumed at step s goes on with batch s.
 """
@@ -22,13 +22,13 @@ class Examples:
     Args:
         photos: N photos.
         view: their pictures and the matrices that made them.
-        rows: that are learned from: `photos` of an example is how many of them show its whale. None is all.
+        rows: rows that are learned from; `photos` of an example counts those that show its whale. None stands for all.
         target: (N, whales) probability of each whale, `target` of an example; None leaves it out.
     """
 
     def __init__(self, photos: Photos, view: View, rows: np.ndarray | None = None, *, target: np.ndarray | None = None):
-        known = photos.label if rows is None else photos.label[rows]
-        count = np.bincount(known[known >= 0], minlength=photos.label.max(initial=-1) + 2)  # the last is of nobody
+        label = photos.label if rows is None else photos.label[rows]
+        count = np.bincount(label[label >= 0], minlength=photos.label.max(initial=-1) + 2)  # the last is of label -1
         self._images = view.images
         self._columns = {
             "view": np.asarray(view.matrices, np.float32),
@@ -58,26 +58,26 @@ def training(
     images_per_class: int = 1,
     shards: int = 1,
 ) -> Callable[[int], Example]:
-    """step -> this host's share of `batch` rows, in an order that is drawn anew each epoch; batches run across epochs.
+    """step -> this host's share of a batch, in an order that is drawn anew each epoch; a batch may span two epochs.
 
     Args:
         examples: all of them.
-        rows: that are trained on, each once an epoch.
-        batch: rows a step, of all hosts.
+        rows: (n,) rows that are trained on, each once an epoch.
+        batch: number of rows a step, on all hosts together.
         seed: of the order.
         label: (N,) whale of each example, for `images_per_class`.
-        images_per_class: photos of a whale that follow each other, if it has as many: K of P x K sampling.
-            What is left of a whale, or all of one with a single photo, follows alone: negatives for others.
-        shards: into which the rows are dealt out before each is shuffled for itself. A batch is made of as many rows of
-            each, so a host reads only its own of them, and any number of hosts that divides them does the same run.
+        images_per_class: photos of a whale that follow each other, if it has as many: K of P x K sampling. The rest of
+            a whale's photos, or the only photo of a whale, are negatives for others.
+        shards: number of shards of the rows, each shuffled separately. A batch has as many rows of each shard, so a
+            host reads only its own shards, and any number of hosts that divides `shards` does the same run.
     """
-    own, part = range(batch)[hosts.share(batch)], batch // shards
+    places, quota = range(batch)[hosts.share(batch)], batch // shards
     if images_per_class > 1:
         orders = [Grouped(rows, label[rows], images_per_class=images_per_class, seed=seed)]
     else:
         seeded = (grain.MapDataset.source(rows[s::shards]).seed(seed * shards + s) for s in range(shards))
-        orders = [one.shuffle().repeat(None) for one in seeded]
-    return lambda step: examples[np.array([orders[i // part][step * part + i % part] for i in own])]
+        orders = [dataset.shuffle().repeat(None) for dataset in seeded]
+    return lambda step: examples[np.array([orders[i // quota][step * quota + i % quota] for i in places])]
 
 
 class Grouped:
@@ -103,10 +103,13 @@ class Grouped:
 
 
 def evaluation(examples: Examples, rows: np.ndarray, *, batch: int) -> Iterator[Example]:
-    """This host's share of all `rows` in order; the last batch is filled up with copies whose mask is 0."""
-    own = hosts.share(batch)
+    """This host's share of the examples of (n,) `rows`, in order, in batches of one size.
+
+    The last batch is filled up with copies whose mask is 0.
+    """
+    share = hosts.share(batch)
     for start in range(0, len(rows), batch):
-        part = rows[start : start + batch]
-        padded = examples[np.resize(part, batch)[own]]
-        padded["mask"] = (np.arange(batch) < len(part)).astype(np.float32)[own]
+        members = rows[start : start + batch]
+        padded = examples[np.resize(members, batch)[share]]
+        padded["mask"] = (np.arange(batch) < len(members)).astype(np.float32)[share]
         yield padded

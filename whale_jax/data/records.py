@@ -21,11 +21,11 @@ from whale_jax.runtime.errors import InputError
 # TFDS holds a split in memory until it is complete, and beyond 1000 MiB it needs TensorFlow. So a split is a part of
 # the photos, in order of name and of PART to 2 PART bytes (the last photo on top), and `load` joins them again.
 PART = 192 << 20
-FACTS = Photo._fields[:5]  # what a person gave of a photo
+FACTS = Photo._fields[:5]  # the annotations of a photo
 
 
 def split_name(number: int) -> str:
-    """Of a part of the photos."""
+    """The name of a part of the photos, which is a split to TFDS."""
     return f"part_{number:04d}"
 
 
@@ -41,15 +41,15 @@ class Uncompressed(writer.ExampleWriter):
 
 
 class RightWhale(tfds.core.GeneratorBasedBuilder):
-    """Aerial photos of right whales: one record a photo, in order of name, with all that is known of it."""
+    """Aerial photos of right whales: one record a photo, in order of name, with its annotations."""
 
     VERSION = tfds.core.Version("1.0.0")
     url_infos = None  # nothing to download; looking for it would need a package that TFDS does not declare
 
     def __init__(
-        self, catalogue: Catalogue, skip_unreadable: bool, outside: float, *, notes: Path | None = None, **kwargs
+        self, catalogue: Catalogue, *, skip_unreadable: bool, outside: float, notes: Path | None = None, **kwargs
     ):
-        """Takes what `build` takes, where Beam's workers are to note what they found, and TFDS's own arguments."""
+        """Takes the arguments of `right_whale.build`, the path of the notes of Beam's workers, and TFDS's arguments."""
         self._catalogue, self._skip_unreadable, self._outside = catalogue, skip_unreadable, outside
         self._notes = notes
         self.rows: list[check.Checked] = []
@@ -74,7 +74,7 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         if self._notes:
-            return {split_name(0): beam.read(self._catalogue, example, self._notes)}
+            return {split_name(0): beam.read(self._catalogue, example, notes=self._notes)}
         sizes = [photo.file_size for photo in self._catalogue.photos]
         part = np.cumsum(sizes) // PART
         part = np.minimum(part, max(part[-1] - 1, 0))  # a small last part joins the one before
@@ -101,10 +101,10 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
                 bar.update()
                 yield row
 
-    def sift(self, found: Iterable[check.Checked]) -> Iterator[check.Checked]:
+    def sift(self, photos: Iterable[check.Checked]) -> Iterator[check.Checked]:
         """All photos, the unreadable ones too. Problems raise InputError at the end; many of them do so at once."""
         problems, turned, blank = [], [], []
-        for row in found:
+        for row in photos:
             turned += [row.photo.name] if row.turned else []
             blank += [row.photo.name] if row.blank else []
             if row.problem and self._skip_unreadable:
@@ -119,16 +119,16 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
             yield row
         tables.report(problems)
         if turned:
-            what = (
+            message = (
                 "photos are turned by viewers (EXIF), but points and boxes must be of their pixels as they are stored"
             )
-            logging.warning("%d %s: look at %s", len(turned), what, turned[0])
+            logging.warning("%d %s: look at %s", len(turned), message, turned[0])
         if blank:
-            what = "photos have blank parts, as damaged files have that can still be decoded"
-            logging.warning("%d %s: look at %s", len(blank), what, blank[0])
+            message = "photos have blank parts, as damaged files have that can still be decoded"
+            logging.warning("%d %s: look at %s", len(blank), message, blank[0])
 
 
 def example(row: check.Checked) -> dict[str, Any]:
-    """What is written of a photo."""
+    """The record of a photo."""
     facts = {key: getattr(row.photo, key) for key in FACTS}
     return {"image": row.jpeg, "size": np.array(row.size, np.int32), **facts}

@@ -1,4 +1,4 @@
-"""Shards: contiguous rows of what is made of all photos. Processes that know nothing of each other make one each."""
+"""Shards: contiguous rows of a stage's work on all photos. Processes that know nothing of each other do one each."""
 
 import contextlib
 import shutil
@@ -8,11 +8,11 @@ from typing import NamedTuple, Self
 from whale_jax.runtime.errors import InputError
 
 FOLDER = "shards"
-DONE = "done"
+MARK = "done"  # the file of a shard that is whole
 
 
 class Shard(NamedTuple):
-    """One of `number` shards, counted from 0."""
+    """Shard `index`, from 0, of `number` shards."""
 
     index: int
     number: int
@@ -26,41 +26,39 @@ class Shard(NamedTuple):
         return cls(int(index), int(number))
 
     def rows(self, count: int) -> slice:
-        """Which of so many rows are its own: none is left out, or done twice."""
+        """The rows of this shard, of `count` rows in all: none is left out, and none is in two shards."""
         return slice(self.index * count // self.number, (self.index + 1) * count // self.number)
 
     def folder(self, workdir: Path) -> Path:
-        """Where it is, until all are put together in `workdir`."""
+        """The folder of the shard, until all shards are put together in `workdir`."""
         return Path(workdir) / FOLDER / f"{self.index}_of_{self.number}"
 
-    def done(self, workdir: Path) -> bool:
-        """Whether it is whole."""
-        return (self.folder(workdir) / DONE).exists()
+    def is_complete(self, workdir: Path) -> bool:
+        """Whether the shard is whole."""
+        return (self.folder(workdir) / MARK).exists()
 
     def finish(self, workdir: Path) -> None:
-        """Says that it is whole."""
-        (self.folder(workdir) / DONE).touch()
+        """Marks the shard as whole."""
+        (self.folder(workdir) / MARK).touch()
 
 
-def every(workdir: Path) -> list[Shard]:
-    """The shards into which the work of a folder has been dealt out, in order; none where it has not."""
+def plan(workdir: Path) -> list[Shard]:
+    """The shards that the work of a folder is divided into, in order; none where it is not divided."""
     numbers = {path.name.rpartition("_")[2] for path in (Path(workdir) / FOLDER).glob("*_of_*")}
     if len(numbers) > 1:
-        raise InputError(
-            f"{Path(workdir) / FOLDER} is dealt out into {' and into '.join(sorted(numbers))}: delete some"
-        )
+        raise InputError(f"{Path(workdir) / FOLDER} is divided into {' and into '.join(sorted(numbers))}: delete some")
     number = int(numbers.pop()) if numbers else 0
     return [Shard(i, number) for i in range(number)]
 
 
-def parts(workdir: Path, count: int) -> list[tuple[slice, Path]]:
-    """Rows, of `count`, and folder of each shard that has any, in order; none where nothing has been dealt out."""
-    own = [(shard.rows(count), shard.folder(workdir)) for shard in every(workdir)]
-    return [(rows, folder) for rows, folder in own if rows.start < rows.stop]
+def folders(workdir: Path, count: int) -> list[tuple[slice, Path]]:
+    """Rows, of `count`, and folder of each shard that has any, in order; none where the work is not divided."""
+    pairs = [(shard.rows(count), shard.folder(workdir)) for shard in plan(workdir)]
+    return [(rows, folder) for rows, folder in pairs if rows.start < rows.stop]
 
 
 def remove(workdir: Path) -> None:
-    """Removes them all, when they have been put together; from the first moment on, none is there."""
+    """Removes all shards, once they are put together. They vanish at once, not one after the other."""
     with contextlib.suppress(FileNotFoundError):
-        gone = (Path(workdir) / FOLDER).rename(Path(workdir) / f"{FOLDER}.tmp")
-        shutil.rmtree(gone)
+        removed = (Path(workdir) / FOLDER).rename(Path(workdir) / f"{FOLDER}.tmp")
+        shutil.rmtree(removed)

@@ -21,15 +21,15 @@ class Split(NamedTuple):
     """Which photo is held out when. N is the number of photos, labelled or not.
 
     Attributes:
-        fold: (N,) int32 0..folds-1, -1 of photos that nothing is learned from: neither labelled nor annotated, or of
-            strangers, whales that are kept out of every training.
-        label: (N,) int32 whale, -1 where unlabelled; of those, the ones that have a fold teach only where the head is.
-        single: (N,) bool, photos of whales that only one fold has, and of their groups: they always train, or no one
-            would know those whales.
-        group: (N,) int32, equal for photos that are kept on one side, in the whales' order; -1 where there is no fold.
-        hash: of all that the file says.
+        fold: (N,) int32 0..folds-1, or -1 of photos that nothing is learned from: neither labelled nor annotated, or of
+            unknown whales, which are in no training.
+        label: (N,) int32 whale, -1 where unlabelled. An unlabelled photo that has a fold teaches only heads.
+        single: (N,) bool, photos of whales that only one fold has, and of their groups. They are always trained on, or
+            no network would know those whales.
+        group: (N,) int32, equal for photos that stay on one side, in the whales' order; -1 where there is no fold.
+        hash: of the content of the file.
         folds: their number.
-        seed: what the ties were drawn with.
+        seed: of the random order in which groups of one size get their folds.
     """
 
     fold: np.ndarray
@@ -46,44 +46,44 @@ class Split(NamedTuple):
         return self.label >= 0
 
 
-NOTHING = -1  # the fold that holds out nothing
+NO_FOLD = -1  # the fold that holds out nothing
 
 
 def held_out(split: Split, fold: int) -> np.ndarray:
-    """(N,) bool, photos in `fold`: none where it is NOTHING. A fold that the split does not have raises InputError.
+    """(N,) bool, photos in `fold`: none where it is NO_FOLD. A fold that the split does not have raises InputError.
 
-    Strangers and photos that nothing is learned from are in no fold, so in none that could be held out either.
+    Photos of unknown whales and photos that nothing is learned from are in no fold, so they are never held out.
     """
-    if not NOTHING <= fold < split.folds:
-        what = f"the split has folds 0 to {split.folds - 1}, and {NOTHING} holds out none"
-        raise InputError(f"config.fold = {fold}: {what}")
-    return (split.fold == fold) & (fold != NOTHING)
+    if not NO_FOLD <= fold < split.folds:
+        advice = f"the split has folds 0 to {split.folds - 1}, and {NO_FOLD} holds out none"
+        raise InputError(f"config.fold = {fold}: {advice}")
+    return (split.fold == fold) & (fold != NO_FOLD)
 
 
 def train_rows(split: Split, fold: int) -> np.ndarray:
-    """Labelled rows to train on when `fold` is held out."""
+    """(n,) labelled rows to train on when `fold` is held out."""
     return np.flatnonzero(split.named & (split.fold >= 0) & (~held_out(split, fold) | split.single))
 
 
 def valid_rows(split: Split, fold: int) -> np.ndarray:
-    """Labelled rows that are held out with `fold`."""
+    """(n,) labelled rows that are held out with `fold`."""
     return np.flatnonzero(split.named & held_out(split, fold) & ~split.single)
 
 
 def measured_rows(split: Split, fold: int) -> np.ndarray:
-    """`valid_rows`, for what cannot do without; InputError where there is none."""
+    """(n,) `valid_rows` for a stage that needs some; InputError where there is none."""
     if not len(rows := valid_rows(split, fold)):
         raise InputError(f"config.fold = {fold} holds no photo out to measure on: choose another, from 0 on")
     return rows
 
 
 def stranger_rows(split: Split) -> np.ndarray:
-    """Labelled rows of the whales that nobody is to know: what "none of these" is measured on."""
+    """(n,) labelled rows of the unknown whales, on which "none of these" is measured."""
     return np.flatnonzero(split.named & (split.fold < 0))
 
 
 def summary(split: Split) -> dict[str, object]:
-    """What a person would tell two splits of the same photos apart by."""
+    """The numbers by which a person would distinguish two splits of the same photos."""
     return {
         "hash": split.hash,
         "folds": split.folds,
@@ -95,41 +95,41 @@ def summary(split: Split) -> dict[str, object]:
 
 
 def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
-    """(whales,) share of each whale in the photos trained on, half a photo more for everyone: nobody has none."""
+    """(whales,) share of each whale in the photos trained on; each counts half a photo more, so that no share is 0."""
     count = np.bincount(photos.label[train_rows(split, fold)], minlength=len(photos.whales)) + 0.5
     return count / count.sum()
 
 
-def subfolds(split: Split, count: int, fold: int = NOTHING) -> np.ndarray:
-    """(N,) the part, 0 to `count` - 1, that each photo is in for cross-fitting, -1 of photos with no fold or in `fold`.
+def subfolds(split: Split, count: int, fold: int = NO_FOLD) -> np.ndarray:
+    """(N,) the subfold, 0 to `count` - 1, of each photo for cross-fitting; -1 of photos with no fold or in `fold`.
 
-    Groups of one whale follow each other in number: dealt out in turn, they make parts of one size, and spread a whale
-    of several groups over several parts.
+    Groups of one whale follow each other in number. Placed in turn, they make subfolds of one size, and spread a whale
+    of several groups over several subfolds.
     """
-    part = np.full(len(split.fold), -1)
-    dealt = (split.fold >= 0) & ~held_out(split, fold)
-    part[dealt] = np.unique(split.group[dealt], return_inverse=True)[1] % count
-    return part
+    subfold = np.full(len(split.fold), -1)
+    members = (split.fold >= 0) & ~held_out(split, fold)
+    subfold[members] = np.unique(split.group[members], return_inverse=True)[1] % count
+    return subfold
 
 
-def in_one_subfold(split: Split, part: np.ndarray) -> np.ndarray:
-    """Rows of the whales that only one of the `parts` has, and of their groups, which stay whole.
+def in_one_subfold(split: Split, subfold: np.ndarray) -> np.ndarray:
+    """(n,) rows of the whales that only one of the (N,) subfolds has, and of their groups, which stay whole.
 
-    Who trains on the other parts would not know those whales.
+    A network that trains on the other subfolds would not know those whales.
     """
-    dealt = np.flatnonzero(split.named & (part >= 0))
-    group = split.group[dealt]
-    return dealt[np.isin(group, group[_in_one_place(split.label[dealt], part[dealt])])]
+    members = np.flatnonzero(split.named & (subfold >= 0))
+    group = split.group[members]
+    return members[np.isin(group, group[_in_one_place(split.label[members], subfold[members])])]
 
 
 def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, unknown_fraction: float = 0.0) -> Split:
-    """Deals groups out to folds: stratified by whale, and the folds of one size.
+    """Divides groups into folds: stratified by whale, and of one size.
 
     Args:
         photos: N photos.
         folds: 2 or more.
         seed: for the order of groups of one size.
-        groups: (N,) int, equal for photos that belong together; rows without label and annotation are not looked at.
+        groups: (N,) int, equal for photos that belong together; rows without label and annotation are ignored.
         unknown_fraction: share of the whales, drawn by the seed, whose photos are in no fold.
 
     Returns:
@@ -140,19 +140,19 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, unknown_f
         raise InputError(f"unknown_fraction is a share of the whales, from 0 to below 1, not {unknown_fraction}")
     whales = np.random.default_rng([seed, 1]).permutation(len(photos.whales))
     stranger = named & np.isin(photos.label, whales[: int(np.ceil(unknown_fraction * len(whales)))])
-    known = np.flatnonzero(~stranger & (named | located(photos)))
-    _, first, number = np.unique(groups[known], return_index=True, return_inverse=True)
-    number = np.argsort(np.argsort(photos.label[known][first], kind="stable"))[number]  # in the whales' order
+    members = np.flatnonzero(~stranger & (named | located(photos)))
+    _, first, number = np.unique(groups[members], return_index=True, return_inverse=True)
+    number = np.argsort(np.argsort(photos.label[members][first], kind="stable"))[number]  # in the whales' order
     count = len(first)
     if not 2 <= folds <= count:
-        what = f"the {count} groups of labelled or annotated photos"
-        raise InputError(f"{folds} folds: it takes 2 or more, and no more than {what}")
+        available = f"the {count} groups of labelled or annotated photos"
+        raise InputError(f"{folds} folds: it takes 2 or more, and no more than {available}")
     whale = np.where(named, photos.label, len(photos.whales))  # the last is of photos without a name
     shape = (count, len(photos.whales) + 1)
-    counts = csr_array((np.ones(len(known), int), (number, whale[known])), shape=shape)  # a group has few whales
+    counts = csr_array((np.ones(len(members), int), (number, whale[members])), shape=shape)  # a group has few whales
 
     fold, group = np.full((2, len(photos.name)), -1, np.int32)
-    group[known], fold[known] = number, _deal(counts, folds=folds, seed=seed)[number]
+    group[members], fold[members] = number, _deal(counts, folds=folds, seed=seed)[number]
     trained = np.flatnonzero(named & ~stranger)
     single = np.zeros(len(named), bool)
     lone = group[trained][_in_one_place(photos.label[trained], fold[trained])]
@@ -162,7 +162,7 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, unknown_f
 
 
 def _in_one_place(whale: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(n,) bool, of which rows the whale is in one fold or part alone, given (n,) whales and (n,) folds or parts."""
+    """(n,) bool, of which rows the whale is in one place alone, by (n,) whales and (n,) places: folds or subfolds."""
     pairs = np.unique(np.stack([whale, place], axis=1), axis=0)
     return np.bincount(pairs[:, 0])[whale] == 1
 
@@ -177,19 +177,19 @@ def _deal(counts: csr_array, *, folds: int, seed: int) -> np.ndarray:
     alone = np.logical_and.reduceat(groups_of_whale[counts.indices] == 1, counts.indptr[:-1])
     order = np.random.default_rng(seed).permutation(len(alone))
     order = order[np.lexsort((-counts.sum(1)[order], alone[order]))]
-    dealt, size = np.zeros((counts.shape[1], folds), int), np.zeros(folds, int)
+    placed, size = np.zeros((counts.shape[1], folds), int), np.zeros(folds, int)
     fold = np.zeros(len(alone), int)
     for group in order:
         entries = slice(*counts.indptr[group : group + 2])
         whales, photos = counts.indices[entries], counts.data[entries]
-        crowd = photos @ dealt[whales]
+        crowd = photos @ placed[whales]
         fold[group] = np.lexsort((size, crowd))[0]
-        dealt[whales, fold[group]] += photos
+        placed[whales, fold[group]] += photos
         size[fold[group]] += photos.sum()
     return fold
 
 
-def save(folder: Path, photos: Photos, split: Split) -> None:
+def save(folder: Path, photos: Photos, *, split: Split) -> None:
     """Writes splits.json, once: the same split may be there already, another raises InputError."""
     path = Path(folder) / "splits.json"
     if path.exists():
@@ -208,9 +208,9 @@ def load(folder: Path, photos: Photos) -> Split:
         names, columns = facts["name"], {key: np.array(facts[key], np.int32) for key in ("fold", "single", "group")}
     if written != _hash(facts):
         raise InputError(f"{path} was changed after it was written: take it from a backup or split anew")
-    if strangers := sorted(set(names) ^ set(photos.name.tolist())):
-        few = ", ".join(strangers[:3])
-        raise InputError(f"{path} is a split file of other photos: {len(strangers)} are not in both, such as {few}")
+    if unshared := sorted(set(names) ^ set(photos.name.tolist())):
+        few = ", ".join(unshared[:3])
+        raise InputError(f"{path} is a split file of other photos: {len(unshared)} are not in both, such as {few}")
     if facts["photos"] != photos.digest:
         raise InputError(f"{path} is a split file of other photos: of these names, with other labels, marks or pixels")
     columns |= {"single": columns["single"].astype(bool), "label": photos.label}

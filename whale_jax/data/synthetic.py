@@ -44,7 +44,7 @@ def draw(folder: pathlib.Path, *, seed: int, whales: int, photos: int, test: int
         (root / "imgs").mkdir(parents=True)
 
         def develop(shot: Shot) -> np.ndarray:
-            photo, points = drawing.photograph(seed, shot, width)
+            photo, points = drawing.photograph(seed, shot, width=width)
             photo.save(root / "imgs" / shot.name, quality=90)
             return points
 
@@ -54,11 +54,11 @@ def draw(folder: pathlib.Path, *, seed: int, whales: int, photos: int, test: int
         later = {shot.moment for shot in train if shot.name != shot.moment}
         bursts = [[shot.name for shot in train if shot.moment == moment] for moment in sorted(later)]
         singles = int((np.bincount([shot.whale for shot in train]) == 1).sum())
-        found = {"photos": photos, "test": test, "whales": whales, "singles": singles, "bursts": len(bursts)}
-        pod = {"arguments": arguments, "counts": found, "bursts": bursts, "digest": _digest(root)}
+        counts = {"photos": photos, "test": test, "whales": whales, "singles": singles, "bursts": len(bursts)}
+        pod = {"arguments": arguments, "counts": counts, "bursts": bursts, "digest": _digest(root)}
         (root / "pod.json").write_text(json.dumps(pod, indent=1), encoding="utf-8")
         root.rename(folder)
-    return found
+    return counts
 
 
 def roster(seed: int, *, whales: int, photos: int, test: int) -> tuple[list[str], list[Shot], list[Shot]]:
@@ -72,17 +72,17 @@ def roster(seed: int, *, whales: int, photos: int, test: int) -> tuple[list[str]
     singles = max(2, round(0.08 * whales))
     share = rng.lognormal(0, 0.7, whales - singles)
     spare = photos - singles - 2 * len(share)
-    more = np.floor(share / share.sum() * spare).astype(int)
-    more[np.argsort(-share)[: spare - more.sum()]] += 1
-    counts = rng.permutation(np.concatenate([np.ones(singles, int), 2 + more]))
+    extra = np.floor(share / share.sum() * spare).astype(int)
+    extra[np.argsort(-share)[: spare - extra.sum()]] += 1
+    counts = rng.permutation(np.concatenate([np.ones(singles, int), 2 + extra]))
     names = [f"w_{n}.jpg" for n in rng.permutation(photos + test)]
     train = []
     for whale, count in enumerate(counts):
-        mine = names[len(train) : len(train) + count]
+        members = names[len(train) : len(train) + count]
         burst = rng.integers(2, 4) if count >= 6 and rng.random() < 0.5 else 1
-        train += [Shot(name, whale, mine[0] if i < burst else name) for i, name in enumerate(mine)]
-    seen = rng.choice(whales, test, p=counts / photos)
-    tests = [Shot(name, int(whale), name) for name, whale in zip(names[photos:], seen, strict=True)]
+        train += [Shot(name, whale, members[0] if i < burst else name) for i, name in enumerate(members)]
+    whale_of_test = rng.choice(whales, test, p=counts / photos)
+    tests = [Shot(name, int(whale), name) for name, whale in zip(names[photos:], whale_of_test, strict=True)]
     return ids, sorted(train), sorted(tests)
 
 
@@ -97,11 +97,13 @@ def _write_tables(root, ids, train, tests, points) -> None:
     for file, rows in zip(("points1.json", "points2.json"), sloth, strict=True):
         (root / file).write_text(json.dumps(rows, indent=1), encoding="utf-8")
     truth = [[s.name, ids[s.whale], *p.round(3).ravel()] for s, p in zip(tests, points[len(train) :], strict=True)]
-    tables.write(root / "train.csv", ["Image", "whaleID"], [[s.name, ids[s.whale]] for s in train])
-    tables.write(root / "train_with_annotations_vinh.csv", ["Image", "whaleID", "x", "y", "width", "height"], boxes)
+    tables.write(root / "train.csv", ["Image", "whaleID"], rows=[[s.name, ids[s.whale]] for s in train])
+    columns = ["Image", "whaleID", "x", "y", "width", "height"]
+    tables.write(root / "train_with_annotations_vinh.csv", columns, rows=boxes)
     uniform = [f"{1 / len(ids):.6f}"] * len(ids)
-    tables.write(root / "sample_submission.csv", ["Image", *ids], [[s.name, *uniform] for s in tests])
-    tables.write(root / "truth.csv", ["Image", "whaleID", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], truth)
+    tables.write(root / "sample_submission.csv", ["Image", *ids], rows=[[s.name, *uniform] for s in tests])
+    columns = ["Image", "whaleID", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"]
+    tables.write(root / "truth.csv", columns, rows=truth)
 
 
 def _reuse(folder: pathlib.Path, arguments: dict) -> dict[str, int]:
@@ -109,11 +111,11 @@ def _reuse(folder: pathlib.Path, arguments: dict) -> dict[str, int]:
     advice = "delete that folder or name another"
     try:
         pod = json.loads((folder / "pod.json").read_text(encoding="utf-8"))
-        found, digest, counts = pod["arguments"], pod["digest"], pod["counts"]
+        drawn, digest, counts = pod["arguments"], pod["digest"], pod["counts"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise errors.InputError(f"{folder}: is not empty and holds no pod: {advice}") from None
-    if found != arguments:
-        raise errors.InputError(f"{folder}: holds the pod of {found}, not of {arguments}: {advice}")
+    if drawn != arguments:
+        raise errors.InputError(f"{folder}: holds the pod of {drawn}, not of {arguments}: {advice}")
     if digest != _digest(folder):
         raise errors.InputError(f"{folder}: its files are not those that were drawn: {advice}")
     return counts

@@ -1,4 +1,4 @@
-"""The files that annotations come in: CSV tables, Sloth's JSON, sample submissions. Each row knows where it stands.
+"""The files that annotations come in: CSV tables, Sloth's JSON, sample submissions. Each row knows its place.
 
 And the one writer of CSV.
 """
@@ -32,24 +32,24 @@ _SPELLINGS = {column.lower(): column for column in _COLUMNS} | {"bonnet_tip_x": 
 
 
 class Row(NamedTuple):
-    """What a row of a file says of a photo.
+    """The annotations of a photo in one row of a file.
 
     Attributes:
         name: of the photo's file, without folders.
-        facts: of "whale" and "encounter" the text, of "bonnet", "blowhead" and "box" the numbers; only what is known.
-        where: the file and the row, as a person counts, and the path in it where it is more than the name.
+        facts: the text of "whale" and "encounter", the numbers of "bonnet", "blowhead" and "box"; none that is unknown.
+        place: the file and the row, as a person counts, and the path of the photo in it, if there is one.
     """
 
     name: str
     facts: dict[str, str | tuple[float, ...]]
-    where: str
+    place: str
 
 
 def report(problems: list[str]) -> None:
     """Raises one InputError with the first of the problems, if there are any."""
     if problems:
-        more = [f"and {len(problems) - MOST} more problems"] if len(problems) > MOST else []
-        raise InputError("\n".join([*problems[:MOST], *more]))
+        remainder = [f"and {len(problems) - MOST} more problems"] if len(problems) > MOST else []
+        raise InputError("\n".join([*problems[:MOST], *remainder]))
 
 
 def hint(name: str, choices: Iterable[str]) -> str:
@@ -77,7 +77,7 @@ def flaw(text: str) -> str:
 
 
 def formulas(texts: Iterable[str]) -> list[str]:
-    """Those that a spreadsheet takes for formulas, and runs, when it opens a table that has them."""
+    """The texts that a spreadsheet takes for formulas, and runs, when it opens a table that has them."""
     return [text for text in texts if text.startswith(("=", "+", "-", "@"))]
 
 
@@ -98,39 +98,39 @@ def read_table(path: Path, problems: list[str], *, required: tuple[str, ...] = (
     _check_header(columns, [*required, *(c for group in groups.values() for c in group)], f"{path} line {number}")
     rows = []
     for number, cells in lines:
-        where = f"{path.name} line {number}"
+        place = f"{path.name} line {number}"
         row = dict(zip(columns, cells, strict=False))
         names = [basename(row.get("Image", "")), row.get("whaleID", ""), row.get("encounter", "")]
         if len(cells) != len(columns):
-            problems.append(f"{where}: {len(cells)} cells where the first line has {len(columns)}")
+            problems.append(f"{place}: {len(cells)} cells where the first line has {len(columns)}")
         elif not names[0]:
-            problems.append(f"{where}: no name of a photo in column Image")
+            problems.append(f"{place}: no name of a photo in column Image")
         elif flaws := [reason for name in names if (reason := flaw(name))]:
-            problems += [f"{where}: {reason}" for reason in flaws]
+            problems += [f"{place}: {reason}" for reason in flaws]
         else:
             facts = {key: row[column] for column, key in TEXTS.items() if row.get(column) and column != "Image"}
             for key, group in groups.items():
                 if any(row[column] for column in group):
-                    facts[key] = _numbers([row[c] for c in group], f"{where}, {', '.join(group)}", problems)
-            rows.append(_row(row["Image"], facts, where))
+                    facts[key] = _numbers([row[c] for c in group], f"{place}, {', '.join(group)}", problems)
+            rows.append(_row(row["Image"], facts, place))
     if not rows and not problems:
         problems.append(f"{path} lists no photo: add a row for each, or remove the file")
     return _unique(rows, problems)
 
 
-def _check_header(columns: list[str], needed: list[str], where: str) -> None:
+def _check_header(columns: list[str], needed: list[str], place: str) -> None:
     for column in needed:
         if columns.count(column) != 1:
-            what = "more than one column" if column in columns else "no column"
-            found = f"the first line, separated by commas, says {short(', '.join(columns))}"
-            raise InputError(f"{where}: {what} {column!r}{hint(column, columns)}: {found}")
+            problem = "more than one column" if column in columns else "no column"
+            header = f"the first line, separated by commas, says {short(', '.join(columns))}"
+            raise InputError(f"{place}: {problem} {column!r}{hint(column, columns)}: {header}")
     absent = [column for column in _COLUMNS if column not in columns]
     for cell in columns:
         if near := difflib.get_close_matches(cell, absent, n=1, cutoff=0.8):
-            raise InputError(f"{where}: unknown column {short(cell)!r}: did you mean {near[0]!r}?")
+            raise InputError(f"{place}: unknown column {short(cell)!r}: did you mean {near[0]!r}?")
 
 
-def read_sloth(path: Path, key: str, problems: list[str]) -> dict[str, Row]:
+def read_sloth(path: Path, key: str, *, problems: list[str]) -> dict[str, Row]:
     """The photos of a Sloth file of points. Of several points on a photo the first counts; none means unknown."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -138,18 +138,18 @@ def read_sloth(path: Path, key: str, problems: list[str]) -> dict[str, Row]:
         raise InputError(f"{path} is not JSON ({error}): was it copied whole?") from error
     rows = []
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
-        where = f"{path.name} entry {number}"
+        place = f"{path.name} entry {number}"
         marks = (entry.get("annotations") or []) if isinstance(entry, dict) else None
         if not isinstance(marks, list) or not isinstance(entry.get("filename"), str):
-            wanted = "a Sloth file is a list of {filename, annotations: [{x, y}]}"
-            problems.append(f"{where}: no filename, or no list of annotations; {wanted}")
+            layout = "a Sloth file is a list of {filename, annotations: [{x, y}]}"
+            problems.append(f"{place}: no filename, or no list of annotations; {layout}")
             continue
         if reason := flaw(basename(entry["filename"])):
-            problems.append(f"{where}: {reason}")
+            problems.append(f"{place}: {reason}")
             continue
         marks = [mark for mark in marks if isinstance(mark, dict) and "width" not in mark]
-        facts = {key: _numbers([marks[0].get("x"), marks[0].get("y")], f"{where}, x, y", problems)} if marks else {}
-        rows.append(_row(entry["filename"], facts, where))
+        facts = {key: _numbers([marks[0].get("x"), marks[0].get("y")], f"{place}, x, y", problems)} if marks else {}
+        rows.append(_row(entry["filename"], facts, place))
     return _unique(rows, problems)
 
 
@@ -162,15 +162,15 @@ def read_sample(path: Path, problems: list[str]) -> tuple[tuple[str, ...], dict[
     problems += [f"{path.name} line 1: {reason}" for whale in header if (reason := flaw(whale))]
     rows = []
     for number, cells in lines:
-        where = f"{path.name} line {number}"
+        place = f"{path.name} line {number}"
         if reason := flaw(basename(cells[0])):
-            problems.append(f"{where}: {reason}")
+            problems.append(f"{place}: {reason}")
         else:
-            rows.append(_row(cells[0], {}, where))
+            rows.append(_row(cells[0], {}, place))
     return tuple(header[1:]), _unique(rows, problems)
 
 
-def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write(path: Path, columns: Sequence[str], *, rows: Iterable[Sequence[str]]) -> None:
     """Writes a whole CSV."""
     with storage.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -200,7 +200,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"{path} line {number}: no CSV ({error}): is a quote of this line not closed?") from error
 
 
-def _numbers(cells: list, what: str, problems: list[str]) -> tuple[float, ...]:
+def _numbers(cells: list, place: str, problems: list[str]) -> tuple[float, ...]:
     """Finite numbers of a row; anything else is a problem."""
     try:
         numbers = tuple(float(cell) for cell in cells)
@@ -208,20 +208,21 @@ def _numbers(cells: list, what: str, problems: list[str]) -> tuple[float, ...]:
         numbers = (math.nan,)
     if not all(map(math.isfinite, numbers)):
         texts = ", ".join(short(repr(cell)) for cell in cells)
-        problems.append(f"{what}: {texts} are not all numbers; where unknown, leave all of them empty")
+        problems.append(f"{place}: {texts} are not all numbers; where unknown, leave all of them empty")
     return numbers
 
 
-def _row(path: str, facts: dict, where: str) -> Row:
+def _row(path: str, facts: dict, place: str) -> Row:
     """The row of a photo that a table names by any path: messages show the path beside the row."""
     name = basename(path)
-    return Row(name, facts, where if path == name else f"{where} ({short(path)})")
+    return Row(name, facts, place if path == name else f"{place} ({short(path)})")
 
 
 def _unique(rows: list[Row], problems: list[str]) -> dict[str, Row]:
     """The rows of one file by name of photo; a second one for a photo is a problem."""
-    found: dict[str, Row] = {}
+    unique: dict[str, Row] = {}
     for row in rows:
-        if found.setdefault(row.name, row) is not row:
-            problems.append(f"{row.where}: {short(row.name)} is in {found[row.name].where} already: remove one of them")
-    return found
+        if unique.setdefault(row.name, row) is not row:
+            earlier = unique[row.name].place
+            problems.append(f"{row.place}: {short(row.name)} is in {earlier} already: remove one of them")
+    return unique

@@ -1,4 +1,4 @@
-"""Cuts a view out of every original photo by one matrix: the whole photo, the boxed head, or the aligned head."""
+"""Renders a view of every original photo by one matrix: the whole photo, the boxed head, or the aligned head."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import frames
-from whale_jax.data import images, predictions, right_whale, shards, tables
+from whale_jax.data import images, predictions, render, right_whale, shards, tables
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow.program import Program
 
@@ -31,25 +31,25 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the view into workdir and, where points are used, points.csv in pixels of the original photos."""
     photos, matrices = plan(config)
-    parts = [own / SHARD for _, own in shards.parts(workdir, len(photos.name))]
-    view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size), shards=parts)
-    if parts:
+    files = [folder / SHARD for _, folder in shards.folders(workdir, len(photos.name))]
+    view = images.save(workdir, photos, matrices=matrices, size=tuple(config.size), shards=files)
+    if files:
         shards.remove(workdir)
     if not view.pictured.any():
         raise errors.InputError(
             f"no photo has what the frame {config.frame!r} needs: import annotations or predict them"
         )
     if config.frame == "head":
-        write_points(workdir / "points.csv", photos.name, find(config, photos, "points"))
+        write_points(workdir / "points.csv", photos.name, points=find(config, photos, kind="points"))
     return {"views": int(view.pictured.sum()), "without": photos.name[~view.pictured].tolist()[:20]}
 
 
-def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
-    """Cuts one shard of the view, for `run` to put together."""
+def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
+    """Renders one shard of the view, for `run` to put together."""
     photos, matrices = plan(config)
-    path, rows = own.folder(workdir) / SHARD, own.rows(len(photos.name))
+    path, rows = piece.folder(workdir) / SHARD, piece.rows(len(photos.name))
     if rows.start < rows.stop and not path.exists():
-        images.render(photos, matrices, tuple(config.size), path, rows=rows, what=workdir.name)
+        render.write(photos, matrices, size=tuple(config.size), path=path, rows=rows, label=workdir.name)
 
 
 def plan(config: ConfigDict) -> tuple[right_whale.Photos, np.ndarray]:
@@ -59,15 +59,15 @@ def plan(config: ConfigDict) -> tuple[right_whale.Photos, np.ndarray]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for a frame that there is not."""
+    """Raises InputError for an unknown frame."""
     registry.lookup("frame", FRAMES, config.frame)
 
 
-def find(config: ConfigDict, photos: right_whale.Photos, name: str) -> np.ndarray:
+def find(config: ConfigDict, photos: right_whale.Photos, *, kind: str) -> np.ndarray:
     """(N, ...) predicted "points" or "box" of every photo, or the annotated ones; NaN where there is none."""
     if not config.inputs.predictions:
-        return getattr(photos, name)
-    return predictions.load(config.inputs.predictions, photos, kind=name)
+        return getattr(photos, kind)
+    return predictions.load(config.inputs.predictions, photos, kind=kind)
 
 
 def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
@@ -77,23 +77,24 @@ def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
 
 def box(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
     """(N, 3, 3) from photo pixels to the box around the head and some padding."""
-    return frames.box(find(config, photos, "box"), tuple(config.size), padding=config.padding, square=config.square)
+    annotation = find(config, photos, kind="box")
+    return frames.box(annotation, tuple(config.size), padding=config.padding, square=config.square)
 
 
 def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
     """(N, 3, 3) from photo pixels to the aligned head. Equal points give NaN."""
-    points = find(config, photos, "points")
+    points = find(config, photos, kind="points")
     if config.steady:
         points = frames.steady(points, photos.size, within=config.steady)
     frame = {name: config[name] for name in ("across", "aspect", "ahead")}
     return frames.head(points, tuple(config.size), **frame)
 
 
-def write_points(path: Path, names: np.ndarray, points: np.ndarray) -> None:
-    """Image, bonnet_x, bonnet_y, blowhead_x, blowhead_y, in pixels of the original photo; empty where unknown."""
+def write_points(path: Path, names: np.ndarray, *, points: np.ndarray) -> None:
+    """Writes (N, 2, 2) bonnets and blowheads of N names, in pixels of the original photo; empty where unknown."""
     cells = [[f"{value:.2f}" if np.isfinite(value) else "" for value in pair] for pair in points.reshape(-1, 4)]
     rows = ([name, *pair] for name, pair in zip(names, cells, strict=True))
-    tables.write(path, ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], rows)
+    tables.write(path, ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], rows=rows)
 
 
 FRAMES = {"whole": whole, "box": box, "head": head}

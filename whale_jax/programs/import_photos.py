@@ -1,4 +1,4 @@
-"""Checks a folder of photos with all that is known of them, and packages it once: what every later stage reads."""
+"""Checks a folder of photos with their annotations, and packages it once for all later stages."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,7 +15,7 @@ from whale_jax.workflow.program import Program
 
 DEFAULTS = {
     "root": "",  # a folder in one of the layouts of data/annotations.py
-    "inputs": {"drawn": "", "imported": ""},  # or the stage that drew one, or that imported the same photos before
+    "inputs": {"drawn": "", "imported": ""},  # or the stage that drew them, or one that imported the same photos
     "unnamed": 0.0,  # share of the labels that are withheld, to measure what photos without one are worth
     "skip_unreadable": False,  # leave photos out that cannot be decoded, instead of refusing them all
     "beam": "",  # options of Apache Beam, whose workers read the photos then: "--runner=DirectRunner"
@@ -26,19 +26,20 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the dataset into workdir; returns its counts, the photos that were left out, and its digest."""
     catalogue = read(config)
-    if parts := shards.parts(workdir, len(catalogue.photos)):
-        skipped = right_whale.join(catalogue, [(some(catalogue, rows), own) for rows, own in parts], workdir)
+    if pieces := shards.folders(workdir, len(catalogue.photos)):
+        datasets = [(part_of(catalogue, rows), folder) for rows, folder in pieces]
+        skipped = right_whale.join(catalogue, workdir, shards=datasets)
         shards.remove(workdir)
     else:
-        skipped = build(config, catalogue, workdir)
+        skipped = build(config, catalogue, folder=workdir)
     for problem in skipped:
         logging.warning("left out: %s", problem)
     if catalogue.unused:
         logging.warning("%d annotations speak of photos that are not in %s", catalogue.unused, catalogue.root)
     photos = right_whale.load(workdir)
     if formulas := tables.formulas([*photos.whales, *photos.name.tolist()]):
-        what = "are written into CSVs as they are, and a spreadsheet takes them for formulas: open CSVs as text"
-        logging.warning("names that begin with =, +, - or @, such as %r, %s", formulas[0], what)
+        advice = "are written into CSVs as they are, and a spreadsheet takes them for formulas: open CSVs as text"
+        logging.warning("names that begin with =, +, - or @, such as %r, %s", formulas[0], advice)
     return {
         "photos": len(photos.name),
         "whales": len(photos.whales),
@@ -51,34 +52,34 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def shard(config: ConfigDict, workdir: Path, own: shards.Shard) -> None:
+def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
     """Packages one shard of the photos, for `run` to put together."""
     catalogue = read(config)
-    photos = some(catalogue, own.rows(len(catalogue.photos)))
-    if photos.photos:
-        build(config, photos, own.folder(workdir))
+    members = part_of(catalogue, piece.rows(len(catalogue.photos)))
+    if members.photos:
+        build(config, members, folder=piece.folder(workdir))
 
 
-def some(catalogue: annotations.Catalogue, rows: slice) -> annotations.Catalogue:
+def part_of(catalogue: annotations.Catalogue, rows: slice) -> annotations.Catalogue:
     """The catalogue of some of its photos."""
     return catalogue._replace(photos=catalogue.photos[rows])
 
 
-def build(config: ConfigDict, catalogue: annotations.Catalogue, folder: Path) -> tuple[str, ...]:
-    """The photos that were left out of a dataset of the others, each with the reason."""
-    how = {key: config[key] for key in ("skip_unreadable", "outside")}
-    return right_whale.build(catalogue, folder, **how, by_beam=config.beam)
+def build(config: ConfigDict, catalogue: annotations.Catalogue, *, folder: Path) -> tuple[str, ...]:
+    """Packages the photos into a folder; returns those that were left out, each with the reason."""
+    options = {key: config[key] for key in ("skip_unreadable", "outside")}
+    return right_whale.build(catalogue, folder, **options, by_beam=config.beam)
 
 
 def read(config: ConfigDict) -> annotations.Catalogue:
-    """The photos, but for the names that are withheld; drawn ones that have changed since raise InputError."""
+    """The photos, without the names that are withheld. Drawn photos that have changed since raise InputError."""
     if config.inputs.drawn:
         storage.verify(Path(config.inputs.drawn))
     return withhold(annotations.read(find(config)), config.unnamed)
 
 
 def revisit(config: ConfigDict, workdir: Path) -> None:
-    """Warns where photos or tables are not as they were when they were imported: nothing is made from them anew."""
+    """Warns where photos or tables have changed since they were imported; they are not imported again."""
     if not (root := find(config)).is_dir():
         return
     try:
@@ -88,19 +89,19 @@ def revisit(config: ConfigDict, workdir: Path) -> None:
     except errors.InputError:
         same, names = False, []
     if not same or names:
-        which = f": {len(names):,} photos, such as {names[0]}, have other pixels" if names else ""
-        what = "choose another --workdir to use it as it is now"
-        logging.warning("%s has changed since it was imported%s: %s", root, which, what)
+        examples = f": {len(names):,} photos, such as {names[0]}, have other pixels" if names else ""
+        advice = "choose another --workdir to use it as it is now"
+        logging.warning("%s has changed since it was imported%s: %s", root, examples, advice)
 
 
 def withhold(catalogue: annotations.Catalogue, share: float) -> annotations.Catalogue:
-    """The catalogue without that share of its labels, drawn by lot, but for one of each whale."""
+    """The catalogue without that share of its labels, drawn at random. Each whale keeps one."""
     photos = list(catalogue.photos)
     named = [i for i, photo in enumerate(photos) if photo.whale]
-    left, wanted = Counter(photos[i].whale for i in named), round(share * len(named))
+    labels, excess = Counter(photos[i].whale for i in named), round(share * len(named))
     for i in np.random.default_rng(0).permutation(named).tolist():
-        if wanted > 0 and left[whale := photos[i].whale] > 1:
-            photos[i], left[whale], wanted = photos[i]._replace(whale=""), left[whale] - 1, wanted - 1
+        if excess > 0 and labels[whale := photos[i].whale] > 1:
+            photos[i], labels[whale], excess = photos[i]._replace(whale=""), labels[whale] - 1, excess - 1
     return catalogue._replace(photos=tuple(photos))
 
 

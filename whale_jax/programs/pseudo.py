@@ -46,7 +46,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     predictions.save(workdir, photos, arrays={"target": target})
     origin = f"{folder.name}/{config.source} {result['digest']}"
     lines = ((photos.name[i], photos.whales[w], f"{p[i, w]:.4f}", origin) for i, w in zip(rows, whale, strict=True))
-    tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], lines)
+    tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], rows=lines)
     valid = splits.measured_rows(split, config.fold)
     sure = valid[surest[valid] >= least]
     return {

@@ -97,7 +97,7 @@ def write_neighbours(
         for neighbour, cosine in zip(neighbours, similarities, strict=True):
             cells += [photos.name[neighbour], photos.whales[photos.label[neighbour]], f"{cosine:.4f}"]
         lines.append(cells)
-    tables.write(workdir / "neighbours.csv", ["Image", *columns], lines)
+    tables.write(workdir / "neighbours.csv", ["Image", *columns], rows=lines)
 
 
 PROGRAM = Program(DEFAULTS, run)

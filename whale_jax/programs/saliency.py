@@ -37,25 +37,25 @@ SHOWN = 6  # photos in the picture
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes saliency.png into workdir; returns the shares of saliency, and of the picture, inside the head box."""
     folder = Path(config.inputs.network)
-    made = finished_runs.read(folder).config
-    if made["program"] != "train" or not tasks.build(made["task"], size=made["size"]).names_whales:
+    training = finished_runs.read(folder).config
+    if training["program"] != "train" or not tasks.build(training["task"], size=training["size"]).names_whales:
         raise errors.InputError(f"{folder} names no whales: saliency wants a network that does")
     network, data, holdout = restore.reopen(folder, batch=config.batch, best=restore.WEIGHTS[config.weights])
-    rows = choose(config, data, holdout.fold)
+    rows = choose(config, data, fold=holdout.fold)
     gradients = gradient_map(network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
-    looked = []
+    maps = []
     with progress.bar(len(rows), what=workdir.name, unit="photos") as bar:
         for row in rows:
-            looked.append(look(network, data, row, boxes=boxes, gradients=gradients, batch=config.batch))
+            maps.append(explain(network, data, row=row, boxes=boxes, gradients=gradients, batch=config.batch))
             bar.update()
     aspects = heads.true_aspect(data.view)[rows[:SHOWN]]
     title = f"Where {folder.name} looks"
-    figures.save(workdir / "saliency.png", sheets.saliency_sheet, looked[:SHOWN], aspects, title=title)
+    figures.save(workdir / "saliency.png", sheets.saliency_sheet, maps[:SHOWN], aspects, title=title)
     inside = {
-        "occlusion_inside": [attribution.share_inside(one.occlusion, one.box) for one in looked],
-        "gradients_inside": [attribution.share_inside(abs(one.gradients), one.box) for one in looked],
-        "box_area": [attribution.share_inside(np.ones(one.image.shape[:2]), one.box) for one in looked],
+        "occlusion_inside": [attribution.share_inside(saliency.occlusion, saliency.box) for saliency in maps],
+        "gradients_inside": [attribution.share_inside(abs(saliency.gradients), saliency.box) for saliency in maps],
+        "box_area": [attribution.share_inside(np.ones(saliency.image.shape[:2]), saliency.box) for saliency in maps],
     }
     return {
         "split": data.split.hash,
@@ -67,12 +67,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for weights that there are not."""
+    """Raises InputError for unknown weights."""
     registry.lookup("weights", restore.WEIGHTS, config.weights)
 
 
-def choose(config: ConfigDict, data: Data, fold: int) -> np.ndarray:
-    """Rows of photos validated on that have a head box and a view, in an order that the seed draws."""
+def choose(config: ConfigDict, data: Data, *, fold: int) -> np.ndarray:
+    """(n,) rows of photos validated on that have a head box and a view, in an order that the seed draws."""
     rows = splits.measured_rows(data.split, fold)
     usable = np.isfinite(data.photos.box).all(1) & data.view.pictured
     rows = rows[usable[rows]]
@@ -81,12 +81,15 @@ def choose(config: ConfigDict, data: Data, fold: int) -> np.ndarray:
     return np.random.default_rng(config.seed).permutation(rows)[: config.photos]
 
 
-def look(network: Network, data: Data, row: int, *, boxes, gradients, batch: int) -> Saliency:
-    """Hides one part of a photo after the other; what is left goes through the same compiled step as any evaluation."""
+def explain(network: Network, data: Data, *, row: int, boxes, gradients, batch: int) -> Saliency:
+    """The saliency of a photo, by the probability of its whale while each of the (M, 4) `boxes`, in pixels, is hidden.
+
+    The network runs by the same compiled step as in any evaluation. `gradients` is a function of the row.
+    """
     image = np.array(data.view.images[row])
-    batches = hidden(data, row, np.concatenate([np.zeros((1, 4), int), boxes]), batch)
-    _, found = loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
-    p = np.asarray(jax.nn.softmax(found["logits"]))[:, data.photos.label[row]]
+    batches = hidden(data, row, boxes=np.concatenate([np.zeros((1, 4), int), boxes]), batch=batch)
+    _, predictions = loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
+    p = np.asarray(jax.nn.softmax(predictions["logits"]))[:, data.photos.label[row]]
     return Saliency(
         image=image,
         box=np.asarray(geometry.move_box(data.view.matrices[row], data.photos.box[row])),
@@ -96,13 +99,12 @@ def look(network: Network, data: Data, row: int, *, boxes, gradients, batch: int
     )
 
 
-def hidden(data: Data, row: int, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
-    """Padded batches of one photo, each time with another box hidden."""
-    for one in loader.evaluation(data.examples, np.repeat(row, len(boxes)), batch=batch):
-        some, boxes = boxes[:batch], boxes[batch:]
-        padded = np.resize(some, (batch, 4))
-        one["image"] = np.array([attribution.hide(*pair) for pair in zip(one["image"], padded, strict=True)])
-        yield one
+def hidden(data: Data, row: int, *, boxes: np.ndarray, batch: int) -> Iterator[dict[str, np.ndarray]]:
+    """Padded batches of one photo, in which each of the (M, 4) boxes, in pixels, is hidden in turn."""
+    for examples in loader.evaluation(data.examples, np.repeat(row, len(boxes)), batch=batch):
+        chunk, boxes = boxes[:batch], boxes[batch:]
+        pairs = zip(examples["image"], np.resize(chunk, (batch, 4)), strict=True)
+        yield {**examples, "image": np.array([attribution.hide(image, box) for image, box in pairs])}
 
 
 def gradient_map(network: Network, data: Data, *, steps: int) -> Callable[[int], np.ndarray]:
@@ -119,9 +121,9 @@ def gradient_map(network: Network, data: Data, *, steps: int) -> Callable[[int],
             logits = network.task.predict(outputs, ready)["logits"]
             return jax.nn.log_softmax(logits)[:, batch["label"][0]]
 
-        found = attribution.integrated_gradients(log_probability, ready["image"][0], steps=steps)
+        gradients = attribution.integrated_gradients(log_probability, ready["image"][0], steps=steps)
         back = geometry.invert(geometry.resize(data.view.images.shape[1:3], network.size))
-        return geometry.warp(found[..., None], back, data.view.images.shape[1:3])[..., 0]
+        return geometry.warp(gradients[..., None], back, data.view.images.shape[1:3])[..., 0]
 
     return lambda row: np.asarray(compute(variables, data.examples[np.array([row])]))
 

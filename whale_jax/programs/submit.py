@@ -45,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     label = photos.label[valid]
     metrics = {name: score(arrays[name][valid], label, floor=floor) if len(valid) else {} for name in sources}
     source = min(metrics, key=lambda name: metrics[name].get("log_loss", 0))
-    names = photos.asked or tuple(photos.name[photos.label < 0].tolist())
+    names = photos.sample or tuple(photos.name[photos.label < 0].tolist())
     answers = rows_of(names, photos, p=arrays[source])
     unseen = [name for name, p in zip(names, answers, strict=True) if not np.isfinite(p).all()]
     if unseen:
@@ -68,11 +68,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def write(workdir: Path, photos: right_whale.Photos, *, rows: Mapping[str, np.ndarray]) -> None:
     """Writes submission.csv and likeliest.csv from the (whales,) probabilities of each photo, by its name."""
     cells = ([name, *(f"{value:.6g}" for value in p)] for name, p in rows.items())
-    tables.write(workdir / "submission.csv", ["Image", *photos.whales], cells)
+    tables.write(workdir / "submission.csv", ["Image", *photos.whales], rows=cells)
     count = min(LIKELIEST, len(photos.whales))
     columns = [f"{kind}_{i + 1}" for i in range(count) for kind in ("whale", "probability")]
     cells = ([name, *likeliest(p, photos)] for name, p in rows.items())
-    tables.write(workdir / "likeliest.csv", ["Image", *columns], cells)
+    tables.write(workdir / "likeliest.csv", ["Image", *columns], rows=cells)
 
 
 def likeliest(p: np.ndarray, photos: right_whale.Photos) -> list[str]:

@@ -73,7 +73,7 @@ def cut(
     photos: right_whale.Photos, view: images.View, *, rows: np.ndarray, aspect: np.ndarray, titles: Iterable[str]
 ) -> list[Head]:
     """The heads that a view shows of the (n,) photos `rows`, for people to look at; (N,) `aspect` is of all photos."""
-    pictures = images.again(photos, view, rows, height=HEAD_HEIGHT)
+    pictures = images.enlarge(photos, view, rows=rows, height=HEAD_HEIGHT)
     return [Head(*head) for head in zip(pictures, aspect[rows].tolist(), titles, strict=True)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from whale_jax import geometry
-from whale_jax.data import images, predictions, right_whale
+from whale_jax.data import predictions, render, right_whale
 from whale_jax.evaluation import metrics
 from whale_jax.report import charts, curves, heads, sheets
 from whale_jax.report.approaches import ALIGNERS, LOCALIZERS
@@ -98,6 +98,6 @@ def spot(photos: right_whale.Photos, row: int, *, points: np.ndarray, title: str
     scale = min(1.0, SPOT_WIDTH / extent[0])
     start = np.floor(np.clip((low + high - extent) / 2, 0, size - extent) * scale)
     end = np.minimum(start + np.floor(extent * scale), np.rint(size * scale))
-    picture = images.decode(photos.jpeg(row), (scale, scale), window=(*start, *end))
+    picture = render.decode(photos.jpeg(row), (scale, scale), window=(*start, *end))
     (left, top), (right, bottom) = start / scale - 0.5, end / scale - 0.5
     return Spot(picture, (left, right, bottom, top), true, points, title)

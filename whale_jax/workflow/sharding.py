@@ -18,7 +18,7 @@ def share_out(job: Job) -> None:
 
     Every host calls it, and does its share.
     """
-    planned = shards.every(job.workdir)
+    planned = shards.plan(job.workdir)
     hosts.wait()  # until all hosts have looked
     if job.program.shard and (planned or hosts.count() > 1):
         planned = planned or [Shard(i, hosts.count()) for i in range(hosts.count())]
@@ -34,11 +34,11 @@ def make_one(job: Job, shard: Shard) -> bool:
     """
     with contextlib.ExitStack() as stack:
         with folders.locked(job.workdir):  # so that neither a run of all shards nor a clean-up comes between
-            planned = shards.every(job.workdir)
+            planned = shards.plan(job.workdir)
             if planned and shard not in planned:
                 advice = f"go on with these, or delete {job.workdir / shards.FOLDER}"
                 raise errors.InputError(
-                    f"{job.workdir} was dealt out into {len(planned)} shards, not {shard.number}: {advice}"
+                    f"{job.workdir} was divided into {len(planned)} shards, not {shard.number}: {advice}"
                 )
             stack.enter_context(folders.locked(shard.folder(job.workdir)))
             folders.mark(job.workdir, job.labels)
@@ -47,12 +47,12 @@ def make_one(job: Job, shard: Shard) -> bool:
         except errors.InputError as error:
             with folders.locked(job.workdir):
                 mistake = _discard(job, shard, error=error)
-                if not shards.every(job.workdir):
+                if not shards.plan(job.workdir):
                     folders.unmark(job.workdir)
             raise mistake from None
-    if not (planned := shards.every(job.workdir)):
+    if not (planned := shards.plan(job.workdir)):
         return False  # another process has put them together
-    finished = sum(each.done(job.workdir) for each in planned)
+    finished = sum(each.is_complete(job.workdir) for each in planned)
     logging.info("%s: %d of %d shards are done", job.workdir, finished, len(planned))
     return finished == len(planned)
 
@@ -68,7 +68,7 @@ def _make_all(job: Job, dealt_out: Iterable[Shard]) -> None:
 
 def _make(job: Job, shard: Shard) -> None:
     """Does one shard, unless it is whole."""
-    if not shard.done(job.workdir):
+    if not shard.is_complete(job.workdir):
         job.program.shard(job.config, job.workdir, shard)
         shard.finish(job.workdir)
 
