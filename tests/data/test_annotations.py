@@ -132,6 +132,6 @@ def test_real_annotation_files_agree_and_pass(whales):
     points, boxes = (tables.read_table(path, problems) for path in files)
     bonnets = tables.read_sloth(whales / "annotations" / "points1.json", "bonnet", problems=problems)
     assert (problems, len(points), len(boxes), len(bonnets)) == ([], 4544, 4544, 4544)
-    assert boxes["w_7812.jpg"].where == "train_with_annotations_vinh.csv line 2"
+    assert boxes["w_7812.jpg"].place == "train_with_annotations_vinh.csv line 2"
     for name, row in bonnets.items():
         np.testing.assert_allclose(row.facts["bonnet"], points[name].facts["bonnet"], atol=1e-6)

@@ -115,14 +115,14 @@ def test_crops_keep_encounters_that_a_table_names_and_deal_out_the_others(tmp_pa
     label = np.arange(24, dtype=np.int32) % 3
     encounter = np.where(np.arange(24) < 12, (np.arange(24) // 3).astype(str), "")
     photos = as_photos(label, encounter=encounter)
-    ways = {"given": program.given, "none": program.none}
+    ways = {"given": program.listed, "none": program.none}
     together = {name: way(photos, tmp_path) for name, way in ways.items()}
     assert len(set(together["given"])) == 4 + 12
     assert len(set(together["none"])) == 24
     [message] = messages
     assert message.startswith("the table names 4 encounters, and group is 'none'")
     program.none(as_photos(label), tmp_path)
-    np.testing.assert_array_equal(program.given(as_photos(label), tmp_path), program.none(as_photos(label), tmp_path))
+    np.testing.assert_array_equal(program.listed(as_photos(label), tmp_path), program.none(as_photos(label), tmp_path))
     assert len(messages) == 1
     assert crops.get_config("cpu").stages.split.group == "given"
 

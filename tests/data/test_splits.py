@@ -98,7 +98,7 @@ def test_parts_are_of_one_size_keep_groups_together_and_share_the_whales(count, 
     label = long_tail()
     groups = bursts(label)
     split = splits.make(as_photos(label), folds=5, seed=0, groups=groups)
-    part = splits.subfolds(split, count, fold)
+    part = splits.subfolds(split, count, fold=fold)
     np.testing.assert_array_equal(part >= 0, (label >= 0) & (split.fold != fold))
     groups_of = [set(groups[part == i]) for i in range(count)]
     assert sum(map(len, groups_of)) == len(set(groups[part >= 0]))
@@ -185,7 +185,7 @@ def test_strangers_are_in_no_training_and_in_no_fold():
     for fold in range(5):
         train, valid = splits.train_rows(split, fold), splits.valid_rows(split, fold)
         np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), others)
-    part = splits.subfolds(split, 2, 0)
+    part = splits.subfolds(split, 2, fold=0)
     assert (part[strangers] == -1).all()
     assert not np.isin(strangers, splits.in_one_subfold(split, part)).any()
     again = splits.make(as_photos(label), folds=5, seed=1, groups=bursts(label), unknown_fraction=0.25)
@@ -206,7 +206,7 @@ def test_no_fold_holds_out_nothing_and_strangers_are_in_none():
         np.testing.assert_array_equal(held_out, split.fold == fold)
         assert not set(splits.stranger_rows(split)) & set(splits.valid_rows(split, fold))
     functions = (splits.held_out, splits.train_rows, splits.valid_rows, splits.measured_rows)
-    for read in (*functions, lambda split, fold: splits.subfolds(split, 2, fold)):
+    for read in (*functions, lambda split, fold: splits.subfolds(split, 2, fold=fold)):
         for fold in (-2, 4):
             with pytest.raises(InputError, match=f"config.fold = {fold}: the split has folds 0 to 3"):
                 read(split, fold)

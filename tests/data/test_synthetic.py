@@ -169,10 +169,10 @@ def test_folder_that_is_no_whole_pod_is_refused(tmp_path):
 def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     photograph = drawing.photograph
 
-    def fails(seed, shot, width):
+    def fails(seed, shot, *, width):
         if shot.name == "w_7.jpg":
             raise OSError("No space left on device")
-        return photograph(seed, shot, width)
+        return photograph(seed, shot, width=width)
 
     monkeypatch.setattr(drawing, "photograph", fails)
     with pytest.raises(OSError, match="No space"):

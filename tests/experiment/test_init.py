@@ -257,7 +257,7 @@ def test_the_last_weights_are_measured_too(world):
     found, said = prediction.predict(last, world.data(), rows=np.array([0, 2]), batch=2)
     assert {name: made["last"][name] for name in found} == pytest.approx(found)
     p = np.asarray(jax.nn.softmax(said["logits"]))
-    prior = splits.prior(world.photos, world.split, 0)
+    prior = splits.prior(world.photos, world.split, fold=0)
     alone = [calibration.fit(p[[i]], world.photos.label[[j]], prior=prior)(p[[1 - i]])[0] for i, j in ((1, 2), (0, 0))]
     expected = -np.log([alone[0][world.photos.label[0]], alone[1][world.photos.label[2]]]).mean()
     assert made["last"]["calibrated"] == pytest.approx(expected, rel=1e-3)

@@ -17,7 +17,7 @@ calls = []  # what the program has been asked to do
 def run(config, workdir):
     """Writes powers.npy: of 0 to count - 1, or of the numbers of an earlier stage."""
     calls.append("run")
-    parts = [folder / "powers.npy" for _, folder in shards.parts(workdir, config.count)]
+    parts = [folder / "powers.npy" for _, folder in shards.folders(workdir, config.count)]
     powers = np.concatenate([np.load(path) for path in parts]) if parts else raised(config, slice(None))
     if parts:
         shards.remove(workdir)

@@ -94,13 +94,13 @@ def summary(split: Split) -> dict[str, object]:
     }
 
 
-def prior(photos: Photos, split: Split, fold: int) -> np.ndarray:
+def prior(photos: Photos, split: Split, *, fold: int) -> np.ndarray:
     """(whales,) share of each whale in the photos trained on; each counts half a photo more, so that no share is 0."""
     count = np.bincount(photos.label[train_rows(split, fold)], minlength=len(photos.whales)) + 0.5
     return count / count.sum()
 
 
-def subfolds(split: Split, count: int, fold: int = NO_FOLD) -> np.ndarray:
+def subfolds(split: Split, count: int, *, fold: int = NO_FOLD) -> np.ndarray:
     """(N,) the subfold, 0 to `count` - 1, of each photo for cross-fitting; -1 of photos with no fold or in `fold`.
 
     Groups of one whale follow each other in number. Placed in turn, they make subfolds of one size, and spread a whale

@@ -80,7 +80,7 @@ def final_metrics(
         logging.warning(message, metrics["spread"])
     group, label = data.split.group[valid], data.photos.label[valid]
     if network.task.names_whales and holdout.num_subfolds == 0 and len(np.unique(group)) > 1:
-        prior = splits.prior(data.photos, data.split, holdout.fold)
+        prior = splits.prior(data.photos, data.split, fold=holdout.fold)
         p = np.asarray(jax.nn.softmax(predictions["logits"]), np.float64)
         p = calibration.cross_fit(calibration.fit, p, label=label, prior=prior, group=group)
         metrics["calibrated"] = float(-np.log(p[np.arange(len(valid)), label]).mean())

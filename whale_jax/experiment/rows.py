@@ -50,7 +50,7 @@ def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray
         raise errors.InputError(f"config.num_subfolds = {holdout.num_subfolds}: {message}")
     train = learned(data.split, annotation=annotation, holdout=holdout)
     if holdout.num_subfolds:
-        inside = splits.subfolds(data.split, holdout.num_subfolds, holdout.fold) == holdout.subfold
+        inside = splits.subfolds(data.split, holdout.num_subfolds, fold=holdout.fold) == holdout.subfold
         valid = np.setdiff1d(np.flatnonzero(inside), train)
     else:
         valid = splits.valid_rows(data.split, holdout.fold)
@@ -68,7 +68,7 @@ def learned(split: splits.Split, *, annotation: str, holdout: Holdout) -> np.nda
         return np.arange(0)
     if not holdout.num_subfolds:
         return splits.train_rows(split, holdout.fold)
-    subfold = splits.subfolds(split, holdout.num_subfolds, holdout.fold)
+    subfold = splits.subfolds(split, holdout.num_subfolds, fold=holdout.fold)
     rows = np.flatnonzero((subfold >= 0) & (subfold != holdout.subfold))
     return np.union1d(rows, splits.in_one_subfold(split, subfold)) if annotation == "label" else rows
 

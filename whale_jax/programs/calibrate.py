@@ -34,7 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = splits.load(Path(config.inputs.split), photos)
     valid = splits.measured_rows(split, config.fold)
     label, group = photos.label[valid], split.group[valid]
-    prior = splits.prior(photos, split, config.fold)
+    prior = splits.prior(photos, split, fold=config.fold)
     if len(np.unique(group)) < 2:
         raise errors.InputError(
             f"{len(valid)} photos are validated on: too few to calibrate on some and look at others"

@@ -50,7 +50,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             stacks.append(regression(features, photos.label, fit=fit, network=network, C=c, config=config))
             bar.update()
     choices = normalise(np.stack([p[valid] for p in stacks], axis=1))
-    label, prior = photos.label[valid], splits.prior(photos, split, config.fold)
+    label, prior = photos.label[valid], splits.prior(photos, split, fold=config.fold)
     losses = calibrated_losses(choices, label, prior=prior)
     best = stacks[int(np.argmin(losses))]
     # A photo validated on gets the C that is best for other groups: it has no part in the choice of its own.

@@ -79,7 +79,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def choose(data: Data, holdout: Holdout, *, folder: Path, most: int) -> np.ndarray:
     """(n,) rows of annotated photos that the network in `folder` has not seen, `most` of them at most, if it is set."""
-    subfold = splits.subfolds(data.split, holdout.num_subfolds, holdout.fold)
+    subfold = splits.subfolds(data.split, holdout.num_subfolds, fold=holdout.fold)
     rows = np.flatnonzero(subfold == holdout.subfold)
     rows = np.setdiff1d(rows, row_choice.learned_by(finished_runs.read(folder), data.split))
     rows = rows[data.view.pictured[rows] & np.isfinite(data.photos.points[rows]).all((1, 2))]
