@@ -7,59 +7,16 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from tests.programs.test_stages import photos
-from whale_jax.data import images, loader, predictions, right_whale, splits
+from tests.experiment.world import MODEL, World
+from whale_jax.data import predictions, splits
 from whale_jax.evaluation import calibration
-from whale_jax.experiment import dataset, init, prediction, restore
+from whale_jax.experiment import init, prediction, restore
 from whale_jax.experiment import rows as row_choice
 from whale_jax.programs import crossfit, predict
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, provenance, stage
 
-MODEL = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 KEYPOINTS = {"task": {"name": "keypoints"}, "epochs": 1.0}
-
-
-class World:
-    """A folder in which stages find their inputs done, with photos of noise."""
-
-    def __init__(self, folder, monkeypatch):
-        self.folder, self.photos = folder, photos()
-        rng = np.random.default_rng(0)
-        pictures = rng.integers(0, 256, (6, 8, 8, 3), np.uint8)
-        self.view = images.View(pictures, np.array([np.diag([0.01, 0.01, 1])] * 6, np.float32))
-        self.split = splits.Split(
-            np.array([0, 1, 0, 1, -1, -1]), self.photos.label, np.zeros(6, bool), np.arange(6), "h", 2, 0
-        )
-        for name, result in {"photos": {"digest": "p"}, "split": {"split": "h", "digest": "h"}}.items():
-            self.finish(name, result)
-        self.finish("view", {"digest": "v"})
-        monkeypatch.setattr(dataset, "load", lambda inputs: self.data())
-        monkeypatch.setattr(right_whale, "load", lambda folder: self.photos)
-        monkeypatch.setattr(images, "load", lambda folder: self.view)
-        monkeypatch.setattr(splits, "load", lambda folder, photos: self.split)
-
-    def finish(self, name, result):
-        (self.folder / name).mkdir(exist_ok=True)
-        json_files.write(self.folder / name / "result.json", result)
-        json_files.write(self.folder / name / "config.json", {})
-
-    def data(self):
-        return dataset.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
-
-    def inputs(self, **more):
-        return {name: str(self.folder / name) for name in ("photos", "split", "view")} | more
-
-    def train(self, name, *, weights="", labels="", program="train", **changes):
-        given = {"task": {"name": "classify"}, "model": MODEL, "size": (8, 8), "batch": 2, "epochs": 4.0}
-        more = {"weights": weights} | ({"labels": labels} if labels else {})
-        inputs = self.inputs(**{key: str(self.folder / folder) if folder else "" for key, folder in more.items()})
-        config = stage.config(program, inputs=inputs, **given | {"num_evals": 1} | changes)
-        stage.run(config, self.folder / name)
-
-    def parameters(self, name):
-        config = ConfigDict(json_files.read(self.folder / name / "config.json"))
-        return restore.network(config, self.folder / name, classes=3).state.params
 
 
 @pytest.fixture
@@ -90,14 +47,14 @@ def test_weights_of_another_network_are_refused_line_by_line(world):
 
 
 def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
-    said = []
-    monkeypatch.setattr(init.logging, "warning", lambda text, *values: said.append(text % values))
+    warnings = []
+    monkeypatch.setattr(init.logging, "warning", lambda text, *values: warnings.append(text % values))
     world.train("first")
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
     world.train("second", weights="first", init="partial", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
     before, after = world.parameters("first"), world.parameters("second")
     assert jax.tree.all(jax.tree.map(np.array_equal, before["ConvNorm_0"], after["ConvNorm_0"]))
-    [lines] = [text.splitlines() for text in said if "was taken what fits" in text]
+    [lines] = [text.splitlines() for text in warnings if "was taken what fits" in text]
     assert "- params/AverageHead_0/Dense_0/kernel (4, 3)" in lines
     assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
     assert not any("Stem_0" in line for line in lines)
@@ -165,8 +122,8 @@ def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}}
     world.train("second", program="crossfit", weights="first", **KEYPOINTS, **still)
     for part in ("subfold0", "subfold1"):
-        own, there = (world.parameters(f"{name}/{part}") for name in ("second", "first"))
-        assert jax.tree.all(jax.tree.map(np.array_equal, own, there))
+        second, first = (world.parameters(f"{name}/{part}") for name in ("second", "first"))
+        assert jax.tree.all(jax.tree.map(np.array_equal, second, first))
 
 
 def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
@@ -251,28 +208,28 @@ def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
 
 def test_the_last_weights_are_measured_too(world):
     world.train("first", fold=0, num_evals=2)
-    made = json_files.read(world.folder / "first" / "result.json")
+    result = json_files.read(world.folder / "first" / "result.json")
     config = ConfigDict(json_files.read(world.folder / "first" / "config.json"))
     last = restore.network(config, world.folder / "first", classes=3, best=False)
-    found, said = prediction.predict(last, world.data(), rows=np.array([0, 2]), batch=2)
-    assert {name: made["last"][name] for name in found} == pytest.approx(found)
-    p = np.asarray(jax.nn.softmax(said["logits"]))
+    metrics, arrays = prediction.predict(last, world.data(), rows=np.array([0, 2]), batch=2)
+    assert {name: result["last"][name] for name in metrics} == pytest.approx(metrics)
+    p = np.asarray(jax.nn.softmax(arrays["logits"]))
     prior = splits.prior(world.photos, world.split, fold=0)
     alone = [calibration.fit(p[[i]], world.photos.label[[j]], prior=prior)(p[[1 - i]])[0] for i, j in ((1, 2), (0, 0))]
     expected = -np.log([alone[0][world.photos.label[0]], alone[1][world.photos.label[2]]]).mean()
-    assert made["last"]["calibrated"] == pytest.approx(expected, rel=1e-3)
+    assert result["last"]["calibrated"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkeypatch):
     world.train("first", program="crossfit", **KEYPOINTS)
     json_files.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})
-    said = []
-    monkeypatch.setattr(predict.logging, "warning", lambda text, *values: said.append(text % values))
+    warnings = []
+    monkeypatch.setattr(predict.logging, "warning", lambda text, *values: warnings.append(text % values))
     stage.run(apply(world, "first"), world.folder / "same")
-    assert not any("have names of photos" in text for text in said)
+    assert not any("have names of photos" in text for text in warnings)
     world.photos = world.photos._replace(digest="others")
     stage.run(apply(world, "first"), world.folder / "other")
-    [warning] = [text for text in said if "have names of photos" in text]
+    [warning] = [text for text in warnings if "have names of photos" in text]
     assert warning.startswith("1 photos, such as 3.jpg, have names of photos that")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from tests.experiment.test_init import MODEL, World
+from tests.experiment.world import MODEL, World
 from tests.programs.test_stages import photos
 from whale_jax.data import gallery, predictions, right_whale, splits
 from whale_jax.evaluation import calibration, retrieval

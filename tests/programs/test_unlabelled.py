@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.experiment.test_init import World
+from tests.experiment.world import World
 from whale_jax.data import predictions
 from whale_jax.experiment import labels
 from whale_jax.runtime import errors

@@ -41,5 +41,5 @@ def test_arcface_asks_less_of_rare_whales_and_takes_the_nearest_center():
     best = cosine.reshape(COUNT, 4, 2).max(-1)
     assert_allclose(task.loss((cosine, {}), nearest), single.loss((best, {}), nearest), rtol=1e-5)
     sixteenth = arcface.arcface(size=SIZE, classes=4, margin=0.15)
-    many = {"label": label, "photos": np.full(COUNT, 16.0)}  # 16^-0.25 is a half
-    assert_allclose(task.loss((cosine, {}), many), sixteenth.loss((best, {}), many), rtol=1e-5)
+    sixteen = {"label": label, "photos": np.full(COUNT, 16.0)}  # 16^-0.25 is a half
+    assert_allclose(task.loss((cosine, {}), sixteen), sixteenth.loss((best, {}), sixteen), rtol=1e-5)

@@ -27,9 +27,9 @@ def test_an_oracles_box_comes_back_in_photo_pixels(augmentation, move):
     exact = move == "corners"
     pixel = np.array([10, 5, 20, 10]) / (SIZE[0] / STORED[0] * 0.8)  # of the network, at most, in the photo
     assert_allclose(task.predict(outputs, ready)["box"] / pixel, batch["box"] / pixel, atol=0.01 if exact else 1.3)
-    found = task.metrics(outputs, ready)
-    assert found["iou"][0] / COUNT > (0.99 if exact else 0.7)
-    assert_array_equal(found["iou>0.5"], (COUNT, COUNT))
+    metrics = task.metrics(outputs, ready)
+    assert metrics["iou"][0] / COUNT > (0.99 if exact else 0.7)
+    assert_array_equal(metrics["iou>0.5"], (COUNT, COUNT))
 
 
 def test_a_box_by_bins_is_learned_by_its_corners_whichever_way_round_they_are_answered():
@@ -39,8 +39,8 @@ def test_a_box_by_bins_is_learned_by_its_corners_whichever_way_round_they_are_an
     corners = jnp.stack([low, low + side], axis=1)
     outputs = answer(corners, bins=64)
     assert outputs[0].shape == (COUNT, task.outputs)
-    for said in (outputs, answer(corners[:, ::-1], bins=64)):
-        assert_allclose(task.predict(said, ready)["box"], batch["box"], atol=2.0)  # a bin is 4.7 to 9.4 photo pixels
+    for order in (outputs, answer(corners[:, ::-1], bins=64)):
+        assert_allclose(task.predict(order, ready)["box"], batch["box"], atol=2.0)  # a bin is 4.7 to 9.4 photo pixels
     assert (task.loss(outputs, ready) < task.loss(answer(corners + 0.05, bins=64), ready)).all()
 
 
@@ -52,11 +52,11 @@ def test_a_box_can_be_learned_by_its_overlap(loss):
     y = jax.scipy.special.logit(jnp.concatenate([low + side / 2, side], axis=-1))
     assert_allclose(task.loss((y, {}), ready), 0, atol=1e-4)
     assert_allclose(task.predict((y, {}), ready)["box"], batch["box"], atol=0.1)
-    apart = jax.grad(lambda y: task.loss((y, {}), ready).sum())(y + jnp.array([5.0, 0, -3.0, 0]))
+    gradient = jax.grad(lambda y: task.loss((y, {}), ready).sum())(y + jnp.array([5.0, 0, -3.0, 0]))
     if loss == "iou":
-        assert_array_equal(apart, 0)  # nothing overlaps, so nothing says where to go
+        assert_array_equal(gradient, 0)  # nothing overlaps, so nothing says where to go
     else:
-        assert (apart[:, 0] > 0).all()
+        assert (gradient[:, 0] > 0).all()
     largest = task.predict((y + 99, {}), ready)["box"]  # a training that runs away stays within the picture's size
     assert_allclose(largest[:, 2:], np.tile([600.0, 200.0], (COUNT, 1)), rtol=1e-3)
 
@@ -64,8 +64,8 @@ def test_a_box_can_be_learned_by_its_overlap(loss):
 def test_a_box_in_a_turned_view_is_the_box_around_it():
     task, batch = bbox(size=SIZE, augmentation="rotate(180)"), make_batch(TURNED)
     ready = prepare(task, batch)
-    found = np.asarray(task.predict((ready["target"], {}), ready)["box"])
-    inner, outer = geometry.corners(batch["box"]), geometry.corners(found)
+    box = np.asarray(task.predict((ready["target"], {}), ready)["box"])
+    inner, outer = geometry.corners(batch["box"]), geometry.corners(box)
     assert (outer[:, 0] <= inner[:, 0] + 0.1).all()
     assert (outer[:, 2] >= inner[:, 2] - 0.1).all()
 

@@ -19,14 +19,14 @@ def test_classification_is_scored_as_scikit_learn_does():
     ready = prepare(task, batch, False)
     logits = np.random.default_rng(1).normal(0, 2, (COUNT, 4)).astype(np.float32)
     features = np.ones((COUNT, 7), np.float32)
-    found = {
+    metrics = {
         name: float(s) / float(n) for name, (s, n) in task.metrics((logits, {"features": features}), ready).items()
     }
     p = special.softmax(logits[:4].astype(np.float64), axis=1)
-    assert_allclose(found["log_loss"], reference.log_loss(range(4), p), rtol=1e-5)
-    assert_allclose(found["log_loss_unclipped"], found["log_loss"], rtol=1e-6)
-    assert_allclose(found["top1"], reference.accuracy_score(range(4), p.argmax(1)))
-    assert found["top5"] == 1
+    assert_allclose(metrics["log_loss"], reference.log_loss(range(4), p), rtol=1e-5)
+    assert_allclose(metrics["log_loss_unclipped"], metrics["log_loss"], rtol=1e-6)
+    assert_allclose(metrics["top1"], reference.accuracy_score(range(4), p.argmax(1)))
+    assert metrics["top5"] == 1
     predicted = task.predict((logits, {"features": features}), ready)
     assert_array_equal(predicted["logits"], logits)
     assert_array_equal(predicted["features"], features)

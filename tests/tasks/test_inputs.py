@@ -42,12 +42,12 @@ def test_photos_without_annotation_weigh_nothing_and_poison_nothing(name):
         return loss, (ready["weight"], task.metrics((y, {}), ready))
 
     y = jax.random.normal(jax.random.key(1), (COUNT, task.outputs))
-    (loss, (weight, found)), gradient = jax.value_and_grad(learn, has_aux=True)(y)
+    (loss, (weight, metrics)), gradient = jax.value_and_grad(learn, has_aux=True)(y)
     assert_array_equal(weight, [1, 1, 0, 1, 0, 1])
     assert np.isfinite(loss)
     assert np.isfinite(gradient).all()
     assert_array_equal(np.abs(gradient).max(1) > 0, weight > 0)
-    for total, count in found.values():
+    for total, count in metrics.values():
         assert np.isfinite(total)
         assert count == 4
 
@@ -57,9 +57,9 @@ def test_an_evaluation_sees_the_plain_resize():
     ready, again = (task.prepare(jax.random.key(seed), batch, False) for seed in (0, 1))
     assert_array_equal(ready["image"], again["image"])
     assert_allclose(ready["matrix"], geometry.compose(batch["view"], geometry.resize(STORED, SIZE)), rtol=1e-6)
-    for seen, image in zip(ready["image"], batch["image"], strict=True):
+    for ready_image, image in zip(ready["image"], batch["image"], strict=True):
         plain = transform.resize(image / 255, SIZE, order=1, mode="edge", anti_aliasing=False)
-        assert_allclose(seen, (plain - plain.mean()) / plain.std(), atol=1e-3)
+        assert_allclose(ready_image, (plain - plain.mean()) / plain.std(), atol=1e-3)
 
 
 def test_a_given_matrix_takes_the_place_of_resize_and_augmentation():
@@ -109,9 +109,9 @@ def test_an_operation_that_standardising_undoes_is_refused(name):
 
 def test_every_picture_has_mean_zero_and_deviation_one():
     images = np.random.default_rng(0).uniform(0, 1, (3, 8, 8, 3)) * np.array([1, 0.1, 0])[:, None, None, None] + 0.4
-    seen = np.asarray(inputs.standardise(jnp.asarray(images)))
-    assert_allclose(seen.mean((1, 2, 3)), 0, atol=1e-3)
-    assert_allclose(seen.std((1, 2, 3)), [1, 1, 0], atol=1e-3)  # one colour all over stays finite
+    standardised = np.asarray(inputs.standardise(jnp.asarray(images)))
+    assert_allclose(standardised.mean((1, 2, 3)), 0, atol=1e-3)
+    assert_allclose(standardised.std((1, 2, 3)), [1, 1, 0], atol=1e-3)  # one colour all over stays finite
 
 
 def test_without_colour_water_of_any_tint_looks_the_same():

@@ -20,9 +20,9 @@ def test_an_oracles_points_come_back_in_photo_pixels(augmentation, bins):
     assert_allclose(
         task.predict(outputs, ready)["points"], batch["points"], atol=0.5
     )  # a network pixel is 5 to 13 here
-    found = task.metrics(outputs, ready)
-    assert found["point_error"][0] / COUNT < 0.01
-    assert_array_equal(found["pck@0.05"], (COUNT, COUNT))
+    metrics = task.metrics(outputs, ready)
+    assert metrics["point_error"][0] / COUNT < 0.01
+    assert_array_equal(metrics["pck@0.05"], (COUNT, COUNT))
 
 
 def test_points_are_where_the_picture_shows_them():
@@ -38,8 +38,8 @@ def test_points_are_where_the_picture_shows_them():
         light = np.asarray(ready["image"][..., point])
         light = np.maximum(light - light.max((1, 2), keepdims=True) / 2, 0)
         light /= light.sum((1, 2), keepdims=True)
-        seen = np.stack([light.sum(1) @ columns, light.sum(2) @ rows], axis=-1)
-        assert_allclose(seen, ready["target"][:, point], atol=0.01)
+        light_place = np.stack([light.sum(1) @ columns, light.sum(2) @ rows], axis=-1)
+        assert_allclose(light_place, ready["target"][:, point], atol=0.01)
 
 
 def test_bins_answer_at_their_peak_however_unsure_the_rest_is():

@@ -17,6 +17,7 @@ DEFAULTS = {
     "inputs": {},  # any name -> folder of a run: of one program and, as everywhere, of one split
     "labels": {},  # name of an input -> the label of its recipe in the table
     "sources": {},  # name of an input, one of probabilities -> which of its sources are compared; else all are
+    "metrics": (),  # names of metrics of one's task or of evaluation.metrics.METRICS, shown before the usual ones
     "absent": (),  # runs that are missing, with the reason: listed under the table
     "reach": "",  # a row whose log loss at the end all trainings are timed to
     "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
@@ -38,10 +39,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     groups = recipes.label(recipes.group(runs), labels)
     if config.reach:
         recipes.time_to_reach(groups, config.reach)
-    metrics = [key for key in tables.COLUMNS if any(key in run.result["metrics"] for run in runs)]
+    keys = dict.fromkeys([*config.metrics, *tables.COLUMNS])
+    metrics = [key for key in keys if any(key in run.result["metrics"] for run in runs)]
     rows = [{"name": name, **recipes.summary(members, metrics)} for name, members in groups.items()]
-    text = "\n\n".join(filter(None, [tables.markdown(programs[0], rows), "\n".join(notes(config, programs[0]))]))
-    values = {tables.COLUMNS[key][0]: [recipes.values(members, key) for members in groups.values()] for key in metrics}
+    table = tables.markdown(programs[0], rows, metrics=config.metrics)
+    text = "\n\n".join(filter(None, [table, "\n".join(notes(config, programs[0]))]))
+    values = {tables.column(key)[0]: [recipes.values(members, key) for members in groups.values()] for key in metrics}
     figures.save(workdir / "table.png", charts.comparison, list(groups), values, title=programs[0])
     if programs[0] in recipes.TRAININGS and (panels := recipes.panels(groups, metrics, weights=config.weights)):
         title = "Validation while training: a curve a run"

@@ -157,4 +157,4 @@ def panels(recipes: Recipes, metrics: Sequence[str], *, weights: str) -> list[li
         ]
         for key in metrics
     }
-    return [[figures.Panel(tables.COLUMNS[key][0], drawn)] for key, drawn in lines.items() if drawn]
+    return [[figures.Panel(tables.column(key)[0], drawn)] for key, drawn in lines.items() if drawn]

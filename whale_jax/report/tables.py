@@ -1,6 +1,6 @@
 """Tables that people read: what each metric is called in them, how its values are written, and table.md."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,21 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
 SHARES = ("top1", "top5", "iou>0.5", "pck@0.05", "pck@0.1")  # of the photos that a row is measured on
 
 
-def markdown(title: str, rows: list[dict[str, Any]]) -> str:
+def column(key: str) -> tuple[str, Callable[[Any], str]]:
+    """The heading of a metric, and the text of a value. One that COLUMNS lacks is called by its key."""
+    return COLUMNS.get(key, (key, "{:.3f}".format))
+
+
+def markdown(title: str, rows: list[dict[str, Any]], *, metrics: Sequence[str] = ()) -> str:
     """A table that reads well as text too: the first column to the left, figures to the right.
 
     Args:
         title: the heading of the first column.
         rows: each with a "name" and any keys of COLUMNS.
+        metrics: other keys of rows that have a column, before those of COLUMNS.
     """
-    keys = [key for key in COLUMNS if any(key in row for row in rows)]
-    cells = [[title, *(COLUMNS[key][0] for key in keys)]]
+    keys = [key for key in dict.fromkeys([*metrics, *COLUMNS]) if any(key in row for row in rows)]
+    cells = [[title, *(column(key)[0] for key in keys)]]
     cells += [
         [
             row["name"].replace("|", "\\|"),
@@ -82,7 +88,7 @@ def cell(key: str, value: Any, *, photos: int | None = None) -> str:
     A share of few photos has its 95 % confidence interval beside it.
     """
     values = value if isinstance(value, tuple) else (value,)
-    text = " ± ".join(map(COLUMNS[key][1], values))
+    text = " ± ".join(map(column(key)[1], values))
     if key not in SHARES or len(values) > 1 or not photos or photos >= caveats.FEW:
         return text
     low, high = caveats.interval(value, photos)
