@@ -1,1 +1,1 @@
-"""One file an experiment: `get_config(preset)` returns an ml_collections.ConfigDict."""
+"""Experiments, a file each: `get_config(preset)` returns the ml_collections.ConfigDict that whale_jax.main runs."""

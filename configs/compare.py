@@ -1,6 +1,8 @@
-"""Finished runs side by side, of one program and one split: `configs/compare.py:runs/a,runs/b`, or a sweep's folder.
+"""Finished runs side by side, of one program and one split: `:runs/a,runs/b`, or the folder of a sweep.
 
-python -m whale_jax.main --config=configs/compare.py:runs/a,runs/b --workdir=runs/compared
+    python -m whale_jax.main --config=configs/compare.py:runs/a,runs/b --workdir=runs/compared
+
+The table is printed, and stands in table.md of the workdir.
 """
 
 from pathlib import Path
@@ -10,7 +12,7 @@ from whale_jax.workflow import stage
 
 
 def get_config(folders=""):
-    """The config of `compare`; `folders` are separated by commas. Of a sweep, it tells also what is not done."""
+    """The config of `compare`; commas separate `folders`. For a sweep, it also lists the runs that are not done."""
     paths = [folder for folder in folders.split(",") if folder]
     if len(paths) == 1 and (Path(paths[0]) / "runs.jsonl").exists():
         return stage.config("compare", **sweep.compared(Path(paths[0])))
