@@ -214,20 +214,20 @@ def test_one_matrix_moves_pixel_and_point(spec):
     expected = np.asarray(geo.move_points(moved, dots[:, None])[:, 0])
     weight = np.asarray(out, np.float64)[..., 0]
     total = weight.sum((1, 2))
-    found = (
+    centre = (
         np.stack([(weight.sum(1) * np.arange(96)).sum(1), (weight.sum(2) * np.arange(64)).sum(1)], 1) / total[:, None]
     )
     inside = ((expected > 12) & (expected < [84, 52])).all(1)
     assert inside.sum() >= 8
-    assert_allclose(found[inside], expected[inside], atol=0.15)
+    assert_allclose(centre[inside], expected[inside], atol=0.15)
 
 
 @pytest.mark.parametrize("size", [(40, 56), (32, 32), (80, 112)])
 def test_an_empty_spec_is_the_resize_and_needs_no_key(size):
     images = photos(3)
     resize = geo.resize((40, 56), size)
-    for given in (keys(3), None):
-        out, moved = augment_batch(aug.parse(""), given, images, size)
+    for key in (keys(3), None):
+        out, moved = augment_batch(aug.parse(""), key, images, size)
         assert_array_equal(moved, np.broadcast_to(resize, (3, 3, 3)))
         expected = jax.vmap(lambda image: geo.warp(image, resize, size))(images) / 255
         assert_allclose(out, expected, atol=1e-6)
@@ -239,8 +239,8 @@ def test_pixels_are_resampled_once():
     images, parsed = photos(2), aug.parse("rotate(180)|translate(0.1)")
     out, moved = augment_batch(parsed, keys(2), images, (32, 48))
     assert_allclose(moved, matrix(parsed, keys(2), (40, 56), (32, 48)), atol=1e-4)
-    for picture, image, one in zip(out, images, moved, strict=True):
-        assert_allclose(picture, geo.warp(image, one, (32, 48)) / 255, atol=1e-4)
+    for picture, image, m in zip(out, images, moved, strict=True):
+        assert_allclose(picture, geo.warp(image, m, (32, 48)) / 255, atol=1e-4)
 
 
 def test_draws_belong_to_the_key_not_to_the_batch():
@@ -248,19 +248,19 @@ def test_draws_belong_to_the_key_not_to_the_batch():
     out, moved = augment_batch(parsed, keys(8), images, (32, 48))
     again, _ = augment_batch(parsed, keys(8), images, (32, 48))
     assert_array_equal(again, out)
-    some = np.array([6, 1, 3])
-    part, part_moved = augment_batch(parsed, keys(8)[some], images[some], (32, 48))
-    assert_allclose(part_moved, moved[some], rtol=1e-5, atol=1e-4)
-    assert_allclose(part, out[some], atol=1e-3)
+    rows = np.array([6, 1, 3])
+    part, part_moved = augment_batch(parsed, keys(8)[rows], images[rows], (32, 48))
+    assert_allclose(part_moved, moved[rows], rtol=1e-5, atol=1e-4)
+    assert_allclose(part, out[rows], atol=1e-3)
     assert len(np.unique(np.asarray(moved)[:, 0, 0])) == 8
     other, _ = augment_batch(parsed, keys(8, seed=1), images, (32, 48))
     assert np.abs(other - out).max((1, 2, 3)).min() > 0.05
 
 
 def test_adding_an_operation_leaves_the_draws_of_the_others():
-    size, some = (40, 56), keys(8)
-    few, more = aug.parse("rotate(30)|gamma(0.8,1.2)"), aug.parse("brightness(0.1)|rotate(30)|gamma(0.8,1.2)")
-    assert_array_equal(matrix(few, some, size, size), matrix(more, some, size, size))
+    size, batch_keys = (40, 56), keys(8)
+    few, longer = aug.parse("rotate(30)|gamma(0.8,1.2)"), aug.parse("brightness(0.1)|rotate(30)|gamma(0.8,1.2)")
+    assert_array_equal(matrix(few, batch_keys, size, size), matrix(longer, batch_keys, size, size))
 
 
 def test_old_and_new_style_keys_do():

@@ -16,13 +16,13 @@ move_box_by_mask = jax.jit(geo.move_box_by_mask, static_argnums=(2, 3))
 def matrices(count, seed=0, shift=20.0):
     """(count, 3, 3) rotations, scales and shears of a moderate size, with a shift in pixels."""
     turn, slant, x, y, tx, ty = np.random.default_rng(seed).uniform(0, 1, (6, 20)).astype(np.float32)
-    many = geo.compose(
+    moves = geo.compose(
         geo.rotation(6 * turn - 3),
         geo.shear(0.6 * slant - 0.3),
         geo.scaling(0.6 + x, 0.6 + y),
         geo.translation(shift * (2 * tx - 1), shift * (2 * ty - 1)),
     )
-    return np.asarray(many)[:count]
+    return np.asarray(moves)[:count]
 
 
 def points(count, seed=1, size=(60, 90)):
@@ -44,10 +44,10 @@ def test_compose_does_the_first_first():
 
 
 def test_invert_undoes_and_agrees_with_numpy():
-    many = matrices(20)
-    inverse = geo.invert(many)
-    assert_allclose(inverse, np.linalg.inv(np.asarray(many, np.float64)), rtol=1e-4, atol=1e-4)
-    assert_allclose(geo.compose(many, inverse), np.broadcast_to(np.eye(3), (20, 3, 3)), atol=1e-4)
+    moves = matrices(20)
+    inverse = geo.invert(moves)
+    assert_allclose(inverse, np.linalg.inv(np.asarray(moves, np.float64)), rtol=1e-4, atol=1e-4)
+    assert_allclose(geo.compose(moves, inverse), np.broadcast_to(np.eye(3), (20, 3, 3)), atol=1e-4)
     assert not np.isfinite(geo.invert(geo.scaling(0, 1))).all()
 
 
@@ -74,14 +74,14 @@ def test_resize_takes_outer_edges_onto_outer_edges():
 def test_resize_up_agrees_with_skimage(factor):
     image = smooth((12, 17))
     size = (12 * factor, 17 * factor)
-    ours = warp(image, geo.resize(image.shape[:2], size), size)
-    assert_allclose(ours, transform.resize(image, size, order=1, mode="edge"), atol=1e-5)
+    warped = warp(image, geo.resize(image.shape[:2], size), size)
+    assert_allclose(warped, transform.resize(image, size, order=1, mode="edge"), atol=1e-5)
 
 
 def test_resize_down_by_two_is_the_mean_of_four():
     image = smooth((24, 34))
-    ours = warp(image, geo.resize((24, 34), (12, 17)), (12, 17))
-    assert_allclose(ours, transform.downscale_local_mean(image, (2, 2, 1)), atol=1e-5)
+    warped = warp(image, geo.resize((24, 34), (12, 17)), (12, 17))
+    assert_allclose(warped, transform.downscale_local_mean(image, (2, 2, 1)), atol=1e-5)
 
 
 def test_fit_similarity_takes_points_onto_points_as_skimage_does():
@@ -105,11 +105,11 @@ def test_warp_agrees_with_skimage(mode, fill, size):
     image = smooth()
     for m in matrices(4, seed=5, shift=30.0):
         inverse = np.linalg.inv(np.asarray(m, np.float64))
-        theirs = transform.warp(image, inverse, output_shape=size, order=1, mode=mode, cval=fill or 0.0)
-        ours = warp(image, m, size, fill=fill)
+        expected = transform.warp(image, inverse, output_shape=size, order=1, mode=mode, cval=fill or 0.0)
+        warped = warp(image, m, size, fill=fill)
         # At the rim 1e-5 px decide between a pixel and the fill: hence the share instead of the maximum.
-        assert (np.abs(ours - theirs) < 1e-4).mean() > 0.999
-        assert_allclose(ours, theirs, atol=1e-4 if fill is None else 0.5)
+        assert (np.abs(warped - expected) < 1e-4).mean() > 0.999
+        assert_allclose(warped, expected, atol=1e-4 if fill is None else 0.5)
 
 
 def test_shares_are_0_and_1_at_the_outer_edges_of_the_rim():
@@ -151,10 +151,10 @@ def centroid(image):
 def test_a_dot_is_found_where_the_matrix_moves_its_point():
     dot = np.array([31.0, 22.0])
     m = geo.about(matrices(8, shift=8.0), jnp.asarray(dot))
-    for one in m:
-        expected = geo.move_points(one, dot[None])[0] + 10
-        found = centroid(warp(blob((50, 60), dot), geo.compose(one, geo.translation(10, 10)), (80, 90), fill=0.0))
-        assert_allclose(found, expected, atol=0.05)
+    for matrix in m:
+        expected = geo.move_points(matrix, dot[None])[0] + 10
+        centre = centroid(warp(blob((50, 60), dot), geo.compose(matrix, geo.translation(10, 10)), (80, 90), fill=0.0))
+        assert_allclose(centre, expected, atol=0.05)
 
 
 def test_gradients_of_warp_agree_with_finite_differences():
@@ -225,11 +225,11 @@ def test_a_mask_is_cut_at_the_rim_and_zero_outside():
 
 
 def test_giou_says_how_far_apart_boxes_are():
-    one = np.float32([0, 0, 1, 1])
-    others = np.float32([[0, 0, 1, 1], [2, 0, 1, 1], [9, 0, 1, 1], [0.5, 0, 1, 1]])
+    box = np.float32([0, 0, 1, 1])
+    boxes = np.float32([[0, 0, 1, 1], [2, 0, 1, 1], [9, 0, 1, 1], [0.5, 0, 1, 1]])
     # (area of both - area around both) / area around both where they are apart; else IoU, here of 1.5 a third
-    assert_allclose(geo.giou(one, others), [1, -1 / 3, -8 / 10, 1 / 3], rtol=1e-5)
-    assert_allclose(geo.giou(others, one), geo.giou(one, others))
+    assert_allclose(geo.giou(box, boxes), [1, -1 / 3, -8 / 10, 1 / 3], rtol=1e-5)
+    assert_allclose(geo.giou(boxes, box), geo.giou(box, boxes))
 
 
 def test_iou_is_a_count_of_pixels():
@@ -266,15 +266,15 @@ pictures = np.stack([smooth((20, 30), seed=s) for s in range(3)])
     ],
 )
 def test_one_by_one_equals_jit_equals_vmap(function, arguments):
-    one_by_one = [jax.jit(function)(*one) for one in zip(*arguments, strict=True)]
+    one_by_one = [jax.jit(function)(*row) for row in zip(*arguments, strict=True)]
     assert_allclose(function(*(a[0] for a in arguments)), one_by_one[0], rtol=1e-4, atol=2e-3)
     assert_allclose(jax.vmap(function)(*arguments), one_by_one, rtol=1e-4, atol=2e-3)
 
 
-@pytest.mark.parametrize(("reduction", "every"), [(1.5, True), (2.0, True), (2.5, False)])
-def test_a_warp_looks_at_every_pixel_up_to_a_reduction_of_sharp(reduction, every):
+@pytest.mark.parametrize(("reduction", "whole"), [(1.5, True), (2.0, True), (2.5, False)])
+def test_a_warp_looks_at_every_pixel_up_to_a_reduction_of_sharp(reduction, whole):
     source, target = (40, 60), (round(40 / reduction), round(60 / reduction))
     image = jnp.zeros((*source, 1))
     shrink = geo.resize(source, target)
     weight = jax.grad(lambda pixels: geo.warp(pixels, shrink, target).sum())(image)
-    assert bool((weight > 0).all()) is every is (reduction <= geo.SHARP)
+    assert bool((weight > 0).all()) is whole is (reduction <= geo.SHARP)

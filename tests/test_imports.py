@@ -111,12 +111,12 @@ def test_no_tensorflow_or_torch_is_installed_with_the_requirements():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     waiting, needed = {name_of(line) for line in lines if line.strip() and not line.startswith(("#", "-"))}, set()
     while waiting:
-        needed.add(one := waiting.pop())
+        needed.add(name := waiting.pop())
         try:
-            wanted = metadata.requires(one) or []
+            dependencies = metadata.requires(name) or []
         except metadata.PackageNotFoundError:  # of another platform
             continue
-        waiting |= {name_of(line) for line in wanted if "extra ==" not in line} - needed
+        waiting |= {name_of(line) for line in dependencies if "extra ==" not in line} - needed
     assert {"jax", "numpy", "scipy"} <= needed  # named there, and needed by those
     assert not needed & (FOREIGN | {"tensorflow-cpu", "tf-nightly"})
 
@@ -129,5 +129,5 @@ def test_no_tensorflow_or_torch_comes_in_with_any_module():
     names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
     program = f"import sys, importlib\nfor name in {names}: importlib.import_module(name)\n"
     program += f"print(sorted({FOREIGN} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert found.stdout.strip() == "[]", found.stdout + found.stderr
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.stdout.strip() == "[]", process.stdout + process.stderr

@@ -61,12 +61,12 @@ def test_binned_cross_entropy_is_at_least_the_entropy_of_its_bell():
     position = np.array([0.31, 0.5, 0.02])
     loss = losses.binned_cross_entropy(bell(position), position, width=WIDTH)
     assert_allclose(loss, stats.entropy(np.exp(bell(position)), axis=1), rtol=1e-4)
-    others = np.random.default_rng(2).normal(size=(50, 3, BINS))
-    assert (losses.binned_cross_entropy(others, position, width=WIDTH) > loss).all()
+    guesses = np.random.default_rng(2).normal(size=(50, 3, BINS))
+    assert (losses.binned_cross_entropy(guesses, position, width=WIDTH) > loss).all()
 
 
 def test_binned_cross_entropy_moves_with_its_bins():
     logits = np.random.default_rng(3).normal(0, 1, BINS).astype(np.float32)
-    here = losses.binned_cross_entropy(logits, jnp.float32(0.4), width=0.5)
-    there = losses.binned_cross_entropy(np.roll(logits, 3), jnp.float32(0.4 + 3 / BINS), width=0.5)
-    assert_allclose(here, there, rtol=1e-5)
+    loss = losses.binned_cross_entropy(logits, jnp.float32(0.4), width=0.5)
+    moved_loss = losses.binned_cross_entropy(np.roll(logits, 3), jnp.float32(0.4 + 3 / BINS), width=0.5)
+    assert_allclose(loss, moved_loss, rtol=1e-5)

@@ -24,8 +24,8 @@ def crowd():
 def triplets(distance, same, other, cost):
     """For each anchor, cost(distance of the positive, of the negative) of every positive and every negative."""
     return [
-        np.array([[cost(row[p], row[n]) for n in np.flatnonzero(others)] for p in np.flatnonzero(own)])
-        for row, own, others in zip(distance, same, other, strict=True)
+        np.array([[cost(row[p], row[n]) for n in np.flatnonzero(negatives)] for p in np.flatnonzero(positives)])
+        for row, positives, negatives in zip(distance, same, other, strict=True)
     ]
 
 
@@ -76,8 +76,10 @@ def test_semi_hard_takes_the_nearest_negative_beyond_the_positive_or_the_farthes
 
 def test_contrastive_pulls_pairs_and_pushes_others_within_the_margin(crowd):
     distance, same, other = crowd
-    pull = [np.mean(row[own] ** 2) if own.any() else 0 for row, own in zip(distance, same, strict=True)]
-    push = [np.mean(np.maximum(1.2 - row[own], 0) ** 2) for row, own in zip(distance, other, strict=True)]
+    pull = [
+        np.mean(row[positives] ** 2) if positives.any() else 0 for row, positives in zip(distance, same, strict=True)
+    ]
+    push = [np.mean(np.maximum(1.2 - row[negatives], 0) ** 2) for row, negatives in zip(distance, other, strict=True)]
     assert_allclose(pairs.contrastive(*crowd, margin=1.2), np.add(pull, push), rtol=1e-5)
 
 
@@ -121,15 +123,15 @@ def test_gradients_are_finite_even_where_all_pictures_coincide(name, spread, cro
 
 @pytest.mark.parametrize("name", [*pairs.LOSSES, "active"])
 def test_memory_is_that_of_pairs_and_not_of_triplets(name):
-    anchors, everybody = 32, 2048
+    anchors, gallery = 32, 2048
     loss = getattr(pairs, name)
 
     def step(distance, same, other):
         return jax.value_and_grad(lambda d: loss(d, same, other, margin=0.2).astype(jnp.float32).sum())(distance)
 
-    shapes = [jax.ShapeDtypeStruct((anchors, everybody), kind) for kind in (jnp.float32, bool, bool)]
+    shapes = [jax.ShapeDtypeStruct((anchors, gallery), kind) for kind in (jnp.float32, bool, bool)]
     used = jax.jit(step).lower(*shapes).compile().memory_analysis().temp_size_in_bytes
-    assert used < 64 * anchors * everybody * 4
+    assert used < 64 * anchors * gallery * 4
 
 
 @pytest.mark.parametrize("name", ["batch_all", "semi_hard"])
@@ -148,6 +150,6 @@ def test_the_gradient_is_that_of_the_triplets_written_out(crowd, name):
         cost = jnp.maximum(0.2 + distance - jnp.where(farther.any(2), beyond, farthest), 0)
         return (jnp.where(same, cost, 0).sum(1) / jnp.maximum(same.sum(1), 1)).sum()
 
-    ours = jax.grad(lambda d: getattr(pairs, name)(d, same, other, margin=0.2).sum())(jnp.asarray(distance))
-    assert_allclose(ours, jax.grad(written_out)(jnp.asarray(distance)), atol=1e-5)
-    assert np.abs(ours).max() > 0.01
+    gradient = jax.grad(lambda d: getattr(pairs, name)(d, same, other, margin=0.2).sum())(jnp.asarray(distance))
+    assert_allclose(gradient, jax.grad(written_out)(jnp.asarray(distance)), atol=1e-5)
+    assert np.abs(gradient).max() > 0.01

@@ -17,7 +17,7 @@ def test_every_state_is_a_line_of_its_own(stage, title, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.26, "0.3 s"), (42.4, "42 s"), (99.4, "99 s"), (450, "7.5 min"), (8280, "2.3 h")]
+    ("seconds", "text"), [(0.26, "0.3 s"), (42.4, "42 s"), (99.4, "99 s"), (450, "7.5 min"), (8280, "2.3 h")]
 )
-def test_duration(seconds, said):
-    assert progress.duration(seconds) == said
+def test_duration(seconds, text):
+    assert progress.duration(seconds) == text

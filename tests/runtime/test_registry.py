@@ -60,5 +60,5 @@ def test_a_completed_spec_shows_the_defaults_and_keeps_what_it_says():
     def make(*, size, depth=2, act="relu", dtype=np.float32, share=0.5):
         """Stands for a model."""
 
-    spec = registry.complete("model", {"made": make}, {"name": "made", "share": 0.1})
-    assert spec == {"name": "made", "depth": 2, "act": "relu", "share": 0.1}
+    spec = registry.complete("model", {"small": make}, {"name": "small", "share": 0.1})
+    assert spec == {"name": "small", "depth": 2, "act": "relu", "share": 0.1}

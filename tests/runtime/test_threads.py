@@ -11,7 +11,7 @@ def test_never_further_ahead_than_its_depth():
             started.append(item)
         return item * item
 
-    for taken, result in enumerate(threads.ahead(work, range(50), workers=3, depth=5), start=1):
-        assert result == (taken - 1) ** 2
-        assert len(started) <= taken + 5
+    for count, result in enumerate(threads.ahead(work, range(50), workers=3, depth=5), start=1):
+        assert result == (count - 1) ** 2
+        assert len(started) <= count + 5
     assert sorted(started) == list(range(50))
