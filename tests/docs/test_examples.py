@@ -25,7 +25,7 @@ def run_blocks(page: Path, *words: str) -> dict:
 
 
 @pytest.fixture(autouse=True)
-def _tables_restored():
+def _registries_restored():
     """What an example registers is gone after a test."""
     entries = [dict(table) for table in TABLES]
     yield
