@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.docs import pages
 from tests.docs.pages import ROOT
-from tests.programs import runs
-from whale_jax.data import annotations, right_whale, splits
+from whale_jax import losses, models, tasks
+from whale_jax.data import annotations, tables
+from whale_jax.evaluation import metrics
 from whale_jax.workflow import program, stage
 
-TABLES = (program.PROGRAMS,)
+THIN = {"name": "vgg", "stages": ((8, 1), (8, 1))}
+TABLES = (models.MODELS, tasks.TASKS, metrics.METRICS, losses.LOSSES, program.PROGRAMS)
 
 
 def run_blocks(page: Path, *words: str) -> dict:
@@ -36,11 +39,55 @@ def _registries_restored():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """28 photos of four whales, imported, split and cut into views: the first stages of a pipeline."""
+    """28 photos of four whales: the folder of a run whose first stages are done."""
     root, run = tmp_path_factory.mktemp("photos"), tmp_path_factory.mktemp("run")
-    runs.write(root, run)
-    stage.run(stage.config("align", inputs={"photos": str(run / "photos")}, size=(40, 80)), run / "view")
+    rng = np.random.default_rng(0)
+    rows = [["Image", "whaleID"], *([f"{i:02d}.jpg", f"whale_{i % 4}"] for i in range(28))]
+    for name, _ in rows[1:]:
+        Image.fromarray(rng.integers(0, 256, (40, 80, 3), np.uint8)).save(root / name)
+    tables.write(root / "whales.csv", rows[0], rows[1:])
+    stage.run(stage.config("import_photos", root=str(root)), run / "photos")
+    photos = {"photos": str(run / "photos")}
+    stage.run(stage.config("split", inputs=photos, folds=2, group="none"), run / "split")
+    stage.run(stage.config("align", inputs=photos, size=(40, 80)), run / "view")
     return run
+
+
+def trained(folder, workdir, **changes):
+    """The result of a short training of whales' names."""
+    inputs = {name: str(folder / name) for name in ("photos", "split", "view")}
+    config = stage.config("train", inputs=inputs, size=(32, 64), epochs=2.0, batch=8, num_evals=1, devices=1, **changes)
+    return stage.run(config, workdir)
+
+
+def test_the_readmes_model_and_metric_train_and_are_measured(folder, tmp_path):
+    run_blocks(ROOT / "README.md", "models.register", "metrics.register")
+    task = {"name": "classify", "metrics": ("log_loss", "top1", "confidence")}
+    result = trained(folder, tmp_path / "named", model={"name": "average", "filters": 8}, task=task)
+    assert np.isfinite(result["metrics"]["log_loss"])
+    assert 1 / 4 <= result["metrics"]["confidence"] <= 1
+
+
+def test_the_readmes_task_trains(folder, tmp_path):
+    run_blocks(ROOT / "README.md", "tasks.register")
+    result = trained(folder, tmp_path / "task", model=THIN, task={"name": "brightness"})
+    assert result["metrics"]["error"] >= 0
+
+
+def test_a_metric_and_a_loss_of_ones_own(folder, tmp_path):
+    config = run_blocks(ROOT / "docs" / "extending.md", "metrics.register", "focal")["config"]
+    result = trained(folder, tmp_path / "focal", model=THIN, task=config.task.to_dict())
+    assert {"log_loss", "top1", "confidence"} <= result["metrics"].keys()
+
+
+def test_groups_of_parameters(folder, tmp_path):
+    run_blocks(ROOT / "README.md", "models.register")
+    config = run_blocks(ROOT / "docs" / "extending.md", "adamw")["config"]
+    task = {"name": "classify"}
+    result = trained(
+        folder, tmp_path / "g", model=config.model.to_dict(), optimizer=config.optimizer.to_dict(), task=task
+    )
+    assert np.isfinite(result["metrics"]["log_loss"])
 
 
 def test_a_program_of_ones_own(folder, tmp_path):
@@ -80,8 +127,3 @@ def test_the_table_in_the_guide_is_read(tmp_path):
     catalogue = annotations.read(tmp_path)
     assert catalogue.whales == ("Calvin",)
     assert [bool(photo.encounter) for photo in catalogue.photos] == [True, True, False]
-
-
-def test_photos_and_split_are_those_of_a_run(folder):
-    photos = right_whale.load(folder / "photos")
-    assert len(splits.valid_rows(splits.load(folder / "split", photos), 0))
