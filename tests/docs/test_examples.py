@@ -60,16 +60,19 @@ def trained(folder, workdir, **changes):
     return stage.run(config, workdir)
 
 
-def test_the_readmes_model_and_metric_train_and_are_measured(folder, tmp_path):
-    run_blocks(ROOT / "README.md", "models.register", "metrics.register")
+def test_the_readmes_model_metric_and_task_train_and_are_measured(folder, tmp_path):
+    models.MODELS["average"] = run_blocks(ROOT / "README.md", "Average", "metrics.register")["Average"]
+    model = {"name": "average", "filters": 8}
     task = {"name": "classify", "metrics": ("log_loss", "top1", "confidence")}
-    result = trained(folder, tmp_path / "named", model={"name": "average", "filters": 8}, task=task)
+    result = trained(folder, tmp_path / "named", model=model, task=task)
     assert np.isfinite(result["metrics"]["log_loss"])
     assert 1 / 4 <= result["metrics"]["confidence"] <= 1
+    result = trained(folder, tmp_path / "modest", model=model, task={"name": "modest"})
+    assert np.isfinite(result["metrics"]["log_loss"])
 
 
-def test_the_readmes_task_trains(folder, tmp_path):
-    run_blocks(ROOT / "README.md", "tasks.register")
+def test_a_task_of_ones_own(folder, tmp_path):
+    run_blocks(ROOT / "docs" / "extending.md", "tasks.register")
     result = trained(folder, tmp_path / "task", model=THIN, task={"name": "brightness"})
     assert result["metrics"]["error"] >= 0
 
@@ -81,7 +84,7 @@ def test_a_metric_and_a_loss_of_ones_own(folder, tmp_path):
 
 
 def test_groups_of_parameters(folder, tmp_path):
-    run_blocks(ROOT / "README.md", "models.register")
+    models.MODELS["average"] = run_blocks(ROOT / "README.md", "Average")["Average"]
     config = run_blocks(ROOT / "docs" / "extending.md", "adamw")["config"]
     task = {"name": "classify"}
     result = trained(

@@ -4,5 +4,7 @@ from whale_jax.models.inception import Inception
 from whale_jax.models.resnet import ResNet
 from whale_jax.models.stn import STN
 from whale_jax.models.vgg import VGG
+from whale_jax.runtime import registry
 
-MODELS = {"vgg": VGG, "resnet": ResNet, "inception": Inception, "stn": STN}
+MODELS = registry.Registry("model", vgg=VGG, resnet=ResNet, inception=Inception, stn=STN)
+register = MODELS.register
