@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,15 +61,22 @@ def trained(folder, workdir, **changes):
     return stage.run(config, workdir)
 
 
-def test_the_readmes_model_metric_and_task_train_and_are_measured(folder, tmp_path):
-    models.MODELS["average"] = run_blocks(ROOT / "README.md", "Average", "metrics.register")["Average"]
-    model = {"name": "average", "filters": 8}
+def test_the_readmes_model_and_metric_train_with_groups_of_parameters(folder, tmp_path):
+    run_blocks(ROOT / "README.md", "models.register", "metrics.register")
+    config = run_blocks(ROOT / "docs" / "extending.md", "adamw")["config"]
+    model, optimizer = {"name": "average", "filters": 8}, config.optimizer.to_dict()
     task = {"name": "classify", "metrics": ("log_loss", "top1", "confidence")}
-    result = trained(folder, tmp_path / "named", model=model, task=task)
+    result = trained(folder, tmp_path / "named", model=model, optimizer=optimizer, task=task)
     assert np.isfinite(result["metrics"]["log_loss"])
     assert 1 / 4 <= result["metrics"]["confidence"] <= 1
-    result = trained(folder, tmp_path / "modest", model=model, task={"name": "modest"})
-    assert np.isfinite(result["metrics"]["log_loss"])
+
+
+def test_the_readmes_task_pays_for_being_sure():
+    run_blocks(ROOT / "README.md", "tasks.register")
+    plain, modest = (tasks.build({"name": name}, size=(32, 64), classes=3) for name in ("classify", "modest"))
+    logits, batch = jnp.array([[0.0, 0, 0], [50, 0, 0]]), {"label": jnp.array([0, 0])}
+    bonus = plain.loss((logits, {}), batch) - modest.loss((logits, {}), batch)
+    np.testing.assert_allclose(bonus, [0.1 * np.log(3), 0], atol=1e-6)
 
 
 def test_a_task_of_ones_own(folder, tmp_path):
@@ -81,16 +89,6 @@ def test_a_metric_and_a_loss_of_ones_own(folder, tmp_path):
     config = run_blocks(ROOT / "docs" / "extending.md", "metrics.register", "focal")["config"]
     result = trained(folder, tmp_path / "focal", model=THIN, task=config.task.to_dict())
     assert {"log_loss", "top1", "confidence"} <= result["metrics"].keys()
-
-
-def test_groups_of_parameters(folder, tmp_path):
-    models.MODELS["average"] = run_blocks(ROOT / "README.md", "Average")["Average"]
-    config = run_blocks(ROOT / "docs" / "extending.md", "adamw")["config"]
-    task = {"name": "classify"}
-    result = trained(
-        folder, tmp_path / "g", model=config.model.to_dict(), optimizer=config.optimizer.to_dict(), task=task
-    )
-    assert np.isfinite(result["metrics"]["log_loss"])
 
 
 def test_a_program_of_ones_own(folder, tmp_path):
