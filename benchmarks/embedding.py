@@ -1,9 +1,9 @@
-"""What a triplet step costs over the classifier's, a spatial transformer's sampler, and a search in a large gallery.
+"""The cost of a step of pairs and triplets, of a spatial transformer's sampler, and of a search in a large gallery.
 
     python -m benchmarks.embedding [--steps=20] [--repeat=5] [--gallery=1000000]
 
-The bars are 10 % over the classifier's step at the same batch, and 15 % of the transformer's step. Every round times
-each of them once; on a shared machine the median counts.
+The bars are 10 % more than the classifier's step with the same batch, and 15 % of the transformer's step. Every round
+times each of them once; on a shared machine the median counts.
 
 Two cores: pairs and triplets 101 to 103 % of the classifier's step, the sampler 2 % of the transformer's, 233 queries/s
 in a gallery of a million.
@@ -57,24 +57,25 @@ def main() -> None:
 
 
 def stepping(config) -> Callable:
-    """A training step on a batch that lies on the devices already."""
+    """A training step on a batch that lies on the devices already, as a function without arguments."""
     network = build.network(build.recipe(config, classes=WHALES))
     size = tuple(side * 6 // 5 for side in config.size)
     data = noise.photos(PHOTOS, size, whales=WHALES // 4)
-    together = {"label": data.photos.label, "images_per_class": config.images_per_class}
-    batch = loader.training(data.examples, np.arange(PHOTOS), batch=config.batch, seed=0, **together)(0)
+    sampling = {"label": data.photos.label, "images_per_class": config.images_per_class}
+    batch = loader.training(data.examples, np.arange(PHOTOS), batch=config.batch, seed=0, **sampling)(0)
     batch["points"] += np.array([[size[1] / 2, size[0] / 2], [size[1] / 3, size[0] / 2]])
-    held = {"state": network.parallel.put_state(network.state), "batch": network.parallel.put_batch(batch)}
+    state, batch = network.parallel.put_state(network.state), network.parallel.put_batch(batch)
 
     def step():
-        held["state"], metrics = network.train(held["state"], held["batch"])
+        nonlocal state
+        state, metrics = network.train(state, batch)
         return metrics
 
     return step
 
 
 def sampling(config) -> Callable:
-    """The sampler alone, forwards and backwards, on devices as in the step."""
+    """The sampler alone, forwards and backwards, on the devices of the step."""
     devices = build.recipe(config, classes=WHALES).parallel
     crop, (height, width) = tuple(config.model.crop), config.size
     matrix = np.array(geometry.denormalise(jnp.array([-0.6, 0.2, -0.2, -0.6, 0.1, 0.1]), crop, (height, width)))
@@ -96,7 +97,7 @@ def sampling(config) -> Callable:
 
 
 def search(photos: int) -> None:
-    """Prints how fast the five nearest of many photos are found."""
+    """Prints how many queries per second find their five nearest photos."""
     rng = np.random.default_rng(0)
     gallery = rng.standard_normal((photos, DIMENSIONS), np.float32)
     queries = gallery[:QUERIES] + 0.1 * rng.standard_normal((min(QUERIES, photos), DIMENSIONS), np.float32)
@@ -104,9 +105,9 @@ def search(photos: int) -> None:
     began = time.perf_counter()
     _, rows = retrieval.nearest(queries, gallery, k=5)
     seconds = time.perf_counter() - began
-    found = (rows[:, 0] == np.arange(len(queries))).mean()
+    right = (rows[:, 0] == np.arange(len(queries))).mean()
     print(
-        f"five nearest of {photos:,} x {DIMENSIONS}: {len(queries) / seconds:,.0f} queries/s, {found:.0%} found again"
+        f"five nearest of {photos:,} x {DIMENSIONS}: {len(queries) / seconds:,.0f} queries/s, {right:.0%} found again"
     )
 
 

@@ -25,11 +25,11 @@ from whale_jax.data import annotations, right_whale
 
 
 def main() -> None:
-    """Times both in turn, and prints photos/s of each and the peak of resident memory."""
+    """Times decoding and import in turn, and prints photos/s of each and the peak of resident memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", help="a folder of photos; else some are drawn")
+    parser.add_argument("--root", help="a folder of photos; without it, some are drawn")
     parser.add_argument("--photos", type=int, default=1500, help="how many to draw")
-    parser.add_argument("--scratch", help="where the drawn photos and the dataset go for a while")
+    parser.add_argument("--scratch", help="folder for the drawn photos and the dataset, which are deleted at the end")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
@@ -50,20 +50,20 @@ def main() -> None:
 
 
 def rate(work, count: int) -> float:
-    """Calls of `work` are timed; returns items/s."""
+    """Items per second of a call of `work` that handles `count` of them."""
     began = time.perf_counter()
     work()
     return count / (time.perf_counter() - began)
 
 
 def decode_all(catalogue: annotations.Catalogue) -> None:
-    """Draft decoding at an eighth and nothing else."""
+    """Decodes all photos in draft mode, at an eighth of their size, and does nothing else."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda photo: draft(catalogue.read_bytes(photo.name)), catalogue.photos))
 
 
 def draft(jpeg: bytes) -> tuple[int, int]:
-    """Decodes at an eighth."""
+    """Decodes a photo at an eighth of its size."""
     image = Image.open(io.BytesIO(jpeg))
     image.draft("RGB", (1, 1))
     image.load()
@@ -71,7 +71,7 @@ def draft(jpeg: bytes) -> tuple[int, int]:
 
 
 def draw(folder: Path, photos: int) -> Path:
-    """Noisy sea of 3072x2048 in JPEGs of about 1.6 MB: twenty different ones, over and over."""
+    """Noisy sea of 3072x2048 in JPEGs of about 1.6 MB: twenty different ones, again and again."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:2048, :3072]

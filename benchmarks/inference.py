@@ -1,4 +1,4 @@
-"""What features, occlusion maps and test-time augmentation cost over plain inference, and how long a stack takes.
+"""The cost of features, occlusion maps and test-time augmentation beside plain inference, and of a stack.
 
     python -m benchmarks.inference [--photos=512] [--repeat=3]
 
@@ -53,7 +53,7 @@ def main() -> None:
             if turn:
                 rates[name].append(count / (time.perf_counter() - began))
     for name, values in rates.items():
-        share = statistics.median(one / all_ for one, all_ in zip(values, rates["plain"], strict=True))
+        share = statistics.median(rate / base for rate, base in zip(values, rates["plain"], strict=True))
         print(f"{name:9} {statistics.median(values):6.0f} images/s, {share:.0%} of plain inference")
     print(f"stack of 4,543 x 896: {timed(regression):.0f} s")
 
@@ -67,13 +67,13 @@ def plain(network: Network, data: Data) -> int:
 
 
 def features(network: Network, data: Data) -> int:
-    """What `extract` does."""
+    """Predictions for all photos, as by `extract`."""
     prediction.predict(network, data, rows=np.arange(len(data.photos.name)), batch=BATCH)
     return len(data.photos.name)
 
 
 def occlusion(network: Network, data: Data) -> int:
-    """What `saliency` does but for its gradients."""
+    """Occlusion maps, as by `saliency`, without its gradients."""
     boxes = attribution.windows(VIEW, side=saliency.DEFAULTS["side"], step=saliency.DEFAULTS["step"])
     rows = range(max(1, len(data.photos.name) // len(boxes)))
     for row in rows:
@@ -82,7 +82,7 @@ def occlusion(network: Network, data: Data) -> int:
 
 
 def warps(network: Network, data: Data) -> int:
-    """What a cross-fit does to predict."""
+    """Predictions by test-time augmentation, as by `crossfit`."""
     matrices = tta.grid(WARPS, VIEW, size=(80, 160))
     rows = np.arange(max(BATCH, len(data.photos.name) // len(matrices)))
     tta.predict(
@@ -97,17 +97,17 @@ def warps(network: Network, data: Data) -> int:
 
 
 def regression() -> None:
-    """All that a stack fits, on features that tell whales apart about as badly as those of our networks."""
+    """The regressions of a stack, on features that tell whales apart about as badly as those of our networks."""
     rng = np.random.default_rng(0)
     label = rng.integers(0, WHALES, 4543)
-    known = rng.normal(size=(4543, 896)) + 0.1 * rng.normal(size=(WHALES, 896))[label]
+    features = rng.normal(size=(4543, 896)) + 0.1 * rng.normal(size=(WHALES, 896))[label]
     for c in stack.DEFAULTS["C"]:
         model = LogisticRegression(C=c, max_iter=stack.DEFAULTS["iterations"])
-        make_pipeline(StandardScaler(), model).fit(known, label)
+        make_pipeline(StandardScaler(), model).fit(features, label)
 
 
 def timed(work: Callable[[], None]) -> float:
-    """Seconds."""
+    """The seconds that `work` takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

@@ -1,9 +1,9 @@
-"""What the training loop costs over its compiled step: loading, prefetching, logging, under the transfer guard.
+"""The cost of the training loop beside its compiled step: loading, prefetching, logging, under the transfer guard.
 
     python -m benchmarks.loop [--size=128] [--batch=32] [--steps=40] [--repeat=5]
 
-The bar is 3 % over the bare step on a batch that lies on the devices already, and one compilation a step function.
-Every round times both, one after the other; on a shared machine take many short rounds, of which the median counts.
+The bar is 3 % more than the bare step on a batch that lies on the devices already, and one compilation of each step
+function. Every round times both, one after the other; on a shared machine take many short rounds: the median counts.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def percent(looped: float, alone: float) -> str:
-    """How much more one is than the other."""
+    """How much slower the loop is, such as "+1.1 %"."""
     return f"{100 * (looped / alone - 1):+.1f} %"
 
 

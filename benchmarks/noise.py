@@ -1,4 +1,4 @@
-"""Photos of noise, as a stage would load them."""
+"""Photos of noise, in the form in which a stage loads photos."""
 
 from types import SimpleNamespace
 
@@ -10,9 +10,9 @@ from whale_jax.geometry import Size
 
 
 def photos(count: int, size: Size, *, whales: int) -> Data:
-    """`count` views of `size` (height, width), of `whales` whales, each with a head box."""
+    """`count` views of `size` (height, width), of `whales` whales, each with a head box in pixels."""
     rng = np.random.default_rng(0)
-    known = SimpleNamespace(
+    rows = SimpleNamespace(
         name=np.arange(count).astype(str),
         label=rng.integers(0, whales, count),
         points=np.zeros((count, 2, 2)),
@@ -20,4 +20,4 @@ def photos(count: int, size: Size, *, whales: int) -> Data:
     )
     images = rng.integers(0, 256, (count, *size, 3), np.uint8)
     view = SimpleNamespace(images=images, matrices=np.tile(np.eye(3), (count, 1, 1)))
-    return Data(known, None, view, loader.Examples(known, view))
+    return Data(rows, None, view, loader.Examples(rows, view))

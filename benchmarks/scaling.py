@@ -1,4 +1,4 @@
-"""What devices tell each other in a step, how much of it there is to do, and what that promises on 1 to 64 GPUs.
+"""The work and the communication of a training step, and what they promise on 1 to 64 GPUs.
 
     python -m benchmarks.scaling              the table on paper, of compiled steps (some minutes)
     python -m benchmarks.scaling --overhead   ms a step on 1 to 8 simulated devices, all of them on these cores
@@ -9,9 +9,9 @@ all-reduces, first among the g GPUs of a host, then among h hosts, each GPU with
     2 log2(g) latency + 2 (g - 1) / g bytes / bandwidth     of NVLink
     2 log2(h) latency + 2 (h - 1) / h bytes / g / bandwidth of the network
 
-which is what trees and rings need at least; nothing of it is hidden behind the computation. FLOPs, bytes and
-all-reduces are read from the step that XLA compiled here, for the CPU: a GPU fuses otherwise, so its bytes are a guess;
-its FLOPs and all-reduces are not. Rates, bandwidths and latencies are assumptions, and stand below.
+which is the least that trees and rings need; none of it is hidden behind the computation. FLOPs, bytes and all-reduces
+are those of the step that XLA compiled here, for the CPU. A GPU fuses otherwise: its bytes are a guess, its FLOPs
+and all-reduces are not. Rates, bandwidths and latencies are assumptions, and stand below.
 """
 
 import argparse
@@ -34,21 +34,21 @@ from whale_jax.train.parallel import parallel
 from whale_jax.train.step import make_train_step
 
 NETWORKS = ("resnet67", "vgg19_192b")
-WHALES, EACH = 447, 32  # photos a device in a step
+WHALES, PER_DEVICE = 447, 32  # photos in a step
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 RATE, MEMORY = 0.3 * 989e12, 0.7 * 3.35e12  # an H100: 30 % of its bfloat16 FLOP/s, 70 % of its bytes/s
-IN_A_HOST = 8  # GPUs that NVLink joins
+PER_HOST = 8  # GPUs that NVLink joins
 
 
 class Link(NamedTuple):
-    """A way from GPU to GPU: bytes/s of each, and seconds until the first one is there."""
+    """A link from GPU to GPU: bytes/s of each GPU, and seconds until the first byte arrives."""
 
     bandwidth: float
     latency: float
 
 
 NVLINK = Link(360e9, 2e-6)
-LINKS = {"InfiniBand, 400 Gb/s a GPU": Link(45e9, 5e-6), "Ethernet, 25 Gb/s a host": Link(2.8e9 / IN_A_HOST, 25e-6)}
+LINKS = {"InfiniBand, 400 Gb/s a GPU": Link(45e9, 5e-6), "Ethernet, 25 Gb/s a host": Link(2.8e9 / PER_HOST, 25e-6)}
 WIDTHS = {"f32": 4, "bf16": 2, "s32": 4, "u32": 4, "f64": 8, "pred": 1}
 COLLECTIVE = re.compile(
     r"= (?P<shapes>.*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(-start)?\("
@@ -56,14 +56,14 @@ COLLECTIVE = re.compile(
 
 
 def collectives(text: str) -> list[tuple[str, int]]:
-    """Kind and bytes of each exchange between devices in a compiled step, in its order, as XLA prints it."""
+    """Kind and bytes of each collective operation in a compiled step, as XLA prints it, in order."""
     return [(match["kind"], sum(map(size, shapes(match["shapes"])))) for match in COLLECTIVE.finditer(text)]
 
 
 def shapes(text: str) -> list[tuple[str, list[int]]]:
     """("f32", [3, 3]) of every array in a type such as "(f32[3,3]{1,0}, f32[])"."""
-    found = re.findall(r"(\w+)\[([\d,]*)\]", text)
-    return [(kind, [int(n) for n in sides.split(",") if n]) for kind, sides in found]
+    arrays = re.findall(r"(\w+)\[([\d,]*)\]", text)
+    return [(kind, [int(n) for n in sides.split(",") if n]) for kind, sides in arrays]
 
 
 def size(shape: tuple[str, list[int]]) -> int:
@@ -72,21 +72,28 @@ def size(shape: tuple[str, list[int]]) -> int:
 
 
 def compiled(config, devices: int) -> jax.stages.Compiled:
-    """A training step of EACH photos on every one of so many devices."""
-    recipe, many, count = build.recipe(config, classes=WHALES), parallel("jit", devices), EACH * devices
+    """A training step of PER_DEVICE photos on each of so many devices."""
+    recipe, layout, count = build.recipe(config, classes=WHALES), parallel("jit", devices), PER_DEVICE * devices
     data = noise.photos(count, tuple(6 * side // 5 for side in config.size), whales=WHALES)
     batch = data.examples[np.arange(count)]
     optimizer = recipe.optimizer(steps=1)
     state = jax.eval_shape(lambda: states.create(recipe.model, optimizer, 0, recipe.size))
-    return many.train(make_train_step(recipe.model, recipe.task, optimizer)).lower(state, batch).compile()
+    return layout.train(make_train_step(recipe.model, recipe.task, optimizer)).lower(state, batch).compile()
 
 
-def seconds(flops: float, moved: float, told: Sequence[int], count: int, link: Link) -> float:
-    """Of a step on paper, of what one device has to do, when `count` of them tell each other `told`: bytes of each."""
-    work = max(flops / RATE, moved / MEMORY)
-    inside = min(count, IN_A_HOST)
-    for number, size, way in ((inside, sum(told), NVLINK), (count // inside, sum(told) / inside, link)):
-        work += 2 * math.log2(number) * len(told) * way.latency + 2 * (number - 1) / number * size / way.bandwidth
+def seconds(flops: float, traffic: float, *, reduced: Sequence[int], count: int, link: Link) -> float:
+    """A step on paper.
+
+    Args:
+        flops, traffic: work and bytes of memory of one device.
+        reduced: bytes of each all-reduce.
+        count: of devices.
+        link: between hosts.
+    """
+    work = max(flops / RATE, traffic / MEMORY)
+    inside = min(count, PER_HOST)
+    for number, size, way in ((inside, sum(reduced), NVLINK), (count // inside, sum(reduced) / inside, link)):
+        work += 2 * math.log2(number) * len(reduced) * way.latency + 2 * (number - 1) / number * size / way.bandwidth
     return work
 
 
@@ -97,15 +104,15 @@ def on_paper() -> None:
         config = classifier.get_config(name)
         config.precision = "bfloat16"
         alone, two = compiled(config, 1), compiled(config, 2)
-        cost, told = alone.cost_analysis(), collectives(two.as_text())
-        assert {kind for kind, _ in told} == {"all-reduce"}
-        sizes = [size for _, size in told]
+        cost, exchanges = alone.cost_analysis(), collectives(two.as_text())
+        assert {kind for kind, _ in exchanges} == {"all-reduce"}
+        sizes = [size for _, size in exchanges]
         work = cost["flops"], cost["bytes accessed"]
-        what = f"{work[0] / 1e9:.0f}, {work[1] / 1e9:.1f}, {len(sizes)} ({sum(sizes) / 1e6:.1f})"
+        summary = f"{work[0] / 1e9:.0f}, {work[1] / 1e9:.1f}, {len(sizes)} ({sum(sizes) / 1e6:.1f})"
         for label, link in LINKS.items():
-            rates = [EACH / seconds(*work, sizes, count, link) for count in COUNTS]
+            rates = [PER_DEVICE / seconds(*work, reduced=sizes, count=count, link=link) for count in COUNTS]
             cells = [f"{rates[0]:,.0f}/s", *(f"{rate / rates[0]:.0%}" for rate in rates[1:])]
-            print(f"| {name} | {what} | {label} |", " | ".join(cells), "|")
+            print(f"| {name} | {summary} | {label} |", " | ".join(cells), "|")
 
 
 def overhead(steps: int = 30) -> None:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.views [--folder=photos/imgs] [--limit=300] [--size=256]
 
-Without a folder the photos are drawn noise, 3072x2048 as the competition's. Both sides read the same bytes
-from memory with one thread a core. Where the machine is shared, trust the processor time.
+Without a folder, the photos are noise of 3072x2048 pixels, as large as the competition's. Both sides read the same
+bytes from memory with one thread a core. On a shared machine, trust the processor time.
 """
 
 import argparse
@@ -40,13 +40,13 @@ def main() -> None:
         plan = rendering._plan(photos.size, matrices, size=size)
         shrunk = np.rint(photos.size[:, ::-1] * plan.scale).astype(int).tolist()
         alone, alone_cpu = cost(lambda shrunk=shrunk: draft(files, shrunk))
-        ours, ours_cpu = cost(lambda matrices=matrices: render(photos, matrices, size))
-        rates = f"draft alone {len(files) / alone:.0f} photos/s, rendered {len(files) / ours:.0f} views/s"
-        print(f"{name:12s}: {rates}: {alone / ours:.0%} (by processor time {alone_cpu / ours_cpu:.0%})")
+        rendered, rendered_cpu = cost(lambda matrices=matrices: render(photos, matrices, size))
+        rates = f"draft alone {len(files) / alone:.0f} photos/s, rendered {len(files) / rendered:.0f} views/s"
+        print(f"{name:12s}: {rates}: {alone / rendered:.0%} (by processor time {alone_cpu / rendered_cpu:.0%})")
 
 
 def cost(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds on the clock and of all processors, each the best of three runs after one that compiles."""
+    """Seconds by the clock and of all processors, each the best of three runs after one that compiles."""
     work()
     runs = []
     for _ in range(3):
@@ -57,19 +57,19 @@ def cost(work: Callable[[], None]) -> tuple[float, float]:
 
 
 def draft(files: list[bytes], shrunk: list[tuple[int, int]]) -> None:
-    """What Pillow does alone: the least decoding that holds the size asked for."""
+    """Pillow alone: the least decoding that is as large as each photo must be."""
 
-    def one(jpeg: bytes, size: tuple[int, int]) -> None:
+    def decode(jpeg: bytes, size: tuple[int, int]) -> None:
         image = Image.open(io.BytesIO(jpeg))
         image.draft(None, size)
         image.load()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(one, files, shrunk))
+        list(pool.map(decode, files, shrunk))
 
 
 def render(photos: Photos, matrices: np.ndarray, size: geometry.Size) -> None:
-    """The whole job, its file thrown away."""
+    """Renders the views into a file that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         rendering.write(photos, matrices, size, Path(folder) / "images.npy")
 

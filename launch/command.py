@@ -1,4 +1,4 @@
-"""What the commands of this folder do with what goes wrong: exit codes as those of whale_jax.main."""
+"""What the commands of this folder have in common: errors as messages, and the exit codes of whale_jax.main."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from whale_jax.runtime import errors, preemption
 
 
 def run(name: str, main: Callable[[], int]) -> None:
-    """Ends the process with the code of `main`; what a person can mend is a message and the code 2."""
+    """Ends the process with the code of `main`. An error that a person can mend is a message and the code 2."""
     try:
         sys.exit(main())
     except errors.InputError as error:

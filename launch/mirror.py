@@ -2,9 +2,10 @@
 
     python -m launch.mirror runs/big s3://bucket/big -- python -m whale_jax.main --config=... --workdir=runs/big
 
-What the bucket holds is fetched first; then what has changed is sent every minute, and once more at the end. Steps of
-checkpoints are sent when they are whole. A list of what belongs together is sent last: who fetches takes what it names,
-so a machine that is lost while it sends costs a minute. Any address of fsspec will do; S3 needs s3fs, Google's gcsfs.
+The files in the bucket are fetched first; then changed files are sent every minute, and once more at the end. A step of
+a checkpoint is sent when it is whole. A list of the files that belong together is sent last, and a machine fetches the
+files on it: a machine that is lost while it sends costs a minute. The bucket is any address of fsspec; S3 needs s3fs,
+Google's needs gcsfs.
 """
 
 import argparse
@@ -22,61 +23,58 @@ from launch import command
 from whale_jax.runtime import errors
 
 LIST = "mirror.json"
-TRIES = 10  # to send what a command has made last
+TRIES = 10  # to send the last files of a command
 UNFINISHED = (".tmp", ".lock", ".orbax-checkpoint-tmp")
 
 
 class Mirror:
-    """A folder and its copy.
-
-    Args:
-        folder: here.
-        address: there, such as "s3://bucket/run".
-    """
+    """A folder of this machine, and its copy at an address such as "s3://bucket/run"."""
 
     def __init__(self, folder: Path, address: str):
         self._folder, self._address = folder, address.rstrip("/")
         try:
             local = {"auto_mkdir": True} if fsspec.utils.get_protocol(self._address) == "file" else {}
-            self._there, self._root = fsspec.core.url_to_fs(self._address, **local)
+            self._bucket, self._root = fsspec.core.url_to_fs(self._address, **local)
             self._sent: dict[str, list[int]] = self._read()
-            self._write(self._sent)  # or a run would end before anybody learns that it may not
+            self._write(self._sent)  # fails now, and not when the run has ended
         except Exception as error:  # each library has errors of its own
-            what = "may this machine write there, and is the library for such addresses installed?"
-            raise errors.InputError(f"{address}: {error or type(error).__name__}: {what}") from error
+            advice = "may this machine write there, and is the library for such addresses installed?"
+            raise errors.InputError(f"{address}: {error or type(error).__name__}: {advice}") from error
 
     def fetch(self) -> int:
-        """Copies what is there and not here; the number of files."""
+        """Copies the files of the bucket that the folder lacks; returns their number."""
         absent = [name for name in self._sent if not (self._folder / name).exists()]
         for name in absent:
             (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
             partial = self._folder / f"{name}.tmp"
-            self._there.get_file(f"{self._root}/{name}", str(partial))
+            self._bucket.get_file(f"{self._root}/{name}", str(partial))
             partial.replace(self._folder / name)
         return len(absent)
 
     def send(self) -> int:
-        """Copies what is new or has changed, and removes there what is gone here; the number of files sent.
+        """Copies new and changed files, and removes those from the bucket that the folder has no more.
 
-        What is removed here meanwhile, such as the step before the last, is left to the next time.
+        Returns:
+            The number of files sent; 0 where one disappeared meanwhile, such as the step before the last. The next
+            call sends the rest.
         """
-        found = dict(self._files())
-        changed = [name for name, stamp in found.items() if self._sent.get(name) != stamp]
+        files = dict(self._files())
+        changed = [name for name, stamp in files.items() if self._sent.get(name) != stamp]
         try:
             for name in changed:
-                self._there.put_file(str(self._folder / name), f"{self._root}/{name}")
+                self._bucket.put_file(str(self._folder / name), f"{self._root}/{name}")
         except FileNotFoundError:
             return 0
-        gone = [name for name in self._sent if name not in found]
-        self._sent = found
-        if changed or gone:
-            self._write(found)
-        for name in gone:
-            self._there.rm_file(f"{self._root}/{name}")
+        removed = [name for name in self._sent if name not in files]
+        self._sent = files
+        if changed or removed:
+            self._write(files)
+        for name in removed:
+            self._bucket.rm_file(f"{self._root}/{name}")
         return len(changed)
 
     def _files(self) -> Iterator[tuple[str, list[int]]]:
-        """Of each file that is whole, its name and [size, time]."""
+        """Name and [size, time] of each file that is whole."""
         for path in sorted(self._folder.rglob("*")):
             name = path.relative_to(self._folder).as_posix()
             if not any(mark in name for mark in UNFINISHED) and path.is_file():
@@ -85,38 +83,42 @@ class Mirror:
 
     def _read(self) -> dict[str, list[int]]:
         try:
-            with self._there.open(f"{self._root}/{LIST}") as file:
+            with self._bucket.open(f"{self._root}/{LIST}") as file:
                 return json.load(file)
         except FileNotFoundError:
             return {}
 
-    def _write(self, names: dict[str, list[int]]) -> None:
-        with self._there.open(f"{self._root}/{LIST}", "w") as file:
-            json.dump(names, file)
+    def _write(self, files: dict[str, list[int]]) -> None:
+        with self._bucket.open(f"{self._root}/{LIST}", "w") as file:
+            json.dump(files, file)
 
 
-def run(mirror: Mirror, words: Sequence[str], *, every: float) -> int:
-    """Runs the command to its end while the mirror follows; its exit code. A signal to end is passed on to it."""
+def run(mirror: Mirror, words: Sequence[str], *, seconds: float) -> int:
+    """Runs a command to its end and sends its files every so many seconds. A signal to end is passed on to it.
+
+    Returns:
+        The command's exit code. Files that cannot be sent at the end raise InputError.
+    """
     print(f"fetched {mirror.fetch()} files", flush=True)
     process = subprocess.Popen(words)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
-            code = process.wait(every)
+            code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             _try(mirror)
             continue
         except KeyboardInterrupt:
-            continue  # the command has it too, and ends
+            continue  # the command gets the signal too, and ends
         for _ in range(TRIES):
             if _try(mirror):
                 return code
-            time.sleep(every)
-        raise errors.InputError(f"the command ended with {code}, and what it made last lies here alone: send it again")
+            time.sleep(seconds)
+        raise errors.InputError(f"the command ended with {code}, and its last files could not be sent: send them again")
 
 
 def _try(mirror: Mirror) -> bool:
-    """Sends, and says what hinders it: a network that is away for a while must not end a run."""
+    """Whether all could be sent. An error is printed: a network that fails for a while must not end a run."""
     try:
         mirror.send()
     except Exception as error:
@@ -126,15 +128,15 @@ def _try(mirror: Mirror) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line entry point; the exit code is the command's."""
+    """Command line entry point; returns the exit code of the command."""
     parser = argparse.ArgumentParser("python -m launch.mirror", description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="of the run")
-    parser.add_argument("address", help="of its copy, such as s3://bucket/run")
+    parser.add_argument("folder", type=Path, help="folder of the run")
+    parser.add_argument("address", help="address of its copy, such as s3://bucket/run")
     parser.add_argument("--every", type=float, default=60, metavar="SECONDS")
-    parser.add_argument("command", nargs="+", help="after --: what works in the folder")
-    given = parser.parse_args(arguments)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    return run(Mirror(given.folder, given.address), given.command, every=given.every)
+    parser.add_argument("command", nargs="+", help="after --: the command that works in the folder")
+    options = parser.parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    return run(Mirror(options.folder, options.address), options.command, seconds=options.every)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_a_command_is_followed_to_its_end_and_its_code_is_told(tmp_path):
     source, bucket = tmp_path / "here", tmp_path / "bucket"
     put(source, config="yes")
     code = f"import pathlib, sys; pathlib.Path({str(source / 'log')!r}).write_text('done'); sys.exit(75)"
-    assert run(Mirror(source, str(bucket)), [sys.executable, "-c", code], every=60) == 75
+    assert run(Mirror(source, str(bucket)), [sys.executable, "-c", code], seconds=60) == 75
     assert {name: text for name, text in contents(bucket).items() if name != LIST} == {"config": "yes", "log": "done"}
 
 
@@ -117,7 +117,7 @@ def test_a_network_that_is_away_for_a_while_does_not_end_the_run(tmp_path, monke
         return send()
 
     monkeypatch.setattr(mirror, "send", send)
-    assert run(mirror, [sys.executable, "-c", ""], every=0.1) == 0
+    assert run(mirror, [sys.executable, "-c", ""], seconds=0.1) == 0
     assert len(times) >= 3
     assert set(contents(bucket)) == {LIST, "config"}
     assert "not sent, ConnectionError: no route" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from launch import sweep
+from launch import lines, sweep
 from tests import processes
 from tests.launch import pod
 from whale_jax.data import right_whale
@@ -147,10 +147,10 @@ def test_an_array_does_what_is_missing_of_a_sweep(cluster, alone, tmp_path):
     job = submit(cluster, folder, "launch/slurm/array.sbatch", folder, options=["--array=0-2"])
     for task in range(3):
         assert ended(cluster, folder, f"{job}_{task}") == ("COMPLETED", 0), Path(f"{folder}.log").read_text()
-    lines = sweep.read(folder)
-    assert [sweep.state(folder, line)[0] for line in lines] == ["done"] * 3
-    assert {json_files.read(folder / line.name / "result.json")["seed"] for line in lines} == {0, 1, 2}
-    assert json.loads((folder / lines[2].name / "config.json").read_text())["inputs"]["view"] == str(alone / "head")
+    runs = lines.read(folder)
+    assert [sweep.state(folder, line).name for line in runs] == ["done"] * 3
+    assert {json_files.read(folder / line.name / "result.json")["seed"] for line in runs} == {0, 1, 2}
+    assert json.loads((folder / runs[2].name / "config.json").read_text())["inputs"]["view"] == str(alone / "head")
 
 
 def test_an_array_imports_shards_that_its_last_task_puts_together(cluster, alone, tmp_path):

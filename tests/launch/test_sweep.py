@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from launch import sweep
+from launch import lines, sweep
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files
 
@@ -26,31 +26,31 @@ def config(tmp_path):
 
 def planned(folder, config, *arguments):
     assert sweep.main(["plan", str(folder), f"--config={config}", *arguments]) == 0
-    return sweep.read(folder)
+    return lines.read(folder)
 
 
 def test_a_grid_is_every_combination_and_a_list_a_line_each(tmp_path):
     listed = tmp_path / "list"
     listed.write_text("size=(8,9) photos=5\n\nphotos=7\n")
-    runs = sweep.grid(["seed=1"], ["lr=0.1,1e-3", "name=adam,(1,2)"], listed)
+    runs = lines.grid(["seed=1"], ["lr=0.1,1e-3", "name=adam,(1,2)"], table=listed)
     assert len(runs) == 8
     assert runs[0] == {"seed": 1, "size": [8, 9], "photos": 5, "lr": 0.1, "name": "adam"}
     assert runs[-1] == {"seed": 1, "photos": 7, "lr": 0.001, "name": [1, 2]}
-    assert sweep.grid([], [], None) == [{}]
+    assert lines.grid([], []) == [{}]
 
 
 def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, capsys):
-    lines = planned(tmp_path / "pods", config, "--grid=seed=1,2", "--set=test=2")
-    assert [line.name for line in lines] == ["000_seed=1", "001_seed=2"]
+    runs = planned(tmp_path / "pods", config, "--grid=seed=1,2", "--set=test=2")
+    assert [line.name for line in runs] == ["000_seed=1", "001_seed=2"]
     assert sweep.main(["run", str(tmp_path / "pods"), "--only=1"]) == 0
-    assert [sweep.state(tmp_path / "pods", line)[0] for line in lines] == ["missing", "done"]
+    assert [sweep.state(tmp_path / "pods", line).name for line in runs] == ["missing", "done"]
     result_path = tmp_path / "pods" / "001_seed=2" / "result.json"
     before = result_path.stat().st_mtime_ns
     assert json_files.read(result_path.parent / "config.json")["test"] == 2
     extended = planned(tmp_path / "pods", config, "--grid=seed=1,2,3", "--set=test=2")
-    assert extended == [*lines, sweep.Line("002_seed=3", config, {"seed": 3, "test": 2})]
+    assert extended == [*runs, lines.Line("002_seed=3", config, {"seed": 3, "test": 2})]
     assert sweep.main(["run", str(tmp_path / "pods"), "--processes=2"]) == 0
-    assert {sweep.state(tmp_path / "pods", line)[0] for line in extended} == {"done"}
+    assert {sweep.state(tmp_path / "pods", line).name for line in extended} == {"done"}
     assert result_path.stat().st_mtime_ns == before
     assert "1 of 3 runs are done" in capsys.readouterr().out
 
@@ -58,9 +58,8 @@ def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, ca
 def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, config):
     """By `compare` too, whose table they are under."""
     folder = tmp_path / "pods"
-    lines = planned(folder, config, "--grid=seed=1,2,3")
-    broken = lines[1]._replace(overrides={"whales": -1})
-    rows = [lines[0], broken, lines[2]]
+    first, second, third = planned(folder, config, "--grid=seed=1,2,3")
+    rows = [first, second._replace(overrides={"whales": -1}), third]
     (folder / "runs.jsonl").write_text("".join(json.dumps(line._asdict()) + "\n" for line in rows))
     assert sweep.main(["run", str(folder), "--only=1"]) == 2
     assert sweep.main(["run", str(folder), "--only=0"]) == 0
@@ -74,7 +73,7 @@ def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, c
 
 def test_a_run_that_a_signal_ended_is_not_one_that_is_done(tmp_path, config, monkeypatch):
     planned(tmp_path / "pods", config, "--grid=seed=1,2")
-    monkeypatch.setattr(sweep, "_one", lambda folder, line, *_: {"000_seed=1": -9, "001_seed=2": 0}[line.name])
+    monkeypatch.setattr(sweep, "run_line", lambda folder, line, **_: {"000_seed=1": -9, "001_seed=2": 0}[line.name])
     assert sweep.main(["run", str(tmp_path / "pods")]) == -9
 
 
