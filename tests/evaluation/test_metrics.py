@@ -40,19 +40,19 @@ def test_log_loss_clips_as_kaggle_did(scores):
 def test_top_k_is_scikit_learns(scores, k):
     logits, label = scores
     expected = reference.top_k_accuracy_score(label, logits, k=k, labels=range(CLASSES), normalize=False)
-    assert metrics.top_k(logits, label, k).sum() == expected
+    assert metrics.top_k(logits, label, k=k).sum() == expected
 
 
 def test_ties_count_against():
     label = np.array([0, 1, 2])
-    assert_array_equal(metrics.top_k(np.zeros((3, CLASSES)), label, 1), 0)
-    assert_array_equal(metrics.top_k(np.zeros((3, CLASSES)), label, CLASSES), 1)
+    assert_array_equal(metrics.top_k(np.zeros((3, CLASSES)), label, k=1), 0)
+    assert_array_equal(metrics.top_k(np.zeros((3, CLASSES)), label, k=CLASSES), 1)
     pair = np.array([[2.0, 1, 1, 0]])  # 1 and 2 share the second place: both are third
-    assert_array_equal([metrics.top_k(pair, np.array([i]), 2)[0] for i in range(4)], [1, 0, 0, 0])
+    assert_array_equal([metrics.top_k(pair, np.array([i]), k=2)[0] for i in range(4)], [1, 0, 0, 0])
 
 
 def test_scores_that_are_not_numbers_find_nothing():
-    assert_array_equal(metrics.top_k(np.full((2, CLASSES), np.nan), np.array([0, 1]), 5), 0)
+    assert_array_equal(metrics.top_k(np.full((2, CLASSES), np.nan), np.array([0, 1]), k=5), 0)
 
 
 def test_a_value_of_weight_zero_may_be_anything():
@@ -100,7 +100,7 @@ def test_an_evaluation_does_not_depend_on_the_batch_size(batch):
     @jax.jit
     def eval_step(state, batch):
         log_loss = metrics.log_loss(batch["logits"], batch["label"])
-        top1 = metrics.top_k(batch["logits"], batch["label"], 1)
+        top1 = metrics.top_k(batch["logits"], batch["label"], k=1)
         found = {"log_loss": metrics.masked(log_loss, batch["mask"]), "top1": metrics.masked(top1, batch["mask"])}
         return found, {"logits": batch["logits"]}
 

@@ -34,7 +34,7 @@ def log_loss(logits: jax.Array, label: jax.Array, *, clip: float = 0.0) -> jax.A
     return -jnp.clip(log_p, jnp.log(clip), jnp.log1p(-clip)) if clip else -log_p
 
 
-def top_k(logits: jax.Array, label: jax.Array, k: int) -> jax.Array:
+def top_k(logits: jax.Array, label: jax.Array, *, k: int) -> jax.Array:
     """(B,) 1 where fewer than k classes score at least as high as the true one, else 0; ties count against."""
     true = jnp.take_along_axis(logits, label[:, None], axis=-1)
     at_least = (~(logits < true)).sum(-1) - 1  # so that a NaN finds nothing

@@ -21,6 +21,6 @@ def score(p: np.ndarray, label: np.ndarray, *, floor: float = metrics.KAGGLE_CLI
     logits, label = np.log(normalise(p, floor=floor))[labelled], label[labelled]
     return {
         "log_loss": float(metrics.log_loss(logits, label).mean()),
-        "top1": float(metrics.top_k(logits, label, 1).mean()),
-        "top5": float(metrics.top_k(logits, label, 5).mean()),
+        "top1": float(metrics.top_k(logits, label, k=1).mean()),
+        "top5": float(metrics.top_k(logits, label, k=5).mean()),
     }

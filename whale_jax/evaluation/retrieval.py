@@ -182,7 +182,7 @@ def score(
 
 def cmc(scores: np.ndarray, label: np.ndarray, *, prefix: str = "") -> dict[str, float]:
     """The cumulative match characteristic of (Q, whales) scores at 1 and 5, as "top1" and "top5" behind the prefix."""
-    return {f"{prefix}top{k}": float(metrics.top_k(scores, label, k).mean()) for k in (1, 5)}
+    return {f"{prefix}top{k}": float(metrics.top_k(scores, label, k=k).mean()) for k in (1, 5)}
 
 
 def likeness(

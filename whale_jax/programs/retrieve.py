@@ -46,7 +46,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         scores = score(catalogue.queries)
         measured |= retrieval.cmc(scores, label, prefix=prefix)
         if few.any():
-            measured[f"{prefix}few_top1"] = float(metrics.top_k(scores[few], label[few], 1).mean())
+            measured[f"{prefix}few_top1"] = float(metrics.top_k(scores[few], label[few], k=1).mean())
         if len(unknown):
             groups = {"group": group, "unknown_group": photos.label[unknown]}
             rejection = retrieval.rejection(scores.max(1), score(unknown).max(1), **groups)
