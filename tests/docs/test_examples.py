@@ -11,7 +11,7 @@ from PIL import Image
 from tests.docs import pages
 from tests.docs.pages import ROOT
 from whale_jax import losses, models, tasks
-from whale_jax.data import annotations, tables
+from whale_jax.data import annotations
 from whale_jax.evaluation import metrics
 from whale_jax.workflow import program, stage
 
@@ -46,7 +46,8 @@ def folder(tmp_path_factory):
     rows = [["Image", "whaleID"], *([f"{i:02d}.jpg", f"whale_{i % 4}"] for i in range(28))]
     for name, _ in rows[1:]:
         Image.fromarray(rng.integers(0, 256, (40, 80, 3), np.uint8)).save(root / name)
-    tables.write(root / "whales.csv", rows[0], rows[1:])
+    with (root / "whales.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
     stage.run(stage.config("import_photos", root=str(root)), run / "photos")
     photos = {"photos": str(run / "photos")}
     stage.run(stage.config("split", inputs=photos, folds=2, group="none"), run / "split")
