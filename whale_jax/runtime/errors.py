@@ -1,4 +1,4 @@
-"""The exceptions that are for whoever started the program, not for the programmer."""
+"""Exceptions whose messages are for the person who started the program, not for a programmer."""
 
 import contextlib
 import difflib
@@ -12,22 +12,22 @@ SHOWN = 20  # lines of a list of differences
 
 
 class InputError(Exception):
-    """Something the person gave is wrong: which file, which row, what to do.
+    """Something that the person gave is wrong. The message names the file, the row and what to do.
 
-    `main` prints the message without a traceback and exits with code 2.
+    `main` prints it without a traceback and exits with code 2.
     """
 
 
 class PreemptedError(BaseException):
-    """The process was asked to end; what it had is saved, as far as it is of use.
+    """The process was asked to end. Its state is saved, as far as it is of use.
 
-    `main` exits with `preemption.EXIT`. No mistake, so nothing that catches every Exception is to swallow it.
+    `main` exits with `preemption.EXIT`. It is no Exception: code that catches every Exception must not swallow it.
     """
 
 
 @contextlib.contextmanager
 def full_disk(folder: Path) -> Iterator[None]:
-    """Turns what libraries raise, each its own kind, where the disk of `folder` is full, into InputError."""
+    """Turns the various exceptions of libraries, where the disk of `folder` is full, into InputError."""
     try:
         yield
     except Exception as error:
@@ -36,23 +36,28 @@ def full_disk(folder: Path) -> Iterator[None]:
         raise InputError(f"no space left for {folder}: make room, or choose a folder on another disk") from error
 
 
-def unknown(what: str, name: str, choices: Iterable[str]) -> InputError:
-    """The error for a name that is not among the choices, with the close matches first."""
+def unknown(kind: str, name: str, choices: Iterable[str]) -> InputError:
+    """The error for a name that is not among the choices; it names the close matches first.
+
+    Args:
+        kind: what the name stands for, such as "model".
+        name: the unknown name.
+        choices: the names that exist.
+    """
     choices = sorted(choices)
     close = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    return InputError(f"unknown {what} {name!r}: {hint}the choices are {', '.join(choices)}")
+    return InputError(f"unknown {kind} {name!r}: {hint}the choices are {', '.join(choices)}")
 
 
-def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Lines "- name value" of what is there and "+ name value" of what is wanted, where they are not the same."""
-    differ = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
-    return [
-        f"{sign} {name} {side[name]}" for name in differ for sign, side in (("-", there), ("+", wanted)) if name in side
-    ]
+def differences(existing: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Lines "- name value" of the existing and "+ name value" of the expected, for all names whose values differ."""
+    names = [name for name in {**existing, **expected} if existing.get(name) != expected.get(name)]
+    sides = (("-", existing), ("+", expected))
+    return [f"{sign} {name} {side[name]}" for name in names for sign, side in sides if name in side]
 
 
 def first(lines: Sequence[str]) -> list[str]:
-    """As many lines as a person reads, and how many more there are."""
-    more = [f"... and {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
-    return [*lines[:SHOWN], *more]
+    """As many lines as a person reads, and the number of the others."""
+    rest = [f"... and {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *rest]

@@ -1,5 +1,6 @@
-"""A run that is asked to end (SIGTERM, from Slurm, from a cloud that takes its machine back) saves where it is and says
-so by its exit code: whoever started it can start it again.
+"""A run that is asked to end saves its state, and its exit code says that it can be started again.
+
+The request is SIGTERM. Slurm sends it, and so does a cloud that takes its machine back.
 """
 
 import contextlib
@@ -19,48 +20,49 @@ _requested = threading.Event()
 
 
 def listen() -> None:
-    """From now on the signal raises PreemptedError, wherever the process is."""
+    """From now on the signal raises PreemptedError in whatever the process is doing."""
     signal.signal(signal.SIGTERM, _stop)
 
 
 def repeat() -> None:
-    """Has the signal come once more, in a moment: when the callback that swallowed what it raised has ended."""
+    """Sends the signal once more, in a moment, when the callback that swallowed its exception has ended."""
     listen()
-    again = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
-    again.daemon = True  # a run that is done ends without it
-    again.start()
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.daemon = True  # a finished run does not wait for it
+    timer.start()
 
 
 def heed() -> None:
-    """Raises PreemptedError where a request to end is not honoured yet. Every host calls it, between two stages.
+    """Raises PreemptedError where a request to end has not been honoured yet. Every host calls it between two stages.
 
-    What a library swallowed comes back here, and so does what came while several hosts did not train.
+    A library may have swallowed the request, or it came while several hosts did not train.
     """
-    if _requested.is_set() or (hosts.count() > 1 and hosts.asked_to_stop()):
+    if _requested.is_set() or (hosts.count() > 1 and hosts.stop_requested()):
         raise errors.PreemptedError("asked to end")
 
 
 @contextlib.contextmanager
 def watched() -> Iterator[Callable[[], bool]]:
-    """Inside, the signal interrupts nothing, but the function given tells of it: on every host at the same step.
+    """Inside the block, the signal interrupts nothing: the function that it yields reports it, on every host alike.
 
-    Each host calls it once a step. With several of them JAX listens to the signal itself, from `hosts.connect` on.
-    A request that the block did not see raises PreemptedError at its end.
+    Each host calls the function once a step, and all get the same answer at the same step. With several hosts JAX
+    itself listens to the signal, from `hosts.connect` on. A request that the block did not see raises PreemptedError at
+    its end.
     """
-    asked = threading.Event()
+    requested = threading.Event()
     if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
-        yield hosts.asked_to_stop
+        yield hosts.stop_requested
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    before = signal.signal(signal.SIGTERM, lambda *_: requested.set())
     try:
-        yield asked.is_set
+        yield requested.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
-    if asked.is_set():
+    if requested.is_set():
         raise errors.PreemptedError("asked to end")
 
 
 def _stop(*_: Any) -> None:
     _requested.set()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt what the first has begun
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the answer to the first
     raise errors.PreemptedError("asked to end")

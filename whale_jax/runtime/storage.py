@@ -1,7 +1,7 @@
-"""Files that are whole or not there, and that are what the stage that wrote them says they are.
+"""Files that are whole or not there, and unchanged since their stage wrote them.
 
 A finished stage has a result.json, which holds a checksum of every file that later stages read. Readers open files by
-`reading`: what has changed since, or cannot be read, is one InputError that names the file and what to delete.
+`reading`: a file that has changed since, or cannot be read, is one InputError, which names it and what to delete.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ DEPTH = 4  # folders between a file and its stage's result.json, at most
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`. It takes `path`'s place when the block ends well, and vanishes when it does not.
+    """A temporary path, which takes the place of `path` when the block ends well and vanishes when it fails.
 
-    The content is on the disk before the name is: a machine that loses its power leaves the old file or the new one.
+    The content reaches the disk before the name does: a machine that loses its power leaves the old file or the new one.
     """
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")  # others may be writing the same
     try:
@@ -48,29 +48,29 @@ def write_text(path: Path, text: str) -> None:
 
 def savez(path: Path, **arrays: np.ndarray) -> None:
     """Writes a whole .npz."""
-    with replacing(path) as partial, partial.open("wb") as file:  # of a name, NumPy would make another
+    with replacing(path) as partial, partial.open("wb") as file:  # to a path, NumPy would add a suffix
         np.savez(file, **arrays)
 
 
 def checksum(path: Path) -> str:
-    """Eight hexadecimal digits that change with any byte of a file. They find damage, not forgery."""
+    """Eight hexadecimal digits that change with any byte of a file. They reveal damage, not forgery."""
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
-            return f"{0:08x}"  # nothing can be mapped
+            return f"{0:08x}"  # an empty file cannot be mapped
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return f"{zlib.crc32(content):08x}"
 
 
 @contextlib.contextmanager
 def reading(path: Path, remedy: str = "") -> Iterator[Path]:
-    """The block opens a file, whose content is compared with its stage's result.json first.
+    """The path of a file that the block reads, after its checksum was compared with its stage's result.json.
 
     Args:
         path: the file.
-        remedy: what a person does about a damaged one, if not to delete the stage's folder and run the stage again.
+        remedy: what a person does about a damaged file, if not to delete the stage's folder and run the stage again.
 
     Raises:
-        InputError: a file that is not there, not what its stage wrote, or that the block could not make sense of.
+        InputError: a file that is missing, that is not what its stage wrote, or that the block cannot read.
     """
     folder = _stage_of(path)
     remedy = remedy or f"delete {folder or path.parent} and run its stage again"
@@ -88,7 +88,7 @@ def reading(path: Path, remedy: str = "") -> Iterator[Path]:
 
 
 def checksums_of(folder: Path) -> dict[str, str] | None:
-    """{name relative to the folder: checksum} of a finished stage, None where it is not finished or knows none."""
+    """{name relative to the folder: checksum} of a finished stage, None where it is unfinished or has no checksums."""
     path = folder / RESULT
     try:
         stat = path.stat()
@@ -111,10 +111,10 @@ class _ChangedError(InputError):
 def _verify(path: Path) -> None:
     if (folder := _stage_of(path)) is None or path == folder / RESULT:
         return
-    if (wanted := (checksums_of(folder) or {}).get(path.relative_to(folder).as_posix())) is None:
+    if (expected := (checksums_of(folder) or {}).get(path.relative_to(folder).as_posix())) is None:
         return
     stat = path.stat()
-    if _checksum(path, stat.st_mtime_ns, stat.st_size) != wanted:
+    if _checksum(path, stat.st_mtime_ns, stat.st_size) != expected:
         raise _ChangedError(f"{path} has changed since its stage wrote it")
 
 
@@ -124,18 +124,18 @@ def _stage_of(path: Path) -> Path | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def _checksum(path: Path, modified: int, size: int) -> str:  # once a process, unless the file changes
+def _checksum(path: Path, modified: int, size: int) -> str:  # once for each process, unless the file changes
     return checksum(path)
 
 
 @functools.lru_cache(maxsize=1024)
 def _checksums_of(path: Path, modified: int, size: int) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):  # `results.read` says what is wrong
+    with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):  # `provenance.read` reports it
         return json.loads(path.read_text(encoding="utf-8")).get("files")
     return None
 
 
 def _brief(error: Exception) -> str:
-    """What a library says, in a line."""
+    """The message of a library's exception, in a line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

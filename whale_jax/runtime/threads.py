@@ -1,4 +1,4 @@
-"""Work done by threads a few items before it is asked for: bounded memory, results in order."""
+"""Work that threads do a few items ahead: bounded memory, results in order."""
 
 import os
 from collections import deque
@@ -11,19 +11,19 @@ In, Out = TypeVar("In"), TypeVar("Out")
 
 
 def cores() -> int:
-    """How many this process may use: a cluster may have given it few, and not keep it to them."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(there, int(os.environ.get("SLURM_CPUS_PER_TASK", there)))
+    """The number of cores that this process may use. Slurm may allot it fewer than it can see."""
+    visible = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(visible, int(os.environ.get("SLURM_CPUS_PER_TASK", visible)))
 
 
 def ahead(function: Callable[[In], Out], items: Iterable[In], *, workers: int = 0, depth: int = 0) -> Iterator[Out]:
-    """`map`, found ahead of whoever takes the results.
+    """`map`, whose results are computed ahead of the consumer.
 
     Args:
-        function: applied to each item, in threads; what it raises is raised here.
-        items: taken only as they are needed.
-        workers: threads; 0 is one a core.
-        depth: items at most that are under way or waiting to be taken; 0 is twice the workers.
+        function: applied to each item, in threads. Its exceptions are raised here.
+        items: consumed only as they are needed.
+        workers: threads; 0 is one for each core.
+        depth: the most items that are in work or wait for the consumer; 0 is twice the workers.
     """
     workers = workers or cores()
     items = iter(items)

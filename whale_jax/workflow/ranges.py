@@ -115,11 +115,11 @@ def check(config: Mapping[str, Any] | ConfigDict) -> None:
     """
     for path, value in values(config):
         numbers = list(flat(value))
-        taken = range_of(config["program"], path)
-        if not all(number in taken for number in numbers) or (numbers and taken.count not in (0, len(numbers))):
+        allowed = range_of(config["program"], path)
+        if not all(number in allowed for number in numbers) or (numbers and allowed.count not in (0, len(numbers))):
             shown = f"{value:g}" if isinstance(value, float) else value
-            finite = "" if "finite" in str(taken) or all(map(math.isfinite, numbers)) else ", and finite"
-            raise errors.InputError(f"config.{path} = {shown} must be {taken}{finite}")
+            finite = "" if "finite" in str(allowed) or all(map(math.isfinite, numbers)) else ", and finite"
+            raise errors.InputError(f"config.{path} = {shown} must be {allowed}{finite}")
 
 
 def range_of(program: str, path: str) -> Range:
