@@ -72,7 +72,7 @@ def pairs_alike(heads: np.ndarray, rows: np.ndarray, *, candidates: np.ndarray) 
     if not (len(rows) and len(candidates)):
         return
     least = nameless_burst(len(candidates))
-    with progress.bar(len(rows), what="bursts", unit="photos") as bar:
+    with progress.bar(len(rows), title="bursts", unit="photos") as bar:
         for first in range(0, len(rows), BLOCK):
             block = rows[first : first + BLOCK]
             for start in range(0, len(candidates), BLOCK):

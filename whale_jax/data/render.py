@@ -89,7 +89,7 @@ def write(
         except InputError as e:
             raise InputError(f"{photos.name[row]}: {e}") from e
 
-    bar = progress.bar(len(pictured), what=label or Path(path).parent.name, unit="photos")
+    bar = progress.bar(len(pictured), title=label or Path(path).parent.name, unit="photos")
     expect_no_file(Path(path))
     with storage.replacing(Path(path)) as partial, bar:
         views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(places), *size, 3))

@@ -39,7 +39,7 @@ def predict_augmented(
     """(n, ...) predictions for (n,) `rows`, averaged over the warps of test-time augmentation."""
     matrices = tta.grid(augmentation.grid, data.stored_size, size=network.size)
     batches = loader.evaluation(data.examples, rows, batch=batch)
-    with progress.bar(len(rows), what=f"predict by {len(matrices)} warps", unit="photos") as bar:
+    with progress.bar(len(rows), title=f"predict by {len(matrices)} warps", unit="photos") as bar:
         return tta.predict(
             network.evaluate,
             network.state,

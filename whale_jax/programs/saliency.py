@@ -45,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     gradients = gradient_map(network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
     maps = []
-    with progress.bar(len(rows), what=workdir.name, unit="photos") as bar:
+    with progress.bar(len(rows), title=workdir.name, unit="photos") as bar:
         for row in rows:
             maps.append(explain(network, data, row=row, boxes=boxes, gradients=gradients, batch=config.batch))
             bar.update()

@@ -45,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     fit, valid = splits.train_rows(split, config.fold), splits.measured_rows(split, config.fold)
     fit = fit[np.isfinite(features[fit]).all(1)]
     stacks = []
-    with progress.bar(len(config.C), what=workdir.name, unit="fits") as bar:
+    with progress.bar(len(config.C), title=workdir.name, unit="fits") as bar:
         for c in config.C:
             stacks.append(regression(features, photos.label, fit=fit, network=network, C=c, config=config))
             bar.update()

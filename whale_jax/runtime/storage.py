@@ -28,7 +28,7 @@ DEPTH = 4  # folders between a file and its stage's result.json, at most
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path, which takes the place of `path` when the block ends well and vanishes when it fails.
 
-    The content reaches the disk before the name does: a machine that loses its power leaves the old file or the new one.
+    The content reaches the disk before the name: a machine that loses its power leaves the old file or the new one.
     """
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")  # others may be writing the same
     try:

@@ -91,7 +91,7 @@ def fit(
             state, status = restored[0], status | restored[1]  # an older checkpoint may lack what came later
         first = int(state.step)
         logger = stack.enter_context(contextlib.closing(log.Log(workdir, first)))
-        bar = progress.bar(plan.steps * plan.batch, what=what, unit="images", start=first * plan.batch)
+        bar = progress.bar(plan.steps * plan.batch, title=what, unit="images", start=first * plan.batch)
         stack.enter_context(bar)
         pending, began = list(status["pending"]), time.perf_counter() - status["seconds"]
         batches = threads.ahead(

@@ -1,6 +1,6 @@
-"""The range of every number in a config, by its key: a key means the same in every program, task, model and optimiser.
+"""The range of every number in a config, by its key, which means the same in every program, task, model and optimiser.
 
-Where it does not, the program stands before it.
+A key that means something else in one program stands here with the program before it.
 """
 
 import math
@@ -13,13 +13,13 @@ from whale_jax.runtime import errors
 
 
 class Range(NamedTuple):
-    """Which numbers a key takes; of several, such as the sides of a picture, each of them.
+    """The numbers that a key allows. Where it has several, such as the sides of a picture, the range is of each.
 
     Attributes:
         low, high: the least and the largest.
-        above, below: whether `low`, or `high`, is itself no longer taken.
-        whole: whether only integers are taken.
-        count: how many numbers there must be; 0 for any.
+        above, below: whether `low`, or `high`, is itself excluded.
+        whole: whether only integers are allowed.
+        count: the number of numbers; 0 for any.
     """
 
     low: float = -math.inf
@@ -48,23 +48,23 @@ class Range(NamedTuple):
 
 
 ANY, POSITIVE, NOT_NEGATIVE = Range(), Range(0, above=True), Range(0)
-COUNT, NUMBER = Range(1, whole=True), Range(0, whole=True)  # of one or more, and of none or more
-SHARE, PART = Range(0, 1), Range(0, 1, below=True)  # that may be all, and that may not
-SIDES = Range(1, 65_535, whole=True, count=2)  # as a JPEG's
-BETWEEN = Range(2, whole=True)  # that something is cut into
+COUNT, NUMBER = Range(1, whole=True), Range(0, whole=True)  # at least one, and none or more
+SHARE, PART = Range(0, 1), Range(0, 1, below=True)  # a share that may be all, and one that may not
+SIDES = Range(1, 65_535, whole=True, count=2)  # those that a JPEG can have
+PARTS = Range(2, whole=True)  # the number of parts into which something is cut
 
 RANGES = {
-    # What is trained on, and how long.
+    # Trainings.
     "seed": Range(0, 2**32 - 1, whole=True),
     "fold": Range(-1, whole=True),
     "epochs": Range(0, 1e6, above=True),
     "size": SIDES,
     **dict.fromkeys(("batch", "accumulate", "num_evals", "log_every", "shards", "images_per_class"), COUNT),
     **dict.fromkeys(("subfold", "num_subfolds", "patience", "num_train_eval", "devices"), NUMBER),
-    **dict.fromkeys(("crossfit.num_subfolds", "calibrate.num_subfolds", "blend.num_subfolds"), BETWEEN),
+    **dict.fromkeys(("crossfit.num_subfolds", "calibrate.num_subfolds", "blend.num_subfolds"), PARTS),
     # Optimisers.
     **dict.fromkeys(("warmup", "momentum"), PART),
-    # A rate of 0 leaves the weights as they are: what they are worth is measured.
+    # A rate of 0 leaves the weights as they are, and measures them.
     **dict.fromkeys(("lr", "end_lr", "l2", "weight_decay", "clip", "eps", "eps_root"), NOT_NEGATIVE),
     **dict.fromkeys(("b1", "b2", "b3", "decay", "rho", "beta"), PART),
     "train.threshold": ANY,  # of optax's radam
@@ -92,12 +92,12 @@ RANGES = {
     "width": Range(64, 65_535, whole=True),
     "unnamed": SHARE,
     "outside": NOT_NEGATIVE,
-    "folds": BETWEEN,
+    "folds": PARTS,
     "unknown_fraction": PART,
     **dict.fromkeys(("across", "aspect"), POSITIVE),
     **dict.fromkeys(("padding", "steady"), NOT_NEGATIVE),
     "ahead": ANY,
-    # What is made of networks' answers.
+    # Probabilities, features and reports.
     "C": POSITIVE,
     "pca": NUMBER,
     **dict.fromkeys(("iterations", "likeliest", "gradient_steps", "processes"), COUNT),
@@ -109,9 +109,9 @@ RANGES = {
 
 
 def check(config: Mapping[str, Any] | ConfigDict) -> None:
-    """Raises InputError for a number of a program's config that cannot be meant, NaN and infinity among them.
+    """Raises InputError for a number of a program's config that is out of its range, such as NaN.
 
-    The stages of a pipeline are looked at by themselves.
+    The stages of a pipeline are checked by themselves.
     """
     for path, value in values(config):
         numbers = list(flat(value))
@@ -123,13 +123,13 @@ def check(config: Mapping[str, Any] | ConfigDict) -> None:
 
 
 def range_of(program: str, path: str) -> Range:
-    """What the key at the end of a path such as "optimizer.lr" takes; one without an entry takes any finite number."""
+    """The range of the key at the end of a path such as "optimizer.lr"; any finite number where it has no entry."""
     key = path.rpartition(".")[2]
     return RANGES.get(f"{program}.{key}", RANGES.get(key, ANY))
 
 
 def values(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(path, value) of a config's innermost keys, but for those of other programs."""
+    """(path, value) of a config's innermost keys, except those of the stages in it."""
     for key, value in config.items():
         if key == "groups":  # of an optimiser, which refuses what is no (pattern, options)
             pairs = (pair for pair in value if isinstance(pair, list | tuple) and isinstance(pair[-1], Mapping))
@@ -142,7 +142,7 @@ def values(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator
 
 
 def flat(value: Any) -> Iterator[float]:
-    """The numbers that a value is or holds."""
+    """The numbers in a value, which may be one itself."""
     if isinstance(value, list | tuple):
         for part in value:
             yield from flat(part)
