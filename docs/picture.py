@@ -1,11 +1,13 @@
-"""Draws docs/heads.jpg, the picture at the top of README.md: drawn photos, and the same heads turned upright.
+"""Makes the pictures of the documents, all of drawn whales.
 
-    python -m docs.picture
+    python -m docs.picture              docs/heads.jpg, at the top of README.md
+    python -m docs.picture runs/demo    docs/demo_*.jpg too, from the report of a finished demo
 
-The photos are of the demo's pod: two sightings of one whale, and one of each of two others. The points are the drawn
-whales' own; nothing is trained here.
+The top picture shows photos of the demo's pod above the same heads, aligned: two sightings of one whale, and one of
+each of two others. The points are the drawn whales' own; nothing is trained for it.
 """
 
+import sys
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -16,17 +18,30 @@ from whale_jax import frames, geometry
 from whale_jax.data import drawing, synthetic
 
 PHOTO, HEAD, GAP = (640, 427), (160, 320), 6  # (width, height) of a photo, (height, width) of a head, pixels between
+DOCS = Path(__file__).parent
+REPORT = ("likeliest", "points_third", "curves_classifiers")  # what the documents show of the demo's report
+LARGEST = 1400  # pixels across
 COLOURS = {"bonnet": (255, 213, 79), "blowhead": (79, 195, 247)}
 
 
 def main() -> None:
-    """Writes the picture."""
+    """Writes the pictures."""
+    if sys.argv[1:]:
+        convert(Path(sys.argv[1]) / "report")
     columns = [column(shot) for shot in shots()]
     width, height = columns[0].size
     sheet = Image.new("RGB", (len(columns) * (width + GAP) - GAP, height), "white")
     for index, picture in enumerate(columns):
         sheet.paste(picture, (index * (width + GAP), 0))
-    sheet.save(Path(__file__).with_name("heads.jpg"), quality=82, optimize=True)
+    sheet.save(DOCS / "heads.jpg", quality=82, optimize=True)
+
+
+def convert(report: Path) -> None:
+    """Writes pictures of a demo's report into docs, smaller."""
+    for name in REPORT:
+        picture = Image.open(report / f"{name}.png").convert("RGB")
+        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+        picture.save(DOCS / f"demo_{name}.jpg", quality=85, optimize=True)
 
 
 def shots() -> list[drawing.Shot]:
