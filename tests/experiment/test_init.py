@@ -150,7 +150,9 @@ def test_a_fold_can_be_held_out_from_all_parts():
     )
     config = stage.config("crossfit", num_subfolds=2, fold=1)
     parts = [
-        row_choice.learned(split, annotation="label", holdout=row_choice.holdout(crossfit.subfold_config(config, part)))
+        row_choice.learned(
+            split, annotation="label", holdout=row_choice.holdout_of(crossfit.subfold_config(config, part))
+        )
         for part in range(2)
     ]
     assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
@@ -163,7 +165,7 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
         row_choice.choose(
             world.data(),
             annotation="label",
-            holdout=row_choice.holdout(json_files.read(world.folder / "first" / part / "config.json")),
+            holdout=row_choice.holdout_of(json_files.read(world.folder / "first" / part / "config.json")),
         )
         for part in ("subfold0", "subfold1")
     ]
@@ -196,7 +198,9 @@ def test_what_a_network_has_seen_must_be_known(world):
     world.train("first", program="crossfit", **KEYPOINTS)
     path = world.folder / "first" / "subfold0" / "result.json"
     json_files.write(path, provenance.seal({**json_files.read(path), "rows": "dealt otherwise"}, path.parent))
-    with pytest.raises(errors.InputError, match="subfold0 was trained when photos were dealt to parts otherwise"):
+    with pytest.raises(
+        errors.InputError, match="subfold0 was trained when photos were dealt to subfolds by another rule"
+    ):
         stage.run(apply(world, "first"), world.folder / "same")
 
 
@@ -238,3 +242,14 @@ def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):
     assert str(restore.checkpoint_folder(tmp_path / "run")) == f"{tmp_path}/run/checkpoints"
     with pytest.raises(errors.InputError, match=r"launch\.mirror"):
         stage.check(stage.config("train", bucket="s3://b"))
+
+
+def test_a_network_predicts_whatever_its_optimiser_was(world):
+    world.train("first")
+    config = json_files.read(world.folder / "first" / "config.json")
+    unknown = {**config, "optimizer": {"name": "unknown"}}
+    network = restore.network(unknown, world.folder / "first", classes=3)
+    assert (network.train, network.state.opt_state) == (None, ())
+    assert jax.tree.all(jax.tree.map(np.array_equal, network.state.params, world.parameters("first")))
+    [row] = prediction.predict(network, world.data(), rows=np.array([2]), batch=2)[1]["logits"]
+    assert np.isfinite(row).all()

@@ -91,7 +91,7 @@ def test_a_square_box_keeps_the_heads_shape():
 def test_points_csv_holds_every_photo_and_leaves_unknown_ones_empty(tmp_path):
     data = photos()
     data.points[1] = np.nan
-    align.write_points(tmp_path / "points.csv", data.name, data.points)
+    align.write_points(tmp_path / "points.csv", data.name, points=data.points)
     rows = list(csv.DictReader((tmp_path / "points.csv").open()))
     assert [row["Image"] for row in rows] == data.name.tolist()
     assert set(list(rows[1].values())[1:]) == {""}

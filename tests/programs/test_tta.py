@@ -42,7 +42,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     (tmp_path / "subfold0").mkdir()
     json_files.write(tmp_path / "subfold0" / "config.json", crossfit.subfold_config(trained, 0).to_dict())
     json_files.write(tmp_path / "result.json", {})
-    holdout = rows.holdout(crossfit.subfold_config(trained, 0))
+    holdout = rows.holdout_of(crossfit.subfold_config(trained, 0))
     learned = rows.learned(split, annotation="points", holdout=holdout)
     result = {"rows": json_files.hash_of(learned.tolist())}
     json_files.write(tmp_path / "subfold0" / "result.json", result)

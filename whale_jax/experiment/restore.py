@@ -68,7 +68,7 @@ def reopen(folder: Path, *, batch: int, best: bool = True) -> Trained:
     config = {**finished_runs.read(folder).config, "batch": batch}
     data = dataset.load(config["inputs"])
     trained = network(config, folder, classes=len(data.photos.whales), best=best)
-    return Trained(trained, data, rows.holdout(config))
+    return Trained(trained, data, rows.holdout_of(config))
 
 
 def subfold_folders(folder: Path) -> list[Path]:

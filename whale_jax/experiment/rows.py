@@ -26,12 +26,12 @@ class Holdout(NamedTuple):
     num_subfolds: int = 0
 
 
-def holdout(config: Mapping[str, Any]) -> Holdout:
+def holdout_of(config: Mapping[str, Any]) -> Holdout:
     """What the config of a training leaves out."""
     return Holdout(config["fold"], config["subfold"], config["num_subfolds"])
 
 
-def annotation(config: Mapping[str, Any]) -> str:
+def annotation_of(config: Mapping[str, Any]) -> str:
     """What a photo must have for the task of a config to learn from it."""
     return tasks.build(config["task"], size=config["size"]).annotation
 
@@ -75,9 +75,9 @@ def learned(split: splits.Split, *, annotation: str, holdout: Holdout) -> np.nda
 
 def learned_by(training: finished_runs.Stage, split: splits.Split) -> np.ndarray:
     """(n,) rows that a finished training was given by this split. If the rule was another then, InputError."""
-    rows = learned(split, annotation=annotation(training.config), holdout=holdout(training.config))
+    rows = learned(split, annotation=annotation_of(training.config), holdout=holdout_of(training.config))
     if training.result.get("rows") != json_files.hash_of(rows.tolist()):
-        message = "was trained when photos were dealt to parts otherwise: train it again"
+        message = "was trained when photos were dealt to subfolds by another rule: train it again"
         raise errors.InputError(f"{training.folder} {message}")
     return rows
 

@@ -110,7 +110,7 @@ def check(config: ConfigDict) -> None:
 def check_data(stages: ConfigDict, program: str, *, result: dict[str, Any]) -> None:
     """Raises InputError where the result of an import, or of a split, leaves a later stage nothing to work on."""
     for name, settings in stages.items():
-        if program == "import_photos" and "task" in settings and (learned := rows.annotation(settings)):
+        if program == "import_photos" and "task" in settings and (learned := rows.annotation_of(settings)):
             counted, columns = COUNTED[learned]
             if not result[counted] or (counted == "labelled" and result["whales"] < 2):
                 least = "of two whales" if counted == "labelled" else counted.replace("_", " ")

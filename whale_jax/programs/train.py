@@ -22,7 +22,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Trains, keeps the best weights in workdir/checkpoints and returns the metrics of validation."""
     data = dataset.load(config.inputs)
     recipe = build.recipe(config, classes=len(data.photos.whales))
-    task, holdout = recipe.task, rows.holdout(config)
+    task, holdout = recipe.task, rows.holdout_of(config)
     dataset.expect_sharp(data.stored_size, size=recipe.size, augmentation=config.task.get("augmentation", ""))
     train, valid = rows.choose(data, annotation=task.annotation, holdout=holdout)
     learned = labels_of(config, task, data=data, train=train)

@@ -46,7 +46,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md and tta.png into workdir: the point error of photos out of fold, and photos/s, for each grid."""
     crossfit = finished_runs.read(config.inputs.network)
     recipe = crossfit.config
-    if recipe["program"] != "crossfit" or row_choice.annotation(recipe) != "points":
+    if recipe["program"] != "crossfit" or row_choice.annotation_of(recipe) != "points":
         raise errors.InputError(f"{crossfit.folder} finds no points: tta wants a crossfit of a task that learns them")
     best = restore.WEIGHTS[recipe.get("weights", "best")]  # as folders from before the key were
     folder = renamed.subfold_folder(crossfit.folder, config.subfold)
