@@ -71,7 +71,7 @@ def draft(files: list[bytes], shrunk: list[tuple[int, int]]) -> None:
 def render(photos: Photos, matrices: np.ndarray, size: geometry.Size) -> None:
     """Renders the views into a file that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        rendering.write(photos, matrices, size, Path(folder) / "images.npy")
+        rendering.write(photos, matrices, size=size, path=Path(folder) / "images.npy")
 
 
 def whole(photos: Photos, size: geometry.Size) -> np.ndarray:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The runs of a sweep, each as a job on a machine of its own: launch/sky/sweep.sh runs/lr [more arguments of sky]
+# The runs of a sweep, each as a job on a machine of its own: launch/sky/sweep.sh runs/lr [further arguments of sky]
 #
-# Plan it first: python -m launch.sweep plan runs/lr ... . What the jobs have made is in BUCKET, by the name of each run:
-# fetch it into runs/lr (aws s3 sync s3://whale-jax-runs/lr runs/lr), and `python -m launch.sweep show runs/lr` tells all.
+# Plan it first: python -m launch.sweep plan runs/lr ... . The folders of the runs are in BUCKET, by the name of each run.
+# Fetch them (aws s3 sync s3://whale-jax-runs/lr runs/lr); `python -m launch.sweep show runs/lr` then compares the runs.
 set -euo pipefail
 sweep=${1:?the folder of a sweep}
 shift

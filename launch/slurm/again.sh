@@ -1,11 +1,12 @@
-# Of a batch script: runs a command by srun, and puts the job into the queue again where that may go on from what it has
-# saved. again OPTIONS OF SRUN -- COMMAND
+# For a batch script: `again OPTIONS OF SRUN -- COMMAND` runs a command by srun, and puts the job back into the queue where
+# the command can go on from its checkpoint.
 
 # A signal that ends bash would end the job before the program has saved; the program has handlers of its own.
 trap '' TERM
 
-# Around a task's program. What ends a task may signal this shell alone, which passes it on and waits. A program that found
-# a mistake says so by a file: srun then ends the others, and tells of the signal that did.
+# A shell around the program of each task. A signal may reach this shell alone, so it passes the signal on and waits. A
+# program that ends with 2, a mistake of its user, leaves a file: srun then ends the other tasks by a signal, and its own
+# exit code tells of that signal only.
 task='"$@" &
 pid=$!
 trap "kill -TERM $pid" TERM
@@ -29,9 +30,9 @@ again() {
     rm "$mistake"
     exit 2
   fi
-  # 75: it was asked to end, and has saved. Above 128: a signal ended it, on one of the nodes perhaps.
+  # 75: the program got a signal, and has saved. Above 128: a signal ended it, perhaps on one of the nodes only.
   if ((code == 75 || code > 128)) && ((${SLURM_RESTART_COUNT:-0} < ${MAX_RESTARTS:-20})); then
-    echo "exit code $code, restart $((${SLURM_RESTART_COUNT:-0} + 1)) of ${MAX_RESTARTS:-20}: into the queue again"
+    echo "exit code $code, restart $((${SLURM_RESTART_COUNT:-0} + 1)) of ${MAX_RESTARTS:-20}: back into the queue"
     scontrol requeue "$SLURM_JOB_ID" && sleep 60
   fi
   exit "$code"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# A Slurm cluster of two nodes on one Debian machine, to try launch/slurm on before a real one. As root, without systemd.
+# A Slurm cluster of two nodes on one Debian machine, to try launch/slurm on before a real one. Runs as root, without
+# systemd.
 #
 #   launch/slurm/dev_cluster.sh install      Debian's slurm-wlm and munge
-#   launch/slurm/dev_cluster.sh start [DIR]  prints the line that tells a shell of it: export SLURM_CONF=...
+#   launch/slurm/dev_cluster.sh start [DIR]  prints the line that a shell needs to find it: export SLURM_CONF=...
 #   launch/slurm/dev_cluster.sh stop [DIR]
 #
-# The partition `urgent` takes nodes from jobs of `debug`, which have 20 s to save and are queued again.
+# The partition `urgent` takes nodes from jobs of `debug`, which have 20 s to save and go back into the queue.
 set -euo pipefail
 
 dir=$(realpath -m "${2:-/tmp/whale_jax_slurm}")
@@ -30,7 +31,7 @@ start() {
   # JAX looks up the first node of a job by its name.
   grep -qxF "$line" /etc/hosts || echo "$line" >> /etc/hosts
   munged --force --socket="$dir/munge.socket" --key-file="$dir/munge.key" --log-file="$dir/munge.log" \
-    --pid-file="$dir/munged.pid" --seed-file="$dir/munge.seed" 2> "$dir/munge.said"
+    --pid-file="$dir/munged.pid" --seed-file="$dir/munge.seed" 2> "$dir/munge.err"
   export SLURM_CONF=$dir/slurm.conf
   slurmctld
   for node in node0 node1; do slurmd -N "$node"; done
@@ -55,10 +56,11 @@ stop() {
       rm -f "$dir/$daemon.pid"
     fi
   done
-  grep -vxF "$line" /etc/hosts > "$dir/hosts" && cat "$dir/hosts" > /etc/hosts  # which may be a mount: no renaming
+  grep -vxF "$line" /etc/hosts > "$dir/hosts" && cat "$dir/hosts" > /etc/hosts  # may be a mount: it cannot be renamed
 }
 
-# cred_expire: or a job that is queued again waits two minutes. config_overrides: two nodes have the cores of one twice.
+# cred_expire: without it, a job that goes back into the queue waits two minutes. config_overrides: each of the two nodes
+# has all cores of the one machine.
 configure() {
   cat << END
 ClusterName=local
@@ -98,7 +100,7 @@ END
 case ${1:-} in
   install | start | stop) "$1" ;;
   *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac

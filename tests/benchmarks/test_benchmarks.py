@@ -1,0 +1,54 @@
+"""Every benchmark runs, in its smallest form, and prints a rate."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import scaling
+
+ROOT = Path(__file__).parents[2]
+SMALLEST = {
+    "augment": "--batch=4 --size=32 --repeat=1",
+    "embedding": "--steps=1 --repeat=1 --gallery=1000",
+    "import_photos": "--photos=4 --rounds=1",
+    "inference": "--photos=64 --repeat=1",
+    "loop": "--size=32 --batch=8 --steps=2 --repeat=1",
+    "views": "--limit=8 --size=32",
+}
+LIBRARIES = {"noise"}
+LONG = {"hog", "scaling"}  # the first takes a finished run, and the second compiles the post's networks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_benchmark_runs(name):
+    command = [sys.executable, "-m", f"benchmarks.{name}", *SMALLEST[name].split()]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert output.returncode == 0, output.stderr
+    assert re.search(r"\d", output.stdout)
+
+
+def test_every_benchmark_is_in_the_table():
+    names = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert names == {*SMALLEST, *LIBRARIES, *LONG}
+
+
+def test_bytes_of_collectives_are_read_from_what_xla_prints():
+    text = """
+      %a = (f32[3,3]{1,0}, bf16[8]{0}) all-reduce(%x, %y), replica_groups={}
+      %b = f32[] all-gather-start(%z)
+      %c = f32[4]{0} add(%x, %y)
+    """
+    assert scaling.collectives(text) == [("all-reduce", 4 * 9 + 2 * 8), ("all-gather", 4)]
+
+
+def test_a_step_on_paper_takes_its_work_and_both_links():
+    link = scaling.Link(bandwidth=1e9, latency=0.0)
+    alone = scaling.seconds(scaling.RATE, 0.0, reduced=[8_000], count=1, link=link)
+    assert alone == 1.0
+    two_hosts = scaling.seconds(scaling.RATE, 0.0, reduced=[8_000], count=16, link=link)
+    inside = 2 * 3 * scaling.NVLINK.latency + 2 * 7 / 8 * 8_000 / scaling.NVLINK.bandwidth
+    assert two_hosts == pytest.approx(1 + inside + 2 * 1 / 2 * 1_000 / 1e9, rel=1e-9)
