@@ -26,6 +26,8 @@ CONTRACTS = {
     "whale_jax/geometry.py": {"affine"},  # the six numbers of a matrix
     "whale_jax/tasks/*.py": {"prepare", "whales"},  # Task.prepare
     "whale_jax/programs/*.py": {"shard"},  # Program.shard
+    "whale_jax/runtime/registry.py": {"lookup", "function", "build", "complete"},  # ("model", MODELS, name): a phrase
+    "whale_jax/runtime/errors.py": {"unknown"},  # ("model", name, MODELS)
 }
 # Names that are not the field's, and the ones that are.
 FIELD = {

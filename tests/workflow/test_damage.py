@@ -23,7 +23,7 @@ def finished(folder, name, **result):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def source(tmp_path_factory):
     """A run up to the features of its photos."""
     run = tmp_path_factory.mktemp("run")
     photos = {"photos": str(run / "photos")}
@@ -47,8 +47,8 @@ def use(run, out):
     """What later stages make of a run: the submission, the neighbours, a view, and the pictures of the first one."""
     inputs = {"photos": str(run / "photos"), "split": str(run / "split")}
     of = {"submit": ("probabilities", "submission.csv"), "retrieve": ("features", "neighbours.csv")}
-    for program, (given, _) in of.items():
-        stage.run(stage.config(program, inputs=inputs | {given: str(run / given)}), out / program)
+    for program, (kind, _) in of.items():
+        stage.run(stage.config(program, inputs=inputs | {kind: str(run / kind)}), out / program)
     photos = {"photos": str(run / "photos"), "predictions": ""}
     stage.run(stage.config("align", inputs=photos, frame="whole", size=(8, 12)), out / "whole")
     views = images.load(out / "whole").images, images.load(run / "view").images
@@ -104,32 +104,32 @@ def attack(run, out, *, mutations, seed):
     return counts
 
 
-def test_damage_is_a_message_or_changes_nothing(made, tmp_path):
-    counts = attack(made, tmp_path / "out", mutations=MUTATIONS, seed=0)
+def test_damage_is_a_message_or_changes_nothing(source, tmp_path):
+    counts = attack(source, tmp_path / "out", mutations=MUTATIONS, seed=0)
     assert min(counts.values()) > MUTATIONS // 10
 
 
-def test_the_rows_of_predictions_in_another_order_are_refused(made, tmp_path):
-    path = made / "features" / "predictions.npz"
+def test_the_rows_of_predictions_in_another_order_are_refused(source, tmp_path):
+    path = source / "features" / "predictions.npz"
     content = path.read_bytes()
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     storage.savez(path, **{name: a if name == "photo" else a[::-1] for name, a in arrays.items()})
     try:
         with pytest.raises(errors.InputError, match=rf"{path} has changed since its stage wrote it: delete .*features"):
-            use(made, tmp_path)
+            use(source, tmp_path)
     finally:
         path.write_bytes(content)
 
 
-def test_a_damaged_jpeg_is_refused_and_the_others_are_read(made):
-    photos = right_whale.load(made / "photos")
-    [path] = (made / "photos").rglob("*array_record*")
+def test_a_damaged_jpeg_is_refused_and_the_others_are_read(source):
+    photos = right_whale.load(source / "photos")
+    [path] = (source / "photos").rglob("*array_record*")
     content, jpeg = path.read_bytes(), photos.jpeg(3)
     place = content.index(jpeg) + len(jpeg) // 2
     path.write_bytes(content[:place] + bytes(9) + content[place + 9 :])
     try:
-        damaged = right_whale.load(made / "photos")
+        damaged = right_whale.load(source / "photos")
         with pytest.raises(
             errors.InputError, match=rf"photos/.*/{photos.name[3]} cannot be read .*: delete .*photos and"
         ):
@@ -141,12 +141,12 @@ def test_a_damaged_jpeg_is_refused_and_the_others_are_read(made):
 
 @pytest.mark.parametrize("name", ["result.json", "config.json", "splits.json"])
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 5000])
-def test_a_damaged_json_file_names_itself(made, tmp_path, name, content):
-    shutil.copytree(made, run := tmp_path / "run")
+def test_a_damaged_json_file_names_itself(source, tmp_path, name, content):
+    shutil.copytree(source, run := tmp_path / "run")
     (run / "split" / name).write_bytes(content)
 
     def again():
-        config = stage.config("split", inputs={"photos": str(made / "photos")}, folds=2, group="none")
+        config = stage.config("split", inputs={"photos": str(source / "photos")}, folds=2, group="none")
         stage.run(config, run / "split")
         use(run, tmp_path / "out")
 
@@ -154,8 +154,8 @@ def test_a_damaged_json_file_names_itself(made, tmp_path, name, content):
         again()
 
 
-def test_a_digit_in_a_result_is_noticed(made, tmp_path):
-    shutil.copytree(made, run := tmp_path / "run")
+def test_a_digit_in_a_result_is_noticed(source, tmp_path):
+    shutil.copytree(source, run := tmp_path / "run")
     path = run / "split" / "result.json"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"labelled": 2', '"labelled": 3'), encoding="utf-8")
@@ -164,26 +164,26 @@ def test_a_digit_in_a_result_is_noticed(made, tmp_path):
         provenance.read(run / "split")
 
 
-def test_a_run_may_be_moved(made, tmp_path):
-    shutil.copytree(made, tmp_path / "elsewhere")
-    assert use(tmp_path / "elsewhere", tmp_path / "out") == use(made, tmp_path / "other")
+def test_a_run_may_be_moved(source, tmp_path):
+    shutil.copytree(source, tmp_path / "elsewhere")
+    assert use(tmp_path / "elsewhere", tmp_path / "out") == use(source, tmp_path / "other")
 
 
-def test_a_run_from_before_there_were_checksums_is_read_with_one_warning(made, tmp_path, caplog, monkeypatch):
-    shutil.copytree(made, run := tmp_path / "old")
+def test_a_run_from_before_there_were_checksums_is_read_with_one_warning(source, tmp_path, caplog, monkeypatch):
+    shutil.copytree(source, run := tmp_path / "old")
     for path in run.rglob("result.json"):
         result = json_files.read(path)
         json_files.write(
             path, {key: value for key, value in result.items() if key not in ("files", "checksum", "code")}
         )
     monkeypatch.setattr(provenance, "_warned", set())
-    assert use(run, tmp_path / "out") == use(made, tmp_path / "other")
+    assert use(run, tmp_path / "out") == use(source, tmp_path / "other")
     assert [record.message for record in caplog.records if "before results had checksums" in record.message]
     assert sum("before results had checksums" in record.message for record in caplog.records) == 1
 
 
-def test_a_drawn_photo_that_changed_is_not_imported(made, tmp_path):
-    shutil.copytree(made / "drawn", tmp_path / "drawn")
+def test_a_drawn_photo_that_changed_is_not_imported(source, tmp_path):
+    shutil.copytree(source / "drawn", tmp_path / "drawn")
     photo = sorted((tmp_path / "drawn" / "pod" / "imgs").iterdir())[3]
     photo.write_bytes(photo.read_bytes()[::-1])
     config = stage.config("import_photos", inputs={"drawn": str(tmp_path / "drawn"), "imported": ""})

@@ -74,8 +74,8 @@ def test_in_shards_it_is_the_same(whole, drawn, number):
 
 def test_the_run_does_the_shards_that_are_missing(whole, drawn):
     shard(drawn, "1/3")
-    made = [path for path in (drawn / "photos" / "shards").rglob("*") if path.is_file()]
-    assert {path.relative_to(drawn / "photos" / "shards").parts[0] for path in made} == {"1_of_3"}
+    files = [path for path in (drawn / "photos" / "shards").rglob("*") if path.is_file()]
+    assert {path.relative_to(drawn / "photos" / "shards").parts[0] for path in files} == {"1_of_3"}
     stage.run(config(), drawn)
     assert_same(drawn, whole)
     assert len(list((drawn / "photos" / "right_whale").rglob("*array_record*"))) == 3

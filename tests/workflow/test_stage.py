@@ -57,10 +57,10 @@ def test_a_folder_from_before_a_key_existed_is_of_the_keys_default(program, tmp_
 
 def test_a_pipeline_may_grow_and_its_stages_may_not_change(program, tmp_path):
     first = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config()}})
-    more = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(), "b": config("a")}})
+    longer = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(), "b": config("a")}})
     other = ConfigDict({"program": "pipeline", "processes": 1, "stages": {"a": config(value=2)}})
     stage.run(first, tmp_path)
-    assert stage.run(more, tmp_path)["stages"].keys() == {"a", "b"}
+    assert stage.run(longer, tmp_path)["stages"].keys() == {"a", "b"}
     assert program.runs == 2
     with pytest.raises(errors.InputError, match=r"a belongs to other config \(value differ"):
         stage.run(other, tmp_path)
@@ -116,9 +116,9 @@ def test_an_input_that_is_not_finished_is_named(program, tmp_path):
 def test_inputs_of_different_splits_are_refused(program, tmp_path):
     stage.run(config(split="one"), tmp_path / "a")
     stage.run(config(split="two"), tmp_path / "b")
-    both = ConfigDict({"program": "stub", "inputs": {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, "value": 1})
+    mixed = ConfigDict({"program": "stub", "inputs": {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, "value": 1})
     with pytest.raises(errors.InputError, match=r"(?s)2 different splits.*/a: one\n.*/b: two"):
-        stage.run(both, tmp_path / "c")
+        stage.run(mixed, tmp_path / "c")
 
 
 def test_what_was_learned_from_is_not_validated_on(program, tmp_path):
