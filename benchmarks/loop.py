@@ -54,7 +54,7 @@ def main() -> None:
     print(f"the loop costs {median} by the median round, {best} by the best of each (the bar is +3 %)")
     for _ in range(2):
         rows = loader.evaluation(examples, np.arange(flags.batch + 1), batch=flags.batch)
-        loop.evaluate(network.evaluate, network.parallel.put_state(state), rows, parallel=network.parallel)
+        loop.evaluate(network.evaluate, network.parallel.put_state(state), batches=rows, parallel=network.parallel)
     counts = {name: getattr(network, name)._cache_size() for name in ("train", "evaluate")}
     print("compilations: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
 

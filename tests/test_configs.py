@@ -90,9 +90,9 @@ def recipe(config: ConfigDict) -> str:
     return str((kinds, sorted(own.model.items())))
 
 
-def abstract_create(*arguments, create=states.create):
+def abstract_create(*arguments, create=states.create, **options):
     """What states.create returns, as shapes only."""
-    return jax.eval_shape(lambda: create(*arguments))
+    return jax.eval_shape(lambda: create(*arguments, **options))
 
 
 def shape(leaf):

@@ -106,7 +106,7 @@ def test_an_evaluation_does_not_depend_on_the_batch_size(batch):
 
     rows, order = Rows(), np.random.default_rng(5).permutation(17)
     batches = loader.evaluation(rows, order, batch=batch)
-    found, predicted = loop.evaluate(eval_step, None, batches, parallel=parallel("jit", 1))
+    found, predicted = loop.evaluate(eval_step, None, batches=batches, parallel=parallel("jit", 1))
     seen = rows[order]
     p = special.softmax(seen["logits"].astype(np.float64), axis=1)
     assert_allclose(found["log_loss"], reference.log_loss(seen["label"], p, labels=range(CLASSES)), rtol=1e-6)

@@ -13,7 +13,7 @@ from tests.models.shapes import CLASSES, abstract, by_stage, convolutions, count
 from whale_jax.models import layers, resnet
 
 STEM = 7 * 7 * 3 * 32 + 2 * 32
-CELL = partial(layers.ConvNorm, dtype=jnp.float32, axis_name=None)
+CELL = partial(layers.ConvNorm, dtype=jnp.float32)
 
 
 def dense(features, outputs=CLASSES):

@@ -157,11 +157,11 @@ def test_a_photo_without_points_teaches_naming_alone():
 def test_a_network_that_begins_with_the_true_matrix_stays_there():
     own, model = task(class_weight=0.0), network()
     optimizer = optim.optimizer(name="nesterov", lr=0.1, steps=4)
-    state = states.create(model, optimizer, 0, SIZE)
+    state = states.create(model, optimizer, seed=0, size=SIZE)
     true = geometry.normalise(prepared(own)["target"], CROP, SIZE)[0]
     head = state.params["localizer"]["DenseHead_0"]["Dense_1"]
     head["bias"] = jnp.stack([true[0], true[2], true[4], true[5]])
-    step, began = jax.jit(make_train_step(model, own, optimizer)), head["bias"]
+    step, began = jax.jit(make_train_step(model, own, optimizer=optimizer)), head["bias"]
     for _ in range(4):
         state, metrics = step(state, make_batch())
         assert metrics["loss"][0] / metrics["loss"][1] < 1e-9
@@ -180,9 +180,9 @@ def test_drift_is_the_squared_distance_from_the_identity():
 def test_a_frozen_localizer_is_left_as_it_was_running_averages_too(remat):
     model, groups = network(localizer={**TINY, "dropout": 0.5}), (("localizer/.*", {"frozen": True}),)
     optimizer = optim.optimizer(lr=0.1, steps=3, groups=groups, l2=0.1)
-    before = states.create(model, optimizer, 0, SIZE)
+    before = states.create(model, optimizer, seed=0, size=SIZE)
     before.batch_stats["localizer"] = jax.tree.map(lambda mean: mean + 0.5, before.batch_stats["localizer"])
-    step, state = jax.jit(make_train_step(model, task(), optimizer, groups=groups, remat=remat)), before
+    step, state = jax.jit(make_train_step(model, task(), optimizer=optimizer, groups=groups, remat=remat)), before
     for _ in range(3):
         state, _ = step(state, make_batch())
     for kind in ("params", "batch_stats"):
@@ -194,7 +194,7 @@ def test_a_frozen_localizer_is_left_as_it_was_running_averages_too(remat):
 
 def test_a_frozen_localizer_looks_where_it_looks_in_an_evaluation():
     model = network(localizer={**TINY, "dropout": 0.5}, transform="affine")
-    state = states.create(model, optim.optimizer(lr=0.1, steps=1), 0, SIZE)
+    state = states.create(model, optim.optimizer(lr=0.1, steps=1), seed=0, size=SIZE)
     state.params["localizer"]["DenseHead_0"]["Dense_1"]["kernel"] += 0.01
     variables = {"params": state.params, "batch_stats": state.batch_stats}
 

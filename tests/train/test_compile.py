@@ -37,8 +37,11 @@ def make_steps(mode):
     model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
     optimizer = optim.optimizer(lr=0.01, schedule="cosine", warmup=0.2, steps=8)
     many = parallel(mode, 2)
-    step, evaluate = many.train(make_train_step(model, task, optimizer)), many.evaluate(make_eval_step(model, task))
-    return many, step, evaluate, jax.device_get(states.create(model, optimizer, 0, SIZE))
+    step, evaluate = (
+        many.train(make_train_step(model, task, optimizer=optimizer)),
+        many.evaluate(make_eval_step(model, task)),
+    )
+    return many, step, evaluate, jax.device_get(states.create(model, optimizer, seed=0, size=SIZE))
 
 
 def fit(steps, workdir, *, until):
@@ -46,7 +49,7 @@ def fit(steps, workdir, *, until):
 
     def measure(state):
         batches = loader.evaluation(Rows(), np.arange(ROWS), batch=4)
-        return loop.evaluate(evaluate, state, batches, parallel=many)[0]
+        return loop.evaluate(evaluate, state, batches=batches, parallel=many)[0]
 
     return loop.fit(
         state,

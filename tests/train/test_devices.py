@@ -50,9 +50,9 @@ def exchanged(name, mode, devices):
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|gamma(0.8,1.2)")
     model = MODELS[name](outputs=2, stem=(4, 3, 1), stages=STAGES)
     optimizer = optim.optimizer(lr=0.01, steps=8)
-    many, state = parallel(mode, devices), states.create(model, optimizer, 0, SIZE)
+    many, state = parallel(mode, devices), states.create(model, optimizer, seed=0, size=SIZE)
     batch = many.put_batch(Rows()[np.arange(8)])
-    step = many.train(make_train_step(model, task, optimizer)).lower(many.put_state(state), batch).compile()
+    step = many.train(make_train_step(model, task, optimizer=optimizer)).lower(many.put_state(state), batch).compile()
     return scaling.collectives(step.as_text()), states.parameter_count(state), jax.tree.leaves(state.batch_stats)
 
 

@@ -62,7 +62,7 @@ def fit(
     evaluate = many.evaluate(make_eval_step(model, task))
 
     def measure(state):
-        return loop.evaluate(evaluate, state, [make_batch(1000), make_batch(1001)], parallel=many)[0]
+        return loop.evaluate(evaluate, state, batches=[make_batch(1000), make_batch(1001)], parallel=many)[0]
 
     def training(step):
         if step == die_at:
@@ -70,8 +70,8 @@ def fit(
         return make_batch(step)
 
     return loop.fit(
-        states.create(model, optimizer, 5, SIZE),
-        many.train(make_train_step(model, task, optimizer)),
+        states.create(model, optimizer, seed=5, size=SIZE),
+        many.train(make_train_step(model, task, optimizer=optimizer)),
         plan=loop.Plan(
             steps, 8, eval_every=eval_every, log_every=2, patience=patience, best="log_loss", maximise=False
         ),
@@ -167,9 +167,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, mo
 def test_a_gradient_that_is_not_finite_is_not_saved(tmp_path, monkeypatch):
     whole = make_train_step
 
-    def broken(*args):
-        def train_step(state, batch, **how):
-            after, metrics = whole(*args)(state, batch, **how)
+    def broken(*args, **options):
+        def train_step(state, batch, **axis):
+            after, metrics = whole(*args, **options)(state, batch, **axis)
             norm = jnp.where(state.step == 5, jnp.nan, metrics["gradient_norm"][0])
             return after, {**metrics, "gradient_norm": (norm, 1.0)}
 
@@ -213,9 +213,9 @@ def test_parameters_that_are_not_finite_are_not_saved_and_the_run_goes_on_from_t
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
             f"{__name__}.make_train_step",
-            lambda *args: (
-                lambda state, batch, **how: (lambda after, metrics: (overflow(after, after.step), metrics))(
-                    *plain(*args)(state, batch, **how)
+            lambda *args, **options: (
+                lambda state, batch, **axis: (lambda after, metrics: (overflow(after, after.step), metrics))(
+                    *plain(*args, **options)(state, batch, **axis)
                 )
             ),
         )

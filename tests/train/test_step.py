@@ -43,8 +43,8 @@ def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=
     model = MODELS[name](outputs=task.outputs, **spec)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     many = parallel(mode, devices)
-    step = many.train(make_train_step(model, task, optimizer, accumulate=accumulate, remat=remat))
-    state = many.put_state(states.create(model, optimizer, 3, SIZE))
+    step = many.train(make_train_step(model, task, optimizer=optimizer, accumulate=accumulate, remat=remat))
+    state = many.put_state(states.create(model, optimizer, seed=3, size=SIZE))
     for i in range(steps):
         batch = make_batch(i)
         if shuffle:
@@ -150,7 +150,7 @@ def test_an_examples_augmentation_follows_its_index_not_its_place():
 def test_rows_of_weight_zero_change_nothing_in_an_evaluation():
     task = classify(size=SIZE, classes=3)
     model = MODELS["vgg"](outputs=3, stages=STAGES)
-    state = states.create(model, optim.optimizer(lr=0.1, steps=1), 0, SIZE)
+    state = states.create(model, optim.optimizer(lr=0.1, steps=1), seed=0, size=SIZE)
     step = jax.jit(make_eval_step(model, task))
     batch = make_batch(1)
     found, predicted = step(state, batch)

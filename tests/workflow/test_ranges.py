@@ -10,7 +10,7 @@ from whale_jax.experiment import build
 from whale_jax.runtime import errors
 from whale_jax.workflow import program, ranges, stage
 
-BUILT = {"size", "classes", "outputs", "dtype", "axis_name", "steps", "parent"}  # given by programs, not by configs
+BUILT = {"size", "classes", "outputs", "dtype", "steps", "parent"}  # given by programs, not by configs
 SPECS = [(kind, name) for kind, table in build.SPECS.items() for name in table]
 DEFAULTS = [
     (name, path)

@@ -106,7 +106,7 @@ def model(spec: Mapping[str, Any], *, outputs: int, dtype: Any = jnp.float32) ->
     name = spec["name"]
     architecture = registry.lookup("model", MODELS, name)
     for message, accepted, required in (
-        ("has no attribute", inspect.signature(architecture).parameters, ("outputs", "dtype", "axis_name")),
+        ("has no attribute", inspect.signature(architecture).parameters, ("outputs", "dtype")),
         ("takes no argument", inspect.signature(architecture.__call__).parameters, ("train",)),
     ):
         if lacking := [argument for argument in required if argument not in accepted]:
@@ -135,8 +135,8 @@ def network(recipe: Recipe, *, steps: int = 1) -> Network:
     """The network of a recipe before the first of so many steps of training."""
     optimizer = recipe.optimizer(steps=steps)
     options = {"accumulate": recipe.accumulate, "remat": recipe.remat, "groups": recipe.groups}
-    step = make_train_step(recipe.model, recipe.task, optimizer, **options)
-    state = states.create(recipe.model, optimizer, recipe.seed, recipe.size)
+    step = make_train_step(recipe.model, recipe.task, optimizer=optimizer, **options)
+    state = states.create(recipe.model, optimizer, seed=recipe.seed, size=recipe.size)
     return predictor(recipe, state)._replace(train=recipe.parallel.train(step))
 
 

@@ -60,7 +60,7 @@ def fit(
         measures={name: partial(measure, rows=rows) for name, rows in subsets.items()},
         workdir=workdir,
         checkpoints=checkpoints,
-        what=workdir.name,
+        title=workdir.name,
     )
     return network._replace(state=state), result
 

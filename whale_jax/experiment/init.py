@@ -140,7 +140,9 @@ def grow(network: Network, old: nn.Module, *, saved: Checkpoints, pictures: jax.
     shapes = jax.eval_shape(partial(old.init, train=False), jax.random.key(0), pictures[:1])
     like = network.state._replace(params=shapes["params"], batch_stats=shapes.get("batch_stats", {}))
     smaller, _ = saved.variables(like)
-    sides = [{"params": state.params, "batch_stats": state.batch_stats} for state in (smaller, network.state)]
+    variables, fresh = jax.device_get(
+        [{"params": state.params, "batch_stats": state.batch_stats} for state in (smaller, network.state)]
+    )
     new, seed = network.model.clone(dtype=jnp.float32), int(network.state.seed)
-    variables = growth.grow(old, new, *jax.device_get(sides), pictures, seed=seed, noise=COPY_NOISE)
-    return network.state._replace(params=variables["params"], batch_stats=variables.get("batch_stats", {}))
+    grown = growth.grow(old, new, variables=variables, fresh=fresh, images=pictures, seed=seed, noise=COPY_NOISE)
+    return network.state._replace(params=grown["params"], batch_stats=grown.get("batch_stats", {}))

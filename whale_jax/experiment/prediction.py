@@ -30,7 +30,7 @@ class Augmentation(NamedTuple):
 def predict(network: Network, data: Data, *, rows: np.ndarray, batch: int) -> tuple[dict[str, float], Predictions]:
     """Metrics over (n,) `rows`, and (n, ...) predictions for them."""
     batches = loader.evaluation(data.examples, rows, batch=batch)
-    return loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
+    return loop.evaluate(network.evaluate, network.state, batches=batches, parallel=network.parallel)
 
 
 def predict_augmented(

@@ -1,4 +1,26 @@
-"""Networks: `Model(...)(x, train=...) -> (y, out)`, y the output and out the named intermediates."""
+"""Networks, and the contract that each of them keeps.
+
+A model is a Flax module, `Model(outputs, dtype, ...)(x, train) -> (y, out)`. Whoever adds one writes a file, and names
+it in MODELS or calls `models.register(name, Model)`; its other attributes are keys of `config.model`:
+
+    outputs     length of y, which the task decides
+    dtype       of activations, which `config.precision` names; parameters are float32
+    x           (B, height, width, 3) float32 pictures
+    train       whether dropout is on, and batch normalisation takes the statistics of the batch (True), or the network
+                is a pure function of its variables and of each picture by itself (False)
+    y           (B, outputs) float32
+    out         a dictionary; "features" is (B, F) float32, the vector that stands for a picture, and the docstring of
+                `__call__` names what else the dictionary has
+
+Batch normalisation and `layers.Dropout` see the global batch on any number of devices (`layers.across`); the model does
+nothing for it. tests/models/test_contract.py holds every model of MODELS to all of this.
+
+A class may set two attributes without an annotation, so that they are no fields:
+
+    input_normalisation   "picture" (where it sets none): every picture has mean 0 and deviation 1. "imagenet": every
+                          channel has had ImageNet's mean subtracted and been divided by its deviation
+    pretrained            {module of a file of pretrained weights: module of this network}, which such a file fills
+"""
 
 from whale_jax.models.inception import Inception
 from whale_jax.models.resnet import ResNet

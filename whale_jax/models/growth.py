@@ -1,10 +1,10 @@
-"""Growing a trained network into a larger one that says the same (Net2Net, Chen et al., arXiv:1511.05641).
+"""Growing a trained network into a larger one that computes the same (Net2Net, Chen et al., arXiv:1511.05641).
 
-A wider layer has copies of its channels, and whoever reads them divides by their number. A deeper network has new
-layers that change nothing at first. The very leaky rectifier is not idempotent, so the paper's identity layer would
-not be one here: what is inserted has a rectifier whose slope is learned, and starts at 1. An inserted convolution
-passes its input on and normalises it to the mean and deviation that it has already; an inserted block adds nothing to
-it, as its last normalisation multiplies by 0.
+A wider layer has copies of its channels, and the layer after it divides its kernel by their number. A deeper network
+has new layers that change nothing at first. The very leaky rectifier is not idempotent, so the paper's identity layer
+would not be one here: an inserted layer has a rectifier whose slope is learned, from 1. An inserted convolution passes
+its input on and normalises it to the mean and deviation that it has already. An inserted block adds nothing, as its
+last normalisation multiplies by 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import numpy as np
-import optax
 from flax import traverse_util
 
 from whale_jax.models.layers import EPSILON
@@ -25,8 +24,8 @@ from whale_jax.runtime import errors
 Path = tuple[str, ...]
 Leaves = dict[Path, Any]
 GROWS = ("stages", "stem", "grown")
-ANYHOW = ("dropout", "dtype", "axis_name", "parent", "name")  # what may differ besides
-ALL = np.arange(0)  # channels of what is the same in both networks
+IGNORED = ("dropout", "dtype", "parent", "name")  # what may differ besides
+ALL = np.arange(0)  # channels of a layer that is the same in both networks
 HEADS = ("average", "dense", "heatmap")  # cosines would change with the number of copies
 
 
@@ -38,7 +37,7 @@ class Layer(NamedTuple):
         old: its place among those of the smaller one; None where it is inserted.
         inputs: (channels,) which channel of the smaller network each input channel is a copy of.
         outputs: the same of its output channels.
-        stage: that it is in, from 0; -1 of stem and head.
+        stage: the stage that it is in, from 0; -1 of stem and head.
     """
 
     new: Path
@@ -51,65 +50,41 @@ class Layer(NamedTuple):
 def grow(
     old: nn.Module,
     new: nn.Module,
+    *,
     variables: Mapping,
     fresh: Mapping,
     images: jax.Array,
-    *,
     seed: int = 0,
     noise: float = 0.0,
 ) -> dict[str, Any]:
-    """Variables with which `new` computes what `old` computes with its own.
+    """Variables with which `new` computes what `old` computes with `variables`.
 
     Args:
         old, new: networks of one family, VGG or ResNet; `new` is wider or deeper, and nothing else is different.
         variables: {"params", "batch_stats"} of `old`.
-        fresh: those of `new`, as it would begin by itself: what inserted blocks begin with.
-        images: (batch, height, width, 3) inputs, on which it is measured what inserted convolutions pass on.
-        seed: for which channels are copied.
-        noise: standard deviation of what is added to copies, as a share of their kernel's own, so that they part.
+        fresh: initial ones of `new`, which inserted blocks begin with.
+        images: (batch, height, width, 3) inputs, by which the mean and deviation of inserted convolutions are measured.
+        seed: chooses the channels that are copied.
+        noise: standard deviation of what is added to copies, in deviations of their kernel, so that they differ.
 
     Returns:
-        {"params", "batch_stats"} of `new`. What is no growth of `old` raises InputError.
+        {"params", "batch_stats"} of `new`.
+
+    Raises:
+        InputError: `new` is no growth of `old`.
     """
     layers, rng = plan(old, new, seed=seed), np.random.default_rng(seed)
-    begun = {kind: _flat(tree) for kind, tree in fresh.items()}
+    leaves = {kind: _flat(tree) for kind, tree in fresh.items()}
     inserted = [layer for layer in layers if layer.old is None]
-    seen = jax.jit(partial(old.apply, train=False))(variables, images)[1] if inserted else {}
+    outputs = jax.jit(partial(old.apply, train=False))(variables, images)[1] if inserted else {}
     for layer in inserted:
-        _keep_still(layer, begun, seen)
-    rule = partial(_copied, noise=noise, rng=rng)
-    return {kind: _carry(layers, variables.get(kind, {}), leaves, rule) for kind, leaves in begun.items()}
-
-
-def grow_optimizer(old: nn.Module, new: nn.Module, state: Any, params: Any, *, seed: int = 0) -> Any:
-    """The optimiser's state for `new`: of momentum and squares what the gradient of copies makes of them.
-
-    Args:
-        old, new, seed: as given to `grow`.
-        state: of an optax chain, for the parameters of `old`. What is inserted has no moments: by Adam's rule its first
-            steps are then up to three times as long as later ones.
-        params: of `new`.
-    """
-    layers = plan(old, new, seed=seed)
-
-    def carried(moments: Any, power: int) -> Any:
-        zeros = {path: np.zeros(leaf.shape, leaf.dtype) for path, leaf in _flat(params).items()}
-        return _carry(layers, moments, zeros, partial(_shared, power=power))
-
-    def visit(part: Any) -> Any:
-        if isinstance(part, optax.ScaleByAdamState):
-            return part._replace(mu=carried(part.mu, 1), nu=carried(part.nu, 2))
-        if isinstance(part, optax.TraceState):
-            return part._replace(trace=carried(part.trace, 1))
-        if isinstance(part, tuple):
-            return type(part)(*map(visit, part)) if hasattr(part, "_fields") else tuple(map(visit, part))
-        return part
-
-    return visit(state)
+        _make_identity(layer, leaves, outputs)
+    rule = partial(_copy, noise=noise, rng=rng)
+    return {kind: _carry(layers, variables.get(kind, {}), fresh=tree, rule=rule) for kind, tree in leaves.items()}
 
 
 def plan(old: nn.Module, new: nn.Module, *, seed: int = 0) -> list[Layer]:
-    """Every layer of `new` and where it comes from; what is no growth of `old` raises InputError."""
+    """Every layer of `new` and the layer of `old` that it comes from; no growth of `old` raises InputError."""
     check(old, new)
     rng = np.random.default_rng(seed)
 
@@ -129,58 +104,61 @@ def check(old: nn.Module, new: nn.Module) -> None:
     if type(old) is not type(new) or not isinstance(old, VGG | ResNet) or old.head not in HEADS:
         kinds = f"{type(old).__name__} with the head {old.head!r} to {type(new).__name__}"
         raise errors.InputError(f"from {kinds}: what can grow is a VGG or a ResNet, with the head {' or '.join(HEADS)}")
-    own, its = ({name: getattr(one, name) for name in one.__dataclass_fields__} for one in (old, new))
-    fixed = [{name: value for name, value in one.items() if name not in GROWS + ANYHOW} for one in (own, its)]
+    fixed = [
+        {name: getattr(network, name) for name in network.__dataclass_fields__ if name not in GROWS + IGNORED}
+        for network in (old, new)
+    ]
     if lines := errors.differences(*fixed):
         raise errors.InputError("\n".join(["a network that grows may change nothing else (- from, + to):", *lines]))
-    sizes = [[*one.stem[:1], *(size for stage in one.stages for size in stage[:2])] for one in (old, new)]
-    same = [[one.stem[1:], *(stage[2:] for stage in one.stages)] for one in (old, new)]
+    sizes = [[*network.stem[:1], *(size for stage in network.stages for size in stage[:2])] for network in (old, new)]
+    same = [[network.stem[1:], *(stage[2:] for stage in network.stages)] for network in (old, new)]
     if same[0] != same[1] or any(a > b for a, b in zip(*sizes, strict=True)) or sizes[0] == sizes[1]:
         raise errors.InputError(f"stages {old.stages} to {new.stages} is not wider or deeper, stage by stage")
-    more = tuple(b[1] - a[1] for a, b in zip(old.stages, new.stages, strict=True))
-    grown = tuple(a + b for a, b in zip(old.grown or (0,) * len(more), more, strict=True))
-    if (new.grown or (0,) * len(more)) != grown:
+    inserted = tuple(b[1] - a[1] for a, b in zip(old.stages, new.stages, strict=True))
+    none = (0,) * len(inserted)
+    grown = tuple(a + b for a, b in zip(old.grown or none, inserted, strict=True))
+    if (new.grown or none) != grown:
         raise errors.InputError(f"to grow from {old.stages} to {new.stages}, set model.grown to {grown}")
-    if isinstance(old, ResNet) and len({one.stem[0] == one.stages[0][0] for one in (old, new)}) > 1:
+    if isinstance(old, ResNet) and (old.stem[0] == old.stages[0][0]) != (new.stem[0] == new.stages[0][0]):
         raise errors.InputError("stem and first stage are of one width in one of the networks, and not in the other")
 
 
 def _convolutions(old: VGG, new: VGG, inputs: np.ndarray, copies: Callable) -> Iterator[Layer]:
     """The layers of the stages of a VGG."""
     before = after = 0
-    for i, ((narrow, few), (wide, many)) in enumerate(zip(old.stages, new.stages, strict=True)):
-        for j in range(many):
-            place = (f"ConvNorm_{before + j}",) if j < few else None
+    for i, ((narrow, shallow), (wide, deep)) in enumerate(zip(old.stages, new.stages, strict=True)):
+        for j in range(deep):
+            place = (f"ConvNorm_{before + j}",) if j < shallow else None
             outputs = copies(narrow, wide) if place else inputs
             yield Layer((f"ConvNorm_{after + j}",), place, inputs, outputs, i)
             inputs = outputs
-        before, after = before + few, after + many
+        before, after = before + shallow, after + deep
 
 
 def _blocks(old: ResNet, new: ResNet, inputs: np.ndarray, copies: Callable) -> Iterator[Layer]:
     """The layers of the stages of a ResNet. A stage's blocks are added up, so all have one set of copies."""
     before = after = 0
-    for i, ((narrow, few, *own), (wide, many, *_)) in enumerate(zip(old.stages, new.stages, strict=True)):
+    for i, ((narrow, shallow, *depths), (wide, deep, *_)) in enumerate(zip(old.stages, new.stages, strict=True)):
         outputs = copies(narrow, wide) if i or narrow != old.stem[0] else inputs  # to which the first block adds
-        depth = own[0] if own else old.depth
+        depth = depths[0] if depths else old.depth
         sizes = [Block(f, 1, None, depth=depth, bottleneck=old.bottleneck).convolutions() for f in (narrow, wide)]
-        for j in range(many):
+        for j in range(deep):
             place = f"Block_{after + j}"
-            if j >= few:
+            if j >= shallow:
                 yield Layer((place,), None, outputs, outputs, i)
                 continue
-            there, inside = f"Block_{before + j}", inputs
+            source, inside = f"Block_{before + j}", inputs
             for k, ((a, _), (b, _)) in enumerate(zip(*sizes, strict=True)):
-                made = outputs if k == len(sizes[0]) - 1 else copies(a, b)
-                yield Layer((place, f"ConvNorm_{k}"), (there, f"ConvNorm_{k}"), inside, made, i)
-                inside = made
+                channels = outputs if k == len(sizes[0]) - 1 else copies(a, b)
+                yield Layer((place, f"ConvNorm_{k}"), (source, f"ConvNorm_{k}"), inside, channels, i)
+                inside = channels
             for name in ("projection", "BatchNorm_0", "PReLU_0"):  # which not every block has
-                yield Layer((place, name), (there, name), inputs, outputs, i)
+                yield Layer((place, name), (source, name), inputs, outputs, i)
             inputs = outputs
-        inputs, before, after = outputs, before + few, after + many
+        inputs, before, after = outputs, before + shallow, after + deep
 
 
-def _keep_still(layer: Layer, fresh: dict[str, Leaves], outputs: Mapping[str, jax.Array]) -> None:
+def _make_identity(layer: Layer, fresh: dict[str, Leaves], outputs: Mapping[str, jax.Array]) -> None:
     """Sets an inserted layer's fresh leaves so that it changes nothing."""
     params, kernel = fresh["params"], (*layer.new, "Conv_0", "kernel")
     if kernel in params:
@@ -192,50 +170,36 @@ def _keep_still(layer: Layer, fresh: dict[str, Leaves], outputs: Mapping[str, ja
         for name in ("scale", "bias"):
             params[*inside[-1], name] = 0 * params[*inside[-1], name]
     for norm in set(norms) - set(inside):
-        seen = np.asarray(outputs[f"stage{layer.stage + 1}"], np.float32)[..., layer.inputs]
-        mean, var = seen.mean((0, 1, 2)), seen.var((0, 1, 2))
+        x = np.asarray(outputs[f"stage{layer.stage + 1}"], np.float32)[..., layer.inputs]
+        mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
         fresh["batch_stats"] |= {(*norm, "mean"): mean, (*norm, "var"): var}
         params |= {(*norm, "scale"): np.sqrt(var + EPSILON), (*norm, "bias"): mean}
 
 
-def _carry(layers: list[Layer], old: Mapping, fresh: Leaves, rule: Callable) -> dict[str, Any]:
+def _carry(layers: list[Layer], old: Mapping, *, fresh: Leaves, rule: Callable) -> dict[str, Any]:
     """A tree of the shapes of `fresh`: by `rule` from leaves of `old`, or as it is where a layer is inserted."""
-    there, found = _flat(old), dict(fresh)
+    source, leaves = _flat(old), dict(fresh)
     for path in fresh:
-        layer = next(one for one in layers if path[: len(one.new)] == one.new)
+        layer = next(layer for layer in layers if path[: len(layer.new)] == layer.new)
         if layer.old is not None:
-            found[path] = rule(layer, np.asarray(there[layer.old + path[len(layer.new) :]]))
-    return traverse_util.unflatten_dict(found)
+            leaves[path] = rule(layer, np.asarray(source[layer.old + path[len(layer.new) :]]))
+    return traverse_util.unflatten_dict(leaves)
 
 
-def _copied(layer: Layer, leaf: np.ndarray, *, noise: float, rng: np.random.Generator) -> np.ndarray:
-    """A parameter or running average of a layer with copies; a kernel divides by how many of an input there are."""
-    inputs, outputs, found = _indexed(layer, leaf)
-    if leaf.ndim < 2:
-        return found
-    new = np.arange(len(outputs)) >= leaf.shape[-1]
-    found = found / np.bincount(inputs)[inputs][:, None]
-    return (found + noise * found.std() * new * rng.normal(size=found.shape)).astype(leaf.dtype)
-
-
-def _shared(layer: Layer, leaf: np.ndarray, *, power: int) -> np.ndarray:
-    """A gradient, to a power, of a layer with copies: those of one output share what it had."""
-    _, outputs, found = _indexed(layer, leaf)
-    return found if leaf.ndim == 0 else (found / np.bincount(outputs)[outputs] ** power).astype(leaf.dtype)
-
-
-def _indexed(layer: Layer, leaf: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Input and output channels that are copied, of this leaf, and the leaf with the copies."""
+def _copy(layer: Layer, leaf: np.ndarray, *, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """A parameter or running average with the copies; a kernel is divided by the number of copies of each input."""
     if leaf.ndim == 0:
-        return layer.inputs, layer.outputs, leaf
+        return leaf
     outputs = layer.outputs if len(layer.outputs) else np.arange(leaf.shape[-1])
     if leaf.ndim == 1:
-        return layer.inputs, outputs, leaf[outputs]
+        return leaf[outputs]
     inputs = layer.inputs if len(layer.inputs) else np.arange(leaf.shape[-2])
     channels = inputs.max() + 1
     if leaf.shape[-2] > channels:  # a dense layer on places times channels
         inputs = (np.arange(leaf.shape[-2] // channels)[:, None] * channels + inputs).ravel()
-    return inputs, outputs, leaf[..., inputs, :][..., outputs]
+    copies = leaf[..., inputs, :][..., outputs] / np.bincount(inputs)[inputs][:, None]
+    new = np.arange(len(outputs)) >= leaf.shape[-1]
+    return (copies + noise * copies.std() * new * rng.normal(size=copies.shape)).astype(leaf.dtype)
 
 
 def _flat(tree: Mapping) -> Leaves:

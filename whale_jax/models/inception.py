@@ -30,12 +30,12 @@ class Conv(NamedTuple):
 class Pool(NamedTuple):
     """A pooling of 3x3 pixels; one that halves the picture adds no border to it."""
 
-    how: str
+    kind: str
     stride: int = 1
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(batch, height, width, channels) -> (batch, height / stride, width / stride, channels)."""
-        pool = registry.lookup("pooling", POOLS, self.how)
+        pool = registry.lookup("pooling", POOLS, self.kind)
         padding = "SAME" if self.stride == 1 else "VALID"
         return pool(x, (3, 3), (self.stride, self.stride), padding).astype(x.dtype)
 
@@ -138,7 +138,7 @@ class Inception(nn.Module):
         outputs: length of the output.
         modules: (letter, arguments of that module ...) of each; one letter for each figure, see MODULES.
         between: share of values dropped between the two halves of the stem and between modules.
-        head, dropout, dtype, axis_name: as in VGG.
+        head, dropout, dtype: as in VGG.
     """
 
     outputs: int
@@ -147,21 +147,20 @@ class Inception(nn.Module):
     head: str = "average"
     dropout: float = 0.5
     dtype: Any = jnp.float32
-    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, 3) of mean 0 and deviation 1 -> (batch, outputs) float32 and intermediates."""
-        cell = partial(layers.ConvNorm, dtype=self.dtype, axis_name=self.axis_name)
+        cell = partial(layers.ConvNorm, dtype=self.dtype)
         parts = {"stem1": STEM1, "stem": STEM2}
         for i, (letter, *arguments) in enumerate(self.modules):
             parts[f"stage{i + 1}"] = registry.lookup("module", MODULES, letter)(*arguments)
         _, height, width, _ = x.shape
         x, out = x.astype(self.dtype), {}
         for name, part in parts.items():
-            x = layers.Dropout(self.between, self.axis_name)(x, train) if out else x
-            x = out[name] = layers.kept(Branches(part, cell)(x, train))
+            x = layers.Dropout(self.between)(x, train) if out else x
+            x = out[name] = layers.saved(Branches(part, cell)(x, train))
         if 0 in x.shape:
             raise errors.InputError(f"pictures of {height} x {width} pixels are too small for this network")
-        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
+        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout)(x, train)
         return y, {**out, **head}

@@ -1,5 +1,6 @@
-"""The parts that every network here shares: convolution, normalisation, rectifier, dropout, heads."""
+"""What every network here is built of: convolution, normalisation, rectifier, dropout, heads."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,15 +14,16 @@ from whale_jax.runtime import errors
 
 very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
 
-KEPT = "kept"  # name of what `kept` marks
+SAVED = "saved"  # name of what `saved` marks
 EPSILON = 1e-4  # of batch normalisation, as Lasagne had it
+Rectifier = Callable[[jax.Array], jax.Array]
 
 # He's initialisation with the gain of a rectifier of slope 1/3.
 kernel_init = nn.initializers.variance_scaling(2 / (1 + 1 / 9), "fan_in", "truncated_normal")
 
 
 class ConvNorm(nn.Module):
-    """A convolution, batch normalisation and the very leaky rectifier.
+    """A convolution, batch normalisation and a rectifier: the post's, unless another is given.
 
     Attributes:
         features: number of filters.
@@ -32,8 +34,9 @@ class ConvNorm(nn.Module):
         bias: have one where nothing is normalised; a normalisation has its own.
         act: apply the rectifier or leave the sum as it is.
         learned: the rectifier's slope is learned, from 1, where it changes nothing: for layers that a network grew.
+        rectifier: function of the activations.
+        epsilon: added to the variance by the normalisation.
         dtype: of activations; parameters stay float32.
-        axis_name: mapped axis over which the statistics of the batch are shared, if any.
     """
 
     features: int
@@ -44,8 +47,9 @@ class ConvNorm(nn.Module):
     bias: bool = True
     act: bool = True
     learned: bool = False
+    rectifier: Rectifier = very_leaky_relu
+    epsilon: float = EPSILON
     dtype: Any = jnp.float32
-    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -60,27 +64,32 @@ class ConvNorm(nn.Module):
             dtype=self.dtype,
         )(x)
         if self.norm:
-            x = batch_norm(train, self.dtype, self.axis_name)(x)
-        return rectify(x, self.learned) if self.act else x
+            x = batch_norm(train, self.dtype, epsilon=self.epsilon)(x)
+        return rectify(x, self.learned, rectifier=self.rectifier) if self.act else x
 
 
-def rectify(x: jax.Array, learned: bool) -> jax.Array:
-    """The very leaky rectifier, or, inside a module, one with a slope to be learned (He et al., arXiv:1502.01852)."""
-    return nn.PReLU(negative_slope_init=1.0)(x) if learned else very_leaky_relu(x)
+def rectify(x: jax.Array, learned: bool, *, rectifier: Rectifier = very_leaky_relu) -> jax.Array:
+    """(..., channels) rectified; inside a module, with a slope that is learned (He et al., arXiv:1502.01852)."""
+    return nn.PReLU(negative_slope_init=1.0)(x) if learned else rectifier(x)
 
 
-def kept(x: jax.Array) -> jax.Array:
-    """Activations that a step which saves memory keeps for its way back; it finds what is between them again."""
-    return checkpoint_name(x, KEPT)
+def saved(x: jax.Array) -> jax.Array:
+    """Marks (..., channels) activations that a step with `remat` saves; it computes those between them again."""
+    return checkpoint_name(x, SAVED)
 
 
-def batch_norm(train: bool, dtype: Any, axis_name: str | None) -> nn.BatchNorm:
-    """Batch normalisation over the global batch, with running averages as Lasagne kept them."""
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=EPSILON, dtype=dtype, axis_name=axis_name)
+def batch_norm(train: bool, dtype: Any, *, epsilon: float = EPSILON) -> nn.BatchNorm:
+    """Batch normalisation over the global batch (see `across`), with running averages as Lasagne kept them."""
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=epsilon, dtype=dtype)
 
 
 class Dropout(nn.Module):
-    """Dropout whose mask depends on an example's place in the global batch, not on the device that holds it."""
+    """Dropout whose mask depends on an example's place in the global batch, not on the device that holds it.
+
+    Attributes:
+        rate: share of the values that become 0.
+        axis_name: mapped axis of the step, which `across` sets.
+    """
 
     rate: float
     axis_name: str | None = None
@@ -97,11 +106,26 @@ class Dropout(nn.Module):
         return jnp.where(keep, x / (1 - self.rate), 0).astype(x.dtype)
 
 
-def learned(grown: tuple[int, ...], sizes: tuple[int, ...], stage: int, place: int) -> bool:
+def across(axis_name: str | None) -> Callable:
+    """A Flax interceptor by which a network's layers see the global batch where devices map over `axis_name`.
+
+    Batch normalisation, Flax's own too, takes its statistics over all devices, and `Dropout` draws as one device would.
+    So no network has to pass the name of the axis to its layers. None changes nothing.
+    """
+
+    def intercept(method: Callable, args: tuple, kwargs: dict[str, Any], context: nn.module.InterceptorContext) -> Any:
+        if axis_name and isinstance(context.module, nn.BatchNorm | Dropout):
+            object.__setattr__(context.module, "axis_name", axis_name)  # a bound module lives for one call
+        return method(*args, **kwargs)
+
+    return intercept
+
+
+def learned(grown: tuple[int, ...], sizes: tuple[int, ...], *, stage: int, place: int) -> bool:
     """Whether the unit at `place` of a stage is one of the last `grown` ones, whose rectifier has a learned slope.
 
     Args:
-        grown: units of each stage; none says 0 for all.
+        grown: units of each stage; an empty tuple is 0 for all.
         sizes: number of units of each stage.
         stage, place: from 0.
     """
@@ -113,7 +137,7 @@ def learned(grown: tuple[int, ...], sizes: tuple[int, ...], stage: int, place: i
 
 
 class Stem(nn.Module):
-    """The first convolution and, if asked for, a max pooling after it.
+    """The first convolution and, unless its side is 0, a max pooling after it.
 
     Attributes:
         conv: filters, kernel side, stride.
@@ -137,13 +161,12 @@ class AverageHead(nn.Module):
 
     outputs: int
     dropout: float
-    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 and the averages."""
         features = x.mean((1, 2), dtype=jnp.float32)
-        x = Dropout(self.dropout, self.axis_name)(features, train)
+        x = Dropout(self.dropout)(features, train)
         return nn.Dense(self.outputs)(x), {"features": features}
 
 
@@ -152,7 +175,6 @@ class DenseHead(nn.Module):
 
     outputs: int
     dropout: float
-    axis_name: str | None = None
     hidden: int = 512
     last_init: Any = nn.linear.default_kernel_init
 
@@ -161,7 +183,7 @@ class DenseHead(nn.Module):
         """(batch, height, width, channels) -> (batch, outputs) float32 and the hidden layer."""
         x = x.reshape(len(x), -1).astype(jnp.float32)
         features = very_leaky_relu(nn.Dense(self.hidden, kernel_init=kernel_init)(x))
-        x = Dropout(self.dropout, self.axis_name)(features, train)
+        x = Dropout(self.dropout)(features, train)
         return nn.Dense(self.outputs, kernel_init=self.last_init)(x), {"features": features}
 
 
@@ -170,13 +192,12 @@ class CosineHead(nn.Module):
 
     outputs: int
     dropout: float
-    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 in -1..1 and the averages."""
         features = x.mean((1, 2), dtype=jnp.float32)
-        x = Dropout(self.dropout, self.axis_name)(features, train)
+        x = Dropout(self.dropout)(features, train)
         kernel = self.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], self.outputs))
         return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
 
@@ -194,7 +215,6 @@ class HeatmapHead(nn.Module):
 
     outputs: int
     dropout: float
-    axis_name: str | None = None
     points: int = 2
 
     @nn.compact
@@ -205,17 +225,19 @@ class HeatmapHead(nn.Module):
         up = bins // side
         if side != x.shape[2] or up * side != bins:
             raise errors.InputError(f"{bins} bins are no multiple of a feature map of {x.shape[1]} x {x.shape[2]}")
-        x = Dropout(self.dropout, self.axis_name)(x.astype(jnp.float32), train)
+        x = Dropout(self.dropout)(x.astype(jnp.float32), train)
         scores = nn.Dense(self.points * up * up)(x).reshape(batch, side, side, up, up, self.points)
         scores = scores.transpose(0, 5, 1, 3, 2, 4).reshape(batch, self.points, bins, bins)
-        marginals = [jax.nn.logsumexp(scores, axis) for axis in (2, 3)]  # over rows: columns, that is x, are left
+        marginals = [
+            jax.nn.logsumexp(scores, axis) for axis in (2, 3)
+        ]  # over rows, which leaves the columns, that is x
         return jnp.stack(marginals, axis=2).reshape(batch, -1), {"features": x.mean((1, 2)), "heatmap": scores}
 
 
 HEADS = {
     "average": AverageHead,
     "dense": DenseHead,
-    "still": partial(DenseHead, hidden=64, last_init=nn.initializers.zeros),  # says 0 at first, whatever it sees
+    "still": partial(DenseHead, hidden=64, last_init=nn.initializers.zeros),  # returns 0 at first
     "cosine": CosineHead,
     "heatmap": HeatmapHead,
 }

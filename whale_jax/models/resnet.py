@@ -46,8 +46,9 @@ class Block(nn.Module):
             x = self.cell(features, kernel=kernel, stride=stride, act=i < len(convolutions) - 1)(x, train)
         x = x + shortcut
         if self.norm_sum:
-            x = layers.batch_norm(train, self.cell.keywords["dtype"], self.cell.keywords["axis_name"])(x)
-        return layers.rectify(x, self.learned)
+            x = layers.batch_norm(train, self.cell.keywords["dtype"])(x)
+        rectifier = self.cell.keywords.get("rectifier", layers.very_leaky_relu)
+        return layers.rectify(x, self.learned, rectifier=rectifier)
 
     def convolutions(self) -> list[tuple[int, int]]:
         """(filters, kernel side) of each convolution, first to last."""
@@ -63,7 +64,7 @@ class ResNet(nn.Module):
     Attributes:
         outputs: length of the output.
         stages: (filters, blocks) of each stage, or (filters, blocks, depth) where a stage has its own.
-        stem, stem_pool, head, dropout, dtype, axis_name: as in VGG.
+        stem, stem_pool, head, dropout, dtype: as in VGG.
         depth, bottleneck, strided, norm_sum: as in Block.
         grown: how many of the last blocks of each stage have a rectifier with a learned slope (see growth.py).
     """
@@ -80,21 +81,20 @@ class ResNet(nn.Module):
     grown: tuple[int, ...] = ()
     dropout: float = 0.5
     dtype: Any = jnp.float32
-    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, 3) of mean 0 and deviation 1 -> (batch, outputs) float32 and intermediates."""
-        cell = partial(layers.ConvNorm, dtype=self.dtype, axis_name=self.axis_name)
+        cell = partial(layers.ConvNorm, dtype=self.dtype)
         x = layers.Stem(self.stem, self.stem_pool, cell)(x.astype(self.dtype), train)
         out = {"stem": x}
         block = partial(Block, cell=cell, bottleneck=self.bottleneck, strided=self.strided, norm_sum=self.norm_sum)
-        for i, (features, blocks, *own) in enumerate(self.stages):
-            depth = own[0] if own else self.depth
+        for i, (features, blocks, *depths) in enumerate(self.stages):
+            depth = depths[0] if depths else self.depth
             for j in range(blocks):
-                learned = layers.learned(self.grown, tuple(stage[1] for stage in self.stages), i, j)
+                learned = layers.learned(self.grown, tuple(stage[1] for stage in self.stages), stage=i, place=j)
                 x = block(features, 2 if i and not j else 1, depth=depth, learned=learned)(x, train)
-                x = layers.kept(x)
+                x = layers.saved(x)
             out[f"stage{i + 1}"] = x
-        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
+        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout)(x, train)
         return y, {**out, **head}

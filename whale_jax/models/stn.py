@@ -36,7 +36,6 @@ class STN(nn.Module):
             the similarity follows.
         localizer_grad_scale: share of the classifier's gradient that reaches the localizer.
         dtype: of activations.
-        axis_name: mapped axis of a data-parallel step, if any.
     """
 
     outputs: int
@@ -47,7 +46,6 @@ class STN(nn.Module):
     transform: str = "similarity"
     localizer_grad_scale: float = 1.0
     dtype: Any = jnp.float32
-    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
@@ -57,13 +55,15 @@ class STN(nn.Module):
         """
         small = nn.avg_pool(x, (self.shrink, self.shrink), (self.shrink, self.shrink))
         registry.lookup("transform", {"points": None, **NUMBERS}, self.transform)
-        matrix, told = (self.by_points if self.transform == "points" else self.by_numbers)(small, train, x.shape[1:3])
-        seen = self.localizer_grad_scale * matrix + (1 - self.localizer_grad_scale) * jax.lax.stop_gradient(matrix)
-        crop = jax.vmap(lambda image, m: geometry.pull(image, m, self.crop))(x, seen)
+        localize = self.by_points if self.transform == "points" else self.by_numbers
+        matrix, scores = localize(small, train, size=x.shape[1:3])
+        share = self.localizer_grad_scale  # of the gradient that goes on to the localizer
+        sampled = share * matrix + (1 - share) * jax.lax.stop_gradient(matrix)
+        crop = jax.vmap(lambda image, m: geometry.pull(image, m, self.crop))(x, sampled)
         y, out = self.build("classifier", self.classifier, outputs=self.outputs)(crop, train)
-        return y, {**out, **told, "matrix": matrix, "crop": crop}
+        return y, {**out, **scores, "matrix": matrix, "crop": crop}
 
-    def by_numbers(self, small: jax.Array, train: bool, size: geometry.Size) -> tuple[jax.Array, dict]:
+    def by_numbers(self, small: jax.Array, train: bool, *, size: geometry.Size) -> tuple[jax.Array, dict]:
         """(batch, 3, 3) from what the localizer adds to the identity."""
         localizer = self.build("localizer", self.localizer, outputs=NUMBERS[self.transform], head="still")
         y, _ = localizer(small, train)
@@ -71,17 +71,17 @@ class STN(nn.Module):
         linear = (a, -b, b, a) if self.transform == "similarity" else columns[:4]
         return geometry.denormalise(jnp.stack([*linear, *columns[-2:]], axis=-1), self.crop, size), {}
 
-    def by_points(self, small: jax.Array, train: bool, size: geometry.Size) -> tuple[jax.Array, dict]:
+    def by_points(self, small: jax.Array, train: bool, *, size: geometry.Size) -> tuple[jax.Array, dict]:
         """(batch, 3, 3) that puts bonnet and blowhead, the peaks of two maps, where an aligned head has them."""
         if (height := small.shape[1]) * self.shrink != size[0] or size[0] != size[1]:
-            what = f"a localizer of points needs a square picture whose side {self.shrink} divides"
-            raise errors.InputError(f"{what}, not {size[0]} x {size[1]} pixels")
+            message = f"a localizer of points needs a square picture whose side {self.shrink} divides"
+            raise errors.InputError(f"{message}, not {size[0]} x {size[1]} pixels")
         localizer = self.build("localizer", self.localizer, outputs=4 * height, head="heatmap")
         y, _ = localizer(small, train)
         scores = y.reshape(-1, 2, 2, height)
         points = geometry.from_shares(geometry.soft_argmax(scores, reach=REACH), size)
         return geometry.fit_similarity(frames.places(self.crop), points), {"scores": scores}
 
-    def build(self, name: str, spec: Mapping[str, Any], **more: Any) -> nn.Module:
+    def build(self, name: str, spec: Mapping[str, Any], **fixed: Any) -> nn.Module:
         """The network called `name`, of a specification."""
-        return registry.build(name, KINDS, spec, dtype=self.dtype, axis_name=self.axis_name, name=name, **more)
+        return registry.build(name, KINDS, spec, dtype=self.dtype, name=name, **fixed)

@@ -25,7 +25,6 @@ class VGG(nn.Module):
         norm: batch normalisation on or off.
         dropout: share of features dropped before the last dense layer.
         dtype: of activations.
-        axis_name: mapped axis of a data-parallel step, if any.
     """
 
     outputs: int
@@ -38,14 +37,13 @@ class VGG(nn.Module):
     norm: bool = True
     dropout: float = 0.5
     dtype: Any = jnp.float32
-    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, 3) of mean 0 and deviation 1 -> (batch, outputs) float32 and intermediates."""
         if self.reduce not in ("stride", "maxpool"):
             raise errors.unknown("way to reduce", self.reduce, ("stride", "maxpool"))
-        cell = partial(layers.ConvNorm, norm=self.norm, dtype=self.dtype, axis_name=self.axis_name)
+        cell = partial(layers.ConvNorm, norm=self.norm, dtype=self.dtype)
         out = {"stem": layers.Stem(self.stem, self.stem_pool, cell)(x.astype(self.dtype), train)}
         x = out["stem"]
         for i, (features, depth) in enumerate(self.stages):
@@ -53,8 +51,8 @@ class VGG(nn.Module):
                 x = nn.max_pool(x, (2, 2), (2, 2), "SAME")
             for j in range(depth):
                 stride = 2 if i and not j and self.reduce == "stride" else 1
-                learned = layers.learned(self.grown, tuple(n for _, n in self.stages), i, j)
+                learned = layers.learned(self.grown, tuple(n for _, n in self.stages), stage=i, place=j)
                 x = cell(features, stride=stride, learned=learned)(x, train)
-            out[f"stage{i + 1}"] = x = layers.kept(x)
-        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout, self.axis_name)(x, train)
+            out[f"stage{i + 1}"] = x = layers.saved(x)
+        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout)(x, train)
         return y, {**out, **head}

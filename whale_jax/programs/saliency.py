@@ -88,7 +88,7 @@ def explain(network: Network, data: Data, *, row: int, boxes, gradients, batch: 
     """
     image = np.array(data.view.images[row])
     batches = hidden(data, row, boxes=np.concatenate([np.zeros((1, 4), int), boxes]), batch=batch)
-    _, predictions = loop.evaluate(network.evaluate, network.state, batches, parallel=network.parallel)
+    _, predictions = loop.evaluate(network.evaluate, network.state, batches=batches, parallel=network.parallel)
     p = np.asarray(jax.nn.softmax(predictions["logits"]))[:, data.photos.label[row]]
     return Saliency(
         image=image,

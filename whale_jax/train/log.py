@@ -1,4 +1,4 @@
-"""What a run says: a line of JSON and TensorBoard events a measurement."""
+"""The log of a run: a line of JSON and TensorBoard events for each measurement."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ class Log:
 
     Args:
         workdir: the run's folder.
-        step: the step that the run goes on from; what was logged after it is dropped, for it comes again.
+        step: the step that the run goes on from. What was logged after it is dropped, for it comes again.
     """
 
     def __init__(self, workdir: Path, step: int = 0):
@@ -30,11 +30,11 @@ class Log:
             aside = path.with_name(f"{NAME}.damaged")
             with aside.open("ab") as file:
                 file.writelines(damaged)
-            logging.warning("%s: %d damaged lines are put into %s, the others are kept", path, len(damaged), aside.name)
-        kept = "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step).encode()
-        if kept != content:
+            logging.warning("%s: %d damaged lines are moved to %s, the others stay", path, len(damaged), aside.name)
+        current = "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step).encode()
+        if current != content:
             with storage.replacing(path) as partial:
-                partial.write_bytes(kept)
+                partial.write_bytes(current)
         self._file = path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(Path(workdir) / "tensorboard"), purge_step=step or None)
 

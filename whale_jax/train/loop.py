@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 from whale_jax.evaluation import metrics
 from whale_jax.runtime import errors, preemption, progress, threads
@@ -56,9 +57,9 @@ def fit(
     measures: Mapping[str, Callable[[TrainState], dict[str, float]]],
     workdir: Path,
     checkpoints: Path | None = None,
-    what: str = "train",
+    title: str = "train",
 ) -> tuple[TrainState, dict[str, Any]]:
-    """Trains until `plan` is done, going on from the last checkpoint if there is one.
+    """Trains until `plan` is done, from the last checkpoint on if there is one.
 
     Args:
         state: the first state.
@@ -66,15 +67,15 @@ def fit(
         plan: see Plan.
         parallel: puts states and batches on the devices.
         training: step -> batch on the host.
-        measures: state -> metrics of an evaluation, by what the log calls them. "valid" says which state is the best;
-            without `plan.best` among its metrics, the last one is.
+        measures: {name in the log: state -> metrics of an evaluation}. "valid" chooses the best state; without
+            `plan.best` among its metrics, the last one is.
         workdir: for logs.
         checkpoints: where they are kept; None is inside `workdir`.
-        what: title of the progress bar.
+        title: of the progress bar.
 
     Returns:
         The last state, and {"best": metrics of the best one, "best_step", "seconds", "images_per_second"}; the seconds
-        are those of compiling and evaluating too.
+        include compilation and evaluations.
 
     Raises:
         InputError: a loss, gradient or parameter is not finite; names the step.
@@ -84,69 +85,94 @@ def fit(
     status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0, "pending": []}
     with contextlib.ExitStack() as stack:  # whatever happens, what was measured and saved is written to its end
         stop_requested = stack.enter_context(preemption.watched())  # until all is written, so it is left last
-        folder = checkpoints or Path(workdir) / "checkpoints"
-        saved = Checkpoints(folder, maximise=plan.maximise)
+        saved = Checkpoints(checkpoints or Path(workdir) / "checkpoints", maximise=plan.maximise)
         stack.enter_context(contextlib.closing(saved))
         if restored := saved.resume(state):
             state, status = restored[0], status | restored[1]  # an older checkpoint may lack what came later
         first = int(state.step)
         logger = stack.enter_context(contextlib.closing(log.Log(workdir, first)))
-        bar = progress.bar(plan.steps * plan.batch, title=what, unit="images", start=first * plan.batch)
+        bar = progress.bar(plan.steps * plan.batch, title=title, unit="images", start=first * plan.batch)
         stack.enter_context(bar)
-        pending, began = list(status["pending"]), time.perf_counter() - status["seconds"]
         batches = threads.ahead(
             lambda step: parallel.put_batch(training(step)), range(first, plan.steps), workers=1, depth=2
         )
-        for step, batch in enumerate(batches, start=first + 1):
-            if _stale(status, plan):
-                break
-            with jax.transfer_guard("disallow"):
-                state, sums = train_step(state, batch)
-            pending.append(sums)
-            bar.update(plan.batch)
-            evaluates = step == plan.steps or step % plan.eval_every == 0
-            if evaluates or step % plan.log_every == 0:
-                row = _drain(pending, step)
-                logger.write(step, row)
-                bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
-            rating = None
-            if evaluates:
-                _expect_finite(state, step)
-                results = {name: measure(state) for name, measure in measures.items()}
-                rating = results["valid"].get(plan.best, float(step if plan.maximise else -step))
-                status = _rate(status, results["valid"], rating, step, plan)
-                for name, values in results.items():
-                    logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
-            stopping = stop_requested()  # each host asks once a step, after what takes long
-            if not evaluates:
-                if not stopping:
-                    continue
-                _expect_finite(state, step)
-            # What the log has not seen yet is said by the run that goes on, as if it had never ended.
-            status |= {"seconds": time.perf_counter() - began, "pending": jax.tree.map(float, _fetch(pending, step))}
-            saved.save(parallel.put_state(state), rating, progress=status)
-            if stopping:
-                raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
+        run = _Run(plan, parallel, measures, saved, logger, bar, stop_requested)
+        state, status = _train(state, train_step, status=status, batches=batches, run=run)
         saved.prune()
     result = {"best": status["best"], "best_step": status["best_step"], "seconds": status["seconds"]}
     return state, result | {"images_per_second": int(state.step) * plan.batch / max(status["seconds"], 1e-9)}
 
 
+class _Run(NamedTuple):
+    """What the steps of a run report to; see `fit`."""
+
+    plan: Plan
+    parallel: Parallel
+    measures: Mapping[str, Callable[[TrainState], dict[str, float]]]
+    saved: Checkpoints
+    logger: log.Log
+    bar: tqdm
+    stop_requested: Callable[[], bool]
+
+
+def _train(
+    state: TrainState, train_step: Callable, *, status: dict[str, Any], batches: Iterable[dict], run: _Run
+) -> tuple[TrainState, dict[str, Any]]:
+    """State and status after the last step, or after the last evaluation that the plan's patience allows."""
+    plan, pending, start = run.plan, list(status["pending"]), time.perf_counter() - status["seconds"]
+    for step, batch in enumerate(batches, start=int(state.step) + 1):
+        if plan.patience and status["stale"] >= plan.patience:
+            break
+        with jax.transfer_guard("disallow"):
+            state, sums = train_step(state, batch)
+        pending.append(sums)
+        run.bar.update(plan.batch)
+        evaluates = step == plan.steps or step % plan.eval_every == 0
+        if evaluates or step % plan.log_every == 0:
+            row = _drain(pending, step)
+            run.logger.write(step, row)
+            run.bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
+        rating = None
+        if evaluates:
+            status, rating = _evaluate(state, status, step=step, run=run)
+        stopping = run.stop_requested()  # each host asks once a step, after what takes long
+        if not (evaluates or stopping):
+            continue
+        if not evaluates:
+            _expect_finite(state, step)
+        # The run that goes on logs what the log does not have yet, as if this one had never ended.
+        status |= {"seconds": time.perf_counter() - start, "pending": jax.tree.map(float, _fetch(pending, step))}
+        run.saved.save(run.parallel.put_state(state), rating, progress=status)
+        if stopping:
+            raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
+    return state, status
+
+
+def _evaluate(state: TrainState, status: dict[str, Any], *, step: int, run: _Run) -> tuple[dict[str, Any], float]:
+    """Status after an evaluation, which is logged, and the state's rating."""
+    _expect_finite(state, step)
+    results = {name: measure(state) for name, measure in run.measures.items()}
+    rating = results["valid"].get(run.plan.best, float(step if run.plan.maximise else -step))
+    for name, values in results.items():
+        run.logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
+    return _rate(status, results["valid"], rating=rating, step=step, maximise=run.plan.maximise), rating
+
+
 def evaluate(
-    eval_step: Callable, state: TrainState, batches: Iterable[dict], *, parallel: Parallel
+    eval_step: Callable, state: TrainState, *, batches: Iterable[dict], parallel: Parallel
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Metrics over all batches, and predictions of every row that is not padding.
+    """Metrics over all batches, and (N, ...) predictions of every row that is not padding.
 
     Sums are added in float64 on the host, so the means do not depend on how the rows were batched.
     """
     sums: dict[str, np.ndarray] = {}
     predictions: list[dict[str, np.ndarray]] = []
     for rows in threads.ahead(parallel.put_batch, batches, workers=1, depth=2):
-        found, predicted = eval_step(state, rows)
-        whole = parallel.gather({**predicted, "mask": rows["mask"]})
-        keep = whole.pop("mask") > 0
-        predictions.append({name: value[keep] for name, value in whole.items()})
-        for name, pair in jax.device_get(found).items():
+        batch_sums, predicted = eval_step(state, rows)
+        gathered = parallel.gather({**predicted, "mask": rows["mask"]})
+        valid = gathered.pop("mask") > 0
+        predictions.append({name: value[valid] for name, value in gathered.items()})
+        for name, pair in jax.device_get(batch_sums).items():
             sums[name] = sums.get(name, 0) + np.asarray(pair, np.float64)
     names = predictions[0] if predictions else ()
     return metrics.means(sums), {name: np.concatenate([p[name] for p in predictions]) for name in names}
@@ -181,19 +207,17 @@ def _expect_finite(state: TrainState, step: int) -> None:
         raise errors.InputError(f"parameters after step {step} are not finite: {MEND}")
 
 
-def _rate(status: dict, metrics: dict[str, float], rating: float, step: int, plan: Plan) -> dict:
+def _rate(
+    status: dict[str, Any], metrics: dict[str, float], *, rating: float, step: int, maximise: bool
+) -> dict[str, Any]:
     """Status after an evaluation: is this the best one so far? Of equals it is the last, as it is of checkpoints.
 
     A rating that is not finite is better than none, for its metrics must stand somewhere.
     """
-    old, rated = status["rating"], math.isfinite(rating)
-    better = rated and (old is None or (rating > old if plan.maximise else rating < old))
+    best, rated = status["rating"], math.isfinite(rating)
+    better = rated and (best is None or (rating > best if maximise else rating < best))
     stale = 0 if better else status["stale"] + 1
-    if better or rating == old or old is None:
+    if better or rating == best or best is None:
         rating = rating if rated else None
         return {**status, "best": metrics, "best_step": step, "rating": rating, "stale": stale}
     return {**status, "stale": stale}
-
-
-def _stale(status: dict, plan: Plan) -> bool:
-    return bool(plan.patience) and status["stale"] >= plan.patience

@@ -195,11 +195,11 @@ def _unmatched(pattern: str, params: Any) -> str:
 
 
 def _named(name: str) -> Callable[..., optax.GradientTransformation]:
-    """`optimizer` of that name, whose signature has the specific of its rule."""
+    """`optimizer` of that name, whose signature has the arguments of its rule."""
     make = partial(optimizer, name=name)
     shared = [p for p in inspect.signature(optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    specific = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None) for key in _arguments(RULES[name])]
-    make.__signature__ = inspect.Signature([*(p for p in shared if p.name != "name"), *specific])
+    special = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None) for key in _arguments(RULES[name])]
+    make.__signature__ = inspect.Signature([*(p for p in shared if p.name != "name"), *special])
     return make
 
 

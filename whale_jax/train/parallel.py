@@ -22,7 +22,7 @@ class Parallel(NamedTuple):
     Attributes:
         devices: number of devices; a batch must divide by it.
         put_state: host or device tree -> tree replicated on all devices.
-        put_batch: dict of (B, ...) arrays, of this host's rows (`hosts.share`) -> the same, spread over the devices.
+        put_batch: dict of (B, ...) arrays, of this host's rows (`hosts.share`) -> the same, dealt out to the devices.
         train: step function -> compiled (state, batch) -> (state, metrics); the state given is used up.
         evaluate: step function -> compiled (state, batch) -> (metrics, predictions).
         gather: dict of (B, ...) arrays on the devices -> all rows on every host.
@@ -40,23 +40,23 @@ def parallel(mode: str, devices: int = 0, *, batch: int = 0) -> Parallel:
     """Parallel execution of batches of `batch` examples by `mode`, "jit" or "pmap".
 
     Args:
-        mode: how.
-        devices: how many of each host; 0 takes as many as the batch divides over.
+        mode: "jit" or "pmap".
+        devices: number of devices of each host; 0 takes as many as the batch divides over.
         batch: examples a step, of all hosts; 0 where it is not known yet.
 
     Raises:
         InputError: more devices than there are, or a batch that does not divide over them.
     """
-    there = hosts.devices()
-    available, number = min(map(len, there)), len(there)
+    local = hosts.devices()
+    available, number = min(map(len, local)), len(local)
     if devices > available:
-        where = " on every host" if number > 1 else ""
-        raise errors.InputError(f"config.devices asks for {devices} devices, but there are {available}{where}")
+        place = " on every host" if number > 1 else ""
+        raise errors.InputError(f"config.devices asks for {devices} devices, but there are {available}{place}")
     if batch % (number * (devices or 1)):
         over = [f"config.devices = {devices}"] * bool(devices) + [f"{number} hosts"] * (number > 1)
         raise errors.InputError(f"{batch} photos at once (config.batch) do not divide over {' on each of '.join(over)}")
     each = devices or max(n for n in range(1, available + 1) if batch % (n * number) == 0)
-    used = [device for own in there for device in own[:each]]
+    used = [device for devices_of_host in local for device in devices_of_host[:each]]
     return registry.lookup("config.parallel", {"jit": _jit, "pmap": _pmap}, mode)(used)
 
 
@@ -74,10 +74,10 @@ def _jit(devices: list) -> Parallel:
 
 def _pmap(devices: list) -> Parallel:
     spread, same = _shardings(devices)
-    own, put = len(devices) // hosts.count(), hosts.place(spread)
+    per_host, put = len(devices) // hosts.count(), hosts.place(spread)
 
     def split(batch):
-        return {name: value.reshape(own, -1, *value.shape[1:]) for name, value in batch.items()}
+        return {name: value.reshape(per_host, -1, *value.shape[1:]) for name, value in batch.items()}
 
     def join(tree):
         return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:]), hosts.all_rows(tree))
@@ -98,6 +98,6 @@ def _pmap(devices: list) -> Parallel:
 
 
 def _shardings(devices: list) -> tuple[NamedSharding, NamedSharding]:
-    """Rows spread over the devices, and the same on each."""
+    """The shardings of rows that are dealt out to the devices, and of what is the same on each."""
     mesh = jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
     return NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())

@@ -29,8 +29,10 @@ class TrainState(NamedTuple):
     opt_state: Any
 
 
-def create(model: nn.Module, optimizer: optax.GradientTransformation, seed: int, size) -> TrainState:
-    """The state before the first step, for pictures of `size` (height, width)."""
+def create(
+    model: nn.Module, optimizer: optax.GradientTransformation, *, seed: int, size: tuple[int, int]
+) -> TrainState:
+    """The state before the first step, for pictures of `size` (height, width), in pixels."""
 
     @jax.jit
     def init(seed):
@@ -48,8 +50,8 @@ def blank(variables: Mapping[str, Any], seed: int) -> TrainState:
     return TrainState(np.int32(0), np.uint32(seed), zeros["params"], zeros.get("batch_stats", {}), ())
 
 
-def stream(seed: jax.Array, name: str, step: jax.Array | int = 0) -> jax.Array:
-    """The key of the stream `name` ("init", "augment", "dropout") at `step`: derived, never stored."""
+def stream(seed: jax.Array, name: str, *, step: jax.Array | int = 0) -> jax.Array:
+    """Scalar key of the stream `name` ("init", "augment", "dropout") at a step: derived, never stored."""
     key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
     return jax.random.fold_in(key, step)
 

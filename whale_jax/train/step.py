@@ -13,21 +13,21 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from whale_jax.models.layers import KEPT
+from whale_jax.models import layers
 from whale_jax.tasks.task import Batch, Outputs, Task
 from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.state import TrainState
 
-MARKED = jax.checkpoint_policies.save_only_these_names(KEPT)
+MARKED = jax.checkpoint_policies.save_only_these_names(layers.SAVED)
 Metrics = dict[str, tuple[jax.Array, jax.Array]]
 
 
 def make_train_step(
     model: nn.Module,
     task: Task,
-    optimizer: optax.GradientTransformation,
     *,
+    optimizer: optax.GradientTransformation,
     accumulate: int = 1,
     remat: bool = False,
     groups: optim.Groups = (),
@@ -36,40 +36,41 @@ def make_train_step(
 
     Args:
         model, task, optimizer: what learns what, and how.
-        accumulate: parts of the batch that go through the network one after the other, for batches that do not fit.
-            Each is normalised by itself, over all devices; gradient and metrics are those of the whole.
-        remat: keep only what the model marks (`layers.kept`) for the way back, and compute the rest again: less memory
-            for about a third more work (Chen et al., arXiv:1604.06174).
+        accumulate: microbatches that go through the network one after the other, for batches that do not fit. Each is
+            normalised by itself, over all devices; gradient and metrics are those of the whole batch.
+        remat: save only the activations that the model marks (`layers.saved`), and compute the others again for the
+            gradient: less memory for about a third more work (Chen et al., arXiv:1604.06174).
         groups: as the optimiser has them. Modules whose parameters are all frozen act as in an evaluation, see
             `freeze`.
     """
 
     def train_step(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> tuple[TrainState, Metrics]:
-        batch = task.prepare(states.stream(state.seed, "augment", state.step), batch, True)
-        dropout = states.stream(state.seed, "dropout", state.step)
+        batch = task.prepare(states.stream(state.seed, "augment", step=state.step), batch, True)
+        dropout = states.stream(state.seed, "dropout", step=state.step)
         frozen = optim.frozen_modules(groups, state.params) if groups else frozenset()
         total = jnp.maximum(_sum(batch["weight"].sum(), axis_name), 1e-9)
 
-        def loss_fn(params, stats, part, key):
+        def loss_fn(params, stats, rows, key):
             def forward(params, images):
-                variables, one = {"params": params, "batch_stats": stats}, model.clone(axis_name=axis_name)
-                with nn.intercept_methods(freeze(frozen)):
-                    return one.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": key})
+                variables = {"params": params, "batch_stats": stats}
+                with nn.intercept_methods(layers.across(axis_name)), nn.intercept_methods(freeze(frozen)):
+                    return model.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": key})
 
-            outputs, updates = (jax.checkpoint(forward, policy=MARKED) if remat else forward)(params, part["image"])
-            seen = {**part, "gallery": _gallery(outputs, part, axis_name)} if task.pairwise else part
-            weight = part["weight"]
-            loss = (jnp.where(weight > 0, task.loss(outputs, seen), 0) * weight).sum()
-            found = task.metrics(outputs, seen) if task.pairwise else {}
-            return loss / total, ({"loss": (loss, weight.sum()), **found}, updates.get("batch_stats", {}))
+            outputs, updates = (jax.checkpoint(forward, policy=MARKED) if remat else forward)(params, rows["image"])
+            rows = {**rows, "gallery": _gallery(outputs, rows, axis_name)} if task.pairwise else rows
+            weight = rows["weight"]
+            loss = (jnp.where(weight > 0, task.loss(outputs, rows), 0) * weight).sum()
+            metrics = task.metrics(outputs, rows) if task.pairwise else {}
+            return loss / total, ({"loss": (loss, weight.sum()), **metrics}, updates.get("batch_stats", {}))
 
         grad_fn, params, stats = jax.grad(loss_fn, has_aux=True), state.params, state.batch_stats
-        gradients, (sums, stats) = grad_fn(params, stats, _part(batch, 0, accumulate), dropout)
+        gradients, (sums, stats) = grad_fn(params, stats, _microbatch(batch, 0, accumulate), dropout)
         for i in range(1, accumulate):
-            # Not before the last part is done, or all of them would be in memory at once.
+            # Not before the last microbatch is done, or all of them would be in memory at once.
             params, gradients = jax.lax.optimization_barrier((params, gradients))
-            more, (found, stats) = grad_fn(params, stats, _part(batch, i, accumulate), jax.random.fold_in(dropout, i))
-            gradients, sums = jax.tree.map(jnp.add, (gradients, sums), (more, found))
+            key = jax.random.fold_in(dropout, i)
+            step_gradients, (step_sums, stats) = grad_fn(params, stats, _microbatch(batch, i, accumulate), key)
+            gradients, sums = jax.tree.map(jnp.add, (gradients, sums), (step_gradients, step_sums))
         gradients, metrics = _sum((gradients, sums), axis_name)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         metrics["gradient_norm"] = (optax.tree.norm(gradients), jnp.float32(1))
@@ -113,17 +114,17 @@ def make_eval_step(model: nn.Module, task: Task) -> Callable:
     return eval_step
 
 
-def _part(batch: Batch, i: int, parts: int) -> Batch:
-    """Every `parts`-th row from the i-th on, so that each device has its share of every part."""
-    if parts == 1:
+def _microbatch(batch: Batch, i: int, count: int) -> Batch:
+    """Every `count`-th row from the i-th on, so that each device has its share of every microbatch."""
+    if count == 1:
         return batch
-    return {name: value.reshape(-1, parts, *value.shape[1:])[:, i] for name, value in batch.items()}
+    return {name: value.reshape(-1, count, *value.shape[1:])[:, i] for name, value in batch.items()}
 
 
 def _gallery(outputs: Outputs, batch: Batch, axis_name: str | None) -> Batch:
-    """What losses compare, of the global batch: under pmap from all devices, under jit it is there already."""
-    own = {"embedding": outputs[0], **{name: batch[name] for name in ("label", "index", "weight")}}
-    return jax.lax.all_gather(own, axis_name, tiled=True) if axis_name else own
+    """What pairwise losses compare, of the global batch: under pmap from all devices, under jit it is whole already."""
+    local = {"embedding": outputs[0], **{name: batch[name] for name in ("label", "index", "weight")}}
+    return jax.lax.all_gather(local, axis_name, tiled=True) if axis_name else local
 
 
 def _sum(tree: Any, axis_name: str | None) -> Any:
