@@ -16,6 +16,7 @@ length, mean 4.2 %, 97.8 % within a tenth. `night` has as many epochs for all bu
 from ml_collections import ConfigDict
 
 from configs import aligner, classifier, localizer, post
+from whale_jax.geometry import Size
 from whale_jax.runtime import registry
 from whale_jax.workflow import program, stage
 
@@ -73,12 +74,12 @@ def stages(
     """Every stage by name; the inputs of a stage are names of other stages.
 
     Args:
-        whole, boxed, aligned: (height, width) of the views; without `boxed`, no box is looked for.
-        naive: of the whole photos that the naive classifier sees; without it, it sees those of the finders.
+        whole, boxed, aligned: (height, width) of the views; without `boxed`, there is no localizer.
+        naive: of whole photos for the naive classifier; without it, the view is `whole`.
         box_window, window: of the views around the first box and points; without them, the finders have one stage.
         networks: (height, width) of the naive, boxed and aligned classifiers' inputs; without them, no whale is named.
         weights: "best" on validation or "last", of the classifiers.
-        presets: of the config files beside this one, by the stage that takes them.
+        presets: stage -> preset of the config beside this one that makes it.
     """
     outline = {
         "photos": stage.config("import_photos"),
@@ -99,34 +100,32 @@ def stages(
     return outline | {"report": report(outline)}
 
 
-def points(presets: dict[str, str], *, window: tuple[int, int] | None) -> dict[str, ConfigDict]:
+def points(presets: dict[str, str], *, window: Size | None) -> dict[str, ConfigDict]:
     """The aligner: stage 1 on the whole photo; 2 and 3, with one network, in a window that earlier points turn."""
-    if not window:
-        return {"aligner": network(aligner, presets["aligner"], "whole")}
-    square = {"across": 3.0, "aspect": 1.0, "ahead": 0.0, "steady": 1.33}  # 3 head lengths wide
-    return {
-        "aligner": network(aligner, presets["aligner"], "whole"),
-        "window": cut("head", window, "aligner", **square),
-        "refined": network(aligner, presets["window"], "window"),
-        "third_window": cut("head", window, "refined", **square),
-        "third": stage.config("predict", inputs={"photos": "photos", "network": "refined", "view": "third_window"}),
-    }
+    stages = {"aligner": network(aligner, presets["aligner"], "whole")}
+    if window:
+        square = {"across": 3.0, "aspect": 1.0, "ahead": 0.0, "steady": 1.33}  # 3 head lengths wide
+        stages |= {
+            "window": cut("head", window, "aligner", **square),
+            "refined": network(aligner, presets["window"], "window"),
+            "third_window": cut("head", window, "refined", **square),
+            "third": stage.config("predict", inputs={"photos": "photos", "network": "refined", "view": "third_window"}),
+        }
+    return stages
 
 
-def boxes(presets: dict[str, str], *, window: tuple[int, int] | None) -> dict[str, ConfigDict]:
+def boxes(presets: dict[str, str], *, window: Size | None) -> dict[str, ConfigDict]:
     """The localizer: stage 1 on the whole photo, 2 in a window around the box."""
-    if not window:
-        return {"localizer": network(localizer, presets["localizer"], "whole")}
-    return {
-        "localizer": network(localizer, presets["localizer"], "whole"),
-        "box_window": cut("box", window, "localizer", padding=0.6),
-        "localizer_refined": network(localizer, presets["box_window"], "box_window"),
-    }
+    stages = {"localizer": network(localizer, presets["localizer"], "whole")}
+    if window:
+        stages |= {
+            "box_window": cut("box", window, "localizer", padding=0.6),
+            "localizer_refined": network(localizer, presets["box_window"], "box_window"),
+        }
+    return stages
 
 
-def classify(
-    approach: str, presets: dict[str, str], *, view: str, size: tuple[int, int], weights: str
-) -> dict[str, ConfigDict]:
+def classify(approach: str, presets: dict[str, str], *, view: str, size: Size, weights: str) -> dict[str, ConfigDict]:
     """The classifier of an approach, and its calibrated probabilities; the aligned one's go into the submission."""
     is_aligned = approach == "aligned"
     preset = presets["classifier"] if is_aligned else presets.get("unaligned", presets["classifier"])
@@ -137,7 +136,7 @@ def classify(
     return {name: config, **calibrated([name], weights, prefix="" if is_aligned else f"{approach}_")}
 
 
-def cut(frame: str, size: tuple[int, int], predictions: str = "", **changes) -> ConfigDict:
+def cut(frame: str, size: Size, predictions: str = "", **changes) -> ConfigDict:
     """The stage that cuts views of `size` out of the photos, around the predictions of another stage."""
     return stage.config(
         "align", inputs={"photos": "photos", "predictions": predictions}, frame=frame, size=size, **changes

@@ -1,7 +1,8 @@
-"""A whole pipeline that takes seconds: a drawn pod, found by two networks, and named by a third.
+"""A whole pipeline that takes seconds: two networks find the heads of drawn whales, and a third one names them.
 
---config=tests/launch/pod.py, or :20 after it for twenty epochs of the last one; :member for that one alone, :photos for
-the import
+--config=tests/launch/pod.py          all stages; :20 trains the last network for twenty epochs
+--config=tests/launch/pod.py:member   the last network alone
+--config=tests/launch/pod.py:photos   the import alone
 """
 
 from whale_jax.workflow import stage

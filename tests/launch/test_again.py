@@ -1,4 +1,4 @@
-"""What a batch script does when its command has ended, with stand-ins for srun and scontrol."""
+"""What a batch script does when its command ends, with stand-ins for srun and scontrol."""
 
 import os
 import signal
@@ -21,13 +21,13 @@ exit "${SAYS:-$code}"
 
 SCONTROL = """#!/usr/bin/env bash
 echo "$@" >> scontrol.said
-exit 1  # or the script waits for Slurm to end it
+exit 1  # without an error, the script would wait for Slurm to end it
 """
 
 
 @pytest.fixture
 def job(tmp_path):
-    """A folder with the stand-ins, and what a job there has in its environment."""
+    """A folder with the stand-ins, and the environment of a job there."""
     for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
@@ -46,7 +46,7 @@ def start(job, program, **env):
     [
         (0, {}, 0, False),
         (2, {}, 2, False),
-        (2, {"SAYS": "143"}, 2, False),  # srun tells of the signal by which it ended another task
+        (2, {"SAYS": "143"}, 2, False),  # srun returns the signal by which it ended another task
         (1, {}, 1, False),
         (75, {}, 75, True),
         (75, {"SLURM_RESTART_COUNT": "20"}, 75, False),
@@ -55,7 +55,7 @@ def start(job, program, **env):
     ],
 )
 def test_what_can_go_on_is_queued_again_and_a_mistake_is_not(job, code, env, ends, again):
-    (job[0] / ".mistake-7").touch()  # of a job that was cut off, and went on
+    (job[0] / ".mistake-7").touch()  # left by a job that was cut off and went on
     process = start(job, f"raise SystemExit({code})", **env)
     output = process.communicate(timeout=60)[0]
     assert (process.returncode, (job[0] / "scontrol.said").exists()) == (ends, again), output
@@ -63,7 +63,7 @@ def test_what_can_go_on_is_queued_again_and_a_mistake_is_not(job, code, env, end
 
 
 def test_a_signal_to_a_tasks_shell_alone_reaches_the_program(job):
-    os.mkfifo(job[0] / "up")  # which opens when the program opens it too
+    os.mkfifo(job[0] / "up")  # opens when the program opens it, too
     program = 'import signal; signal.signal(15, lambda *_: exit(75)); open("up", "w").close(); signal.pause()'
     process = start(job, program)
     (job[0] / "up").read_text()

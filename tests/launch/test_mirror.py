@@ -26,7 +26,7 @@ def contents(folder):
 
 @pytest.fixture(params=["file", "s3"])
 def bucket(request, tmp_path, monkeypatch):
-    """An address for copies: a folder, and S3 as moto plays it."""
+    """An address for copies: a folder, and a bucket of S3 that moto imitates."""
     if request.param == "file":
         yield f"file://{tmp_path / 'bucket'}"
         return
@@ -42,7 +42,7 @@ def bucket(request, tmp_path, monkeypatch):
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()  # or it would ask the server of the test before
+    s3fs.S3FileSystem.clear_instance_cache()  # otherwise it would ask the server of an earlier test
     name = f"runs-{uuid.uuid4().hex[:8]}"
     fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
     yield f"s3://{name}/run"
@@ -69,7 +69,7 @@ def test_another_machine_gets_what_was_sent_and_nothing_half_done(bucket, tmp_pa
 
 
 def test_what_the_list_does_not_name_is_not_taken(bucket, tmp_path):
-    """The machine was lost while it sent a step."""
+    """A machine is lost while it sends a step."""
     source, copy = tmp_path / "here", tmp_path / "there"
     put(source, checkpoints__3__state="three")
     Mirror(source, bucket).send()

@@ -1,4 +1,4 @@
-"""What launch/sky gives SkyPilot, and that its commands run: on nodes that this machine plays."""
+"""The task and the sweep of launch/sky, on nodes that this machine imitates."""
 
 import json
 import os
@@ -20,7 +20,7 @@ TASK = yaml.safe_load(PATH.read_text())
 
 
 def nodes(tmp_path, number, **changes):
-    """Runs the task's commands on so many nodes."""
+    """Runs the commands of the task on so many nodes."""
     variables = {
         "SKYPILOT_NODE_IPS": "\n".join(["127.0.0.1"] * number),
         "SKYPILOT_NUM_NODES": str(number),
@@ -56,7 +56,7 @@ def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
 
 
 def test_a_sweep_is_a_job_a_run(tmp_path):
-    """By a `sky` that prints what it is asked."""
+    """A stand-in for `sky` prints its arguments."""
     sky = tmp_path / "bin" / "sky"
     sky.parent.mkdir()
     for name, does in (("sky", 'echo "$@"'), ("python", f'exec {sys.executable} "$@"')):

@@ -1,4 +1,4 @@
-"""What launch/slurm promises, on a cluster of two nodes that this machine plays: as root, where Slurm is installed."""
+"""The scripts of launch/slurm on a cluster of two nodes on this machine: runs as root, where Slurm is installed."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from whale_jax.workflow import json_files
 ROOT = Path(__file__).parents[2]
 EPOCHS = 300
 CONFIG = f"--config=tests/launch/pod.py:{EPOCHS}"
-DEADLINE = 240  # seconds for a job to come as far as it is waited for
+DEADLINE = 240  # seconds that a test waits for a job
 INSTALLED = os.geteuid() == 0 and all(shutil.which(command) for command in ("slurmctld", "slurmd", "munged"))
 pytestmark = [
     pytest.mark.cluster,
@@ -32,7 +32,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Two nodes; what a shell must know of them."""
+    """Two nodes; the environment by which a shell finds them."""
     folder = tmp_path_factory.mktemp("cluster")
     command = ["bash", "launch/slurm/dev_cluster.sh"]
     started = subprocess.run([*command, "start", folder], cwd=ROOT, capture_output=True, text=True)
@@ -46,7 +46,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """The run of one process that nothing befell."""
+    """The run of one process, without interruption."""
     workdir = tmp_path_factory.mktemp("alone") / "run"
     command = [sys.executable, "-m", "whale_jax.main", CONFIG, f"--workdir={workdir}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -70,7 +70,7 @@ def until(condition, event, *, log_path):
 
 
 def ended(cluster, workdir, job):
-    """Waits until a job is done, however often it was started; its state and how often it was started again."""
+    """Waits until a job is done; returns its state and the number of its restarts."""
 
     def shown():
         command = ["scontrol", "--oneliner", "show", "job", job]
@@ -83,7 +83,7 @@ def ended(cluster, workdir, job):
 
 
 def training(cluster, alone, workdir):
-    """A job that trains the last network of that run anew, on two nodes; returns when it is at it."""
+    """A job that trains the last network of that run again, on two nodes; returns while it trains."""
     inputs = [f"--config.inputs.{name}={alone / stage}" for name, stage in pod.NAMED.items()]
     member = ["--config=tests/launch/pod.py:member", f"--config.epochs={EPOCHS}", *inputs]
     job = submit(cluster, workdir, "launch/slurm/train.sbatch", *member, f"--workdir={workdir}")
@@ -93,7 +93,7 @@ def training(cluster, alone, workdir):
 
 
 def assert_same(one_host, two_hosts):
-    """Two trainings are one to the rounding of sums, with all that was logged on the way."""
+    """Two trainings have one digest, and logs that are equal up to the rounding of sums."""
     results = [json_files.read(run / "result.json") for run in (one_host, two_hosts)]
     assert results[0]["digest"] == results[1]["digest"]
     processes.assert_same_log(*(log.read(run) for run in (one_host, two_hosts)), rtol=2e-3, atol=2e-4)
@@ -133,7 +133,7 @@ def test_a_run_of_which_a_rank_is_killed_goes_on(cluster, alone, tmp_path):
 
 
 def _rank(pid):
-    """Of a process of a job; none of srun itself, nor of the shell around the program."""
+    """Rank of a process in its job; None for srun itself and for the shell around the program."""
     with contextlib.suppress(OSError):
         environ = dict(word.partition("=")[::2] for word in Path(f"/proc/{pid}/environ").read_text().split("\0"))
         launcher = Path(f"/proc/{pid}/comm").read_text().startswith(("srun", "bash"))

@@ -1,4 +1,4 @@
-"""A sweep does what is missing, and says what became of every run."""
+"""A sweep does the runs that are missing, and shows the state of every run."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, ca
 
 
 def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, config):
-    """By `compare` too, whose table they are under."""
+    """`compare` lists them under its table, too."""
     folder = tmp_path / "pods"
     first, second, third = planned(folder, config, "--grid=seed=1,2,3")
     rows = [first, second._replace(overrides={"whales": -1}), third]
