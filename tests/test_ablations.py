@@ -16,7 +16,7 @@ from whale_jax.programs import pipeline
 FILES = sorted(path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py"))
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "depth" else pytest.mark.slow) for n in FILES])
 def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     config = importlib.import_module(f"configs.ablations.{name}").get_config("runs/some")
     pipeline.check(config)
@@ -60,6 +60,7 @@ def test_the_classifier_of_each_seed_is_blended_with_neighbours_of_the_same_seed
         assert stack.inputs.features == f"runs/some/{seed}_00_classifier_features"
 
 
+@pytest.mark.slow
 def test_every_member_of_the_ensemble_predicts_its_training_photos_and_unseen_photos():
     config = ensemble.get_config("runs/some")
     pipeline.check(config)
