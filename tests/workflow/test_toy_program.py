@@ -112,3 +112,8 @@ def test_in_shards_it_gives_what_it_gives_at_once(tmp_path):
 def test_a_name_that_is_taken_is_refused():
     with pytest.raises(ValueError, match="program 'train' is registered already"):
         programs.register("train", Program(DEFAULTS, run))
+
+
+def test_every_field_of_a_program_is_documented():
+    for field in Program._fields:
+        assert f"\n        {field}: " in Program.__doc__
