@@ -54,7 +54,7 @@ def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
     world.train("second", weights="first", init="partial", model={**MODEL, "stages": ((4, 1), (6, 1))}, **still)
     before, after = world.parameters("first"), world.parameters("second")
     assert jax.tree.all(jax.tree.map(np.array_equal, before["ConvNorm_0"], after["ConvNorm_0"]))
-    [lines] = [text.splitlines() for text in warnings if "was taken what fits" in text]
+    [lines] = [text.splitlines() for text in warnings if "are taken where they fit" in text]
     assert "- params/AverageHead_0/Dense_0/kernel (4, 3)" in lines
     assert "+ params/AverageHead_0/Dense_0/kernel (6, 3)" in lines
     assert not any("Stem_0" in line for line in lines)

@@ -123,8 +123,10 @@ def test_a_toy_metric_is_measured_and_reported(world, toy):
     assert crossed["metrics"]["toy"] == pytest.approx(world.photos.label[scored & (world.photos.label >= 0)].mean())
     [heading, _, row] = lines(world, "network", metrics=("toy",))
     assert row[heading.index("toy")].startswith(f"{result['metrics']['toy']:.3f}")
+    with pytest.raises(errors.InputError, match="lacks 'log_loss', which chooses the best checkpoint"):
+        world.train("best", task={"name": "classify", "metrics": ("toy",)})
     with pytest.raises(errors.InputError, match="the metric 'toy' reads logits, label, and here it is given points"):
-        world.train("points", task={"name": "keypoints", "metrics": ("toy",)})
+        world.train("points", task={"name": "keypoints", "metrics": ("point_error", "toy")})
 
 
 def test_the_tasks_that_are_there_keep_their_names():

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from whale_jax import geometry
-from whale_jax.runtime import registry
+from whale_jax.runtime import errors, registry
 
 Metric = tuple[jax.Array, jax.Array]
 
@@ -83,11 +83,16 @@ METRICS = registry.Registry(
 register = METRICS.register
 
 
-def select(names: Sequence[str], *, annotation: str) -> dict[str, Callable]:
+def select(names: Sequence[str], *, annotation: str, best: str = "") -> dict[str, Callable]:
     """The metrics of those names, for predictions of an annotation ("label", "points", "box").
 
-    An unknown name, or a metric that reads other arguments, raises InputError.
+    An unknown name, a metric that reads other arguments, or names without the one that chooses the best checkpoint,
+    if there is one, raise InputError.
     """
+    if best and best not in names:
+        raise errors.InputError(
+            f"task.metrics = {tuple(names)} lacks {best!r}, which chooses the best checkpoint: add it"
+        )
     return {name: registry.function("metric", METRICS, name, reads=READS[annotation]) for name in names}
 
 

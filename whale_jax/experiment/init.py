@@ -79,7 +79,7 @@ def check(source: Source, recipe: Recipe, *, data: Data, valid: np.ndarray) -> N
             raise errors.InputError("\n".join([message, *split_differences(training, data)]))
         if shared := len(np.intersect1d(rows.learned_by(training, data.split), valid)):
             message = f"was trained on {shared:,} of the {len(valid):,} photos that are validated on here"
-            raise errors.InputError(f"{folder} {message}: begin with one that holds out the same fold or part")
+            raise errors.InputError(f"{folder} {message}: begin with one that holds out the same fold or subfold")
     whales = json_files.read(folder / "whales.json")
     new_head = source.mode == "partial" and len(whales or ()) != len(data.photos.whales)  # whose shape does not fit
     if whales and recipe.task.names_whales and not new_head:
@@ -121,7 +121,9 @@ def load(network: Network, source: Source, *, pictures: Callable[[], jax.Array])
             return network._replace(state=grow(network, old, saved=saved, pictures=pictures()))
         state, lines = saved.variables(network.state, partial=source.mode == "partial")
     if lines:
-        message = f"of {source.folder} was taken what fits, but for (- what it holds, + what begins anew):"
+        message = (
+            f"the weights of {source.folder} are taken where they fit, but not here (- its own, + what begins anew):"
+        )
         logging.warning("%s", "\n".join([message, *errors.first(lines)]))
     return network._replace(state=state)
 
@@ -133,7 +135,7 @@ def pictures(recipe: Recipe, data: Data, *, rows: np.ndarray) -> jax.Array:
 
 
 def grow(network: Network, old: nn.Module, *, saved: Checkpoints, pictures: jax.Array) -> states.TrainState:
-    """The first state of a network that computes what a smaller one did, whose checkpoints are given.
+    """The first state of a network that computes what a smaller one did, from the checkpoints of that.
 
     What it inserts is measured on (B, height, width, 3) `pictures`.
     """

@@ -49,7 +49,7 @@ def bbox(
     registry.lookup("loss", losses.LOSSES | OVERLAPS, loss)
     coordinates = overlap(loss) if loss in OVERLAPS else regression(loss)
     readout = corner_bins(bins, sigma_bins) if bins else coordinates
-    functions = measures.select(metrics, annotation="box")
+    functions = measures.select(metrics, annotation="box", best="iou")
     extent = extent_of(size)
 
     def loss_of(outputs: Outputs, batch: Batch) -> jax.Array:

@@ -65,7 +65,7 @@ def classify(
 
 def measures(names: Sequence[str]) -> Callable[[Outputs, Batch], dict[str, Metric]]:
     """The metrics of those names, of (B, whales) logits."""
-    functions = metrics.select(names, annotation="label")
+    functions = metrics.select(names, annotation="label", best="log_loss")
 
     def measure(outputs: Outputs, batch: Batch) -> dict[str, Metric]:
         return metrics.measure(functions, outputs[0], truth=batch["label"], mask=batch["weight"])

@@ -39,7 +39,7 @@ def keypoints(
         sigma_bins: standard deviation of the soft target, in bins.
     """
     cost = registry.function("loss", losses.LOSSES, loss, reads=("prediction", "target"))
-    functions = measures.select(metrics, annotation="points")
+    functions = measures.select(metrics, annotation="points", best="point_error")
 
     def loss_of(outputs: Outputs, batch: Batch) -> jax.Array:
         if not bins:
