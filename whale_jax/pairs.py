@@ -1,31 +1,81 @@
-"""Losses between the pictures of a batch, for embeddings in which one whale's pictures lie together.
+"""Losses, one value an example; whoever calls them masks, sums and divides.
 
-Each takes anchors against everybody: (A, N) `distance`, and bool masks `same` (another picture of the anchor's whale)
-and `other` (a picture of another whale); what is in neither is padding or the anchor itself. Each returns one value an
-anchor; all but `contrastive` need a positive and a negative in the batch, and are 0 without. Embeddings have length 1,
-so a distance is at most 2 and a similarity is 1 - distance^2 / 2.
+The names of a loss's arguments say what it reads: (logits, label), (prediction, target), or (distance, same, other) for
+one that compares the pictures of a batch. Whoever adds one calls `register`, and names it in `config.task.loss`:
+
+    def focal(logits, label): ...
+
+    losses.register("focal", focal)   # then: config.task.loss = "focal"
+
+Those that compare pictures, for embeddings in which one whale's pictures lie together, take A anchors and N pictures of
+a gallery: their (A, N) `distance`, and bool masks `same` (another picture of the anchor's whale) and `other` (a picture
+of another whale). A picture in neither is padding or the anchor itself. They return one value an anchor, and but for
+`contrastive` it is 0 without a positive or a negative in the batch. Embeddings have length 1, so a distance is at most
+2 and a similarity is 1 - distance^2 / 2.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 
-from whale_jax import losses
+from whale_jax.runtime import registry
 
 
-def distances(anchors: jax.Array, everybody: jax.Array) -> jax.Array:
+def squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """(B, n) and (B, n) -> (B,) mean of squared differences."""
+    return jnp.square(prediction - target).mean(-1)
+
+
+def cross_entropy(logits: jax.Array, label: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
+    """(B, classes) logits and (B,) labels -> (B,) nats.
+
+    Args:
+        logits: unnormalised log probabilities.
+        label: index of the true class.
+        smoothing: share of the target spread evenly over all classes (Szegedy et al., arXiv:1512.00567).
+    """
+    log_p = jax.nn.log_softmax(logits)
+    true = jnp.take_along_axis(log_p, label[:, None], axis=-1)[:, 0]
+    return -(1 - smoothing) * true - smoothing * log_p.mean(-1)
+
+
+def soft_cross_entropy(logits: jax.Array, target: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
+    """`cross_entropy` with a (B, classes) probability of each class for a target."""
+    target = (1 - smoothing) * target + smoothing / target.shape[-1]
+    return -(target * jax.nn.log_softmax(logits)).sum(-1)
+
+
+def binned_cross_entropy(logits: jax.Array, position: jax.Array, *, width: float) -> jax.Array:
+    """Cross entropy between softmax over bins and a bell around the true coordinate.
+
+    The right-whale winners' alternative to squared error, with a soft instead of a hard target.
+
+    Args:
+        logits: (..., bins), one for each of equal bins over 0..1.
+        position: (...,) true coordinates in 0..1.
+        width: standard deviation of the target, in bins.
+
+    Returns:
+        (...,) nats.
+    """
+    bins = logits.shape[-1]
+    centres = jnp.arange(bins) + 0.5
+    target = jax.nn.softmax(-0.5 * jnp.square((centres - position[..., None] * bins) / width))
+    return -(target * jax.nn.log_softmax(logits)).sum(-1)
+
+
+def distances(anchors: jax.Array, gallery: jax.Array) -> jax.Array:
     """(A, N) distances of (A, D) from (N, D) vectors of length 1; the gradient is finite where they coincide."""
-    squared = 2 - 2 * jnp.matmul(anchors, everybody.T, precision="highest")
+    squared = 2 - 2 * jnp.matmul(anchors, gallery.T, precision="highest")
     return jnp.sqrt(jnp.maximum(squared, 1e-8))
 
 
 def contrastive(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
     """(A,) squared distance of positives, and how far negatives come within the margin, squared.
 
-    The loss of Siamese networks (Hadsell, Chopra & LeCun, CVPR 2006) with every pair of the batch, which the post's
-    author drew one by one. Positives and negatives count alike, however many there are.
+    The loss of Siamese networks (Hadsell, Chopra & LeCun, CVPR 2006) with every pair of the batch, where the post's
+    author drew pairs one by one. Positives and negatives count alike, however many there are.
     """
     return _mean(distance**2, same) + _mean(jnp.maximum(margin - distance, 0) ** 2, other)
 
@@ -75,7 +125,7 @@ def multi_similarity(
 ) -> jax.Array:
     """(A,) soft sums over the positives and the negatives that are hard for the anchor.
 
-    Wang et al., arXiv:1904.06627, equations 8 to 10: a negative is kept if it is more alike than the least alike
+    Wang et al., arXiv:1904.06627, equations 8 to 10: a negative counts if it is more alike than the least alike
     positive less the margin, a positive if it is less alike than the most alike negative plus the margin.
 
     Args:
@@ -93,19 +143,15 @@ def multi_similarity(
     return jnp.where(usable(same, other), pull + push, 0)
 
 
-def picked_out(distance: jax.Array, same: jax.Array, other: jax.Array, *, temperature: float) -> jax.Array:
-    """(A,) cross entropy of picking out a positive among everybody, by similarity over a temperature.
+def supervised_contrastive(distance: jax.Array, same: jax.Array, other: jax.Array, *, temperature: float) -> jax.Array:
+    """(A,) cross entropy of a positive among all pictures, by similarity over a temperature; its mean over positives.
 
-    SimCLR's loss (Chen et al., arXiv:2002.05709, equation 1); with several positives it is the mean over them (Khosla
-    et al., arXiv:2004.11362, equation 2).
+    Khosla et al., arXiv:2004.11362, equation 2. With one positive it is SimCLR's (Chen et al., arXiv:2002.05709,
+    equation 1).
     """
     logits = (1 - distance**2 / 2) / temperature
     log_p = logits - jax.nn.logsumexp(jnp.where(same | other, logits, -1e9), axis=1, keepdims=True)
     return jnp.where(usable(same, other), -_mean(log_p, same), 0)
-
-
-LOSSES: dict[str, Callable] = {f.__name__: f for f in (contrastive, batch_all, batch_hard, semi_hard, multi_similarity)}
-losses.LOSSES.update(LOSSES)
 
 
 def usable(same: jax.Array, other: jax.Array) -> jax.Array:
@@ -114,30 +160,36 @@ def usable(same: jax.Array, other: jax.Array) -> jax.Array:
 
 
 def active(distance: jax.Array, same: jax.Array, other: jax.Array, *, margin: float) -> jax.Array:
-    """(A,) share of the anchor's triplets that violate the margin: near 1 for ever where an embedding has collapsed."""
+    """(A,) share of the anchor's triplets that violate the margin; it stays near 1 where an embedding has collapsed."""
     count = _nearer(_negatives(distance, other), margin + distance, side="left")
     return jnp.where(same, count, 0).sum(1) / jnp.maximum(same.sum(1) * other.sum(1), 1)
 
 
 def _negatives(distance: jax.Array, other: jax.Array) -> jax.Array:
-    """(A, N) distances of each anchor's negatives in order, infinite after the last.
+    """(A, N) distances of each anchor's negatives in ascending order, infinite after the last.
 
-    In order, the negatives of every triplet with a positive are counted, and summed, without a look at each of them:
-    the memory is that of pairs.
+    The order lets the negatives of all triplets with a positive be counted and summed in the memory of pairs.
     """
     return jnp.sort(jnp.where(other, distance, jnp.inf), axis=1)
 
 
 def _nearer(negatives: jax.Array, limit: jax.Array, *, side: str) -> jax.Array:
-    """(A, N) how many of each anchor's ordered negatives are below its (A, N) limits; "right" takes equals too."""
+    """(A, N) number of an anchor's ordered negatives below each of its (A, N) limits; "right" counts equal ones too."""
     return jax.vmap(partial(jnp.searchsorted, side=side))(negatives, limit)
 
 
-def _mean(values: jax.Array, keep: jax.Array) -> jax.Array:
-    """(A,) mean of the (A, N) values to keep, 0 where there is none."""
-    return jnp.where(keep, values, 0).sum(1) / jnp.maximum(keep.sum(1), 1)
+def _mean(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """(A,) mean of the (A, N) values where the mask is true, 0 where it is true nowhere."""
+    return jnp.where(mask, values, 0).sum(1) / jnp.maximum(mask.sum(1), 1)
 
 
 def _finite(values: jax.Array) -> jax.Array:
-    # Infinity times zero is NaN in a gradient, though the value is thrown away.
+    # Infinity times zero is NaN in a gradient, though the value is not used.
     return jnp.where(jnp.isfinite(values), values, 0)
+
+
+PAIRWISE = (contrastive, batch_all, batch_hard, semi_hard, multi_similarity)
+LOSSES = registry.Registry(
+    "loss", squared_error=squared_error, cross_entropy=cross_entropy, **{loss.__name__: loss for loss in PAIRWISE}
+)
+register = LOSSES.register
