@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks import noise
 from configs import classifier, embedding, stn
-from whale_jax import geometry, pairs
+from whale_jax import geometry, losses
 from whale_jax.data import loader
 from whale_jax.evaluation import retrieval
 from whale_jax.experiment import build
@@ -38,7 +38,7 @@ def main() -> None:
     flags = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
     work = {"classifier": stepping(classifier.get_config("crops"))}
-    work |= {name: stepping(embedding.get_config(name)) for name in pairs.LOSSES}
+    work |= {loss.__name__: stepping(embedding.get_config(loss.__name__)) for loss in losses.PAIRWISE}
     work |= {"transformer": stepping(stn.get_config("joint")), "its sampler": sampling(stn.get_config("joint"))}
     times: dict[str, list[float]] = {name: [] for name in work}
     for turn in range(flags.repeat + 1):  # the first compiles

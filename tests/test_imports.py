@@ -16,7 +16,6 @@ MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "whale_jax").rglob("
 ORDER = [
     {"runtime"},
     {"geometry", "losses"},
-    {"pairs"},
     {"augment", "frames", "evaluation"},
     {"models", "data", "tasks"},
     {"train", "workflow"},

@@ -19,10 +19,18 @@ TO_MEND = ROOT / "tests" / "style_to_mend.txt"
 
 # Functions whose signature a contract fixes may take more than two arguments by position.
 SPECS = {"rotate", "scale", "translate", "shear", "brightness", "contrast", "gamma", "erase"}
-PAIR_LOSSES = {"contrastive", "batch_all", "batch_hard", "semi_hard", "multi_similarity"}
+PAIR_LOSSES = {
+    "contrastive",
+    "batch_all",
+    "batch_hard",
+    "semi_hard",
+    "multi_similarity",
+    "supervised_contrastive",
+    "active",
+}
 CONTRACTS = {
     "whale_jax/augment.py": SPECS,
-    "whale_jax/pairs.py": PAIR_LOSSES,
+    "whale_jax/losses.py": PAIR_LOSSES,
     "whale_jax/geometry.py": {"affine"},  # the six numbers of a matrix
     "whale_jax/tasks/*.py": {"prepare", "whales"},  # Task.prepare
     "whale_jax/programs/*.py": {"shard"},  # Program.shard

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from whale_jax import geometry, losses, pairs
+from whale_jax import geometry, losses
 from whale_jax.evaluation import retrieval
 from whale_jax.evaluation.metrics import masked
 from whale_jax.runtime import errors, registry
@@ -45,10 +45,10 @@ def embed(
 
     def measure(outputs: Outputs, batch: Batch) -> dict[str, Metric]:
         distance, same, other = relations(outputs, batch)
-        active = pairs.active(distance, same, other, margin=margin)
+        active = losses.active(distance, same, other, margin=margin)
         return {
             "distance": mean_distance(distance, other),
-            "active": masked(active, pairs.usable(same, other).astype(jnp.float32)),
+            "active": masked(active, losses.usable(same, other).astype(jnp.float32)),
         }
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
@@ -76,7 +76,7 @@ def relations(outputs: Outputs, batch: Batch) -> tuple[jax.Array, jax.Array, jax
     named = (batch["weight"] > 0)[:, None] & (gallery["weight"] > 0)
     alike = batch["label"][:, None] == gallery["label"]
     identical = batch["index"][:, None] == gallery["index"]
-    distance = pairs.distances(geometry.unit(outputs[0]), geometry.unit(gallery["embedding"]))
+    distance = losses.distances(geometry.unit(outputs[0]), geometry.unit(gallery["embedding"]))
     return distance, named & alike & ~identical, named & ~alike
 
 

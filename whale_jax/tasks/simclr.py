@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from whale_jax import geometry, pairs
+from whale_jax import geometry, losses
 from whale_jax.runtime import errors
 from whale_jax.tasks import embed, inputs, setup
 from whale_jax.tasks.task import Batch, Metric, Outputs, Task
@@ -38,7 +38,7 @@ def simclr(
         return jax.tree.map(lambda *two: jnp.stack(two, 1).reshape(-1, *two[0].shape[1:]), *views)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
-        return pairs.picked_out(*embed.relations(outputs, batch), temperature=temperature)
+        return losses.supervised_contrastive(*embed.relations(outputs, batch), temperature=temperature)
 
     def measure(outputs: Outputs, batch: Batch) -> dict[str, Metric]:
         distance, _, other = embed.relations(outputs, batch)
