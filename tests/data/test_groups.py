@@ -32,10 +32,10 @@ def as_heads(heads, noise=6):
 
 
 def test_a_burst_is_one_group_and_nothing_else_is():
-    one, other = drawn_head(0), drawn_head(1)
-    moved = ndimage.shift(one, (1, -1, 0), mode="nearest") * 0.95  # seconds later
+    head, stranger = drawn_head(0), drawn_head(1)
+    moved = ndimage.shift(head, (1, -1, 0), mode="nearest") * 0.95  # seconds later
     elsewhere = drawn_head(0, water=(110, 120, 100))  # the same whale on another day
-    together = groups.near_duplicates(as_heads([one, moved, elsewhere, other, one]), np.array([0, 0, 0, 0, 1]))
+    together = groups.near_duplicates(as_heads([head, moved, elsewhere, stranger, head]), np.array([0, 0, 0, 0, 1]))
     assert together[0] == together[1]
     assert len(set(together)) == 4
 
@@ -51,14 +51,14 @@ def test_a_photo_without_a_name_is_of_the_burst_that_it_looks_like():
 
 
 def test_pictures_that_look_like_any_of_others_are_told():
-    pictures, others = (
+    pictures, references = (
         as_heads([drawn_head(seed, (40 + 30 * seed, 70, 90)) for seed in seeds]) for seeds in (range(4), (5, 2))
     )
-    assert groups.look_like_any(pictures, others).tolist() == [False, False, True, False]
+    assert groups.look_like_any(pictures, references).tolist() == [False, False, True, False]
     larger = pictures.repeat(2, 1).repeat(3, 2)  # of any size
-    assert groups.look_like_any(larger, others).tolist() == [False, False, True, False]
-    assert not groups.look_like_any(pictures, others[:0]).any()
-    assert groups.look_like_any(pictures[:0], others).shape == (0,)
+    assert groups.look_like_any(larger, references).tolist() == [False, False, True, False]
+    assert not groups.look_like_any(pictures, references[:0]).any()
+    assert groups.look_like_any(pictures[:0], references).shape == (0,)
 
 
 @pytest.mark.parametrize("block", [2, 3, 100])
@@ -77,9 +77,9 @@ def test_the_more_photos_the_more_alike_must_those_without_a_name_be():
 
 
 def test_a_mark_that_is_a_pixel_off_costs_little():
-    one = drawn_head(0)
-    moved = [ndimage.shift(one, (dy, dx, 0), order=0, mode="nearest") for dy, dx in ((1, -1), (-1, 0), (3, 3))]
-    alike = groups.likeness(as_heads([one, *moved], noise=0))[0]
+    head = drawn_head(0)
+    moved = [ndimage.shift(head, (dy, dx, 0), order=0, mode="nearest") for dy, dx in ((1, -1), (-1, 0), (3, 3))]
+    alike = groups.likeness(as_heads([head, *moved], noise=0))[0]
     assert min(alike[1:3]) > 0.9
     assert alike[3] < groups.BURST
 
@@ -115,7 +115,7 @@ def test_crops_keep_encounters_that_a_table_names_and_deal_out_the_others(tmp_pa
     label = np.arange(24, dtype=np.int32) % 3
     encounter = np.where(np.arange(24) < 12, (np.arange(24) // 3).astype(str), "")
     photos = as_photos(label, encounter=encounter)
-    ways = {"given": program.listed, "none": program.none}
+    ways = {program.LISTED: program.listed, "none": program.none}
     together = {name: way(photos, tmp_path) for name, way in ways.items()}
     assert len(set(together["given"])) == 4 + 12
     assert len(set(together["none"])) == 24
@@ -185,12 +185,12 @@ def test_a_shared_sea_does_not_join_strangers(tmp_path, shared_sea):
 def test_the_program_writes_the_split_once(tmp_path, monkeypatch, shared_sea):
     monkeypatch.setattr(right_whale, "load", lambda folder: shared_sea)
     config = ConfigDict({**program.PROGRAM.defaults, "folds": 3})
-    found = program.run(config, tmp_path)
+    result = program.run(config, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["splits.json"]
-    assert found["groups"] == 3
-    assert found["photos_in_larger_groups"] == found["largest_group"] == 2
-    assert sum(found["held_out"]) == 4
-    assert found["split"] == splits.load(tmp_path, shared_sea).hash == program.run(config, tmp_path)["split"]
+    assert result["groups"] == 3
+    assert result["photos_in_larger_groups"] == result["largest_group"] == 2
+    assert sum(result["held_out"]) == 4
+    assert result["split"] == splits.load(tmp_path, shared_sea).hash == program.run(config, tmp_path)["split"]
     config.group = "given"
     with pytest.raises(InputError, match="is another split"):
         program.run(config, tmp_path)
@@ -214,7 +214,7 @@ def test_real_bursts_are_found(whales):
         [render.decode((whales / "crops/train" / n).read_bytes(), (size[1] / 224, size[0] / 224)) for n in names]
     )
     group = dict(zip(names, groups.near_duplicates(heads, label), strict=True))
-    assert all(group[one] == group[other] for one, other in bursts)
+    assert all(group[first] == group[second] for first, second in bursts)
     strangers = groups.likeness(heads)[label[:, None] != label]
     assert (strangers > groups.BURST).mean() < 0.01
     assert len(set(group.values())) > 0.6 * len(names)

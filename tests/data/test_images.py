@@ -213,9 +213,9 @@ def test_a_complete_view_is_left_and_another_refused(tmp_path):
     photos = as_photos([as_jpeg(smooth(8, 60, 80, sigma=3))], [(60, 80)])
     matrices = np.asarray(geometry.resize((60, 80), (32, 32)))[None]
     first = images.save(tmp_path, photos, matrices=matrices, size=(32, 32))
-    made = (tmp_path / "images.npy").stat().st_mtime_ns
+    modified = (tmp_path / "images.npy").stat().st_mtime_ns
     second = images.save(tmp_path, photos, matrices=matrices, size=(32, 32))
-    assert (tmp_path / "images.npy").stat().st_mtime_ns == made
+    assert (tmp_path / "images.npy").stat().st_mtime_ns == modified
     np.testing.assert_array_equal(first.matrices, second.matrices)
     for other, size in ((matrices + 1, (32, 32)), (matrices, (16, 32))):
         with pytest.raises(InputError, match="another view"):

@@ -22,16 +22,16 @@ from whale_jax.runtime import errors
 
 
 def test_round_trip(tmp_path, files):
-    given = catalogue(tmp_path, files, points=[[1.5, 2], [np.nan, np.nan]], box=[3, 4, 5, 6.25])
-    assert right_whale.build(given, tmp_path) == ()
+    imported = catalogue(tmp_path, files, points=[[1.5, 2], [np.nan, np.nan]], box=[3, 4, 5, 6.25])
+    assert right_whale.build(imported, tmp_path) == ()
     photos = right_whale.load(tmp_path)
     assert photos.name.tolist() == sorted(files)
-    assert photos.whale.tolist() == [photo.whale for photo in given.photos]
+    assert photos.whale.tolist() == [photo.whale for photo in imported.photos]
     assert photos.whales == ("whale_2", "whale_0")
     assert photos.label.tolist() == [1, -1, 0, -1, 1, -1, 0]
     assert photos.encounter.tolist() == ["May"] + [""] * 6
-    np.testing.assert_array_equal(photos.points, [photo.points for photo in given.photos])
-    np.testing.assert_array_equal(photos.box, [photo.box for photo in given.photos])
+    np.testing.assert_array_equal(photos.points, [photo.points for photo in imported.photos])
+    np.testing.assert_array_equal(photos.box, [photo.box for photo in imported.photos])
     np.testing.assert_array_equal(photos.size, [SIZE] * len(files))
     assert (photos.label.dtype, photos.size.dtype, photos.points.dtype) == (np.int32, np.int32, np.float32)
     for row, name in enumerate(photos.name):
@@ -111,12 +111,12 @@ def test_nothing_to_load(tmp_path):
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-@pytest.mark.parametrize("kept", [0, 1, 100, 0.3, 0.9, -2])
-def test_a_truncated_photo_is_found(kept, progressive):
+@pytest.mark.parametrize("length", [0, 1, 100, 0.3, 0.9, -2])
+def test_a_truncated_photo_is_found(length, progressive):
     whole = jpeg(0, size=(200, 300), progressive=progressive)
     photo = Photo("w_1.jpg", "", np.zeros((2, 2)), np.zeros(4), "", 0, {"whale": "train.csv line 7"})
     assert check.decode(lambda name: whole, photo).problem == ""
-    cut = whole[: int(kept * len(whole)) if isinstance(kept, float) else kept]
+    cut = whole[: int(length * len(whole)) if isinstance(length, float) else length]
     assert check.decode(lambda name: cut, photo).problem.startswith("train.csv line 7: w_1.jpg cannot be decoded (")
 
 
@@ -215,7 +215,7 @@ def no_space_in_array_record(*_, **__):
 
 
 @pytest.mark.parametrize(
-    ("where", "failure"),
+    ("function", "failure"),
     [
         ("whale_jax.data.right_whale.RightWhale.download_and_prepare", no_space_in_array_record),
         ("numpy.savez", no_space),
@@ -223,9 +223,9 @@ def no_space_in_array_record(*_, **__):
         ("shutil.disk_usage", lambda folder: SimpleNamespace(free=10)),
     ],
 )
-def test_a_full_disk(tmp_path, files, monkeypatch, where, failure):
+def test_a_full_disk(tmp_path, files, monkeypatch, function, failure):
     with monkeypatch.context() as patched:
-        patched.setattr(where, failure)
+        patched.setattr(function, failure)
         with pytest.raises(errors.InputError, match=f"no space left for {tmp_path}: make room"):
             right_whale.build(catalogue(tmp_path, files), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -41,8 +41,8 @@ def test_all_of_as_many_as_there_were_meant_to_be_are_put_together_in_order(tmp_
 
 
 def test_a_shard_is_whole_when_it_says_so(tmp_path):
-    one = Shard(0, 2)
-    one.folder(tmp_path).mkdir(parents=True)
-    assert not one.is_complete(tmp_path)
-    one.finish(tmp_path)
-    assert one.is_complete(tmp_path)
+    shard = Shard(0, 2)
+    shard.folder(tmp_path).mkdir(parents=True)
+    assert not shard.is_complete(tmp_path)
+    shard.finish(tmp_path)
+    assert shard.is_complete(tmp_path)

@@ -104,8 +104,8 @@ def test_parts_are_of_one_size_keep_groups_together_and_share_the_whales(count, 
     assert sum(map(len, groups_of)) == len(set(groups[part >= 0]))
     assert max(map(len, groups_of)) - min(map(len, groups_of)) <= 1
     for whale in range(label.max() + 1):
-        own = (label == whale) & (part >= 0)
-        assert len(set(part[own])) == min(count, len(set(groups[own])))
+        members = (label == whale) & (part >= 0)
+        assert len(set(part[members])) == min(count, len(set(groups[members])))
 
 
 def test_a_photo_without_a_name_teaches_where_the_head_is_and_nothing_else():
@@ -122,8 +122,8 @@ def test_a_photo_without_a_name_teaches_where_the_head_is_and_nothing_else():
         assert (label[splits.train_rows(split, fold)] >= 0).all()
         assert (label[splits.valid_rows(split, fold)] >= 0).all()
     np.testing.assert_array_equal(splits.subfolds(split, 2) >= 0, split.fold >= 0)
-    nobody = as_photos(np.full(6, -1), points=np.ones((6, 2, 2)))
-    assert (splits.make(nobody, folds=2, seed=0, groups=np.arange(6)).fold >= 0).all()
+    unnamed = as_photos(np.full(6, -1), points=np.ones((6, 2, 2)))
+    assert (splits.make(unnamed, folds=2, seed=0, groups=np.arange(6)).fold >= 0).all()
 
 
 def test_the_seed_decides_and_the_hash_tells():
@@ -146,11 +146,11 @@ def test_what_is_saved_is_loaded(tmp_path):
     split = splits.make(photos, folds=5, seed=7, groups=bursts(photos.label))
     splits.save(tmp_path, photos, split=split)
     splits.save(tmp_path, photos, split=split)
-    for ours, theirs in zip(split, splits.load(tmp_path, photos), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    another = splits.make(photos, folds=5, seed=8, groups=bursts(photos.label))
+    for column, loaded in zip(split, splits.load(tmp_path, photos), strict=True):
+        np.testing.assert_array_equal(column, loaded)
+    different = splits.make(photos, folds=5, seed=8, groups=bursts(photos.label))
     with pytest.raises(InputError, match="another split"):
-        splits.save(tmp_path, photos, split=another)
+        splits.save(tmp_path, photos, split=different)
     assert splits.load(tmp_path, photos).hash == split.hash
 
 
@@ -181,10 +181,10 @@ def test_strangers_are_in_no_training_and_in_no_fold():
     split = splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), unknown_fraction=0.25)
     strangers = splits.stranger_rows(split)
     assert len(np.unique(label[strangers])) == 30
-    others = np.flatnonzero((label >= 0) & ~np.isin(label, label[strangers]))
+    familiar = np.flatnonzero((label >= 0) & ~np.isin(label, label[strangers]))
     for fold in range(5):
         train, valid = splits.train_rows(split, fold), splits.valid_rows(split, fold)
-        np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), others)
+        np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), familiar)
     part = splits.subfolds(split, 2, fold=0)
     assert (part[strangers] == -1).all()
     assert not np.isin(strangers, splits.in_one_subfold(split, part)).any()

@@ -89,8 +89,8 @@ def test_layout_is_the_competitions(pod):
         for point in (bonnet["annotations"][0], blowhead["annotations"][0]):
             assert 0 <= left < point["x"] < left + width <= 95
             assert 0 <= top < point["y"] < top + height <= 63
-        apart = np.hypot(*(bonnet["annotations"][0][k] - blowhead["annotations"][0][k] for k in "xy"))
-        assert 0.0699 * 96 <= apart <= 0.1101 * 96
+        length = np.hypot(*(bonnet["annotations"][0][k] - blowhead["annotations"][0][k] for k in "xy"))
+        assert 0.0699 * 96 <= length <= 0.1101 * 96
 
 
 def test_callosities_lie_where_the_points_say(heads):
@@ -102,8 +102,8 @@ def test_callosities_lie_where_the_points_say(heads):
 
 def test_pattern_is_the_individuals(heads):
     fits = np.array([[likeness(head, template(0, w)) for w in range(5)] for _, head in heads])
-    mine = fits[np.arange(len(heads)), [w for w, _ in heads]]
-    assert np.mean(mine >= fits.max(1)) > 0.6  # by chance 0.2
+    fit = fits[np.arange(len(heads)), [w for w, _ in heads]]
+    assert np.mean(fit >= fits.max(1)) > 0.6  # by chance 0.2
 
 
 def test_long_tail_with_singles_and_bursts():
@@ -125,22 +125,22 @@ def test_long_tail_with_singles_and_bursts():
 def test_photos_of_a_burst_are_near_duplicates(heads):
     shots = (Shot(name, 0, "w_0.jpg") for name in ("w_0.jpg", "w_99.jpg"))
     first, second = (aligned(*drawing.photograph(0, shot, width=512)) for shot in shots)
-    others = [likeness(first, head) for whale, head in heads[1:] if whale == 0]
+    unrelated = [likeness(first, head) for whale, head in heads[1:] if whale == 0]
     assert not np.array_equal(first, second)
-    assert likeness(first, second) > max(others) + 0.1
+    assert likeness(first, second) > max(unrelated) + 0.1
 
 
 def test_sea_does_not_tell_the_whale():
     shots = [Shot(f"w_{i}.jpg", i % 8, f"w_{i}.jpg") for i in range(96)]
     pictures = [drawing.photograph(0, shot, width=96)[0].resize((16, 16)) for shot in shots]
     photos = [np.asarray(picture, np.float32).ravel() for picture in pictures]
-    apart = np.linalg.norm(np.stack(photos)[:, None] - np.stack(photos), axis=-1)
-    np.fill_diagonal(apart, np.inf)
+    distances = np.linalg.norm(np.stack(photos)[:, None] - np.stack(photos), axis=-1)
+    np.fill_diagonal(distances, np.inf)
     whale = np.array([shot.whale for shot in shots])
-    pairs = np.triu(np.ones_like(apart), 1) > 0
+    pairs = np.triu(np.ones_like(distances), 1) > 0
     same = pairs & (whale[:, None] == whale)
-    assert apart[same].mean() == pytest.approx(apart[pairs & ~same].mean(), rel=0.05)
-    assert np.mean(whale[apart.argmin(1)] == whale) < 0.25  # the nearest photo: by chance 0.125
+    assert distances[same].mean() == pytest.approx(distances[pairs & ~same].mean(), rel=0.05)
+    assert np.mean(whale[distances.argmin(1)] == whale) < 0.25  # the nearest photo: by chance 0.125
 
 
 def test_pod_is_found_again_and_left_alone(pod):

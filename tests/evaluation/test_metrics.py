@@ -61,9 +61,9 @@ def test_a_value_of_weight_zero_may_be_anything():
 
 
 def test_means_divide_and_admit_that_nothing_was_counted():
-    found = metrics.means({"a": (np.float32(3), np.float32(4)), "none": (np.float32(0), np.float32(0))})
-    assert found["a"] == 0.75
-    assert np.isnan(found["none"])
+    means = metrics.means({"a": (np.float32(3), np.float32(4)), "none": (np.float32(0), np.float32(0))})
+    assert means["a"] == 0.75
+    assert np.isnan(means["none"])
 
 
 def test_point_error_is_in_head_lengths():
@@ -77,8 +77,8 @@ def test_point_error_is_in_head_lengths():
 
 def test_pck_counts_errors_up_to_the_bound():
     points = np.tile([[0.0, 0], [0, 8]], (4, 1, 1))
-    found = points + np.array([0, 1, 2, 3])[:, None, None] * np.array([1.0, 0])  # errors of 0, 1/8, 2/8, 3/8
-    assert_array_equal(metrics.pck(found, points, within=0.25), [1, 1, 1, 0])
+    predicted = points + np.array([0, 1, 2, 3])[:, None, None] * np.array([1.0, 0])  # errors of 0, 1/8, 2/8, 3/8
+    assert_array_equal(metrics.pck(predicted, points, within=0.25), [1, 1, 1, 0])
 
 
 class Rows:
@@ -101,14 +101,14 @@ def test_an_evaluation_does_not_depend_on_the_batch_size(batch):
     def eval_step(state, batch):
         log_loss = metrics.log_loss(batch["logits"], batch["label"])
         top1 = metrics.top_k(batch["logits"], batch["label"], k=1)
-        found = {"log_loss": metrics.masked(log_loss, batch["mask"]), "top1": metrics.masked(top1, batch["mask"])}
-        return found, {"logits": batch["logits"]}
+        sums = {"log_loss": metrics.masked(log_loss, batch["mask"]), "top1": metrics.masked(top1, batch["mask"])}
+        return sums, {"logits": batch["logits"]}
 
     rows, order = Rows(), np.random.default_rng(5).permutation(17)
     batches = loader.evaluation(rows, order, batch=batch)
-    found, predicted = loop.evaluate(eval_step, None, batches=batches, parallel=parallel("jit", 1))
-    seen = rows[order]
-    p = special.softmax(seen["logits"].astype(np.float64), axis=1)
-    assert_allclose(found["log_loss"], reference.log_loss(seen["label"], p, labels=range(CLASSES)), rtol=1e-6)
-    assert_allclose(found["top1"], reference.accuracy_score(seen["label"], p.argmax(1)), rtol=1e-12)
-    assert_array_equal(predicted["logits"], seen["logits"])
+    means, predicted = loop.evaluate(eval_step, None, batches=batches, parallel=parallel("jit", 1))
+    ordered = rows[order]
+    p = special.softmax(ordered["logits"].astype(np.float64), axis=1)
+    assert_allclose(means["log_loss"], reference.log_loss(ordered["label"], p, labels=range(CLASSES)), rtol=1e-6)
+    assert_allclose(means["top1"], reference.accuracy_score(ordered["label"], p.argmax(1)), rtol=1e-12)
+    assert_array_equal(predicted["logits"], ordered["logits"])

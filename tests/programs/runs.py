@@ -33,26 +33,26 @@ def put_training(folder, inputs=(), **values):
     """A finished training run of 40 steps, 32 photos a step, on 128 photos: 10 epochs."""
     training = {"seconds": 20.0, "images_per_second": 64.0, "best_step": 20}
     config = {"size": [48, 96], "batch": 32}
-    more = {"trained_on": 128, "validated_on": 16, "steps": 40, "training": training}
-    put(folder, "train", inputs, config, metrics=NAMING, **more)
+    size = {"trained_on": 128, "validated_on": 16, "steps": 40, "training": training}
+    put(folder, "train", inputs, config, metrics=NAMING, **size)
     rows = [{"step": step, "train/loss": 50 / step} for step in (10, 20, 30, 40)]
     rows += [{"step": step, **{f"valid/{k}": v / step for k, v in values.items()}} for step in (20, 40)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def put_crossfit(folder, photos, found, **values):
+def put_crossfit(folder, photos, arrays, **values):
     config = {"size": [32, 32], "batch": 32, "num_subfolds": 2}
     speed = {"training_seconds": 40.0, "images_per_second": 9.0}
-    put(folder, "crossfit", ["photos", "split"], config, **measured(found, photos), **speed)
-    predictions.save(folder, photos, arrays=found)
+    put(folder, "crossfit", ["photos", "split"], config, **measured(arrays, photos), **speed)
+    predictions.save(folder, photos, arrays=arrays)
     for part in range(2):
         put_training(folder / f"subfold{part}", **values)
 
 
-def measured(found, photos):
+def measured(arrays, photos):
     """What a program says of points or boxes."""
-    task = tasks.build({"name": "bbox" if "box" in found else "keypoints"}, size=(32, 32))
-    return prediction.summary(task, found, photos=photos)
+    task = tasks.build({"name": "bbox" if "box" in arrays else "keypoints"}, size=(32, 32))
+    return prediction.summary(task, arrays, photos=photos)
 
 
 def annotate(i):
@@ -94,16 +94,16 @@ def write(root, run):
         put(run / name, "align", ["photos"], {"frame": frame})
     for name in approaches.CLASSIFIERS:
         put_training(run / name, ["photos", "split"], log_loss=60, top1=8)
-    taken = {"inputs": {"network": str(run / "aligned_classifier")}, "weights": "best"}
-    put(run / "features", "extract", config=taken)
+    extract = {"inputs": {"network": str(run / "aligned_classifier")}, "weights": "best"}
+    put(run / "features", "extract", config=extract)
     put(run / "stack", "stack", ["features"])
     before, after = ({**NAMING, "log_loss": loss, "ece": 0.1} for loss in (1.5, 1.25))
-    both = {
+    sources = {
         "network": {"before": before, "after": after},
         "stack": {"before": before, "after": {**after, "top1": 0.625}},
     }
     for name in ("naive_calibrated", "boxed_calibrated", "calibrated"):
-        put(run / name, "calibrate", ["stack"], metrics=both, validated_on=16)
+        put(run / name, "calibrate", ["stack"], metrics=sources, validated_on=16)
     put(run / "submission", "submit", ["calibrated"], source="stack", rows=661, metrics=NAMING)
     rows = ["Image,whale_1,probability_1,whale_2,probability_2", "06.jpg,whale_2,0.5,whale_3,0.25"]
     rows += ["05.jpg,whale_1,0.9,whale_0,0.0625", "left_out.jpg,whale_1,0.25,whale_0,0.25"]

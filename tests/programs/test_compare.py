@@ -31,10 +31,10 @@ def finished_run(folder, *, dropout, seed, loss, program="train", split="s"):
 
 @pytest.fixture
 def folders(tmp_path):
-    found = [(0.0, 0, 5.0), (0.5, 0, 4.0), (0.0, 1, 5.2), (0.5, 1, 4.4)]
+    recipes = [(0.0, 0, 5.0), (0.5, 0, 4.0), (0.0, 1, 5.2), (0.5, 1, 4.4)]
     return [
         finished_run(tmp_path / f"run{i}", dropout=rate, seed=seed, loss=loss)
-        for i, (rate, seed, loss) in enumerate(found)
+        for i, (rate, seed, loss) in enumerate(recipes)
     ]
 
 
@@ -63,8 +63,10 @@ def test_a_row_is_a_recipe_with_mean_and_deviation_over_its_seeds(folders, tmp_p
 
 def test_runs_of_a_sweep_that_are_not_there_are_told_under_the_table(folders, tmp_path):
     sweep = tmp_path / "sweep"
-    done = finished_run(sweep / "000_lr=0.1", dropout=0.0, seed=0, loss=4.0)
-    lines = [{"name": name, "config": "c.py", "overrides": {}} for name in (Path(done).name, "001_lr=0.5", "002_lr=1")]
+    finished = finished_run(sweep / "000_lr=0.1", dropout=0.0, seed=0, loss=4.0)
+    lines = [
+        {"name": name, "config": "c.py", "overrides": {}} for name in (Path(finished).name, "001_lr=0.5", "002_lr=1")
+    ]
     (sweep / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (sweep / "001_lr=0.5.exit").write_text("2\n")
     (sweep / "001_lr=0.5.log").write_text("much\nwhale_jax: the loss at step 3 is nan\n")
@@ -186,11 +188,11 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
     for i, method in enumerate(("temperature", "dirichlet")):
         folder = tmp_path / method
         folder.mkdir()
-        both = {"before": {"log_loss": 5.0, "top1": 0.1}, "after": {"log_loss": 4.0 - i, "top1": 0.1}}
+        values = {"before": {"log_loss": 5.0, "top1": 0.1}, "after": {"log_loss": 4.0 - i, "top1": 0.1}}
         config = {"program": "calibrate", "method": method, "inputs": {"probabilities": "a/stack"}}
         result = {"program": "calibrate", "split": "s", "digest": method, "seconds": 1.0}
         learned = {"stack": {"log_loss": 0.01}, "network": {"log_loss": 0.5}}
-        result |= {"metrics": {"stack": both, "network": both}, "train_metrics": learned}
+        result |= {"metrics": {"stack": values, "network": values}, "train_metrics": learned}
         json_files.write(folder / "config.json", config)
         json_files.write(folder / "result.json", result)
     folders = [str(tmp_path / "temperature"), str(tmp_path / "dirichlet")]
@@ -235,8 +237,8 @@ def test_what_networks_said_goes_by_how_they_were_trained(tmp_path):
 def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_path):
     runs = []
     for seed in (0, 1):
-        begun = finished_run(tmp_path / f"seed{seed}_begun", dropout=0.1, seed=seed, loss=6.0)
-        for name, weights in (("scratch", ""), ("begun", begun)):
+        start = finished_run(tmp_path / f"seed{seed}_begun", dropout=0.1, seed=seed, loss=6.0)
+        for name, weights in (("scratch", ""), ("begun", start)):
             folder = finished_run(tmp_path / f"seed{seed}_{name}_own", dropout=0.0, seed=seed, loss=4.0)
             config = json_files.read(Path(folder) / "config.json")
             config["inputs"]["weights"] = weights
@@ -248,25 +250,25 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
     assert re.match(r"\| weights=train [0-9a-f]{6} +\|", table[1])  # its whole config would be no name
     for seed in (0, 1):  # and of two programs, each of which goes back to a network of that seed
         network = finished_run(tmp_path / f"seed{seed}_first", dropout=0.1, seed=seed, loss=6.0)
-        for own, program in zip(runs[2 * seed : 2 * seed + 2], ("extract", "retrieve"), strict=True):
+        for run, program in zip(runs[2 * seed : 2 * seed + 2], ("extract", "retrieve"), strict=True):
             folder = tmp_path / f"seed{seed}_{program}"
             folder.mkdir()
             json_files.write(folder / "config.json", {"program": program, "inputs": {"network": network}})
-            config = json_files.read(Path(own) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
-            json_files.write(Path(own) / "config.json", config)
+            config = json_files.read(Path(run) / "config.json") | {"inputs": {"view": "v", "labels": str(folder)}}
+            json_files.write(Path(run) / "config.json", config)
     table = lines_of(compared(runs, tmp_path / "two"))[2:]
     assert [line.split("|")[2].strip() for line in table] == ["2", "2"]
-    one = stage.config("train", seed=9)
-    found = ablations.ablate(
-        one,
-        {"a": {}, "b": {"inputs.weights": "begun"}, "after a": {"inputs.weights": "a"}},
-        first={"begun": one},
+    training = stage.config("train", seed=9)
+    stages = ablations.ablate(
+        training,
+        {"a": {}, "b": {"inputs.weights": "start"}, "after a": {"inputs.weights": "a"}},
+        first={"start": training},
         seeds=(3, 4),
     ).stages
-    assert [found[f"seed{seed}_02_after_a"].inputs.weights for seed in (3, 4)] == ["seed3_00_a", "seed4_00_a"]
-    assert [found[f"seed{seed}_01_b"].inputs.weights for seed in (3, 4)] == ["seed3_begun", "seed4_begun"]
-    assert {name: own.seed for name, own in found.items() if name.endswith("begun")} == {
-        "seed3_begun": 3, "seed4_begun": 4
+    assert [stages[f"seed{seed}_02_after_a"].inputs.weights for seed in (3, 4)] == ["seed3_00_a", "seed4_00_a"]
+    assert [stages[f"seed{seed}_01_b"].inputs.weights for seed in (3, 4)] == ["seed3_start", "seed4_start"]
+    assert {name: run.seed for name, run in stages.items() if name.endswith("start")} == {
+        "seed3_start": 3, "seed4_start": 4
     }  # fmt: skip
 
 

@@ -60,11 +60,11 @@ def test_names_can_be_withheld_but_for_one_of_each_whale(tmp_path):
         stage.run(stage.config("import_photos", inputs=again, unnamed=share), tmp_path / f"{share}")
         for share in (0.4, 1.0)
     )
-    assert [found["labelled"] for found in (whole, few, least)] == [7, 4, 3]  # 0.4 of seven are three
-    assert [found["whales"] for found in (whole, few, least)] == [3, 3, 3]
-    kept = right_whale.load(tmp_path / "1.0")
-    assert sorted(kept.whale[kept.label >= 0]) == ["a", "b", "c"]
-    assert kept.digest != right_whale.load(tmp_path / "whole").digest
+    assert [result["labelled"] for result in (whole, few, least)] == [7, 4, 3]  # 0.4 of seven are three
+    assert [result["whales"] for result in (whole, few, least)] == [3, 3, 3]
+    photos = right_whale.load(tmp_path / "1.0")
+    assert sorted(photos.whale[photos.label >= 0]) == ["a", "b", "c"]
+    assert photos.digest != right_whale.load(tmp_path / "whole").digest
     with pytest.raises(errors.InputError, match=r"config.unnamed = 55 must be from 0 to 1"):
         stage.run(stage.config("import_photos", inputs=again, unnamed=55.0), tmp_path / "percent")
 
@@ -72,12 +72,12 @@ def test_names_can_be_withheld_but_for_one_of_each_whale(tmp_path):
 @contextlib.contextmanager
 def warned():
     """The warnings that are logged meanwhile."""
-    found, handler = [], logging.Handler()
-    handler.emit = lambda record: found.append(record.getMessage())
+    messages, handler = [], logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
     absl = logging.getLogger("absl")
     absl.addHandler(handler)
     try:
-        yield found
+        yield messages
     finally:
         absl.removeHandler(handler)
 
@@ -85,8 +85,8 @@ def warned():
 def test_photos_that_viewers_turn_are_named(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    for name, how in (("a.jpg", {}), ("b.jpg", {"exif": exif})):
-        Image.new("RGB", (40, 30)).save(tmp_path / name, **how)
+    for name, options in (("a.jpg", {}), ("b.jpg", {"exif": exif})):
+        Image.new("RGB", (40, 30)).save(tmp_path / name, **options)
     with warned() as warnings:
         stage.run(stage.config("import_photos", root=str(tmp_path)), tmp_path / "run")
     assert [text for text in warnings if text.startswith("1 photos are turned") and text.endswith("look at b.jpg")]

@@ -155,9 +155,9 @@ def test_few_stages(run_folder, tmp_path):
 def test_several_networks_have_a_row_each_and_one_for_their_average(run_folder, tmp_path):
     folder = run_folder / "calibrated"
     result = json_files.read(folder / "result.json")
-    own = result["metrics"]["network"]
+    network = result["metrics"]["network"]
     json_files.write(
-        folder / "result.json", {**result, "metrics": {**result["metrics"], "features": own, "features1": own}}
+        folder / "result.json", {**result, "metrics": {**result["metrics"], "features": network, "features1": network}}
     )
     _, table = make(run_folder, tmp_path, "calibrated")
     assert [row["name"] for row in table["probabilities, on validation"]] == [
@@ -169,7 +169,7 @@ def test_several_networks_have_a_row_each_and_one_for_their_average(run_folder, 
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("names", "message"),
     [
         ({}, "nothing to report"),
         ({"alligner": "aligner"}, "unknown input of report 'alligner': did you mean aligner"),
@@ -179,9 +179,9 @@ def test_several_networks_have_a_row_each_and_one_for_their_average(run_folder, 
         ({"aligner": "aligner"}, "inputs.photos is empty, and the pictures of aligner need"),
     ],
 )
-def test_wrong_inputs(run_folder, tmp_path, given, message):
+def test_wrong_inputs(run_folder, tmp_path, names, message):
     with pytest.raises(errors.InputError, match=message):
-        report.run(ConfigDict({"inputs": {name: str(run_folder / path) for name, path in given.items()}}), tmp_path)
+        report.run(ConfigDict({"inputs": {name: str(run_folder / path) for name, path in names.items()}}), tmp_path)
     assert not (tmp_path / "table.md").exists()
 
 

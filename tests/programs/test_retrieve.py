@@ -19,11 +19,11 @@ EMBED = {"task": {"name": "embed", "dimensions": 3}, "images_per_class": 2, "bat
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    found = World(tmp_path, monkeypatch)
+    built = World(tmp_path, monkeypatch)
     label = np.array([0, 0, 1, 1, 0, 1], np.int32)
-    found.photos = found.photos._replace(label=label)
-    found.split = found.split._replace(fold=np.array([0, 1, 0, 1, 1, 1]), label=label, group=np.arange(6))
-    return found
+    built.photos = built.photos._replace(label=label)
+    built.split = built.split._replace(fold=np.array([0, 1, 0, 1, 1, 1]), label=label, group=np.arange(6))
+    return built
 
 
 def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
@@ -39,12 +39,12 @@ def test_an_embedding_learns_and_is_measured_by_the_photos_trained_on(world):
 
 
 def test_a_collapsed_embedding_says_so(world, monkeypatch):
-    said = []
-    monkeypatch.setattr(fit.logging, "warning", lambda text, *values: said.append(text % values))
+    messages = []
+    monkeypatch.setattr(fit.logging, "warning", lambda text, *values: messages.append(text % values))
     world.view = world.view._replace(images=np.full_like(world.view.images, 7))  # all pictures are alike
     world.train("embedding", **EMBED)
-    assert len(said) == 1
-    assert "the network has collapsed" in said[0]
+    assert len(messages) == 1
+    assert "the network has collapsed" in messages[0]
 
 
 @pytest.mark.parametrize("changes", [{"images_per_class": 1}, {"batch": 2}])
@@ -105,19 +105,19 @@ def test_a_cosine_head_learns_by_arcface(world):
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
     """Asks a gallery of photos with embeddings, of which the last two have no name."""
-    known = photos(10)  # whales 0, 1, 2 in turn, two photos without a name
+    data = photos(10)  # whales 0, 1, 2 in turn, two photos without a name
     features = np.eye(3)[np.arange(10) % 3] + np.random.default_rng(0).normal(0, 0.05, (10, 3))
     fold = np.array([0, 0, 1, 1, 1, 0, 1, 1, -1, -1])
-    split = splits.Split(fold, known.label, np.zeros(10, bool), np.arange(10), "h", 2, 0)
+    split = splits.Split(fold, data.label, np.zeros(10, bool), np.arange(10), "h", 2, 0)
     for name in ("photos", "split", "features"):
         (tmp_path / name).mkdir()
         json_files.write(tmp_path / name / "result.json", {"digest": name, "split": "h" if name == "split" else None})
-    predictions.save(tmp_path / "features", known, arrays={"features": features})
+    predictions.save(tmp_path / "features", data, arrays={"features": features})
 
-    def run(label=known.label, fold=0, whales=known.whales):
-        asked = known._replace(label=np.asarray(label, np.int32), whales=whales)
-        monkeypatch.setattr(right_whale, "load", lambda folder: asked)
-        monkeypatch.setattr(splits, "load", lambda folder, photos: split._replace(label=asked.label))
+    def run(label=data.label, fold=0, whales=data.whales):
+        queried = data._replace(label=np.asarray(label, np.int32), whales=whales)
+        monkeypatch.setattr(right_whale, "load", lambda folder: queried)
+        monkeypatch.setattr(splits, "load", lambda folder, photos: split._replace(label=queried.label))
         inputs = {name: str(tmp_path / name) for name in ("photos", "split", "features")}
         return stage.run(stage.config("retrieve", inputs=inputs, fold=fold, likeliest=2), tmp_path / f"asked{fold}")
 
@@ -127,14 +127,14 @@ def ask(tmp_path, monkeypatch):
 def test_a_classifiers_own_answer_is_measured_beside_the_search(ask):
     run, folder = ask
     assert not [key for key in run()["metrics"] if key.startswith("class_")]
-    known, wrong = photos(10), np.array([1, 2, 0])
+    data, wrong = photos(10), np.array([1, 2, 0])
     with np.load(folder / "features" / "predictions.npz") as file:
         features = file["features"]
     logits = np.eye(3)[wrong[np.arange(10) % 3]] * 5
-    predictions.save(folder / "features", known, arrays={"features": features, "logits": logits})
+    predictions.save(folder / "features", data, arrays={"features": features, "logits": logits})
     json_files.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
-    found = run(fold=1)["metrics"]
-    assert (found["top1"], found["class_top1"], found["class_top5"]) == (1, 0, 1)
+    metrics = run(fold=1)["metrics"]
+    assert (metrics["top1"], metrics["class_top1"], metrics["class_top5"]) == (1, 0, 1)
 
 
 def test_rare_whales_are_those_with_few_photos_in_the_gallery():
@@ -145,9 +145,9 @@ def test_rare_whales_are_those_with_few_photos_in_the_gallery():
 
 def test_the_nearest_photos_are_named_and_measured(ask):
     run, folder = ask
-    found = run()
-    assert (found["queries"], found["gallery"], found["queries_of_few"]) == (3, 5, 3)
-    assert (found["metrics"]["top1"], found["metrics"]["few_top1"], found["metrics"]["map"]) == (1, 1, 1)
+    result = run()
+    assert (result["queries"], result["gallery"], result["queries_of_few"]) == (3, 5, 3)
+    assert (result["metrics"]["top1"], result["metrics"]["few_top1"], result["metrics"]["map"]) == (1, 1, 1)
     rows = {row["Image"]: row for row in csv.DictReader((folder / "asked0" / "neighbours.csv").open())}
     assert rows.keys() == {"0.jpg", "1.jpg", "5.jpg", "8.jpg", "9.jpg"}  # held out, and without a name
     names = photos(10).whales
@@ -159,12 +159,12 @@ def test_the_nearest_photos_are_named_and_measured(ask):
 
 def test_strangers_are_told_from_known_whales(ask, monkeypatch):
     run, folder = ask
-    known = photos(10)
+    data = photos(10)
     features = np.eye(4)[[0, 1, 2, 0, 1, 2, 0, 1, 3, 3]] + np.random.default_rng(0).normal(0, 0.05, (10, 4))
-    predictions.save(folder / "features", known, arrays={"features": features})
-    found = run(label=[0, 1, 2, 0, 1, 2, 0, 1, 3, 3], whales=("a", "b", "c", "d"), fold=0)
-    assert found["of_strangers"] == 2
-    assert found["metrics"]["unknown_auroc"] == found["metrics"]["prototype_unknown_auroc"] == 1
+    predictions.save(folder / "features", data, arrays={"features": features})
+    result = run(label=[0, 1, 2, 0, 1, 2, 0, 1, 3, 3], whales=("a", "b", "c", "d"), fold=0)
+    assert result["of_strangers"] == 2
+    assert result["metrics"]["unknown_auroc"] == result["metrics"]["prototype_unknown_auroc"] == 1
 
 
 def test_a_query_whose_whale_the_gallery_lacks_is_refused(ask):
@@ -178,7 +178,7 @@ def test_a_query_whose_whale_the_gallery_lacks_is_refused(ask):
 def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
     run, folder = ask
     run()  # which sets the world up
-    known = photos(10)
+    data = photos(10)
     unsure = np.full((10, 3), 1 / 3)
     unsure[1] = [0.1, 0.8, 0.1]
     (folder / "stack").mkdir()
@@ -186,15 +186,15 @@ def test_neighbours_and_a_classifier_make_one_answer(ask, monkeypatch):
     json_files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
     config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, num_subfolds=3)
-    found = stage.run(config, folder / "blend")["metrics"]
-    assert found["network"]["top1"] == pytest.approx(1 / 3)
-    assert found["blend"]["top1"] == found["neighbours"]["top1"] == 1
-    assert found["blend"]["log_loss"] < found["network"]["log_loss"]
-    assert found["neighbours"]["few_top1"] == 1  # of the whales of two and three photos
+    result = stage.run(config, folder / "blend")["metrics"]
+    assert result["network"]["top1"] == pytest.approx(1 / 3)
+    assert result["blend"]["top1"] == result["neighbours"]["top1"] == 1
+    assert result["blend"]["log_loss"] < result["network"]["log_loss"]
+    assert result["neighbours"]["few_top1"] == 1  # of the whales of two and three photos
     with np.load(folder / "blend" / "probabilities.npz") as written:
         answered = np.isfinite(written["blend"]).all(1)
         np.testing.assert_allclose(written["blend"][answered].sum(1), 1, rtol=1e-5)
-    assert known.name[answered].tolist() == ["0.jpg", "1.jpg", "5.jpg", "8.jpg", "9.jpg"]  # not what was learned from
+    assert data.name[answered].tolist() == ["0.jpg", "1.jpg", "5.jpg", "8.jpg", "9.jpg"]  # not what was learned from
     config.source = "stack"
     with pytest.raises(errors.InputError, match="unknown source of probabilities 'stack'"):
         stage.run(config, folder / "other")
@@ -207,7 +207,7 @@ def test_no_photo_held_out_has_a_say_in_its_own_blend(ask, monkeypatch):
     (folder / "stack").mkdir()
     np.savez(folder / "stack" / "probabilities.npz", network=np.full((10, 3), 1 / 3))
     json_files.write(folder / "stack" / "result.json", {"digest": "s", "split": "h"})
-    fit = lambda both, label, prior: calibration.Blend(power=1.0, sharpness=float(len(label)))  # noqa: E731
+    fit = lambda inputs, label, prior: calibration.Blend(power=1.0, sharpness=float(len(label)))  # noqa: E731
     monkeypatch.setattr(calibration, "fit_blend", fit)
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
     config = stage.config("blend", inputs={**inputs, "probabilities": str(folder / "stack")}, num_subfolds=3)

@@ -39,10 +39,10 @@ def photos(count=6, whales=("w_b", "w_a", "w_c"), test=2):
 def test_the_head_frame_lays_the_bonnet_right_of_the_blowhead(size):
     data = photos()
     config = stage.config("align", frame="head", size=size)
-    found = geometry.move_points(align.head(config, data), data.points)
+    moved = geometry.move_points(align.head(config, data), data.points)
     # Where the crops of the competition have them, 224 x 224 and squashed: (178.8, 112) and (67, 112).
     expected = (np.array([[178.8, 112.0], [67.0, 112.0]]) + 0.5) * (np.array(size[::-1]) / 224) - 0.5
-    np.testing.assert_allclose(found, np.tile(expected, (6, 1, 1)), atol=0.6)
+    np.testing.assert_allclose(moved, np.tile(expected, (6, 1, 1)), atol=0.6)
 
 
 def test_a_squashed_frame_shows_the_same_part_of_the_photo():
@@ -50,8 +50,8 @@ def test_a_squashed_frame_shows_the_same_part_of_the_photo():
     wide, square = (align.head(stage.config("align", size=size), data) for size in [(100, 200), (200, 200)])
     for matrix, size in ((wide, (100, 200)), (square, (200, 200))):
         rim = geometry.corners(np.array([-0.5, -0.5, size[1], size[0]], np.float32))
-        seen = geometry.move_points(geometry.invert(matrix), np.tile(rim, (6, 1, 1)))
-        sides = np.linalg.norm(np.diff(seen[:, :3], axis=1), axis=-1)
+        corners = geometry.move_points(geometry.invert(matrix), np.tile(rim, (6, 1, 1)))
+        sides = np.linalg.norm(np.diff(corners[:, :3], axis=1), axis=-1)
         length = np.linalg.norm(data.points[:, 0] - data.points[:, 1], axis=-1)
         np.testing.assert_allclose(sides / length[:, None], np.tile([2.0, 1.0], (6, 1)), rtol=1e-3)
 
@@ -61,13 +61,13 @@ def test_steady_points_keep_their_middle_and_heading_and_a_likely_length():
     arm = np.array([20, 22, 18, 20, 60, 5, np.nan]) * turn / 2
     middle = np.array([300.0, 250])
     points = np.stack([middle + np.stack([s * arm.real, s * arm.imag], -1) for s in (1, -1)], axis=1).astype(np.float32)
-    found = np.asarray(frames.steady(points, np.tile([[600, 800]], (7, 1)), within=1.5))
-    length = np.linalg.norm(found[:, 0] - found[:, 1], axis=-1)
+    steady = np.asarray(frames.steady(points, np.tile([[600, 800]], (7, 1)), within=1.5))
+    length = np.linalg.norm(steady[:, 0] - steady[:, 1], axis=-1)
     np.testing.assert_allclose(length[:6], [20, 22, 18, 20, 30, 20 / 1.5], rtol=1e-5)
-    np.testing.assert_allclose(found[:6].mean(1), points[:6].mean(1), rtol=1e-5)
-    heading = np.arctan2(*(found[:, 0] - found[:, 1]).T) - np.arctan2(*(points[:, 0] - points[:, 1]).T)
+    np.testing.assert_allclose(steady[:6].mean(1), points[:6].mean(1), rtol=1e-5)
+    heading = np.arctan2(*(steady[:, 0] - steady[:, 1]).T) - np.arctan2(*(points[:, 0] - points[:, 1]).T)
     np.testing.assert_allclose(heading[:6], 0, atol=1e-5)
-    assert np.isnan(found[6]).all()
+    assert np.isnan(steady[6]).all()
 
 
 def test_the_box_frame_fills_the_view_with_the_padded_box():
@@ -180,8 +180,8 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     losses = result["in_sample_log_loss_by_C"]
     assert result["C"] == 0.02
     assert losses["0.02"] < losses["100.0"] < np.log(3) + 0.01  # calibrated, what knows nothing is a guess
-    with np.load(tmp_path / "probabilities.npz") as found:
-        np.testing.assert_allclose(found["stack"].sum(1), 1, rtol=1e-5)
+    with np.load(tmp_path / "probabilities.npz") as written:
+        np.testing.assert_allclose(written["stack"].sum(1), 1, rtol=1e-5)
 
 
 def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch, tmp_path):
@@ -198,8 +198,10 @@ def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch,
         predictions.save(tmp_path / name, data, arrays={"logits": logits})
     inputs = {"photos": "", "split": "", "features_good": str(tmp_path / "good"), "features_bad": str(tmp_path / "bad")}
     for pca in (0, 4):
-        found = stack.run(stage.config("stack", inputs=inputs, on="logits", pca=pca, C=(1.0,)), tmp_path)["metrics"]
-        assert found["stack"]["top1"] >= found["features_good"]["top1"] - 0.05 > found["features_bad"]["top1"] + 0.2
+        metrics = stack.run(stage.config("stack", inputs=inputs, on="logits", pca=pca, C=(1.0,)), tmp_path)["metrics"]
+        assert (
+            metrics["stack"]["top1"] >= metrics["features_good"]["top1"] - 0.05 > metrics["features_bad"]["top1"] + 0.2
+        )
     with np.load(tmp_path / "probabilities.npz") as written:
         mean = (written["features_good"] + written["features_bad"]) / 2
         np.testing.assert_allclose(written["network"], mean, rtol=1e-6)
@@ -223,18 +225,18 @@ def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp
     (tmp_path / "out").mkdir()
     result = calibrate.run(stage.config("calibrate", inputs=inputs), tmp_path / "out")
     assert result["train_metrics"] == {"network": {"log_loss": 0.5}}
-    found = result["metrics"]["network"]
+    metrics = result["metrics"]["network"]
     best = -np.log(true[np.arange(400), data.label[:400]]).mean()
-    assert found["before"]["log_loss"] > best + 0.2
-    assert found["after"]["log_loss"] == pytest.approx(best, abs=0.03)
-    assert found["after"]["top1"] == pytest.approx(found["before"]["top1"], abs=0.01)
-    assert found["after"]["ece"] < found["before"]["ece"] / 2
-    assert found["temperature"] == pytest.approx(3, rel=0.2)
+    assert metrics["before"]["log_loss"] > best + 0.2
+    assert metrics["after"]["log_loss"] == pytest.approx(best, abs=0.03)
+    assert metrics["after"]["top1"] == pytest.approx(metrics["before"]["top1"], abs=0.01)
+    assert metrics["after"]["ece"] < metrics["before"]["ece"] / 2
+    assert metrics["temperature"] == pytest.approx(3, rel=0.2)
     assert (result["validated_on"], result["caveats"]) == (400, [])
     with np.load(tmp_path / "out" / "probabilities.npz") as written:
         np.testing.assert_allclose(written["network"], true, atol=0.1)
         # Whatever is measured on them later is of a calibration that has not seen them.
-        assert score(written["network"][:400], data.label[:400]).items() <= found["after"].items()
+        assert score(written["network"][:400], data.label[:400]).items() <= metrics["after"].items()
 
 
 def test_calibration_says_where_nothing_but_the_prior_is_left(monkeypatch, tmp_path):
@@ -261,8 +263,8 @@ def test_points_that_are_far_off_are_told(tmp_path):
     assert [line.rpartition(": ")[2] for line in measured["caveats"]] == ["most crops will show sea"]
     near = measure({"points": data.points + np.float32([1, 0])}, photos=data)
     assert near["caveats"] == []
-    nothing = {"metrics": {}, "validated_on": 0, "caveats": []}
-    assert measure({"points": data.points}, photos=data._replace(points=data.points * np.nan)) == nothing
+    unmeasured = {"metrics": {}, "validated_on": 0, "caveats": []}
+    assert measure({"points": data.points}, photos=data._replace(points=data.points * np.nan)) == unmeasured
 
 
 def test_score_is_kaggles_log_loss():

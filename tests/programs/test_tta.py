@@ -47,12 +47,12 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     result = {"rows": json_files.hash_of(learned.tolist())}
     json_files.write(tmp_path / "subfold0" / "result.json", result)
     config = stage.config("tta", inputs={"network": str(tmp_path)}, grids={"1": {}, "8": {"rotate": tta.TURNS}})
-    found = tta.run(config, tmp_path)
-    assert found["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)
-    assert found["metrics"]["8"]["point_error"] == pytest.approx(0.0625, rel=1e-4)
-    assert "2 photos" in found["table"].splitlines()[0]
+    result = tta.run(config, tmp_path)
+    assert result["metrics"]["1"]["point_error"] == pytest.approx(0.5, rel=1e-4)
+    assert result["metrics"]["8"]["point_error"] == pytest.approx(0.0625, rel=1e-4)
+    assert "2 photos" in result["table"].splitlines()[0]
     assert (tmp_path / "tta.png").exists()
-    assert found["device"].startswith("1 x ")
+    assert result["device"].startswith("1 x ")
     config.most = 1
     assert "1 photos" in tta.run(config, tmp_path)["table"].splitlines()[0]
 

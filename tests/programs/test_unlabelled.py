@@ -18,11 +18,11 @@ P = np.array([SURE, UNSURE, UNSURE, SURE, SURE[::-1], UNSURE])  # the last two p
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    found = World(tmp_path, monkeypatch)
-    found.finish("stack", {"program": "stack", "digest": "s", "split": "h", "fold": 0})
+    built = World(tmp_path, monkeypatch)
+    built.finish("stack", {"program": "stack", "digest": "s", "split": "h", "fold": 0})
     json_files.write(tmp_path / "stack" / "config.json", {"program": "stack"})
     np.savez(tmp_path / "stack" / "probabilities.npz", stack=P)
-    return found
+    return built
 
 
 def guess(world, name="guesses", **changes):
@@ -32,13 +32,13 @@ def guess(world, name="guesses", **changes):
 
 
 def test_labels_are_guessed_where_they_are_likely_and_say_where_they_come_from(world):
-    found = guess(world)
-    assert (found["labels"], found["without_label"], found["whales"]) == (1, 2, 1)
-    assert (found["held_out_labels"], found["held_out_right"]) == (1, 1.0)
+    result = guess(world)
+    assert (result["labels"], result["without_label"], result["whales"]) == (1, 2, 1)
+    assert (result["held_out_labels"], result["held_out_right"]) == (1, 1.0)
     with (world.folder / "guesses" / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
-    one = {"Image": world.photos.name[4], "whaleID": world.photos.whales[2], "probability": "0.9500"}
-    assert rows == [{**one, "from": "stack/stack s"}]
+    row = {"Image": world.photos.name[4], "whaleID": world.photos.whales[2], "probability": "0.9500"}
+    assert rows == [{**row, "from": "stack/stack s"}]
     target = predictions.load(world.folder / "guesses", world.photos, kind="target")
     assert np.isfinite(target).all(1).tolist() == [False] * 4 + [True, False]
     assert target[4].tolist() == [0, 0, 1]
@@ -49,9 +49,9 @@ def test_labels_are_guessed_where_they_are_likely_and_say_where_they_come_from(w
 
 
 def test_the_surest_share_is_guessed_whatever_its_probability(world):
-    found = guess(world, threshold=0.0, share=0.5)
-    assert (found["labels"], found["least_probability"]) == (1, 0.95)
-    assert found["held_out_labels"] == 1  # of the two held out, the one that is as sure
+    result = guess(world, threshold=0.0, share=0.5)
+    assert (result["labels"], result["least_probability"]) == (1, 0.95)
+    assert result["held_out_labels"] == 1  # of the two held out, the one that is as sure
     assert guess(world, "all", threshold=0.0)["labels"] == 2
 
 
@@ -59,10 +59,10 @@ def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(wo
     guess(world)
     world.train("without")
     world.train("with", labels="guesses")
-    plain, more = (json_files.read(world.folder / name / "result.json") for name in ("without", "with"))
-    assert (more["trained_on"], more["guessed"]) == (plain["trained_on"] + 1, 1)
-    assert more["validated_on"] == plain["validated_on"]
-    assert more["rows"] == plain["rows"]  # what was withheld is the same
+    plain, guessed = (json_files.read(world.folder / name / "result.json") for name in ("without", "with"))
+    assert (guessed["trained_on"], guessed["guessed"]) == (plain["trained_on"] + 1, 1)
+    assert guessed["validated_on"] == plain["validated_on"]
+    assert guessed["rows"] == plain["rows"]  # what was withheld is the same
 
 
 @pytest.mark.parametrize(("soft", "threshold", "learned"), [(False, 0.9, [4]), (True, 0.5, [4, 5])])
@@ -79,8 +79,8 @@ def test_guesses_stand_beside_the_labels_that_are_known(world, soft, threshold, 
 
 def test_no_guess_is_learned_of_a_sighting_that_is_validated_on(world):
     guess(world)
-    held = int(np.flatnonzero(world.split.fold == 0)[0])
-    world.photos.encounter[[held, 4]] = "morning"
+    row = int(np.flatnonzero(world.split.fold == 0)[0])
+    world.photos.encounter[[row, 4]] = "morning"
     with pytest.raises(errors.InputError, match="guesses the label of no photo"):
         world.train("with", labels="guesses")
 
@@ -126,8 +126,8 @@ def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
     assert (result["trained_on"], result["validated_on"], result["fold"]) == (6, 0, None)
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}
     world.train("named", weights="alike", init="partial", **still)  # it has seen photos held out, but no name of theirs
-    learned, begun = (world.parameters(name)["Stem_0"] for name in ("alike", "named"))
-    assert jax.tree.all(jax.tree.map(np.array_equal, learned, begun))
+    learned, continued = (world.parameters(name)["Stem_0"] for name in ("alike", "named"))
+    assert jax.tree.all(jax.tree.map(np.array_equal, learned, continued))
     for changes in ({"batch": 1}, {"images_per_class": 2}, {"weights": "named"}):
         with pytest.raises(errors.InputError, match="the task 'simclr' needs batches of 2"):
             world.train("alone", task=task, **changes)

@@ -88,25 +88,25 @@ def test_spots_show_the_points(run_folder):
 
 
 def test_photos_that_nobody_named_or_annotated_are_shown_with_what_was_found(run_folder, monkeypatch):
-    known = right_whale.load(run_folder / "photos")
-    strangers = known._replace(
-        label=np.full_like(known.label, -1), whales=(), points=np.full_like(known.points, np.nan)
+    photos = right_whale.load(run_folder / "photos")
+    strangers = photos._replace(
+        label=np.full_like(photos.label, -1), whales=(), points=np.full_like(photos.points, np.nan)
     )
     monkeypatch.setattr(right_whale, "load", lambda folder: strangers)
-    found = drawn(run_folder, "photos", "third", "aligned")
-    assert list(found) == ["points_third", "aligned_heads"]
-    rows, title = found["points_third"]
+    pictures_of = drawn(run_folder, "photos", "third", "aligned")
+    assert list(pictures_of) == ["points_third", "aligned_heads"]
+    rows, title = pictures_of["points_third"]
     assert {kind: len(spots) for kind, spots in rows.items()} == {"not annotated": 4}
     assert "error" not in title
     assert all(np.isnan(spot.true).all() and np.isfinite(spot.predicted).all() for spot in rows["not annotated"])
-    assert [len(heads) for heads in found["aligned_heads"][0].values()] == [4, 4, 4, 4, 4, 4]
+    assert [len(heads) for heads in pictures_of["aligned_heads"][0].values()] == [4, 4, 4, 4, 4, 4]
     unmeasured = {"third": finished_runs.Stage(None, {}, {"metrics": {}})}
     assert approaches.network_rows(unmeasured, approaches.ALIGNERS, metrics=approaches.POINT_METRICS) == []
 
 
 def test_sheets_show_the_same_photos_in_both_views(run_folder):
-    found = drawn(run_folder)
-    aligned, boxed = found["aligned_heads"][0], found["boxed_heads"][0]
+    pictures_of = drawn(run_folder)
+    aligned, boxed = pictures_of["aligned_heads"][0], pictures_of["boxed_heads"][0]
     titles = {whale: [head.title for head in heads] for whale, heads in aligned.items()}
     assert titles == {whale: [head.title for head in heads] for whale, heads in boxed.items()}
     assert list(titles) == [f"whale_{i}" for i in range(WHALES)]
@@ -125,8 +125,8 @@ def test_likeliest_whales_are_shown_from_the_surest_answer_on(run_folder):
         "06.jpg": ["who is it?", "whale_2: 50.0%", "whale_3: 25.0%"],
     }
     view, photos = images.load(run_folder / "aligned"), right_whale.load(run_folder / "photos")
-    asked, first, second = rows["06.jpg"]
-    for head, name in ((asked, "06.jpg"), (first, "02.jpg"), (second, "03.jpg")):  # the first photo of each whale
+    query, first, second = rows["06.jpg"]
+    for head, name in ((query, "06.jpg"), (first, "02.jpg"), (second, "03.jpg")):  # the first photo of each whale
         row = np.array([photos.name.tolist().index(name)])
         assert np.array_equal(head.image, images.enlarge(photos, view, rows=row, height=heads.HEAD_HEIGHT)[0])
 
