@@ -62,6 +62,11 @@ def test_heads_are_those_of_the_aligned_view(run, photos, heads, folder):
     np.testing.assert_allclose(heads.view.matrices, view.matrices, rtol=1e-2, atol=1e-2)
 
 
+def test_a_network_has_the_weights_that_the_features_were_taken_from(run, folder):
+    assert run.training("aligned_classifier").config["weights"] == "last"  # as configs/pipeline.py has it
+    assert run.training("aligned_classifier").folder == folder / "aligned_classifier"
+
+
 def test_vectors_are_the_features_of_all_photos(run, photos, folder):
     heads = Heads(photos, images.load(folder / "aligned"))
     expected = predictions.load(folder / "features", photos, kind="features")

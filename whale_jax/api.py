@@ -113,7 +113,7 @@ class Run:
             network: the stage that trained it.
             calibrated: the stage that calibrated it; "" takes the network's own probabilities.
         """
-        training = self.stage(network)
+        training = self.training(network)
         if not (whales := predict.whales_of(training)):
             raise errors.InputError(f"{training.folder} names no whales: name a classifier, as network=")
         photos = _unlabelled(heads.photos)
@@ -131,8 +131,14 @@ class Run:
         """
         photos = _unlabelled(heads.photos)
         data = Data(photos, None, heads.view, loader.Examples(photos, heads.view))
-        arrays = predict.apply(self.stage(network), data, batch=self.batch)
+        arrays = predict.apply(self.training(network), data, batch=self.batch)
         return arrays["embedding"] if "embedding" in arrays else arrays["features"]
+
+    def training(self, name: str) -> Stage:
+        """The stage that trained a network. Its "weights" are those that the run's other stages took, best or last."""
+        training = self.stage(name)
+        weights = finished_runs.weights(training, finished_runs.read_all(self.folder))
+        return training._replace(config={**training.config, "weights": weights})
 
     def stage(self, name: str | Path) -> Stage:
         """A finished stage of the run by its name or folder; its inputs are looked for in the run's folder first.
@@ -167,7 +173,7 @@ class Run:
         rows = splits.measured_rows(split, fold)
         p = normalise(probabilities.load_source(inputs["probabilities"], photos, source="network"))[rows]
         fit = calibration.METHODS[stage.config["method"]]
-        return fit(p, photos.label[rows], prior=splits.prior(photos, split, fold))
+        return fit(p, photos.label[rows], prior=splits.prior(photos, split, fold=fold))
 
 
 def load(folder: str | Path, *, batch: int = 32) -> Run:
@@ -194,7 +200,7 @@ def _cut(stage: Stage, photos: Photos) -> images.View:
     """The view that an `align` stage cuts, out of photos whose points and boxes stand for its predictions."""
     config = ConfigDict({**stage.config, "inputs": {"predictions": ""}})
     matrices = np.asarray(align.FRAMES[config.frame](config, photos), np.float32)
-    return images.save(folders.scratch(stage.folder.name), photos, matrices, tuple(config.size))
+    return images.save(folders.scratch(stage.folder.name), photos, matrices=matrices, size=tuple(config.size))
 
 
 def _unlabelled(photos: Photos) -> Photos:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whale_jax.data.right_whale import Photos
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, storage
 from whale_jax.workflow import provenance, renamed
 
 
@@ -37,6 +37,11 @@ def read_within(run: Path, name: str | Path) -> Stage:
     stage = read(_place(run, name))
     inputs = {key: str(_place(run, path)) if path else "" for key, path in stage.config.get("inputs", {}).items()}
     return stage._replace(config={**stage.config, "inputs": inputs})
+
+
+def read_all(run: Path) -> list[Stage]:
+    """The finished stages of a run, by name."""
+    return [read_within(run, path.parent.name) for path in sorted(run.glob(f"*/{storage.RESULT}"))]
 
 
 def trained_on(stage: Stage, photos: Photos) -> bool:
