@@ -144,7 +144,7 @@ class Run:
         """A finished stage of the run by its name or folder; its inputs are looked for in the run's folder first.
 
         Raises:
-            InputError: a stage that there is not, or that is unfinished or damaged.
+            InputError: a stage that is missing, unfinished or damaged.
         """
         return finished_runs.read_within(self.folder, name)
 
@@ -182,7 +182,7 @@ def load(folder: str | Path, *, batch: int = 32) -> Run:
 
 
 def photos(root: str | Path, *, skip_unreadable: bool = False) -> Photos:
-    """The photos in a folder, and what is annotated in the tables beside them.
+    """The photos in a folder, with the annotations in the tables beside them.
 
     Args:
         root: a folder in one of the layouts of data/annotations.py; a folder of photos alone is one.

@@ -8,7 +8,7 @@ import signal
 import sys
 
 if __name__ == "__main__":  # before what takes seconds to import
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(75))  # what is raised may be swallowed, as by a callback of JAX
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(75))  # a callback of JAX may swallow an exception
 
 import argparse
 import errno

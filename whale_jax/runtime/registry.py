@@ -62,7 +62,7 @@ def build(kind: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **f
     """Calls the entry that `spec.name` means with the rest of `spec` as keyword arguments.
 
     Args:
-        kind: what is being built, for the error message ("model", "task").
+        kind: of the entries, for the error message ("model", "task").
         table: name -> callable.
         spec: a config with `name` and arguments of the callable.
         **fixed: arguments that the config does not choose; they win over `spec`.

@@ -57,7 +57,7 @@ def split_and_fold(
     if len(fold) > 1:
         held_out = " and ".join(map(str, sorted(fold)))
         raise errors.InputError(
-            f"{workdir} and what it is made from hold out folds {held_out} (-1 is none): what was learned from would be"
-            " validated on; set one fold for all of them"
+            f"{workdir} and what it is made from hold out folds {held_out} (-1 is none): a network would be validated"
+            " on photos that it was trained on; set one fold for all of them"
         )
     return {"split": next(iter(split), None), "fold": next(iter(fold), None)}

@@ -131,7 +131,7 @@ def range_of(program: str, path: str) -> Range:
 def values(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(path, value) of a config's innermost keys, except those of the stages in it."""
     for key, value in config.items():
-        if key == "groups":  # of an optimiser, which refuses what is no (pattern, options)
+        if key == "groups":  # of an optimiser, which checks that they are pairs of (pattern, options)
             pairs = (pair for pair in value if isinstance(pair, list | tuple) and isinstance(pair[-1], Mapping))
             for pattern, options in pairs:
                 yield from values(options, f"{prefix}{key}.{pattern}.")
