@@ -114,6 +114,7 @@ def test_folds_and_parts_that_a_split_does_not_have_are_refused(world):
         assert not (world.folder / "network").exists()
 
 
+@pytest.mark.slow
 def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
     world.train("first", program="crossfit", **KEYPOINTS)
     world.photos = world.photos._replace(digest="others")
@@ -224,6 +225,7 @@ def test_the_last_weights_are_measured_too(world):
     assert result["last"]["calibrated"] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkeypatch):
     world.train("first", program="crossfit", **KEYPOINTS)
     json_files.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})

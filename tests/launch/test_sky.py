@@ -55,6 +55,7 @@ def test_two_nodes_make_one_run_and_the_bucket_has_it(tmp_path):
     assert copies - {Path(mirror.LIST)} == originals
 
 
+@pytest.mark.slow
 def test_a_sweep_is_a_job_a_run(tmp_path):
     """A stand-in for `sky` prints its arguments."""
     sky = tmp_path / "bin" / "sky"

@@ -94,6 +94,7 @@ def test_a_localizer_without_any_points_to_learn_from_is_refused(world, monkeypa
         world.train("network", task={"name": "stn", "crop": (4, 4)}, model=model)
 
 
+@pytest.mark.slow
 def test_a_cosine_head_learns_by_arcface(world):
     head = {"model": {**MODEL, "head": "cosine"}, "task": {"name": "arcface"}}
     world.train("arcface", **head)

@@ -119,6 +119,7 @@ def test_guesses_that_cannot_be_made_are_refused(world, changes, message):
         guess(world, **changes)
 
 
+@pytest.mark.slow
 def test_simclr_learns_from_every_photo_and_others_go_on_from_it(world):
     task = {"name": "simclr", "dimensions": 3}
     world.train("alike", task=task, num_train_eval=4)
