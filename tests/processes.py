@@ -24,7 +24,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def run(code: str, number: int, *, devices: int, timeout: int = 240) -> list[subprocess.CompletedProcess]:
+def run(code: str, number: int, *, devices: int, timeout: int = 600) -> list[subprocess.CompletedProcess]:
     """Runs Python `code`, which may name {index}, in `number` processes of `devices` simulated devices each."""
     port = free_port()
     texts = [
@@ -34,7 +34,7 @@ def run(code: str, number: int, *, devices: int, timeout: int = 240) -> list[sub
     return commands([[sys.executable, "-c", text] for text in texts], timeout=timeout)
 
 
-def commands(argvs: list[list[str]], *, timeout: int = 240) -> list[subprocess.CompletedProcess]:
+def commands(argvs: list[list[str]], *, timeout: int = 600) -> list[subprocess.CompletedProcess]:
     """Runs commands at the same time and waits for all of them; standard error is in their output."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     env = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}

@@ -138,6 +138,7 @@ def test_a_missing_workdir_is_named(answers):
     assert "exit code 2" in answers["no workdir"]
 
 
+@pytest.mark.slow
 def test_an_unfinished_input_is_named_from_the_shell(tmp_path):
     """The whole way once: the command as the README has it."""
     command = [
@@ -154,6 +155,7 @@ def test_an_unfinished_input_is_named_from_the_shell(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_end_is_not_one_that_failed(tmp_path):
     """By its exit code, for whoever starts it again: also where it does not train."""
     command = [sys.executable, "-m", "whale_jax.main", DEMO, f"--workdir={tmp_path / 'run'}"]

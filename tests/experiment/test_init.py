@@ -159,6 +159,7 @@ def test_a_fold_can_be_held_out_from_all_parts():
     assert [rows.tolist() for rows in parts] == [[2], [0, 3]]
 
 
+@pytest.mark.slow
 def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
     """Of photos 0 to 3, in parts 0, 1, 0 and 1, the first and the last are of one whale."""
     world.train("first", program="crossfit", fold=-1)
@@ -194,6 +195,7 @@ def apply(world, network):
     return stage.config("predict", inputs={**inputs, "network": str(world.folder / network)}, batch=4)
 
 
+@pytest.mark.slow
 def test_what_a_network_has_seen_must_be_known(world):
     """As it would not be, were photos dealt to parts in another way since."""
     world.train("first", program="crossfit", **KEYPOINTS)
@@ -205,6 +207,7 @@ def test_what_a_network_has_seen_must_be_known(world):
         stage.run(apply(world, "first"), world.folder / "same")
 
 
+@pytest.mark.slow
 def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
     world.train("first", program="crossfit", **KEYPOINTS)
     with pytest.raises(errors.InputError, match="first/subfold0 was trained on 2 of the 2 photos"):

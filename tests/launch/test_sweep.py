@@ -55,6 +55,7 @@ def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, ca
     assert "1 of 3 runs are done" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_failed_and_what_is_missing_is_told_beside_what_is_done(tmp_path, config):
     """`compare` lists them under its table, too."""
     folder = tmp_path / "pods"

@@ -78,6 +78,7 @@ def test_aligner():
     assert count(variables) == 7 * 7 * 3 * 16 + 2 * 16 + sum(stages) + 4 * 256 + 4 == 1_964_692
 
 
+@pytest.mark.slow
 def test_the_ensembles_features_side_by_side():
     six = [post.CLASSIFIERS[name]["model"] for name in ensemble.MEMBERS]
     widths = [abstract(make(config, outputs=CLASSES))[1]["features"].shape[1] for config in six]

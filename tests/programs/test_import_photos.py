@@ -130,6 +130,7 @@ print(*photos.whales, file=sys.stderr)
 """
 
 
+@pytest.mark.slow
 def test_names_beyond_ascii_pass_through_where_the_machine_knows_only_ascii(tmp_path):
     root, run = tmp_path / "photos", tmp_path / "run"
     root.mkdir()

@@ -125,6 +125,7 @@ def test_a_share_of_few_photos_has_its_interval_and_one_of_many_has_none():
     assert tables.cell("log_loss", 1.0, photos=14) == "1.000"
 
 
+@pytest.mark.slow
 def test_pictures_are_whole_and_do_not_change(whole, run_folder, tmp_path):
     result, _, workdir = whole
     again, _ = make(run_folder, tmp_path)

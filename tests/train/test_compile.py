@@ -62,7 +62,10 @@ def fit(steps, workdir, *, until):
     )
 
 
-@pytest.mark.parametrize(("mode", "names"), [("jit", ["train_step", "eval_step"]), ("pmap", ["_fun", "_fun"])])
+@pytest.mark.parametrize(
+    ("mode", "names"),
+    [("jit", ["train_step", "eval_step"]), pytest.param("pmap", ["_fun", "_fun"], marks=pytest.mark.slow)],
+)
 def test_one_compilation_a_step_function(mode, names, tmp_path, caplog):
     steps = make_steps(mode)
     with jax.log_compiles():

@@ -75,18 +75,20 @@ def test_one_to_eight_devices_give_the_same_training(name, atol):
     assert not ended.returncode, ended.stdout[-5000:]
 
 
-@pytest.mark.parametrize("mode", ["jit", "pmap"])
+@pytest.mark.parametrize("mode", ["jit", pytest.param("pmap", marks=pytest.mark.slow)])
 def test_as_many_devices_give_the_same_training_bit_for_bit(mode):
     first, second = (test_step.train("vgg", mode, 2, steps=5) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(first), jax.device_get(second))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
 def test_two_devices_give_the_training_of_one_to_rounding(mode):
     one, two = (test_step.train("vgg", *how, steps=5)[0] for how in (("jit", 1), (mode, 2)))
     test_step.assert_same((one.params, one.batch_stats), (two.params, two.batch_stats), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "mode"), [("vgg", "pmap"), ("resnet", "jit")])
 def test_devices_tell_each_other_sums_of_gradients_metrics_and_norms_and_nothing_else(name, mode):
     ended = on_eight(sums_alone, name, mode)

@@ -50,13 +50,14 @@ def whole(tmp_path_factory):
     return finished(workdir)
 
 
-@pytest.mark.parametrize("mode", ["jit", "pmap"])
+@pytest.mark.parametrize("mode", ["jit", pytest.param("pmap", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does(tmp_path, whole, mode):
     ended = fit(tmp_path, 2, mode=mode)
     assert [one.returncode for one in ended] == [0, 0], ended
     assert_same(whole, finished(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
 def test_another_number_of_processes_goes_on(tmp_path, whole, before, after):
     killed = fit(tmp_path, before, more="die_at=7")
@@ -67,6 +68,7 @@ def test_another_number_of_processes_goes_on(tmp_path, whole, before, after):
     assert_same(whole, finished(tmp_path))
 
 
+@pytest.mark.slow
 def test_all_save_the_same_step_when_one_is_asked_to_end(tmp_path, whole):
     more = "steps=400, **({{'die_at': 5, 'by': signal.SIGTERM}} if {index} else {{}})"
     ended = fit(tmp_path, 2, more=more.replace("{{", "{").replace("}}", "}"))
@@ -87,6 +89,7 @@ except errors.InputError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_mistake_that_one_finds_in_its_photos_is_one_of_all(tmp_path):
     root, workdir = tmp_path / "root", tmp_path / "photos"
     root.mkdir()
@@ -114,6 +117,7 @@ print(stage.run(stage.config("draw", whales=3, photos=8, test=2, width=96), {wor
 """
 
 
+@pytest.mark.slow
 def test_a_host_that_sees_a_result_late_waits_for_it(tmp_path):
     ended = processes.run(LATE.format(workdir=str(tmp_path / "pod"), index="{index}"), 2, devices=1)
     assert [one.returncode for one in ended] == [0, 0], ended

@@ -149,6 +149,7 @@ def test_what_is_monitored_is_measured_as_validation_is_and_changes_nothing(tmp_
     assert len(valid) == 3
 
 
+@pytest.mark.slow
 def test_stops_early_when_nothing_gets_better(tmp_path):
     fit(tmp_path, lr=1.0, patience=2, steps=60)
     losses = [row["valid/log_loss"] for row in log.read(tmp_path) if "valid/log_loss" in row]
@@ -164,6 +165,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, mo
     assert len(closed) == 1  # no thread is left to write events
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_finite_is_not_saved(tmp_path, monkeypatch):
     whole = make_train_step
 
@@ -199,6 +201,7 @@ def test_a_rating_that_is_not_finite_is_beaten_by_any_other(tmp_path, monkeypatc
     assert kept(tmp_path, state, best=True) == 6
 
 
+@pytest.mark.slow
 def test_parameters_that_are_not_finite_are_not_saved_and_the_run_goes_on_from_those_before(tmp_path):
     with pytest.raises(errors.InputError, match=r"parameters after step 1 are not finite.*learning rate"):
         fit(tmp_path / "one", lr=float("inf"), steps=1)
@@ -225,7 +228,9 @@ def test_parameters_that_are_not_finite_are_not_saved_and_the_run_goes_on_from_t
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
 
 
-@pytest.mark.parametrize(("evaluation", "eval_every"), [(1, 3), (3, 3), (4, 1)])
+@pytest.mark.parametrize(
+    ("evaluation", "eval_every"), [(1, 3), *(pytest.param(*n, marks=pytest.mark.slow) for n in ((3, 3), (4, 1)))]
+)
 def test_a_request_to_end_during_an_evaluation_is_honoured_and_loses_nothing(
     tmp_path, monkeypatch, evaluation, eval_every
 ):

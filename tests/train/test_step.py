@@ -58,7 +58,7 @@ def assert_same(a, b, atol=2e-5):
     jax.tree.map(partial(np.testing.assert_allclose, atol=atol, rtol=1e-4), a, b)
 
 
-@pytest.mark.parametrize("name", ["vgg", "resnet"])
+@pytest.mark.parametrize("name", ["vgg", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
     one, metrics = train(name, "jit", 1)
     for mode, devices in [("jit", 4), ("pmap", 4)]:
@@ -75,6 +75,7 @@ def test_parts_of_a_batch_have_the_gradient_of_the_whole():
     assert_same(metrics, same, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_are_spread_over_the_devices():
     one, metrics = train("resnet", "jit", 1, accumulate=2)
     for mode in ("jit", "pmap"):
@@ -85,7 +86,7 @@ def test_parts_of_a_batch_are_spread_over_the_devices():
     assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in (one, whole)), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["vgg", "resnet"])
+@pytest.mark.parametrize("name", ["vgg", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_what_is_computed_again_on_the_way_back_changes_nothing(name):
     plain, metrics = train(name, "jit", 1)
     again, same = train(name, "pmap", 2, remat=True)
@@ -128,8 +129,9 @@ MINED = {
 }
 
 
-@pytest.mark.parametrize("task", MINED.values(), ids=MINED)
-def test_pairs_are_mined_in_the_global_batch(task):
+@pytest.mark.parametrize("name", ["simclr", *(pytest.param(n, marks=pytest.mark.slow) for n in list(MINED)[:2])])
+def test_pairs_are_mined_in_the_global_batch(name):
+    task = MINED[name]
     one, metrics = train("vgg", "jit", 1, task=task)
     assert metrics["distance"][1] > 8  # pairs of the whole batch, of which a quarter would have 2 at most
     for mode, devices in [("jit", 4), ("pmap", 4)]:
