@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from configs import post
-from whale_jax.experiment import build, dataset, settings
+from whale_jax.experiment import build, dataset
 from whale_jax.programs import crossfit, pipeline
 from whale_jax.runtime import errors
 from whale_jax.train import state as states
@@ -19,12 +18,11 @@ from whale_jax.workflow import json_files, program, stage
 
 FILES = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.py"))
 MODULES = {name: importlib.import_module(f"configs.{name}") for name in FILES if name != "__init__"}
-RECIPES = {"aligner": post.ALIGNER, **post.CLASSIFIERS, **{f"{n}_released": post.released(n) for n in post.RELEASED}}
 CLASSES = 447
 
 
 def presets(module) -> list[str]:
-    """The presets of a config file: what it offers to somebody who asks for a wrong one."""
+    """The presets of a config file: those that it lists when it is asked for one that it lacks."""
     if "preset" not in inspect.signature(getattr(module, "get_config", presets)).parameters:
         return []
     with pytest.raises(errors.InputError) as caught:
@@ -98,7 +96,7 @@ def shape(leaf):
 
 
 def make_batch(config: ConfigDict):
-    """As the loader would: views a little larger than the network's input, a head in each."""
+    """A batch as the loader makes it: views a little larger than the network's input, a head in each."""
     count, (height, width) = config.batch, config.size
     rng = np.random.default_rng(0)
     return {
@@ -122,7 +120,7 @@ def test_every_config_builds(name, preset):
 
 
 def assert_ordered(stages, elsewhere="nowhere"):
-    """Every stage has the keys of its program, and waits for stages that are there, or in the folder `elsewhere`."""
+    """Every stage has the keys of its program, and takes stages of the pipeline, or of the folder `elsewhere`."""
     order = pipeline.order(stages)
     for later, config in stages.items():
         assert set(config) == {"program", *program.find(config.program).defaults}
@@ -133,7 +131,7 @@ def assert_ordered(stages, elsewhere="nowhere"):
 
 
 def seen_by(stages):
-    """(name, config, size of its view) of every network whose view is cut by a stage beside it."""
+    """(name, config, size of its view) of every network whose view a stage of the pipeline cuts."""
     trained = [(name, config, config.inputs.view) for name, config in stages.items() if "task" in config]
     return [(name, config, stages[view].size) for name, config, view in trained if view in stages]
 
@@ -170,30 +168,20 @@ def test_configs_that_go_on_from_a_finished_run(name, tmp_path):
     assert [shown[key] for key in ("photos", "aligner", "refined", "third", "aligned")] == (
         ["photos", "first", "second", "third", "aligned"]
     )
-    for stage_name in ("whole", "window", "third_window", "aligned"):  # cut as there
+    for stage_name in ("whole", "window", "third_window", "aligned"):  # of the same sizes
         assert tuple(config.stages[stage_name].size) == finished[stage_name].size
     pipeline.check(config)
 
 
-@pytest.mark.parametrize(("name", "preset"), CHOICES)
+@pytest.mark.parametrize(("name", "preset"), dict(CHOICES).items())
 def test_a_misspelt_preset_has_a_close_match(name, preset):
     with pytest.raises(errors.InputError, match=f"did you mean .*{preset}"):
         get(name, f"{preset}x")
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_network_of_the_post_can_be_trained(name):
-    config = stage.config("train", model=RECIPES[name]["model"], size=(299, 299))
-    settings.check(config)
-    model = build.recipe(config, classes=CLASSES).model
-    image = jax.ShapeDtypeStruct((2, 299, 299, 3), np.float32)
-    (y, _), _ = jax.eval_shape(lambda key, x: model.init_with_output(key, x, train=False), jax.random.key(0), image)
-    assert y.shape == (2, CLASSES)
-
-
 @pytest.mark.parametrize("name", demo_first(NETWORKS))
 def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
-    """Without computing anything: shapes only."""
+    """Traces the step, and computes nothing."""
     monkeypatch.setattr(states, "create", abstract_create)
     config = NETWORKS[name]
     network = build.network(build.recipe(config, classes=CLASSES), steps=10)
@@ -242,7 +230,7 @@ def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
         ("model", {"name": "vgg", "stages": ((4, 1),), "head": "averge"}, "did you mean average"),
         ("task", {"name": "clasify"}, "unknown task 'clasify': did you mean classify"),
         ("task", {"name": "classify", "augmentation": "rotat(3)"}, "did you mean rotate"),
-        ("optimizer", {"name": "adan", "lr": 0.1}, "unknown optimizer 'adan': did you mean adam"),
+        ("optimizer", {"name": "adamm", "lr": 0.1}, "unknown optimizer 'adamm': did you mean adam"),
         ("optimizer", {"name": "adam", "lr": 0.1, "schedule": "linar"}, "did you mean linear"),
         ("precision", "bfloat", "did you mean bfloat16"),
         ("parallel", "pmp", "did you mean pmap"),
