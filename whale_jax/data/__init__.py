@@ -1,1 +1,1 @@
-"""Photos, annotations, splits and views: what is read, checked and written once."""
+"""Photos, annotations, splits and views: read and checked once, written once."""

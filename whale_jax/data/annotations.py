@@ -1,6 +1,6 @@
 """The annotations of the photos in a person's folder, in any of the usual layouts.
 
-- The competition's: `imgs/` (or `imgs.zip`), `train.csv`, `sample_submission.csv`, and what others drew:
+- The competition's: `imgs/` (or `imgs.zip`), `train.csv`, `sample_submission.csv`, and annotations by others:
   `points1.json` (bonnet) and `points2.json` (blowhead) of Sloth, and any `train_with_*.csv`. Only photos are a must.
 - Other people's: photos in the folder itself or in `imgs/`, and one CSV with Image, whaleID and any of bonnet_x,
   bonnet_y, blowhead_x, blowhead_y, x, y, width, height, encounter. An empty cell is an unknown.
@@ -163,7 +163,7 @@ def _read(readers: Mapping[str, Callable[[], bytes]], name: str) -> bytes:
 
 
 def _content(opener: Callable[[], BinaryIO], size: int) -> bytes:
-    """The content of a photo's file, of which its folder or zip file tells the size; no more of it is read."""
+    """The content of a photo's file. Its folder or zip file gives the size, and no more than that is read."""
     with opener() as file:
         content = file.read(size + 1)
     if len(content) != size:

@@ -26,7 +26,7 @@ class Checked(NamedTuple):
         photo: its annotations.
         jpeg: content of the file.
         size: (height, width) in pixels.
-        digest: SHA-256 of the file, which tells photos apart.
+        digest: SHA-256 of the file, which identifies the photo.
         problem: which photo it is and why it cannot be read, "" where it can.
         turned: whether viewers turn it (EXIF), while its pixels are counted as they are stored.
         blank: whether parts of it are blank, as those of damaged files decode to, or all of it is.
@@ -46,9 +46,9 @@ class Checked(NamedTuple):
 def decode(read_bytes: Callable[[str], bytes], photo: Photo) -> Checked:
     """Decodes a photo at an eighth of its size, which still reads every byte of it.
 
-    That finds files that are cut off and those that are no JPEG. The decoder passes over damage inside: zeros, and a
-    header that tells of more rows or columns than there are, are found by the blank parts that they leave. Other
-    damage is not found, such as a header that tells of fewer.
+    That finds files that are cut off and those that are no JPEG. The decoder passes over damage inside. Zeros,
+    and a header with too many rows or columns, are found by the blank parts that they leave. Other damage is not
+    found, such as a header with too few.
     """
     try:
         jpeg = read_bytes(photo.name)

@@ -60,8 +60,8 @@ def write(
 ) -> np.ndarray:
     """Writes every photo, moved by its matrix, into one .npy file; beyond a photo's rim its edge is repeated.
 
-    The file appears under its name only when it is complete. It is the same for any number of workers, and files of
-    some rows each hold what one of all rows does.
+    The file appears under its name only when it is complete. It is the same for any number of workers, and
+    files of some rows each, joined, are the same as one file of all rows.
 
     Args:
         photos: N photos.

@@ -132,7 +132,7 @@ def join(catalogue: Catalogue, folder: str | Path, *, shards: Sequence[tuple[Cat
 
 
 def load(folder: str | Path) -> Photos:
-    """The dataset that `build` wrote into a folder. JPEGs are read only when they are asked for.
+    """The dataset that `build` wrote into a folder. JPEGs are read on demand.
 
     A damaged file raises InputError, here or when its JPEG is read: each is compared with its checksum.
     """
@@ -171,7 +171,7 @@ def rewritten(catalogue: Catalogue, folder: str | Path, *, since: float) -> list
 
 
 def annotated(photos: Photos, name: str) -> np.ndarray:
-    """(N,) bool, of which photos the "label", the "points" or the "box" is known."""
+    """(N,) bool, whether the "label", the "points" or the "box" of a photo is known."""
     values = getattr(photos, name)
     return values >= 0 if name == "label" else np.isfinite(values).all(tuple(range(1, values.ndim)))
 

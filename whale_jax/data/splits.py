@@ -162,7 +162,7 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, unknown_f
 
 
 def _in_one_place(whale: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(n,) bool, of which rows the whale is in one place alone, by (n,) whales and (n,) places: folds or subfolds."""
+    """(n,) bool, whether a row's whale is in one place alone, by (n,) whales and (n,) places: folds or subfolds."""
     pairs = np.unique(np.stack([whale, place], axis=1), axis=0)
     return np.bincount(pairs[:, 0])[whale] == 1
 

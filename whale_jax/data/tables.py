@@ -67,7 +67,7 @@ def short(cell: str) -> str:
 def flaw(text: str) -> str:
     """Why a text cannot be the name of a photo, a whale or an encounter; "" where it can.
 
-    NumPy drops a NUL at the end, and so makes one name of two; a line break is what an open quote leaves.
+    NumPy drops a NUL at the end, and so makes one name of two; an open quote leaves a line break.
     """
     if _CONTROL.search(text):
         return f"{short(text)} has a line break or another control character: remove it; is a quote not closed?"
@@ -89,7 +89,7 @@ def basename(path: str) -> str:
 def read_table(path: Path, problems: list[str], *, required: tuple[str, ...] = ("Image",)) -> dict[str, Row]:
     """The rows of a CSV with any of the known columns, by photo; other columns, such as an index, are passed over.
 
-    A first line that makes no sense raises InputError; what is wrong with single rows goes to `problems`.
+    A first line that makes no sense raises InputError; mistakes in single rows are added to `problems`.
     """
     lines = _lines(path)
     number, header = next(lines, (1, []))
@@ -154,7 +154,7 @@ def read_sloth(path: Path, key: str, *, problems: list[str]) -> dict[str, Row]:
 
 
 def read_sample(path: Path, problems: list[str]) -> tuple[tuple[str, ...], dict[str, Row]]:
-    """The whales (columns) and the photos asked for of a sample submission."""
+    """The whales (columns) and the photos (rows) of a sample submission."""
     lines = _lines(path)
     _, header = next(lines, (1, []))
     if len(header) < 2 or header[0] != "Image" or len(set(header)) != len(header):
@@ -181,7 +181,7 @@ def write(path: Path, columns: Sequence[str], *, rows: Iterable[Sequence[str]]) 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV with the number of the line they begin on, as a person counts; blank ones are left out.
 
-    A cell may go on over line breaks, but not over what looks like another row: that is a quote not closed.
+    A cell may go on over line breaks, but not over a line that looks like another row: then a quote is not closed.
     """
     number = 1
     try:

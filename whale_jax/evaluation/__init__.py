@@ -1,1 +1,1 @@
-"""What is said of predictions: metrics, calibration, retrieval, attribution and their caveats."""
+"""Metrics of predictions: their registry, calibration, retrieval, test-time augmentation, attribution and caveats."""

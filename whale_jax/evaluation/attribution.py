@@ -32,7 +32,7 @@ def hide(image: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def occlusion(drops: np.ndarray, boxes: np.ndarray, *, size: geometry.Size) -> np.ndarray:
-    """(h, w) what the true whale's probability loses while a pixel is hidden: the mean over the boxes that hide it.
+    """(h, w) loss of the true whale's probability while a pixel is hidden: the mean over the boxes that hide it.
 
     Args:
         drops: (M,) loss of probability for each box.

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: a temperature and a share of the prior, fitted on photos not trained on.
+"""Calibrated probabilities, by a temperature and a share of the prior that are fitted on photos not trained on.
 
 A temperature above 1 undoes over-confidence (Guo et al., arXiv:1706.04599); a share of the prior - how often each whale
 is photographed - is the best answer without any knowledge of the photo.
@@ -29,7 +29,7 @@ def fit(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Calibration:
 
     Args:
         p: (n, whales) probabilities of photos that they were not learned from.
-        label: (n,) who is on them.
+        label: (n,) their whales.
         prior: (whales,) share of each whale in the photos trained on, above 0.
     """
 
@@ -158,7 +158,7 @@ def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> float:
 
     Args:
         p: (n, whales) probabilities.
-        label: (n,) who is on the photos.
+        label: (n,) the true whales.
         bins: their number; 0 for one a hundred photos, up to 15.
     """
     confidence, accuracy, share = reliability(p, label, bins=bins)

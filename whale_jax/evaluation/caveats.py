@@ -1,4 +1,4 @@
-"""What must be known of a result before it is believed: answers that are worth nothing, and shares of few photos."""
+"""What a reader must know before they believe a result: answers that are worth nothing, and shares of few photos."""
 
 import math
 
@@ -17,7 +17,7 @@ def of_names(source: str, log_loss: float, *, whales: int, prior: float = 0.0) -
     """Caveats of probabilities of so many whales.
 
     Args:
-        source: what they are called.
+        source: their name.
         log_loss: on photos that nothing was fitted on.
         whales: their number.
         prior: share of the prior that a calibration fitted.

@@ -18,10 +18,10 @@ DEFAULTS = {
     "frame": "whole",
     "size": (256, 256),  # height, width of the view
     "padding": 0.0,  # box: share of its sides added on each side
-    "square": False,  # box: as wide as it is high first, so that a head keeps its shape whichever way it lies
+    "square": False,  # box: made a square first, so that a head keeps its shape in any direction
     "across": frames.ACROSS,  # head: head lengths from the left to the right rim
-    # head: width over height of what is cut out; `size` may squash it, as the post did. whole: that of ready crops, as
-    # people should see them; they may be stored squashed.
+    # head: width over height of the crop, which `size` may squash, as in the post. whole: width over height at which
+    # people should see ready crops, which may be stored squashed.
     "aspect": frames.ASPECT,
     "steady": 0.0,  # head: the largest factor between a head's length and the median one's; 0 for any
     "ahead": frames.AHEAD,  # head: how far the points' middle lies right of the frame's, in head lengths

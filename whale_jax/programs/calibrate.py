@@ -1,4 +1,4 @@
-"""Calibrates probabilities on the photos validated on, and measures by cross-fitting what it gains on others."""
+"""Calibrates probabilities on the photos validated on, and measures by cross-fitting the gain on others."""
 
 from pathlib import Path
 from typing import Any

@@ -20,16 +20,16 @@ DEFAULTS = {
     "metrics": (),  # names of metrics of one's task or of evaluation.metrics.METRICS, shown before the usual ones
     "absent": (),  # runs that are missing, with the reason: listed under the table
     "reach": "",  # a row whose log loss at the end all trainings are timed to
-    "weights": "best",  # of trainings; or "last", which tell what over-confidence hides
+    "weights": "best",  # of trainings; or "last", which show the gain that over-confidence hides
 }
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md, table.json, table.png and curves.png into workdir, and prints the table.
 
-    A row is a recipe: the runs whose configs differ in nothing but the seed. Without a label, its name is what differs
-    from the other recipes, in the words of the command line. Metrics are mean ± standard deviation (of the sample)
-    over the seeds.
+    A row is a recipe: the runs whose configs differ in nothing but the seed. Its name is its label or, without one, its
+    difference from the other recipes in the words of the command line. Metrics are mean ± standard deviation (of the
+    sample) over the seeds.
     """
     runs = [run for name in config.inputs for run in choose(config, name)]
     programs = sorted({run.result["program"] for run in runs})

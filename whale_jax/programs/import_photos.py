@@ -16,7 +16,7 @@ from whale_jax.workflow.program import Program
 DEFAULTS = {
     "root": "",  # a folder in one of the layouts of data/annotations.py
     "inputs": {"drawn": "", "imported": ""},  # or the stage that drew them, or one that imported the same photos
-    "unnamed": 0.0,  # share of the labels that are withheld, to measure what photos without one are worth
+    "unnamed": 0.0,  # share of the labels that are withheld, to measure the worth of photos without a label
     "skip_unreadable": False,  # leave photos out that cannot be decoded, instead of refusing them all
     "beam": "",  # options of Apache Beam, whose workers read the photos then: "--runner=DirectRunner"
     "outside": 0.02,  # how far annotations may reach over a photo's edge, as a fraction of its longer side

@@ -24,7 +24,7 @@ from whale_jax.workflow.program import Program
 DEFAULTS = {
     "inputs": {"network": ""},
     "seed": 0,
-    "weights": "last",  # or "best", which are those of the first epochs where over-confidence hides what is learned
+    "weights": "last",  # or "best", which are often of the first epochs: later, over-confidence hides the gain
     "photos": 32,  # drawn from those validated on that have a head box
     "side": 0.2,  # of the box that is slid over the picture, as a share of its sides
     "step": 0.1,  # from one place to the next, likewise

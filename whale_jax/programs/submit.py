@@ -18,7 +18,7 @@ from whale_jax.workflow.program import Program
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
-    "source": "best",  # whichever has the least log loss on the photos validated on; or one by its name
+    "source": "best",  # the one with the least log loss on the photos validated on; or one by its name
     "floor": 1e-4,  # the least probability, where nothing is calibrated; `calibrate` fits one, a share of the prior
 }
 SOURCES = ("best", "network", "stack", "neighbours", "blend")

@@ -1,1 +1,1 @@
-"""Figures, pictures and sheets of crops that a person looks at."""
+"""Tables, figures and sheets of pictures for people, made from finished stages."""

@@ -1,6 +1,6 @@
 """The post's approaches side by side: names and colours of their networks, and the rows of a report's tables.
 
-`stages` is, everywhere, what a report reads: finished stages by the names of the report's inputs. Some may be missing.
+`stages` are, everywhere, the finished stages that a report reads, by the names of its inputs. Some may be missing.
 """
 
 import math

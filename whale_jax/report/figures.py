@@ -35,7 +35,7 @@ STYLE = {
     "grid.color": "#E4E6E8",
     "legend.frameon": False,
     "lines.linewidth": 1.8,
-    "text.parse_math": False,  # names of photos and whales are what they are
+    "text.parse_math": False,  # names of photos and whales are no formulas
 }
 HALO = [patheffects.withStroke(linewidth=3, foreground="#202020")]
 TRAINING = {"lw": 1, "alpha": 0.6, "zorder": 1.9}
@@ -72,7 +72,7 @@ class Panel(NamedTuple):
     """One pair of axes with curves.
 
     Attributes:
-        title: what is on the y axis, with its unit.
+        title: the quantity on the y axis, with its unit.
         lines: the curves.
         uniform: the value of uniform probabilities, drawn across; None for none.
         share: whether y is a share of all photos, 0..1.

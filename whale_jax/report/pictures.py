@@ -1,4 +1,4 @@
-"""The pictures of a report: from finished stages to what `figures`, `charts` and `sheets` draw.
+"""The pictures of a report: from finished stages to the arguments of `figures`, `charts` and `sheets`.
 
 Each function yields (name, function that draws, its arguments ...) of the pictures that the stages allow.
 """

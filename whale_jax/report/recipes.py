@@ -1,4 +1,4 @@
-"""Recipes of a comparison: runs whose configs differ in nothing but the seed, and what they measured over seeds."""
+"""Recipes of a comparison: runs whose configs differ in nothing but the seed, and their metrics over seeds."""
 
 import json
 import statistics
@@ -12,7 +12,7 @@ from whale_jax.workflow import finished_runs, json_files, renamed, stage
 from whale_jax.workflow.finished_runs import Stage
 
 TRAININGS = ("train", "crossfit")  # programs that leave curves
-UPSTREAM = ("draw", "import_photos", "split", "align")  # programs that make what networks see, not networks
+UPSTREAM = ("draw", "import_photos", "split", "align")  # programs of data, not of networks
 Recipes = Mapping[str, Sequence[Stage]]  # the name of a recipe -> its runs
 
 

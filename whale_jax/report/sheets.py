@@ -43,7 +43,7 @@ class Saliency(NamedTuple):
     Attributes:
         image: (h, w, 3) uint8, the view.
         box: (4,) the head, in pixels of the view.
-        occlusion: (h, w) what the true whale's probability loses while a pixel is hidden.
+        occlusion: (h, w) loss of the true whale's probability while a pixel is hidden.
         gradients: (h, w) share of a pixel in its log probability.
         title: above it.
     """

@@ -1,4 +1,4 @@
-"""Tables that people read: what each metric is called in them, how its values are written, and table.md."""
+"""Tables that people read: the heading and the format of each metric, and table.md."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
