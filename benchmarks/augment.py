@@ -64,7 +64,7 @@ def on_devices(spec: str, photos: np.ndarray, size: int):
         (jax.random.split(jax.random.key(0), len(photos)), photos), NamedSharding(mesh, P("data"))
     )
     parsed = augment.parse(spec)
-    step = jax.jit(lambda keys, photos: augment.augment_batch(parsed, keys, photos, (size, size)))
+    step = jax.jit(lambda keys, photos: augment.augment_batch(parsed, keys, images=photos, size=(size, size)))
     jax.block_until_ready(step(keys, photos))  # compiles
     return lambda: jax.block_until_ready(step(keys, photos))
 

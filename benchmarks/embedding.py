@@ -78,7 +78,9 @@ def sampling(config) -> Callable:
     """The sampler alone, forwards and backwards, on the devices of the step."""
     devices = build.recipe(config, classes=WHALES).parallel
     crop, (height, width) = tuple(config.model.crop), config.size
-    matrix = np.array(geometry.denormalise(jnp.array([-0.6, 0.2, -0.2, -0.6, 0.1, 0.1]), crop, (height, width)))
+    matrix = np.array(
+        geometry.denormalise(jnp.array([-0.6, 0.2, -0.2, -0.6, 0.1, 0.1]), crop=crop, size=(height, width))
+    )
     batch = {
         "image": np.random.default_rng(0).normal(size=(config.batch, height, width, 3)).astype(np.float32),
         "matrix": np.tile(matrix, (config.batch, 1, 1)),
@@ -87,7 +89,7 @@ def sampling(config) -> Callable:
 
     def back(state, batch):
         def sample(matrix):
-            return jax.vmap(lambda image, m: geometry.pull(image, m, crop))(batch["image"], matrix)
+            return jax.vmap(lambda image, m: geometry.pull(image, m, size=crop))(batch["image"], matrix)
 
         crops, pullback = jax.vjp(sample, batch["matrix"])
         return {"sum": (jnp.float32(0), jnp.float32(1))}, {"crop": crops, "slope": pullback(batch["cotangent"])[0]}

@@ -59,7 +59,7 @@ def column(shot: drawing.Shot) -> Image.Image:
     """A photo with its two points, above its aligned head."""
     photo, points = drawing.photograph(0, shot, width=PHOTO[0])
     matrix = frames.head(jnp.asarray(points[None]), HEAD)[0]
-    pixels = geometry.warp(jnp.asarray(photo, jnp.float32), matrix, HEAD)
+    pixels = geometry.warp(jnp.asarray(photo, jnp.float32), matrix, size=HEAD)
     head = Image.fromarray(np.asarray(pixels.clip(0, 255)).round().astype(np.uint8))
     pen = ImageDraw.Draw(photo)
     for (x, y), colour in zip(points, COLOURS.values(), strict=True):

@@ -1,5 +1,7 @@
 """One matrix and photometric operations from a spec string."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,9 +17,17 @@ ALIGNER = "geometric(p=0.5)|scale(0.75,1.25)|translate(0.1875)|rotate(180)"
 CLASSIFIER = "flip_lr|flip_ud|scale(0.5,1.5)|translate(0.25)|shear(5.73)|rotate(30)|gamma(0.8,1.2,p=0.5)"
 COUNT = 400
 
-matrix = jax.jit(jax.vmap(aug.matrix, (None, 0, None, None)), static_argnums=(0, 2, 3))
-photometric = jax.jit(jax.vmap(aug.photometric, (None, 0, None)), static_argnums=0)
-augment_batch = jax.jit(aug.augment_batch, static_argnums=(0, 3))
+augment_batch = jax.jit(aug.augment_batch, static_argnums=0, static_argnames="size")
+
+
+@partial(jax.jit, static_argnums=(0, 2, 3))
+def matrix(augmentation, keys, source, target):
+    return jax.vmap(lambda key: aug.matrix(augmentation, key, source_size=source, target_size=target))(keys)
+
+
+@partial(jax.jit, static_argnums=0)
+def photometric(augmentation, keys, image):
+    return jax.vmap(lambda key: aug.photometric(augmentation, key, image=image))(keys)
 
 
 def keys(count=COUNT, seed=0):
@@ -54,13 +64,12 @@ def test_a_spec_becomes_a_hashable_value():
     assert aug.parse("") == aug.parse(" | ") == aug.Augmentation()
 
 
-def test_every_operation_is_documented_and_parses_with_its_own_arguments():
+def test_every_operation_parses_with_its_arguments():
     values = {"degrees": "10", "slant": "5", "fraction": "0.1", "low": "0.9", "high": "1.1"}
     for name, function in aug.OPERATIONS.items():
         arguments = function.__code__.co_varnames[2 : function.__code__.co_argcount]
         parsed = aug.parse(f"{name}({','.join(values[a] for a in arguments)})")
         assert [step.name for group in parsed for step in group.operations] == [name]
-        assert function.__doc__
 
 
 @pytest.mark.parametrize(
@@ -76,7 +85,6 @@ def test_the_least_scale_is_the_least_that_is_drawn(spec, least):
     ("spec", "message"),
     [
         ("rotat(30)", "did you mean rotate"),
-        ("flip", "flip_lr"),
         ("geometry(p=0.5)", "did you mean geometric"),
         ("rotate(degree=30)", "did you mean degrees"),
         ("rotate", r"write rotate\(degrees, p=1\)"),
@@ -94,26 +102,12 @@ def test_the_least_scale_is_the_least_that_is_drawn(spec, least):
         ("translate(48)", "fraction of augmentation 'translate' is 48"),
         ("shear(90)", "slant"),
         ("scale(1.25,0.75)", "0 < low <= high"),
-        ("gamma(0,1)", "0 < low <= high"),
         ("scale(1,inf)", "0 < low <= high"),
     ],
 )
 def test_a_spec_that_cannot_be_meant_is_refused(spec, message):
     with pytest.raises(InputError, match=message):
         aug.parse(spec)
-
-
-def test_rotation_draws_the_whole_range():
-    m = drawn("rotate(40)")
-    assert_spread(np.degrees(np.arctan2(m[:, 1, 0], m[:, 0, 0])), -40, 40)
-    assert_allclose(np.linalg.det(m), 1, rtol=1e-5)
-    assert_allclose(m[:, :2, 2], 0, atol=1e-3)  # about the centre
-
-
-def test_scale_draws_the_whole_range():
-    m = drawn("scale(0.5,1.5)")
-    assert_spread(m[:, 0, 0], 0.5, 1.5)
-    assert_allclose(m, m[:, :1, :1] * np.diag([1, 1, 0]) + np.diag([0, 0, 1]), atol=1e-3)
 
 
 def test_translation_is_a_fraction_of_each_side():
@@ -124,7 +118,14 @@ def test_translation_is_a_fraction_of_each_side():
     assert_allclose(m[:, :2, :2], np.broadcast_to(np.eye(2), (COUNT, 2, 2)), atol=1e-5)
 
 
-def test_shear_draws_the_whole_range():
+def test_rotation_scale_and_shear_draw_their_whole_ranges_about_the_centre():
+    m = drawn("rotate(40)")
+    assert_spread(np.degrees(np.arctan2(m[:, 1, 0], m[:, 0, 0])), -40, 40)
+    assert_allclose(np.linalg.det(m), 1, rtol=1e-5)
+    assert_allclose(m[:, :2, 2], 0, atol=1e-3)
+    m = drawn("scale(0.5,1.5)")
+    assert_spread(m[:, 0, 0], 0.5, 1.5)
+    assert_allclose(m, m[:, :1, :1] * np.diag([1, 1, 0]) + np.diag([0, 0, 1]), atol=1e-3)
     m = drawn("shear(10)")
     assert_spread(np.degrees(np.arctan(m[:, 0, 1])), -10, 10)
     m[:, 0, 1] = 0
@@ -151,8 +152,7 @@ def test_an_erased_rectangle_is_grey_within_its_share_and_anywhere():
     share = changed.mean((1, 2))
     assert share.max() < 0.32
     assert 0.12 < share.mean() < 0.16  # half of 0.3, but for what is clipped at a whole side
-    assert rows.any(0).all()
-    assert columns.any(0).all()
+    assert np.concatenate([rows.any(0), columns.any(0)]).all()
 
 
 def test_operations_are_done_in_the_order_written_with_draws_of_their_own():
@@ -195,7 +195,7 @@ def test_photometric_probabilities():
 
 def test_flips_mirror_pixels_exactly():
     images = photos(64)
-    out, _ = augment_batch(aug.parse("flip_lr|flip_ud"), keys(64), images, (40, 56))
+    out, _ = augment_batch(aug.parse("flip_lr|flip_ud"), keys(64), images=images, size=(40, 56))
     kinds = np.stack([images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1]]) / np.float32(255)
     distance = np.abs(np.asarray(out) - kinds).max((2, 3, 4))
     assert_allclose(distance.min(0), 0, atol=1e-6)
@@ -210,7 +210,7 @@ def test_one_matrix_moves_pixel_and_point(spec):
     squared = (x - dots[:, 0, None, None]) ** 2 + (y - dots[:, 1, None, None]) ** 2
     pictures = np.rint(255 * np.exp(-squared / (2 * 3.0**2)))[..., None].astype(np.uint8)
     geometric_only = aug.parse(spec)._replace(photometric=aug.Group())
-    out, moved = augment_batch(geometric_only, keys(32), pictures, size)
+    out, moved = augment_batch(geometric_only, keys(32), images=pictures, size=size)
     expected = np.asarray(geo.move_points(moved, dots[:, None])[:, 0])
     weight = np.asarray(out, np.float64)[..., 0]
     total = weight.sum((1, 2))
@@ -227,33 +227,31 @@ def test_an_empty_spec_is_the_resize_and_needs_no_key(size):
     images = photos(3)
     resize = geo.resize((40, 56), size)
     for key in (keys(3), None):
-        out, moved = augment_batch(aug.parse(""), key, images, size)
+        out, moved = augment_batch(aug.parse(""), key, images=images, size=size)
         assert_array_equal(moved, np.broadcast_to(resize, (3, 3, 3)))
-        expected = jax.vmap(lambda image: geo.warp(image, resize, size))(images) / 255
+        expected = jax.vmap(lambda image: geo.warp(image, resize, size=size))(images) / 255
         assert_allclose(out, expected, atol=1e-6)
-    if size == (40, 56):
-        assert_allclose(out, images / np.float32(255), atol=1e-7)
 
 
 def test_pixels_are_resampled_once():
     images, parsed = photos(2), aug.parse("rotate(180)|translate(0.1)")
-    out, moved = augment_batch(parsed, keys(2), images, (32, 48))
+    out, moved = augment_batch(parsed, keys(2), images=images, size=(32, 48))
     assert_allclose(moved, matrix(parsed, keys(2), (40, 56), (32, 48)), atol=1e-4)
     for picture, image, m in zip(out, images, moved, strict=True):
-        assert_allclose(picture, geo.warp(image, m, (32, 48)) / 255, atol=1e-4)
+        assert_allclose(picture, geo.warp(image, m, size=(32, 48)) / 255, atol=1e-4)
 
 
 def test_draws_belong_to_the_key_not_to_the_batch():
     parsed, images = aug.parse("rotate(180)|flip_lr|gamma(0.8,1.2)"), photos(8)
-    out, moved = augment_batch(parsed, keys(8), images, (32, 48))
-    again, _ = augment_batch(parsed, keys(8), images, (32, 48))
+    out, moved = augment_batch(parsed, keys(8), images=images, size=(32, 48))
+    again, _ = augment_batch(parsed, keys(8), images=images, size=(32, 48))
     assert_array_equal(again, out)
     rows = np.array([6, 1, 3])
-    part, part_moved = augment_batch(parsed, keys(8)[rows], images[rows], (32, 48))
+    part, part_moved = augment_batch(parsed, keys(8)[rows], images=images[rows], size=(32, 48))
     assert_allclose(part_moved, moved[rows], rtol=1e-5, atol=1e-4)
     assert_allclose(part, out[rows], atol=1e-3)
     assert len(np.unique(np.asarray(moved)[:, 0, 0])) == 8
-    other, _ = augment_batch(parsed, keys(8, seed=1), images, (32, 48))
+    other, _ = augment_batch(parsed, keys(8, seed=1), images=images, size=(32, 48))
     assert np.abs(other - out).max((1, 2, 3)).min() > 0.05
 
 
@@ -261,11 +259,6 @@ def test_adding_an_operation_leaves_the_draws_of_the_others():
     size, batch_keys = (40, 56), keys(8)
     few, longer = aug.parse("rotate(30)|gamma(0.8,1.2)"), aug.parse("brightness(0.1)|rotate(30)|gamma(0.8,1.2)")
     assert_array_equal(matrix(few, batch_keys, size, size), matrix(longer, batch_keys, size, size))
-
-
-def test_old_and_new_style_keys_do():
-    old, new = jax.random.PRNGKey(7), jax.random.key(7)
-    assert_array_equal(*(aug.matrix(aug.parse("rotate(180)"), key, (40, 56), (32, 32)) for key in (old, new)))
 
 
 @pytest.mark.parametrize("spec", ["brightness(0.3)", "contrast(0.5,2)", "gamma(0.3,3)", PHOTOMETRIC])
@@ -283,8 +276,5 @@ def test_photometric_is_the_identity_at_neutral_parameters():
     image[0, 0] = 0, 0.5, 1
     for spec in ("brightness(0)", "contrast(1,1)", "gamma(1,1)"):
         assert_allclose(photometric(aug.parse(spec), keys(4), image), np.stack([image] * 4), atol=1e-6)
-
-
-def test_black_and_white_stay_under_gamma():
-    ends = np.array([0, 1], np.float32).reshape(1, 2, 1)
+    ends = np.array([0, 1], np.float32).reshape(1, 2, 1)  # black and white stay under gamma
     assert_allclose(photometric(aug.parse("gamma(0.5,3)"), keys(20), ends), np.stack([ends] * 20), atol=1e-5)

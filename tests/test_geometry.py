@@ -10,7 +10,7 @@ from skimage import transform
 from whale_jax import geometry as geo
 
 warp = jax.jit(geo.warp, static_argnames=("size", "fill"))
-move_box_by_mask = jax.jit(geo.move_box_by_mask, static_argnums=(2, 3))
+move_box_by_mask = jax.jit(geo.move_box_by_mask, static_argnames=("source", "target"))
 
 
 def matrices(count, seed=0, shift=20.0):
@@ -74,13 +74,13 @@ def test_resize_takes_outer_edges_onto_outer_edges():
 def test_resize_up_agrees_with_skimage(factor):
     image = smooth((12, 17))
     size = (12 * factor, 17 * factor)
-    warped = warp(image, geo.resize(image.shape[:2], size), size)
+    warped = warp(image, geo.resize(image.shape[:2], size), size=size)
     assert_allclose(warped, transform.resize(image, size, order=1, mode="edge"), atol=1e-5)
 
 
 def test_resize_down_by_two_is_the_mean_of_four():
     image = smooth((24, 34))
-    warped = warp(image, geo.resize((24, 34), (12, 17)), (12, 17))
+    warped = warp(image, geo.resize((24, 34), (12, 17)), size=(12, 17))
     assert_allclose(warped, transform.downscale_local_mean(image, (2, 2, 1)), atol=1e-5)
 
 
@@ -106,7 +106,7 @@ def test_warp_agrees_with_skimage(mode, fill, size):
     for m in matrices(4, seed=5, shift=30.0):
         inverse = np.linalg.inv(np.asarray(m, np.float64))
         expected = transform.warp(image, inverse, output_shape=size, order=1, mode=mode, cval=fill or 0.0)
-        warped = warp(image, m, size, fill=fill)
+        warped = warp(image, m, size=size, fill=fill)
         # At the rim 1e-5 px decide between a pixel and the fill: hence the share instead of the maximum.
         assert (np.abs(warped - expected) < 1e-4).mean() > 0.999
         assert_allclose(warped, expected, atol=1e-4 if fill is None else 0.5)
@@ -122,14 +122,14 @@ def test_shares_are_0_and_1_at_the_outer_edges_of_the_rim():
 @pytest.mark.parametrize("fill", [None, 0.0])
 def test_identity_warp_is_exact_and_a_flat_picture_stays_flat(fill):
     image = np.random.default_rng(0).integers(0, 256, (13, 22, 3), dtype=np.uint8)
-    assert_array_equal(warp(image, jnp.eye(3), (13, 22), fill=fill), image)
+    assert_array_equal(warp(image, jnp.eye(3), size=(13, 22), fill=fill), image)
     white = np.full((13, 22, 3), 255, np.uint8)
-    assert_array_equal(warp(white, matrices(1)[0], (20, 20)), 255)
+    assert_array_equal(warp(white, matrices(1)[0], size=(20, 20)), 255)
 
 
 def test_a_shift_by_whole_pixels_is_a_slice():
     image = smooth()
-    moved = warp(image, geo.translation(3, -2), (41, 63), fill=0.0)
+    moved = warp(image, geo.translation(3, -2), size=(41, 63), fill=0.0)
     assert_array_equal(moved[:-2, 3:], image[2:, :-3])
     assert not np.asarray(moved[-2:]).any()
     assert not np.asarray(moved[:, :3]).any()
@@ -153,7 +153,9 @@ def test_a_dot_is_found_where_the_matrix_moves_its_point():
     m = geo.about(matrices(8, shift=8.0), jnp.asarray(dot))
     for matrix in m:
         expected = geo.move_points(matrix, dot[None])[0] + 10
-        centre = centroid(warp(blob((50, 60), dot), geo.compose(matrix, geo.translation(10, 10)), (80, 90), fill=0.0))
+        centre = centroid(
+            warp(blob((50, 60), dot), geo.compose(matrix, geo.translation(10, 10)), size=(80, 90), fill=0.0)
+        )
         assert_allclose(centre, expected, atol=0.05)
 
 
@@ -165,7 +167,7 @@ def test_gradients_of_warp_agree_with_finite_differences():
     def reference(image, m):
         return (transform.warp(image, np.linalg.inv(m), output_shape=(8, 10), order=1, mode="edge") * weight).sum()
 
-    by_image, by_matrix = jax.grad(lambda i, m: (warp(i, m, (8, 10)) * weight).sum(), (0, 1))(
+    by_image, by_matrix = jax.grad(lambda i, m: (warp(i, m, size=(8, 10)) * weight).sum(), (0, 1))(
         jnp.asarray(image), jnp.asarray(m, jnp.float32)
     )
     step = 1e-5
@@ -182,7 +184,7 @@ def test_gradients_of_warp_agree_with_finite_differences():
 
 def test_gradient_by_matrix_does_not_vanish_at_the_identity():
     image = smooth((16, 16), 1)
-    slope = jax.grad(lambda x: warp(image, geo.translation(x, 0.0), (16, 16))[4:12, 4:12].sum())(0.0)
+    slope = jax.grad(lambda x: warp(image, geo.translation(x, 0.0), size=(16, 16))[4:12, 4:12].sum())(0.0)
     assert_allclose(slope, (image[4:12, 4:12] - image[4:12, 5:13]).sum(), rtol=1e-4)
 
 
@@ -197,14 +199,14 @@ BOX = np.array([22, 18, 24, 12], np.float32)
 
 @pytest.mark.parametrize("m", [geo.translation(5, -3), geo.about(geo.scaling(-1, 1), geo.middle((48, 70)))])
 def test_both_ways_to_move_a_box_agree_where_pixels_meet_pixels(m):
-    assert_allclose(move_box_by_mask(m, BOX, (48, 70), (48, 70)), geo.move_box(m, BOX), atol=1e-4)
+    assert_allclose(move_box_by_mask(m, BOX, source=(48, 70), target=(48, 70)), geo.move_box(m, BOX), atol=1e-4)
 
 
 def test_both_ways_to_move_a_box_differ_by_at_most_a_pixel_where_axes_stay_axes():
     for factor in (0.5, 0.8, 1.3, 2.0):
         size = (round(48 * factor), round(70 * factor))
         m = geo.resize((48, 70), size)
-        by_mask, by_corners = move_box_by_mask(m, BOX, (48, 70), size), geo.move_box(m, BOX)
+        by_mask, by_corners = move_box_by_mask(m, BOX, source=(48, 70), target=size), geo.move_box(m, BOX)
         low, high = by_mask[:2] - by_corners[:2], (by_mask - by_corners)[:2] + (by_mask - by_corners)[2:]
         assert max(abs(low).max(), abs(high).max()) <= 1 + 0.5 * factor
 
@@ -212,16 +214,16 @@ def test_both_ways_to_move_a_box_differ_by_at_most_a_pixel_where_axes_stay_axes(
 def test_a_turned_mask_lies_within_the_turned_corners():
     turned = geo.about(geo.rotation(np.linspace(-3, 3, 13)), jnp.array([35.0, 24.0]))
     for m in turned:
-        by_mask, by_corners = move_box_by_mask(m, BOX, (48, 70), (48, 70)), geo.move_box(m, BOX)
+        by_mask, by_corners = move_box_by_mask(m, BOX, source=(48, 70), target=(48, 70)), geo.move_box(m, BOX)
         assert (by_mask[:2] >= by_corners[:2] - 0.75).all()
         assert (by_mask[:2] + by_mask[2:] <= by_corners[:2] + by_corners[2:] + 0.75).all()
         assert geo.iou(by_mask, by_corners) > 0.7
 
 
 def test_a_mask_is_cut_at_the_rim_and_zero_outside():
-    cut = move_box_by_mask(geo.translation(-30, 0), BOX, (48, 70), (48, 70))
+    cut = move_box_by_mask(geo.translation(-30, 0), BOX, source=(48, 70), target=(48, 70))
     assert_array_equal(cut, [0, 18, 16, 12])
-    assert_array_equal(move_box_by_mask(geo.translation(200, 0), BOX, (48, 70), (48, 70)), np.zeros(4))
+    assert_array_equal(move_box_by_mask(geo.translation(200, 0), BOX, source=(48, 70), target=(48, 70)), np.zeros(4))
 
 
 def test_giou_says_how_far_apart_boxes_are():
@@ -260,9 +262,8 @@ pictures = np.stack([smooth((20, 30), seed=s) for s in range(3)])
         (geo.move_box, (m32, boxes)),
         (geo.iou, (boxes, boxes[::-1])),
         (geo.giou, (boxes, boxes[::-1])),
-        (lambda m, box: geo.move_box_by_mask(m, box, (60, 90), (50, 40)), (m32, boxes)),
-        (lambda image, m: geo.warp(image, m, (18, 33)), (pictures, m32)),
-        (lambda image, m: geo.warp(image, m, (18, 33), fill=0.5), (pictures, m32)),
+        (lambda m, box: geo.move_box_by_mask(m, box, source=(60, 90), target=(50, 40)), (m32, boxes)),
+        (lambda image, m: geo.warp(image, m, size=(18, 33), fill=0.5), (pictures, m32)),
     ],
 )
 def test_one_by_one_equals_jit_equals_vmap(function, arguments):
@@ -275,6 +276,5 @@ def test_one_by_one_equals_jit_equals_vmap(function, arguments):
 def test_a_warp_looks_at_every_pixel_up_to_a_reduction_of_sharp(reduction, whole):
     source, target = (40, 60), (round(40 / reduction), round(60 / reduction))
     image = jnp.zeros((*source, 1))
-    shrink = geo.resize(source, target)
-    weight = jax.grad(lambda pixels: geo.warp(pixels, shrink, target).sum())(image)
+    weight = jax.grad(lambda pixels: geo.warp(pixels, geo.resize(source, target), size=target).sum())(image)
     assert bool((weight > 0).all()) is whole is (reduction <= geo.SHARP)

@@ -164,29 +164,31 @@ def _read(piece: str) -> Operation:
 
 
 def _check(name: str, values: list[float], named: dict[str, float]) -> Operation:
-    """Matches the arguments of an operation with its signature and looks at their ranges."""
+    """Matches the arguments of an operation with its signature and checks their ranges."""
     accepted = list(inspect.signature(OPERATIONS[name]).parameters)[2:] if name in OPERATIONS else []
     for key in named:
         if key not in [*accepted, "p"]:
             raise unknown(f"argument of augmentation {name!r}", key, [*accepted, "p"])
-    given = dict(zip(accepted, values, strict=False)) | named
-    if len(given) != len(values) + len(named) or not given.keys() >= set(accepted):
+    arguments = dict(zip(accepted, values, strict=False)) | named
+    if len(arguments) != len(values) + len(named) or not arguments.keys() >= set(accepted):
         usage = ", ".join([*accepted, f"p={CHANCE.get(name, 1)}"])
         raise InputError(f"augmentation {name!r} got the wrong number of arguments: write {name}({usage})")
     for key, limit in LIMITS.items():
-        if not 0 <= given.get(key, 0) <= limit:
-            raise InputError(f"{key} of augmentation {name!r} is {given[key]:g}: it must be within 0 and {limit}")
-    if "low" in given and not 0 < given["low"] <= given["high"] < float("inf"):
-        raise InputError(f"augmentation {name!r} needs 0 < low <= high, not {given['low']:g}, {given['high']:g}")
-    return Operation(name, tuple(given[key] for key in accepted), given.get("p", CHANCE.get(name, 1.0)))
+        if not 0 <= arguments.get(key, 0) <= limit:
+            raise InputError(f"{key} of augmentation {name!r} is {arguments[key]:g}: it must be within 0 and {limit}")
+    if "low" in arguments and not 0 < arguments["low"] <= arguments["high"] < float("inf"):
+        raise InputError(
+            f"augmentation {name!r} needs 0 < low <= high, not {arguments['low']:g}, {arguments['high']:g}"
+        )
+    return Operation(name, tuple(arguments[key] for key in accepted), arguments.get("p", CHANCE.get(name, 1.0)))
 
 
-def matrix(augmentation: Augmentation, key: jax.Array | None, source_size: Size, target_size: Size) -> jax.Array:
+def matrix(augmentation: Augmentation, key: jax.Array | None, *, source_size: Size, target_size: Size) -> jax.Array:
     """(3, 3) matrix from source to target pixels: the resize, then the operations about the target's centre.
 
     Args:
         augmentation: what `parse` returned.
-        key: of this example; None will do where nothing is drawn.
+        key: of this example; None where nothing is drawn.
         source_size: (height, width) of the image.
         target_size: (height, width) of the result.
     """
@@ -205,7 +207,7 @@ def least_scale(augmentation: Augmentation) -> float:
     return min([1.0, *factors])
 
 
-def photometric(augmentation: Augmentation, key: jax.Array | None, image: jax.Array) -> jax.Array:
+def photometric(augmentation: Augmentation, key: jax.Array | None, *, image: jax.Array) -> jax.Array:
     """A (height, width, channels) image in 0..1 after the photometric operations, in 0..1 again."""
     operations, p = augmentation.photometric
     if not operations:
@@ -217,7 +219,7 @@ def photometric(augmentation: Augmentation, key: jax.Array | None, image: jax.Ar
 
 
 def _perhaps(step: Operation, key: jax.Array, subject: Size | jax.Array, unchanged: jax.Array) -> jax.Array:
-    """What the operation makes of its subject with probability p, else `unchanged`."""
+    """The operation on its subject with probability p, else `unchanged`."""
     changed = OPERATIONS[step.name](_key(key, step.name), subject, *step.arguments)
     return _choose(_happens(key, step.name, step.p), changed, unchanged)
 
@@ -237,25 +239,25 @@ def _choose(happens: jax.Array, changed: jax.Array, unchanged: jax.Array) -> jax
 
 
 def augment(
-    augmentation: Augmentation, key: jax.Array | None, image: jax.Array, size: Size
+    augmentation: Augmentation, key: jax.Array | None, *, image: jax.Array, size: Size
 ) -> tuple[jax.Array, jax.Array]:
     """One example, augmented and resized in a single resampling; the plain resize where nothing is drawn.
 
     Args:
         augmentation: what `parse` returned.
-        key: of this example; None will do where nothing is drawn.
+        key: of this example; None where nothing is drawn.
         image: (height, width, channels) uint8.
         size: (height, width) of the result.
 
     Returns:
         (*size, channels) float32 in 0..1, and the (3, 3) matrix that moves the image's points and boxes.
     """
-    moved = matrix(augmentation, key, image.shape[:2], size)
-    return photometric(augmentation, key, geometry.warp(image, moved, size) / 255), moved
+    moved = matrix(augmentation, key, source_size=image.shape[:2], target_size=size)
+    return photometric(augmentation, key, image=geometry.warp(image, moved, size=size) / 255), moved
 
 
 def augment_batch(
-    augmentation: Augmentation, keys: jax.Array | None, images: jax.Array, size: Size
+    augmentation: Augmentation, keys: jax.Array | None, *, images: jax.Array, size: Size
 ) -> tuple[jax.Array, jax.Array]:
     """`augment` on (B, height, width, channels) with a key an example; returns images and (B, 3, 3) matrices."""
-    return jax.vmap(lambda key, image: augment(augmentation, key, image, size))(keys, images)
+    return jax.vmap(lambda key, image: augment(augmentation, key, image=image, size=size))(keys, images)

@@ -17,7 +17,14 @@ def whole(photos: jax.Array, size: geometry.Size) -> jax.Array:
 
 
 def box(boxes: jax.Array, size: geometry.Size, *, padding: float = 0.0, square: bool = False) -> jax.Array:
-    """(N, 4) boxes with `padding` times their sides added on each side, squashed; or made `square` before that."""
+    """A box: each side is moved out by `padding` times the box's length, and the whole is squashed to `size`.
+
+    Args:
+        boxes: (N, 4) in photo pixels.
+        size: (height, width) of the view.
+        padding: share of the box's sides that is added on each side.
+        square: make the box as wide as it is high first, so that a head keeps its shape.
+    """
     x, y, width, height = boxes.T
     if square:
         side = jnp.maximum(width, height)

@@ -38,28 +38,28 @@ def affine(a, b, tx, d, e, ty) -> jax.Array:
 
 
 def translation(x, y) -> jax.Array:
-    """Adds (x, y) pixels."""
+    """(..., 3, 3) matrix that adds (x, y) pixels."""
     return affine(1, 0, x, 0, 1, y)
 
 
 def scaling(x, y) -> jax.Array:
-    """Multiplies coordinates by x and y. A factor of -1 mirrors."""
+    """(..., 3, 3) matrix that multiplies coordinates by x and y. A factor of -1 mirrors."""
     return affine(x, 0, 0, 0, y, 0)
 
 
 def rotation(angle) -> jax.Array:
-    """Turns about the origin by `angle` radians, x towards y."""
+    """(..., 3, 3) matrix that turns about the origin by `angle` radians, x towards y."""
     cos, sin = jnp.cos(angle), jnp.sin(angle)
     return affine(cos, -sin, 0, sin, cos, 0)
 
 
 def shear(angle) -> jax.Array:
-    """Slants the y axis by `angle` radians, as scikit-image's AffineTransform does up to the sign."""
+    """(..., 3, 3) matrix that slants the y axis by `angle` radians: scikit-image's AffineTransform, up to the sign."""
     return affine(1, jnp.tan(angle), 0, 0, 1, 0)
 
 
 def about(matrix: jax.Array, centre: jax.Array) -> jax.Array:
-    """`matrix` done about the (..., 2) point `centre` instead of the origin."""
+    """(..., 3, 3) `matrix` about the (..., 2) point `centre`, in pixels, instead of the origin."""
     x, y = centre[..., 0], centre[..., 1]
     return compose(translation(-x, -y), matrix, translation(x, y))
 
@@ -110,7 +110,7 @@ def fit_similarity(source: jax.Array, target: jax.Array) -> jax.Array:
     return affine(a.real, -a.imag, b.real, a.imag, a.real, b.imag)
 
 
-def denormalise(numbers: jax.Array, crop: Size, size: Size) -> jax.Array:
+def denormalise(numbers: jax.Array, *, crop: Size, size: Size) -> jax.Array:
     """(..., 3, 3) matrices from pixels of a crop to pixels of a picture.
 
     Args:
@@ -125,7 +125,7 @@ def denormalise(numbers: jax.Array, crop: Size, size: Size) -> jax.Array:
     return compose(translation(-from_x, -from_y), linear, translation(to_x + half * x, to_y + half * y))
 
 
-def normalise(matrix: jax.Array, crop: Size, size: Size) -> jax.Array:
+def normalise(matrix: jax.Array, *, crop: Size, size: Size) -> jax.Array:
     """(..., 6) numbers of (..., 3, 3) matrices: the inverse of `denormalise`."""
     linear = matrix[..., :2, :2] * (crop[1] / size[1]) - jnp.eye(2)
     moved = move_points(matrix, middle(crop)[None])[..., 0, :]
@@ -134,13 +134,13 @@ def normalise(matrix: jax.Array, crop: Size, size: Size) -> jax.Array:
 
 
 def move_points(matrix: jax.Array, points: jax.Array) -> jax.Array:
-    """(..., n, 2) points moved by (..., 3, 3) matrices."""
+    """(..., n, 2) points in pixels, moved by (..., 3, 3) matrices."""
     linear = jnp.einsum("...ij,...nj->...ni", matrix[..., :2, :2], points, precision="highest")
     return linear + matrix[..., None, :2, 2]
 
 
 def corners(box: jax.Array) -> jax.Array:
-    """(..., 4, 2) the corners of (..., 4) boxes, around the rim."""
+    """(..., 4, 2) the corners of (..., 4) boxes, around the rim, in pixels."""
     x, y, width, height = jnp.moveaxis(jnp.asarray(box), -1, 0)
     xs = jnp.stack([x, x + width, x + width, x], axis=-1)
     ys = jnp.stack([y, y, y + height, y + height], axis=-1)
@@ -148,20 +148,20 @@ def corners(box: jax.Array) -> jax.Array:
 
 
 def bounding_box(points: jax.Array) -> jax.Array:
-    """(..., 4) the smallest upright box around (..., n, 2) points."""
+    """(..., 4) the smallest upright box around (..., n, 2) points, in pixels."""
     low, high = points.min(-2), points.max(-2)
     return jnp.concatenate([low, high - low], axis=-1)
 
 
 def move_box(matrix: jax.Array, box: jax.Array) -> jax.Array:
-    """(..., 4) the upright box around the moved corners of a box."""
+    """(..., 4) the upright box around the moved corners of a (..., 4) box, in pixels."""
     return bounding_box(move_points(matrix, corners(box)))
 
 
-def move_box_by_mask(matrix: jax.Array, box: jax.Array, source: Size, target: Size) -> jax.Array:
+def move_box_by_mask(matrix: jax.Array, box: jax.Array, *, source: Size, target: Size) -> jax.Array:
     """A box moved as the post did: its mask is warped like an image, and the extent of that is taken.
 
-    Unlike `move_box` it is cut at the rim of the picture and blind to parts of a pixel.
+    Unlike `move_box` it is cut at the rim of the picture and ignores parts of a pixel.
 
     Args:
         matrix: (3, 3) from source to target pixels.
@@ -175,7 +175,7 @@ def move_box_by_mask(matrix: jax.Array, box: jax.Array, source: Size, target: Si
     x, y, width, height = box
     ys, xs = jnp.mgrid[: source[0], : source[1]]
     mask = (xs >= x - 0.5) & (xs <= x + width + 0.5) & (ys >= y - 0.5) & (ys <= y + height + 0.5)
-    moved = warp(mask[..., None].astype(jnp.float32), matrix, target, fill=0.0)[..., 0] >= 0.5
+    moved = warp(mask[..., None].astype(jnp.float32), matrix, size=target, fill=0.0)[..., 0] >= 0.5
     (x0, x1), (y0, y1) = (_extent(moved.any(axis)) for axis in (0, 1))
     return jnp.where(moved.any(), jnp.stack([x0, y0, x1 - x0, y1 - y0]), 0).astype(jnp.float32)
 
@@ -197,7 +197,7 @@ def iou(a: jax.Array, b: jax.Array) -> jax.Array:
 def giou(a: jax.Array, b: jax.Array) -> jax.Array:
     """(...,) IoU less the empty share of the box around both, -1..1 (Rezatofighi et al., arXiv:1902.09630).
 
-    Boxes that are apart have an IoU of 0 however far that is; here it shows.
+    The IoU of boxes that do not touch is 0 at any distance; the generalised one falls with it.
     """
     low, high = jnp.minimum(a[..., :2], b[..., :2]), jnp.maximum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
     around = jnp.prod(high - low, axis=-1)
@@ -206,8 +206,8 @@ def giou(a: jax.Array, b: jax.Array) -> jax.Array:
     return overlap - (around - union) / jnp.maximum(around, 1e-9)
 
 
-def warp(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None = None) -> jax.Array:
-    """Moves the pixels of an image by a matrix: what was at p is found at matrix @ p.
+def warp(image: jax.Array, matrix: jax.Array, *, size: Size, fill: float | None = None) -> jax.Array:
+    """Moves the pixels of an image by a matrix: the pixel at p comes to matrix @ p.
 
     Bilinear, differentiable in image and matrix; it does not smooth, so shrink by SHARP at most.
 
@@ -220,17 +220,17 @@ def warp(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None 
     Returns:
         (*size, channels) float32.
     """
-    return pull(image, invert(matrix), size, fill=fill)
+    return pull(image, invert(matrix), size=size, fill=fill)
 
 
-def pull(image: jax.Array, matrix: jax.Array, size: Size, *, fill: float | None = None) -> jax.Array:
-    """`warp` by the matrix the other way round: (3, 3) from pixels of the result to pixels of the image."""
+def pull(image: jax.Array, matrix: jax.Array, *, size: Size, fill: float | None = None) -> jax.Array:
+    """`warp` by the inverse: a (3, 3) matrix from pixels of the result to pixels of the image."""
     (a, b, tx), (d, e, ty) = matrix[:2]
     y, x = jnp.arange(size[0], dtype=jnp.float32)[:, None], jnp.arange(size[1], dtype=jnp.float32)
-    return sample(image, a * x + b * y + tx, d * x + e * y + ty, fill=fill)
+    return sample(image, x=a * x + b * y + tx, y=d * x + e * y + ty, fill=fill)
 
 
-def sample(image: jax.Array, x: jax.Array, y: jax.Array, *, fill: float | None = None) -> jax.Array:
+def sample(image: jax.Array, *, x: jax.Array, y: jax.Array, fill: float | None = None) -> jax.Array:
     """(..., channels) bilinear values of a (height, width, channels) image at (...,) places."""
     height, width, channels = image.shape
     if fill is None:
@@ -257,16 +257,16 @@ def sample(image: jax.Array, x: jax.Array, y: jax.Array, *, fill: float | None =
 
 
 def unit(vectors: jax.Array, *, axis: int = -1) -> jax.Array:
-    """Vectors along `axis` brought to length 1; the gradient at 0 is finite."""
+    """(..., n) vectors along `axis`, scaled to length 1; the gradient at 0 is finite."""
     return vectors * jax.lax.rsqrt(jnp.maximum(jnp.square(vectors).sum(axis, keepdims=True), 1e-12))
 
 
 def soft_argmax(scores: jax.Array, *, reach: float) -> jax.Array:
     """(..., bins) -> (...,) in 0..1: the mean of the softmax within `reach` bins of its highest bin.
 
-    The mean over all bins would be drawn to the middle wherever a network is unsure. A peak at the rim is drawn
-    inwards all the same, as nothing lies beyond it: a bell of one bin's deviation by 0.8 bins at the rim itself, and by
-    0.1 bins where it is 1.5 bins from it.
+    The mean over all bins would tend to the middle wherever a network is unsure. A peak at the rim still tends
+    inwards, as nothing lies beyond it: a normal density with a deviation of one bin by 0.8 bins at the rim itself, and
+    by 0.1 bins where it is 1.5 bins from the rim.
     """
     bins = scores.shape[-1]
     places = jnp.arange(bins)

@@ -29,7 +29,7 @@ def rows(path) -> list[dict[str, str]]:
 
 def aligned(photo, points) -> np.ndarray:
     matrix = geometry.fit_similarity(points, np.array(AHEAD))
-    return np.asarray(geometry.warp(np.asarray(photo), matrix, FRAME)).mean(-1)
+    return np.asarray(geometry.warp(np.asarray(photo), matrix, size=FRAME)).mean(-1)
 
 
 def template(seed, whale, *, along=0.0, across=0.0) -> np.ndarray:

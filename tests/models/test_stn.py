@@ -22,8 +22,8 @@ TINY = {"name": "vgg", "stages": ((4, 1),), "stem": (4, 3, 1), "dropout": 0.0}
 
 
 def network(**changes):
-    own = {"localizer": {**TINY, "stages": ((4, 1), (4, 1))}, "classifier": TINY, "crop": CROP, "shrink": 2}
-    return MODELS["stn"](outputs=3, **own | changes)
+    spec = {"localizer": {**TINY, "stages": ((4, 1), (4, 1))}, "classifier": TINY, "crop": CROP, "shrink": 2}
+    return MODELS["stn"](outputs=3, **spec | changes)
 
 
 def pictures():
@@ -46,8 +46,13 @@ def task(**changes):
     return tasks.stn(**{"size": SIZE, "classes": 3, "crop": CROP} | changes)
 
 
-def prepared(own, **changes):
-    return jax.jit(own.prepare, static_argnums=2)(jax.random.key(0), make_batch(**changes), True)
+def outputs_of(matrix):
+    """What a network returns that knows no whale and says these matrices."""
+    return jnp.zeros((COUNT, 3)), {"matrix": matrix, "features": jnp.zeros((COUNT, 1))}
+
+
+def prepared(objective, **changes):
+    return jax.jit(objective.prepare, static_argnums=2)(jax.random.key(0), make_batch(**changes), True)
 
 
 @pytest.mark.parametrize("transform", ["similarity", "affine"])
@@ -60,12 +65,18 @@ def test_it_begins_with_the_identity_which_changes_nothing(transform):
 
 def test_numbers_and_matrices_are_the_same_thing():
     assert_allclose(
-        geometry.move_points(geometry.denormalise(jnp.zeros(6), CROP, SIZE), jnp.array([[-0.5, 3.5], [15.5, 3.5]])),
+        geometry.move_points(
+            geometry.denormalise(jnp.zeros(6), crop=CROP, size=SIZE), jnp.array([[-0.5, 3.5], [15.5, 3.5]])
+        ),
         [[-0.5, 15.5], [31.5, 15.5]],  # the middle of the left and of the right rim
         atol=1e-5,
     )
     numbers = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
-    assert_allclose(geometry.normalise(geometry.denormalise(numbers, CROP, SIZE), CROP, SIZE), numbers, atol=1e-5)
+    assert_allclose(
+        geometry.normalise(geometry.denormalise(numbers, crop=CROP, size=SIZE), crop=CROP, size=SIZE),
+        numbers,
+        atol=1e-5,
+    )
 
 
 def test_points_make_the_crop_that_has_them_in_their_places():
@@ -92,38 +103,38 @@ def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(fract
 
         return jax.jit(jax.grad(loss))(turned)
 
-    some, whole = slopes(fraction), slopes(1.0)
-    jax.tree.map(partial(assert_allclose, rtol=1e-3, atol=1e-5), some["classifier"], whole["classifier"])
+    scaled, whole = slopes(fraction), slopes(1.0)
+    jax.tree.map(partial(assert_allclose, rtol=1e-3, atol=1e-5), scaled["classifier"], whole["classifier"])
     jax.tree.map(
-        lambda a, b: assert_allclose(a, fraction * b, rtol=1e-3, atol=1e-4), some["localizer"], whole["localizer"]
+        lambda a, b: assert_allclose(a, fraction * b, rtol=1e-3, atol=1e-4), scaled["localizer"], whole["localizer"]
     )
     assert max(abs(leaf).max() for leaf in jax.tree.leaves(whole["localizer"])) > 1e-3
 
 
 @pytest.mark.parametrize("loc_loss", ["matrix", "points"])
 def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(loc_loss):
-    own = task(loc_loss=loc_loss, class_weight=0.0)
-    batch = prepared(own)
-    outputs = jnp.zeros((COUNT, 3)), {"matrix": batch["target"]}
-    assert_allclose(own.loss(outputs, batch), 0, atol=1e-8)
-    assert_allclose(own.metrics(outputs, batch)["point_error"][0], 0, atol=1e-4)
-    assert_allclose(own.metrics(outputs, batch)["head_share"][0], COUNT)
+    objective = task(loc_loss=loc_loss, class_weight=0.0)
+    batch = prepared(objective)
+    outputs = outputs_of(batch["target"])
+    assert_allclose(objective.loss(outputs, batch), 0, atol=1e-8)
+    assert_allclose(objective.metrics(outputs, batch)["point_error"][0], 0, atol=1e-4)
+    assert_allclose(objective.metrics(outputs, batch)["head_share"][0], COUNT)
     for move in (geometry.translation(2, 0), geometry.rotation(0.2), geometry.scaling(1.1, 1.1)):
-        assert (own.loss((outputs[0], {"matrix": geometry.compose(batch["target"], move)}), batch) > 1e-3).all()
+        assert (objective.loss(outputs_of(geometry.compose(batch["target"], move)), batch) > 1e-3).all()
     assert_allclose(batch["moved_points"][0], make_batch()["points"][0] / 10, atol=1e-4)
 
 
 def test_points_that_are_moved_by_one_head_length_cost_one():
-    own = task(loc_loss="points", class_weight=0.0)
-    batch = prepared(own)
+    objective = task(loc_loss="points", class_weight=0.0)
+    batch = prepared(objective)
     x, y = batch["moved_points"][0, 0] - batch["moved_points"][0, 1]
     moved = geometry.compose(batch["target"], geometry.translation(x, y))
-    assert_allclose(own.loss((jnp.zeros((COUNT, 3)), {"matrix": moved}), batch), 1, rtol=1e-4)
+    assert_allclose(objective.loss(outputs_of(moved), batch), 1, rtol=1e-4)
 
 
 def test_waves_hold_nothing_of_the_head_and_half_a_head_holds_half():
-    own = task()
-    batch = prepared(own)
+    objective = task()
+    batch = prepared(objective)
     for shift, share in ((8, 0.5), (16, 0.0), (100, 0.0)):  # pixels of the crop, which is 16 wide
         moved = geometry.compose(geometry.translation(shift, 0), batch["target"])
         assert_allclose(tasks.head_share(moved, batch["target"], crop=CROP), share)
@@ -134,34 +145,32 @@ def test_only_a_share_of_the_photos_teaches_the_localizer_and_always_the_same():
     for share in (0.0, 0.01, 0.1, 0.5, 1.0):
         assert float(tasks.sampled(index, share=share).mean()) == pytest.approx(share, abs=0.005)
     assert (tasks.sampled(index, share=0.1) <= tasks.sampled(index, share=0.5)).all()
-    own = task(annotated=0.5, class_weight=0.0)
-    batch = prepared(own)
-    losses = own.loss((jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch)
+    objective = task(annotated=0.5, class_weight=0.0)
+    batch = prepared(objective)
+    losses = objective.loss(outputs_of(jnp.tile(jnp.eye(3), (COUNT, 1, 1))), batch)
     assert_array_equal(losses > 0, tasks.sampled(batch["index"], share=0.5))
-    all_of_them = task(class_weight=0.0).loss(
-        (jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}), batch
-    )
-    assert_allclose(losses, 2 * all_of_them * (losses > 0), rtol=1e-5)  # the fewer, the more each says
+    full = task(class_weight=0.0).loss(outputs_of(jnp.tile(jnp.eye(3), (COUNT, 1, 1))), batch)
+    assert_allclose(losses, 2 * full * (losses > 0), rtol=1e-5)  # the fewer, the more each says
 
 
 def test_a_photo_without_points_teaches_naming_alone():
-    own, batch = task(), make_batch()
+    objective, batch = task(), make_batch()
     batch["points"][2] = np.nan
-    ready = own.prepare(jax.random.key(0), batch, True)
-    outputs = jnp.zeros((COUNT, 3)), {"matrix": jnp.tile(jnp.eye(3), (COUNT, 1, 1))}
-    assert_allclose(own.loss(outputs, ready)[2], np.log(3), rtol=1e-5)
-    assert (np.delete(own.loss(outputs, ready), 2) > np.log(3) + 0.01).all()
-    assert own.metrics(outputs, ready)["point_error"][1] == COUNT - 1
+    ready = objective.prepare(jax.random.key(0), batch, True)
+    outputs = outputs_of(jnp.tile(jnp.eye(3), (COUNT, 1, 1)))
+    assert_allclose(objective.loss(outputs, ready)[2], np.log(3), rtol=1e-5)
+    assert (np.delete(objective.loss(outputs, ready), 2) > np.log(3) + 0.01).all()
+    assert objective.metrics(outputs, ready)["point_error"][1] == COUNT - 1
 
 
 def test_a_network_that_begins_with_the_true_matrix_stays_there():
-    own, model = task(class_weight=0.0), network()
+    objective, model = task(class_weight=0.0), network()
     optimizer = optim.optimizer(name="nesterov", lr=0.1, steps=4)
     state = states.create(model, optimizer, seed=0, size=SIZE)
-    true = geometry.normalise(prepared(own)["target"], CROP, SIZE)[0]
+    true = geometry.normalise(prepared(objective)["target"], crop=CROP, size=SIZE)[0]
     head = state.params["localizer"]["DenseHead_0"]["Dense_1"]
     head["bias"] = jnp.stack([true[0], true[2], true[4], true[5]])
-    step, began = jax.jit(make_train_step(model, own, optimizer=optimizer)), head["bias"]
+    step, began = jax.jit(make_train_step(model, objective, optimizer=optimizer)), head["bias"]
     for _ in range(4):
         state, metrics = step(state, make_batch())
         assert metrics["loss"][0] / metrics["loss"][1] < 1e-9
@@ -169,11 +178,11 @@ def test_a_network_that_begins_with_the_true_matrix_stays_there():
 
 
 def test_drift_is_the_squared_distance_from_the_identity():
-    own = task(class_weight=0.0, loc_weight=0.0, identity_weight=2.0)
-    batch = prepared(own)
+    objective = task(class_weight=0.0, loc_weight=0.0, identity_weight=2.0)
+    batch = prepared(objective)
     numbers = jnp.array([0.1, 0, 0, 0.2, 0.3, 0])
-    matrix = jnp.tile(geometry.denormalise(numbers, CROP, SIZE), (COUNT, 1, 1))
-    assert_allclose(own.loss((jnp.zeros((COUNT, 3)), {"matrix": matrix}), batch), 2 * 0.14 / 6, rtol=1e-4)
+    matrix = jnp.tile(geometry.denormalise(numbers, crop=CROP, size=SIZE), (COUNT, 1, 1))
+    assert_allclose(objective.loss(outputs_of(matrix), batch), 2 * 0.14 / 6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("remat", [False, True])

@@ -67,7 +67,7 @@ def test_a_given_matrix_takes_the_place_of_resize_and_augmentation():
     matrix = geometry.about(geometry.rotation(np.array([0.3] * COUNT)), geometry.middle(STORED))
     ready = prepare(task, {**batch, "warp": matrix})
     assert_allclose(ready["matrix"], geometry.compose(batch["view"], matrix), rtol=1e-6)
-    warped = geometry.warp(batch["image"][0], matrix[0], SIZE) / 255
+    warped = geometry.warp(batch["image"][0], matrix[0], size=SIZE) / 255
     assert_allclose(ready["image"][0], inputs.standardise(warped[None])[0], atol=1e-4)
     assert_allclose(task.predict(answer(ready["target"]), ready)["points"], batch["points"], atol=0.05)
 

@@ -171,7 +171,7 @@ def _tile(jpeg: bytes, plan: _Plan, row: int) -> np.ndarray:
 @jax.jit(static_argnums=2)
 def _warp(tiles: jax.Array, matrices: jax.Array, size: geometry.Size) -> jax.Array:
     """(B, *size, 3) uint8 of (B, height, width, 3) tiles moved by (B, 3, 3) matrices."""
-    moved = jax.vmap(lambda tile, matrix: geometry.warp(tile, matrix, size))(tiles, matrices)
+    moved = jax.vmap(lambda tile, matrix: geometry.warp(tile, matrix, size=size))(tiles, matrices)
     return jnp.round(moved).astype(jnp.uint8)
 
 

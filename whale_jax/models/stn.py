@@ -59,7 +59,7 @@ class STN(nn.Module):
         matrix, scores = localize(small, train, size=x.shape[1:3])
         share = self.localizer_grad_scale  # of the gradient that goes on to the localizer
         sampled = share * matrix + (1 - share) * jax.lax.stop_gradient(matrix)
-        crop = jax.vmap(lambda image, m: geometry.pull(image, m, self.crop))(x, sampled)
+        crop = jax.vmap(lambda image, m: geometry.pull(image, m, size=self.crop))(x, sampled)
         y, out = self.build("classifier", self.classifier, outputs=self.outputs)(crop, train)
         return y, {**out, **scores, "matrix": matrix, "crop": crop}
 
@@ -69,7 +69,7 @@ class STN(nn.Module):
         y, _ = localizer(small, train)
         a, b, *_ = columns = jnp.moveaxis(y, -1, 0)
         linear = (a, -b, b, a) if self.transform == "similarity" else columns[:4]
-        return geometry.denormalise(jnp.stack([*linear, *columns[-2:]], axis=-1), self.crop, size), {}
+        return geometry.denormalise(jnp.stack([*linear, *columns[-2:]], axis=-1), crop=self.crop, size=size), {}
 
     def by_points(self, small: jax.Array, train: bool, *, size: geometry.Size) -> tuple[jax.Array, dict]:
         """(batch, 3, 3) that puts bonnet and blowhead, the peaks of two maps, where an aligned head has them."""

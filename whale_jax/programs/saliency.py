@@ -123,7 +123,7 @@ def gradient_map(network: Network, data: Data, *, steps: int) -> Callable[[int],
 
         gradients = attribution.integrated_gradients(log_probability, ready["image"][0], steps=steps)
         back = geometry.invert(geometry.resize(data.view.images.shape[1:3], network.size))
-        return geometry.warp(gradients[..., None], back, data.view.images.shape[1:3])[..., 0]
+        return geometry.warp(gradients[..., None], back, size=data.view.images.shape[1:3])[..., 0]
 
     return lambda row: np.asarray(compute(variables, data.examples[np.array([row])]))
 

@@ -104,7 +104,7 @@ def move_by_mask(batch: Batch, box: jax.Array, *, source: geometry.Size, target:
     """(B, 4) boxes in photo pixels -> the extents of their masks, warped from stored views to a network's input."""
     stored = geometry.move_box(batch["view"], box)
     onward = geometry.compose(geometry.invert(batch["view"]), batch["matrix"])
-    return jax.vmap(lambda m, b: geometry.move_box_by_mask(m, b, source, target))(onward, stored)
+    return jax.vmap(lambda m, b: geometry.move_box_by_mask(m, b, source=source, target=target))(onward, stored)
 
 
 def score(

@@ -42,11 +42,11 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
     """
     if "warp" in batch:
         matrices = batch["warp"]
-        images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size) / 255)(batch["image"], matrices)
+        images = jax.vmap(lambda image, matrix: geometry.warp(image, matrix, size=size) / 255)(batch["image"], matrices)
     else:
         keys = jax.vmap(partial(jax.random.fold_in, key))(batch["index"])
         augmentation = augmentation if train else parse("")
-        images, matrices = augment.augment_batch(augmentation, keys, batch["image"], size)
+        images, matrices = augment.augment_batch(augmentation, keys, images=batch["image"], size=size)
     matrices = geometry.compose(batch["view"], matrices)
     return {**batch, "image": standardise(images), "matrix": matrices, "weight": batch["mask"]}
 

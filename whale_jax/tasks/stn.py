@@ -53,7 +53,7 @@ def stn(
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         supervised = (batch["annotated"] > 0) & sampled(batch["index"], share=annotated)
         loc = jnp.where(supervised, error(outputs[1], batch, crop=crop, size=size), 0) / max(annotated, 1e-6)
-        identity = jnp.square(geometry.normalise(outputs[1]["matrix"], crop, size)).mean(-1)
+        identity = jnp.square(geometry.normalise(outputs[1]["matrix"], crop=crop, size=size)).mean(-1)
         entropy = losses.cross_entropy(outputs[0], batch["label"])
         return class_weight * entropy + loc_weight * loc + identity_weight * identity
 
@@ -127,8 +127,8 @@ def check_setup(model: Mapping[str, Any], *, crop: geometry.Size, loc_loss: str,
 
 def matrix_error(out: dict, batch: Batch, *, crop: geometry.Size, size: geometry.Size) -> jax.Array:
     """(B,) mean squared error of the normalised numbers of a matrix."""
-    true = geometry.normalise(batch["target"], crop, size)
-    return jnp.square(geometry.normalise(out["matrix"], crop, size) - true).mean(-1)
+    true = geometry.normalise(batch["target"], crop=crop, size=size)
+    return jnp.square(geometry.normalise(out["matrix"], crop=crop, size=size) - true).mean(-1)
 
 
 def points_error(out: dict, batch: Batch, *, crop: geometry.Size, size: geometry.Size) -> jax.Array:
