@@ -119,6 +119,8 @@ def test_inputs_of_different_splits_are_refused(program, tmp_path):
     mixed = ConfigDict({"program": "stub", "inputs": {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, "value": 1})
     with pytest.raises(errors.InputError, match=r"(?s)2 different splits.*/a: one\n.*/b: two"):
         stage.run(mixed, tmp_path / "c")
+    program.change(inputs_of_other_photos=("a",))  # as weights may be, to begin with
+    assert stage.run(mixed, tmp_path / "c")["split"] == "two"
 
 
 def test_what_was_learned_from_is_not_validated_on(program, tmp_path):
@@ -128,6 +130,8 @@ def test_what_was_learned_from_is_not_validated_on(program, tmp_path):
         stage.run(config(tmp_path / "network", fold=0), tmp_path / "b")
     assert not (tmp_path / "b").exists()
     assert stage.run(config(tmp_path / "network", fold=1), tmp_path / "b")["fold"] == 1
+    program.change(any_fold=True, run=lambda config, workdir: {})  # as runs that are compared
+    assert stage.run(config(tmp_path / "network", fold=0), tmp_path / "c")["fold"] is None
 
 
 def test_unknown_keys_and_programs_come_with_close_matches():
