@@ -33,6 +33,7 @@ CASES = {
     "flag": ([CLASSIFIER, "--wrokdir=x"], ["Unknown command line flag 'wrokdir'", "workdir"]),
     "shard": ([DEMO, "--shard=8/8"], ["'8/8' is no shard: 0/8 to 7/8 are eight of them"]),
     "shards of hosts": ([DEMO, "--shard=0/8", "--distributed=auto"], ["--shard is for processes that know nothing"]),
+    "flags of processes": ([DEMO, "--num_processes=2"], ["only --distributed=explicit takes --num_processes"]),
     "empty workdir": ([DEMO, "--workdir="], ["--workdir is missing or empty: name the folder of the run"]),
     "argument": ([CLASSIFIER, "epochs=3"], ["unknown argument 'epochs=3'", "--config.seed=1"]),
 }
@@ -168,14 +169,6 @@ def test_a_run_that_is_asked_to_end_is_not_one_that_failed(tmp_path):
         assert process.wait() == preemption.EXIT
     assert "whale_jax: asked to end: give the same command again" in message
     assert "Traceback" not in message
-
-
-def test_flags_for_several_processes_go_together(tmp_path):
-    command = [sys.executable, "-m", "whale_jax.main", DEMO, f"--workdir={tmp_path / 'run'}", "--num_processes=2"]
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert process.returncode == 2
-    assert "only --distributed=explicit takes --num_processes" in process.stderr
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_is_stopped_says_how_it_goes_on(monkeypatch, capsys):
