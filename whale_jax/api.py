@@ -24,9 +24,10 @@ from whale_jax.data import annotations, images, loader, probabilities, right_wha
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import calibration
 from whale_jax.evaluation.probabilities import normalise
+from whale_jax.experiment import apply
 from whale_jax.experiment.dataset import Data
 from whale_jax.experiment.prediction import Predictions
-from whale_jax.programs import align, predict
+from whale_jax.programs import align
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, folders
 from whale_jax.workflow.finished_runs import Stage
@@ -114,12 +115,12 @@ class Run:
             calibrated: the stage that calibrated it; "" takes the network's own probabilities.
         """
         training = self.training(network)
-        if not (whales := predict.whales_of(training)):
+        if not (whales := apply.whales_of(training)):
             raise errors.InputError(f"{training.folder} names no whales: name a classifier, as network=")
         photos = _unlabelled(heads.photos)
-        split = predict.split_of(training, heads.photos)
+        split = apply.split_of(training, heads.photos)
         data = Data(photos, split, heads.view, loader.Examples(photos, heads.view))
-        p = np.asarray(jax.nn.softmax(predict.apply(training, data, batch=self.batch)["logits"]), np.float64)
+        p = np.asarray(jax.nn.softmax(apply.predict(training, data, batch=self.batch)["logits"]), np.float64)
         if calibrated:
             p = np.where(np.isfinite(p), self._calibration(calibrated)(normalise(p)), np.nan)
         return Names(whales, p)
@@ -131,7 +132,7 @@ class Run:
         """
         photos = _unlabelled(heads.photos)
         data = Data(photos, None, heads.view, loader.Examples(photos, heads.view))
-        arrays = predict.apply(self.training(network), data, batch=self.batch)
+        arrays = apply.predict(self.training(network), data, batch=self.batch)
         return arrays["embedding"] if "embedding" in arrays else arrays["features"]
 
     def training(self, name: str) -> Stage:
@@ -153,8 +154,8 @@ class Run:
         stage = self.stage(name)
         training = self.stage(stage.config["inputs"]["network"]) if "network" in stage.config["inputs"] else stage
         view, photos = self._view(stage.config["inputs"]["view"], photos), _unlabelled(photos)
-        data = Data(photos, predict.split_of(training, photos), view, loader.Examples(photos, view))
-        return predict.apply(training, data, batch=self.batch)
+        data = Data(photos, apply.split_of(training, photos), view, loader.Examples(photos, view))
+        return apply.predict(training, data, batch=self.batch)
 
     def _view(self, name: str, photos: Photos) -> images.View:
         """The view of the stage `name`, cut out of other photos, where need be by predictions for those."""

@@ -10,9 +10,9 @@ from ml_collections import ConfigDict
 from tests.experiment.world import MODEL, World
 from whale_jax.data import predictions, splits
 from whale_jax.evaluation import calibration
-from whale_jax.experiment import init, prediction, restore
+from whale_jax.experiment import apply, init, prediction, restore
 from whale_jax.experiment import rows as row_choice
-from whale_jax.programs import crossfit, predict
+from whale_jax.programs import crossfit
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, provenance, stage
 
@@ -130,9 +130,9 @@ def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
 def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
     """On photos of its own a cross-fit answers as it did out of fold; for others, all of its networks together."""
     world.train("first", program="crossfit", tta={"flip_ud": (0, 1)}, **KEYPOINTS)
-    same = stage.run(apply(world, "first"), world.folder / "same")
+    same = stage.run(predict_config(world, "first"), world.folder / "same")
     world.photos = world.photos._replace(digest="others")
-    other = stage.run(apply(world, "first"), world.folder / "other")
+    other = stage.run(predict_config(world, "first"), world.folder / "other")
     points = {
         name: predictions.load(world.folder / name, world.photos, kind="points") for name in ("first", "same", "other")
     }
@@ -180,17 +180,17 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
 def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
     world.train("first")
     world.photos = world.photos._replace(digest="others")
-    stage.run(apply(world, "first"), world.folder / "same")
+    stage.run(predict_config(world, "first"), world.folder / "same")
     world.photos = world.photos._replace(whales=("w_c", "w_b"))
-    stage.run(apply(world, "first"), world.folder / "other")
+    stage.run(predict_config(world, "first"), world.folder / "other")
     same, other = (np.load(world.folder / name / "predictions.npz")["logits"] for name in ("same", "other"))
     assert np.array_equal(other, same[:, [2, 0]])
     world.photos = world.photos._replace(whales=("w_c", "w_new"))
     with pytest.raises(errors.InputError, match="was not trained on 1 of the whales asked for, such as w_new"):
-        stage.run(apply(world, "first"), world.folder / "more")
+        stage.run(predict_config(world, "first"), world.folder / "more")
 
 
-def apply(world, network):
+def predict_config(world, network):
     inputs = {name: path for name, path in world.inputs().items() if name != "split"}
     return stage.config("predict", inputs={**inputs, "network": str(world.folder / network)}, batch=4)
 
@@ -204,7 +204,7 @@ def test_what_a_network_has_seen_must_be_known(world):
     with pytest.raises(
         errors.InputError, match="subfold0 was trained when photos were dealt to subfolds by another rule"
     ):
-        stage.run(apply(world, "first"), world.folder / "same")
+        stage.run(predict_config(world, "first"), world.folder / "same")
 
 
 @pytest.mark.slow
@@ -233,11 +233,11 @@ def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkey
     world.train("first", program="crossfit", **KEYPOINTS)
     json_files.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})
     warnings = []
-    monkeypatch.setattr(predict.logging, "warning", lambda text, *values: warnings.append(text % values))
-    stage.run(apply(world, "first"), world.folder / "same")
+    monkeypatch.setattr(apply.logging, "warning", lambda text, *values: warnings.append(text % values))
+    stage.run(predict_config(world, "first"), world.folder / "same")
     assert not any("have names of photos" in text for text in warnings)
     world.photos = world.photos._replace(digest="others")
-    stage.run(apply(world, "first"), world.folder / "other")
+    stage.run(predict_config(world, "first"), world.folder / "other")
     [warning] = [text for text in warnings if "have names of photos" in text]
     assert warning.startswith("1 photos, such as 3.jpg, have names of photos that")
 

@@ -4,40 +4,28 @@ Photos that the stage was made from are predicted by the networks that have not 
 only some photos are those counts as another: leave them out where errors are to be measured.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import tasks
-from whale_jax.data import images, loader, predictions, right_whale, splits
-from whale_jax.data.right_whale import Photos
-from whale_jax.data.splits import Split
-from whale_jax.experiment import prediction, restore
+from whale_jax.data import images, loader, predictions, right_whale
+from whale_jax.experiment import apply, prediction
 from whale_jax.experiment.dataset import Data
-from whale_jax.experiment.prediction import Augmentation
-from whale_jax.runtime import errors
 from whale_jax.train.parallel import parallel
-from whale_jax.workflow import finished_runs, json_files, provenance
-from whale_jax.workflow.finished_runs import Stage
+from whale_jax.workflow import finished_runs, provenance
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/predictions.npz as `crossfit` does, and returns the errors where photos are annotated.
-
-    Points and boxes are in pixels of the photos. Columns of logits are the photos' whales, or the network's where the
-    photos name none; a whale that the network does not know raises InputError.
-    """
+    """Writes workdir/predictions.npz as `crossfit` does, and returns the errors where photos are annotated."""
     training = finished_runs.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
-    data = Data(photos, split_of(training, photos), view, loader.Examples(photos, view))
-    arrays = apply(training, data, batch=config.batch)
+    data = Data(photos, apply.split_of(training, photos), view, loader.Examples(photos, view))
+    arrays = apply.predict(training, data, batch=config.batch)
     predictions.save(workdir, photos, arrays=arrays)
     recipe = training.config
     task = tasks.build(recipe["task"], size=recipe["size"])
@@ -46,57 +34,6 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "device": provenance.device(parallel(recipe["parallel"], batch=config.batch).devices),
         **prediction.summary(task, arrays, photos=photos),
     }
-
-
-def apply(training: Stage, data: Data, *, batch: int) -> prediction.Predictions:
-    """(N, ...) predictions for all photos by the networks of a training that have not seen them.
-
-    Points and boxes are in pixels of the photos. See `run` for the columns of logits.
-    """
-    whales = whales_of(training)
-    order = columns(whales, data.photos.whales, folder=training.folder)
-    recipe = {"tta": {}, "average": "mean", "weights": "best", **training.config}
-    arrays = prediction.out_of_fold(
-        training.folder,
-        data,
-        batch=batch,
-        augmentation=Augmentation(recipe["tta"], recipe["average"]),
-        best=restore.WEIGHTS[recipe["weights"]],
-    )
-    if whales:
-        arrays["logits"] = arrays["logits"][:, order]
-    return arrays
-
-
-def whales_of(training: Stage) -> Sequence[str]:
-    """The whales that the networks of a training tell apart; none where they name nobody."""
-    member = (restore.subfold_folders(training.folder) or [training.folder])[0]
-    return json_files.read(member / "whales.json") or ()
-
-
-def split_of(training: Stage, photos: Photos) -> Split | None:
-    """The split by which a stage was trained on these photos; None where it was trained on others.
-
-    Photos that go by names of those it was trained on are pointed at: they may be the same.
-    """
-    folder = Path(training.config["inputs"]["split"])
-    if finished_runs.trained_on(training, photos):
-        return splits.load(folder, photos)
-    shared = np.intersect1d(splits.names(folder), photos.name)
-    if len(shared):
-        message = (
-            f"{len(shared):,} photos, such as {shared[0]}, have names of photos that {training.folder} was made from"
-        )
-        logging.warning("%s: if they are the same, errors measured on them flatter", message)
-    return None
-
-
-def columns(network_whales: Sequence[str], whales: Sequence[str], *, folder: Path) -> list[int]:
-    """The column of each whale among those that the network of `folder` knows; all columns, where none is named."""
-    if unknown := [whale for whale in whales if network_whales and whale not in network_whales]:
-        few = ", ".join(unknown[:10])
-        raise errors.InputError(f"{folder} was not trained on {len(unknown)} of the whales asked for, such as {few}")
-    return [network_whales.index(whale) for whale in (whales or network_whales) if network_whales]
 
 
 PROGRAM = Program(DEFAULTS, run)
