@@ -8,7 +8,7 @@ from scipy import special
 
 from tests.experiment.world import MODEL, World
 from tests.programs.test_stages import photos
-from whale_jax.data import gallery, predictions, right_whale, splits
+from whale_jax.data import predictions, right_whale, splits
 from whale_jax.evaluation import calibration, retrieval
 from whale_jax.experiment import build, fit
 from whale_jax.runtime import errors
@@ -136,12 +136,6 @@ def test_a_classifiers_own_answer_is_measured_beside_the_search(ask):
     json_files.write(folder / "features" / "result.json", {"digest": "with logits", "split": None})
     metrics = run(fold=1)["metrics"]
     assert (metrics["top1"], metrics["class_top1"], metrics["class_top5"]) == (1, 0, 1)
-
-
-def test_rare_whales_are_those_with_few_photos_in_the_gallery():
-    label = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, -1])
-    catalogue = gallery.Gallery(np.array([0, 1, 2, 4, 7]), queries=np.array([3, 5, 8]), unlabelled=np.array([9]))
-    assert gallery.rare(label, catalogue, most=1).tolist() == [False, True, True]
 
 
 def test_the_nearest_photos_are_named_and_measured(ask):

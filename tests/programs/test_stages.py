@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax import geometry, tasks
 from whale_jax.data import predictions, right_whale, splits
-from whale_jax.evaluation.probabilities import normalise, score
+from whale_jax.evaluation.probabilities import score
 from whale_jax.experiment import prediction
 from whale_jax.programs import calibrate, stack, submit
 from whale_jax.runtime import errors
@@ -33,13 +33,6 @@ def photos(count=6, whales=("w_b", "w_a", "w_c"), test=2):
         digest="x",
         jpeg=lambda row: b"",
     )
-
-
-def test_normalised_probabilities_have_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothing_is_known():
-    p = normalise(np.array([[1.0, 0, 0, 0], [np.nan] * 4]), floor=1e-3)
-    np.testing.assert_allclose(p.sum(1), 1)
-    assert p[0].min() == pytest.approx(1e-3, rel=0.01)
-    np.testing.assert_allclose(p[1], 0.25)
 
 
 def fake_inputs(monkeypatch, tmp_path, data, probabilities, program="stack"):
@@ -202,14 +195,6 @@ def test_points_that_are_far_off_are_told(tmp_path):
     assert near["caveats"] == []
     unmeasured = {"metrics": {}, "validated_on": 0, "caveats": []}
     assert measure({"points": data.points}, photos=data._replace(points=data.points * np.nan)) == unmeasured
-
-
-def test_score_is_kaggles_log_loss():
-    sklearn = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(1)
-    p = rng.dirichlet(np.ones(5), 40)
-    label = rng.integers(0, 5, 40)
-    assert score(p, label)["log_loss"] == pytest.approx(sklearn.log_loss(label, p, labels=range(5)), rel=1e-5)
 
 
 def test_configs_are_json(tmp_path):

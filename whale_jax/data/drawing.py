@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 from scipy import fft, interpolate
 
+from whale_jax.data.sea import sea, smoothstep
+
 MARGIN = 0.04  # how much larger the scene is than a photo of it: the shots of a burst frame it differently
-WATER = np.float32([(22, 66, 98), (18, 82, 100), (62, 104, 142), (36, 56, 56), (96, 98, 94), (16, 36, 66)]) / 255
 FOAM, SKIN, CALLOSITY = np.float32([(0.94, 0.97, 0.98), (0.19, 0.165, 0.165), (0.87, 0.81, 0.70)])
 # The whale from above, flukes to bonnet: u, half its width, height of its ridge over the water.
 OUTLINE = np.array([
@@ -35,42 +36,6 @@ class Shot(NamedTuple):
 def generator(*words) -> np.random.Generator:
     """Randomness that depends on `words` alone."""
     return np.random.default_rng([*"/".join(map(str, words)).encode()])
-
-
-def _smoothstep(low, high, x):
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def fractal(rng, size, *, coarse: float, slope: float = 1.6) -> np.ndarray:
-    """(height, width) noise of mean 0 and s.d. 1, with structure from `coarse` pixels down."""
-    fy, fx = fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])
-    shape = ((fx**2 + fy**2 + coarse**-2) ** (-slope / 2)).astype(np.float32)
-    noise = fft.irfft2(fft.rfft2(rng.standard_normal(size, np.float32)) * shape, size)
-    return (noise - noise.mean()) / noise.std()
-
-
-def waves(rng, size, *, head: float, time: float, sun: complex) -> tuple[np.ndarray, np.ndarray]:
-    """Height of a wind sea and its slope towards the sun, both (height, width) of s.d. 1.
-
-    Args:
-        rng: decides wind and waves.
-        size: (height, width) in pixels.
-        head: pixels in a head length, some 2 m.
-        time: seconds; the sea of one rng moves on with it.
-        sun: direction of the sun, x + iy.
-    """
-    fy, fx = head * fft.fftfreq(size[0])[:, None], head * fft.rfftfreq(size[1])
-    f = np.hypot(fx, fy) + 1e-6
-    length, wind = rng.uniform(0.5, 2.5), sun * np.exp(1j * rng.uniform(-0.9, 0.9))
-    along = (fx * wind.real + fy * wind.imag) / f
-    amplitude = f**-2.0 * np.exp(-((length * f) ** -2)) * (0.08 + along**2)
-    phase = np.exp(-1j * time * np.sqrt(9.8 * np.pi * f) * np.sign(along))  # deep water: omega^2 = g k
-    spectrum = fft.rfft2(rng.standard_normal(size, np.float32)) * (amplitude * phase).astype(np.complex64)
-    towards = (2j * np.pi * (fx * sun.real + fy * sun.imag)).astype(np.complex64)
-    height, slope = (fft.irfft2(s, size) for s in (spectrum, spectrum * towards))
-    return height / height.std(), slope / slope.std()
 
 
 def callosities(rng) -> np.ndarray:
@@ -114,7 +79,7 @@ def coverage(rng, u: np.ndarray, *, v: np.ndarray, soft: float = 0.01) -> tuple[
         du, dv = (u - pu) * cos + (v - pv) * sin, (v - pv) * cos - (u - pu) * sin
         distance = (np.hypot(du / length, dv / width) - 1) * min(length, width)
         near += np.exp(np.clip(-distance / 0.012, -30, 30))  # a soft minimum lets neighbours grow together
-    return _smoothstep(soft, -soft, 0.010 * rough - 0.012 * np.log(near + 1e-9)), rough
+    return smoothstep((soft, -soft), 0.010 * rough - 0.012 * np.log(near + 1e-9)), rough
 
 
 def body(rng, u, *, v, whale, water, swell, relief, soft) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -137,15 +102,15 @@ def body(rng, u, *, v, whale, water, swell, relief, soft) -> tuple[np.ndarray, n
     across = np.clip(v / width, -1, 1)
     ridge = np.interp(u, SPINE, RIDGE).astype(np.float32) + rng.uniform(-0.07, 0.05) + rng.normal(0, 0.03) * u
     height = ridge - rng.uniform(0.7, 1.1) * width * (1 - np.sqrt(1 - across**2)) - rng.uniform(0.01, 0.04) * swell
-    rostrum = np.exp(-((v / (0.11 + 0.05 * (1 - u))) ** 4)) * _smoothstep(-0.3, 0.1, u)
+    rostrum = np.exp(-((v / (0.11 + 0.05 * (1 - u))) ** 4)) * smoothstep((-0.3, 0.1), u)
     groove = np.exp(-(((np.abs(v) - 0.18 + 0.06 * u) / 0.025) ** 2))
-    groove = groove * _smoothstep(0.1, 0.3, u) * _smoothstep(1.0, 0.8, u)
+    groove = groove * smoothstep((0.1, 0.3), u) * smoothstep((1.0, 0.8), u)
     lit = across * rng.uniform(-1, 1)
     light = 0.9 + 0.4 * lit + 0.12 * relief + 0.2 * rostrum - 0.5 * groove
     skin = SKIN * rng.uniform(0.7, 1.4) * light[:, None]
-    skin += (rng.uniform(0, 0.25) * _smoothstep(0.0, 1.2, lit + 0.35 * relief))[:, None]  # wet skin mirrors the sky
+    skin += (rng.uniform(0, 0.25) * smoothstep((0.0, 1.2), lit + 0.35 * relief))[:, None]  # wet skin mirrors the sky
     holes = np.hypot((u - 0.02 + 0.6 * (np.abs(v) - 0.05)) / 0.045, (np.abs(v) - 0.045) / 0.016)
-    skin *= 1 - 0.8 * _smoothstep(1.4, 0.6, holes)[:, None]
+    skin *= 1 - 0.8 * smoothstep((1.4, 0.6), holes)[:, None]
     head = (u > -0.5) & (u < 1.2)
     cover, rough = coverage(whale, u[head], v=v[head], soft=soft)
     warm = np.array((1, 0.5, 0)) * rng.normal(0, 0.06) + rng.uniform(0.85, 1.1)
@@ -153,47 +118,8 @@ def body(rng, u, *, v, whale, water, swell, relief, soft) -> tuple[np.ndarray, n
     skin[head] += (tone - skin[head]) * (cover * rng.uniform(0.75, 1.0))[:, None]
     clear = np.exp(-np.maximum(-height, 0) * rng.uniform(3, 8))[:, None]  # deep parts fade into the water, red first
     colour = water + (skin * clear ** np.float32((1.2, 0.6, 0.5)) - water) * clear
-    inside = _smoothstep(1.0, 0.9 - soft, np.abs(v) / width) * (u > SPINE[0]) * (u < SPINE[-1])
+    inside = smoothstep((1.0, 0.9 - soft), np.abs(v) / width) * (u > SPINE[0]) * (u < SPINE[-1])
     return colour, inside, height
-
-
-class Sea(NamedTuple):
-    """The sea from the air, each (height, width) but the colours.
-
-    Attributes:
-        colour: (height, width, 3), without foam and glint.
-        sky: (3,) the light that it mirrors.
-        height: of the waves, s.d. 1.
-        slope: of the waves towards the sun, s.d. 1.
-        glint: how much of a pixel is the sun's image, 0..1.
-        lace: the net that foam breaks into, 1 on its threads.
-        breaking: how much air breaking waves beat into the water, 0..1.
-    """
-
-    colour: np.ndarray
-    sky: np.ndarray
-    height: np.ndarray
-    slope: np.ndarray
-    glint: np.ndarray
-    lace: np.ndarray
-    breaking: np.ndarray
-
-
-def sea(rng, size, *, head: float, time: float, sun: complex) -> Sea:
-    """Open water; arguments as of `waves`."""
-    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
-    height, slope = waves(rng, size, head=head, time=time, sun=sun)
-    patches = fractal(rng, size, coarse=3 * head, slope=2.5)
-    first, second = WATER[rng.choice(len(WATER), 2, replace=False)]
-    water = (first + rng.uniform(0, 0.5) * (second - first)) * rng.uniform(0.75, 1.25)
-    sky = rng.uniform(0.25, 0.4) + 0.65 * water
-    sunward = ((x / size[1] - 0.5) * sun.real + (y / size[1] - 0.5) * sun.imag) * rng.uniform(0, 1)
-    mirror = np.clip(0.16 + 0.10 * slope + 0.05 * patches + 0.3 * sunward, 0, 1) ** 1.3 * rng.uniform(0.3, 1.6)
-    colour = water + (sky - water) * np.minimum(mirror, 1)[..., None]
-    glint = _smoothstep(0, 1.0, slope + 0.6 * patches + 2 * sunward - rng.uniform(1.5, 5.0))
-    lace = 1 - np.abs(fractal(rng, size, coarse=0.6 * head, slope=2.1)) / 1.6
-    breaking = 0.7 * _smoothstep(0, 1.5, height + 0.5 * patches - rng.uniform(2.0, 5.0))
-    return Sea(colour, sky, height, slope, glint, lace, breaking)
 
 
 def pose(rng, size, *, head: float, time: float, heading: complex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -241,7 +167,7 @@ def scene(rng, size, *, head: float, time: float, whale) -> tuple[np.ndarray, np
     wash += rng.uniform(0, 1.0) * splash((rng.uniform(-4.0, -1.0), rng.normal(0, 0.4)), wake, 0.6 * wake)
     if rng.random() < 0.4:
         wash += rng.uniform(0.4, 0.9) * splash((rng.uniform(-0.3, 1.2), rng.uniform(-0.5, 0.5)), 0.35, 0.22)
-    foam = _smoothstep(0.9, 1.5, lace + wash + 0.06 * slope)
+    foam = smoothstep((0.9, 1.5), lace + wash + 0.06 * slope)
     colour += (sky - colour) * (0.3 * np.minimum(wash, 1))[..., None]  # water full of bubbles
     colour += (FOAM - colour) * np.maximum(foam, glint * rng.uniform(0.6, 1))[..., None]
     if rng.random() < 0.2:  # the blow, drifting
