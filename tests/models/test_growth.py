@@ -52,12 +52,12 @@ GROWTHS = {
 
 
 def pair(name):
-    family, small, more = GROWTHS[name]
+    family, small, changes = GROWTHS[name]
     kind = MODELS[family]
-    return kind(**{"outputs": 3, **small}), kind(**{"outputs": 3, **small, **more})
+    return kind(**{"outputs": 3, **small}), kind(**{"outputs": 3, **small, **changes})
 
 
-def some(model, seed=0, size=16):
+def draw_variables(model, seed=0, size=16):
     """Variables of a model, drawn by name: running averages and slopes are not what they would begin with."""
     shapes = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, size, size, 3)))
     rng = np.random.default_rng(seed)
@@ -75,7 +75,8 @@ def fresh(model, seed=7):
     """Variables as a network begins with: of inserted layers, slopes are 1, and running averages 0 and 1."""
     start = {"mean": 0, "var": 1, "scale": 1, "bias": 0, "negative_slope": 1}
     return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: 0 * leaf + start[path[-1].key] if path[-1].key in start else leaf, some(model, seed)
+        lambda path, leaf: 0 * leaf + start[path[-1].key] if path[-1].key in start else leaf,
+        draw_variables(model, seed),
     )
 
 
@@ -91,10 +92,10 @@ def says(model, variables, images):
 @pytest.mark.parametrize("name", GROWTHS)
 def test_a_grown_network_says_what_it_said(name):
     old, new = pair(name)
-    variables, others = some(old), pictures(9)  # the network has not been measured on these
+    variables, unseen = draw_variables(old), pictures(9)  # the network has not been measured on these
     grown = growth.grow(old, new, variables=variables, fresh=fresh(new), images=pictures(), seed=3)
     assert jax.tree.map(jnp.shape, grown) == jax.tree.map(jnp.shape, fresh(new))
-    before, after = (says(model, v, others) for model, v in ((old, variables), (new, grown)))
+    before, after = (says(model, v, unseen) for model, v in ((old, variables), (new, grown)))
     np.testing.assert_allclose(after, before, atol=1e-5)
     assert np.ptp(before, axis=0).min() > 1e-2
 
@@ -102,7 +103,7 @@ def test_a_grown_network_says_what_it_said(name):
 @pytest.mark.parametrize("name", ["vgg, deeper", "resnet, deeper", "resnet, as released"])
 def test_it_says_so_while_it_trains_too(name):
     old, new = (model.clone(dropout=0.0) for model in pair(name))
-    variables, images = some(old), pictures()
+    variables, images = draw_variables(old), pictures()
 
     @partial(jax.jit, static_argnums=0)
     def trains(model, variables):
@@ -118,7 +119,7 @@ def test_it_says_so_while_it_trains_too(name):
 
 def test_noise_parts_the_copies_and_leaves_the_rest():
     old, new = pair("vgg, wider")
-    variables = some(old)
+    variables = draw_variables(old)
     still, noisy = (
         growth.grow(old, new, variables=variables, fresh=fresh(new), images=pictures(), seed=3, noise=noise)
         for noise in (0.0, 0.1)
@@ -129,7 +130,7 @@ def test_noise_parts_the_copies_and_leaves_the_rest():
 
 
 @pytest.mark.parametrize(
-    ("family", "small", "more", "message"),
+    ("family", "small", "changes", "message"),
     [
         ("vgg", {"stages": ((4, 2),)}, {"stages": ((3, 2),)}, "is not wider or deeper"),
         ("vgg", {"stages": ((4, 2),)}, {"stages": ((4, 2),)}, "is not wider or deeper"),
@@ -142,7 +143,7 @@ def test_noise_parts_the_copies_and_leaves_the_rest():
         ("vgg", {"stages": ((4, 1),), "head": "cosine"}, {"stages": ((5, 1),)}, "what can grow is"),
     ],
 )
-def test_what_is_no_growth_is_refused(family, small, more, message):
+def test_what_is_no_growth_is_refused(family, small, changes, message):
     kind = MODELS[family]
     with pytest.raises(errors.InputError, match=message):
-        growth.check(kind(outputs=3, **small), kind(outputs=3, **{**small, **more}))
+        growth.check(kind(outputs=3, **small), kind(outputs=3, **{**small, **changes}))

@@ -67,9 +67,9 @@ def d():
 
 
 def e(inside):
-    one = (inside, 384, 1), (384, 384, 3), (384, 384, 3)
-    two = (inside, 448, 1), (448, 384, 9), (384, 384, 3), (384, 384, 3)
-    return parameters((inside, 320, 1), *one, *two, (inside, 192, 1))
+    first_branch = (inside, 384, 1), (384, 384, 3), (384, 384, 3)
+    second_branch = (inside, 448, 1), (448, 384, 9), (384, 384, 3), (384, 384, 3)
+    return parameters((inside, 320, 1), *first_branch, *second_branch, (inside, 192, 1))
 
 
 def test_inception_is_the_published_one():
@@ -98,13 +98,13 @@ def test_half_precision_stays_through_every_pooling():
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
 
 
-@pytest.mark.parametrize(("how", "reference"), [("average", np.nanmean), ("max", np.nanmax)])
+@pytest.mark.parametrize(("kind", "reference"), [("average", np.nanmean), ("max", np.nanmax)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_pooling_looks_at_pixels_of_the_picture_only(how, reference, stride):
+def test_a_pooling_looks_at_pixels_of_the_picture_only(kind, reference, stride):
     x = np.random.default_rng(0).normal(size=(1, 7, 9, 2)) - 5
     border = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=np.nan) if stride == 1 else x
     windows = np.lib.stride_tricks.sliding_window_view(border, (3, 3), (1, 2))[:, ::stride, ::stride]
-    assert_allclose(Pool(how, stride)(jnp.asarray(x)), reference(windows, (-2, -1)), rtol=1e-5)
+    assert_allclose(Pool(kind, stride)(jnp.asarray(x)), reference(windows, (-2, -1)), rtol=1e-5)
 
 
 def scale(features, *, stride, **_):
@@ -142,11 +142,11 @@ def test_what_is_dropped_is_dropped_between_parts():
     def run(key, train):
         return model.apply(variables, x, train=train, rngs={"dropout": key}, mutable=["batch_stats"])[0][1]
 
-    one, other = (run(jax.random.key(i), True) for i in range(2))
-    assert_array_equal(one["stem1"], other["stem1"])
-    assert not np.allclose(one["stem"], other["stem"])
-    one, other = (run(jax.random.key(i), False) for i in range(2))
-    assert_array_equal(one["stem"], other["stem"])
+    first, second = (run(jax.random.key(i), True) for i in range(2))
+    assert_array_equal(first["stem1"], second["stem1"])
+    assert not np.allclose(first["stem"], second["stem"])
+    first, second = (run(jax.random.key(i), False) for i in range(2))
+    assert_array_equal(first["stem"], second["stem"])
 
 
 @pytest.mark.parametrize(

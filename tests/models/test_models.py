@@ -86,7 +86,9 @@ def test_the_ensembles_features_side_by_side():
 
 
 def test_reduction_by_maxpool_has_the_same_maps_and_kernels_as_by_stride():
-    stride, pool = (abstract(make(post.VGG19_128["model"], outputs=3, reduce=how)) for how in ("stride", "maxpool"))
+    stride, pool = (
+        abstract(make(post.VGG19_128["model"], outputs=3, reduce=reduce)) for reduce in ("stride", "maxpool")
+    )
     assert stride == pool
 
 
@@ -192,10 +194,10 @@ def test_dropout_keeps_the_mean():
 
 def test_dropout_follows_the_place_in_the_global_batch():
     x = jnp.ones((8, 30))
-    everything = drop(x)
-    assert_array_equal(drop(x[:4]), everything[:4])
+    whole = drop(x)
+    assert_array_equal(drop(x[:4]), whole[:4])
     shards = jax.vmap(partial(drop, axis_name="data"), axis_name="data")(x.reshape(4, 2, 30))
-    assert_array_equal(shards.reshape(8, 30), everything)
+    assert_array_equal(shards.reshape(8, 30), whole)
 
 
 def test_dropout_is_off_in_an_evaluation():

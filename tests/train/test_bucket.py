@@ -11,12 +11,12 @@ import pytest
 from tests import processes
 from whale_jax.train import log
 
-WHY = "no bucket can be played here: pip install -r launch/requirements.txt"
+REASON = "no bucket can be played here: pip install -r launch/requirements.txt"
 pytestmark = pytest.mark.cluster
-pytest.importorskip("gcsfs", reason=WHY)
-server = pytest.importorskip("gcp_storage_emulator.server", reason=WHY)
-objects = pytest.importorskip("gcp_storage_emulator.handlers.objects", reason=WHY)
-NotFound = pytest.importorskip("gcp_storage_emulator.exceptions", reason=WHY).NotFound
+pytest.importorskip("gcsfs", reason=REASON)
+server = pytest.importorskip("gcp_storage_emulator.server", reason=REASON)
+objects = pytest.importorskip("gcp_storage_emulator.handlers.objects", reason=REASON)
+NotFound = pytest.importorskip("gcp_storage_emulator.exceptions", reason=REASON).NotFound
 
 FIT = """
 import os, sys, time, jax, numpy as np
@@ -38,8 +38,8 @@ def download(request, response, storage, *args, plain=objects.download, **kwargs
     """As the server has it, with the header that Google sends, by which TensorStore writes again what it has read."""
     plain(request, response, storage, *args, **kwargs)
     with contextlib.suppress(NotFound):
-        found = storage.get_file_obj(request.params["bucket_name"], request.params["object_id"])
-        response["x-goog-generation"] = found["generation"]
+        item = storage.get_file_obj(request.params["bucket_name"], request.params["object_id"])
+        response["x-goog-generation"] = item["generation"]
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def cloud(monkeypatch):
     """What a process must know to find the bucket gs://runs."""
     monkeypatch.setattr(objects, "download", download)
     port = processes.free_port()
-    here = server.create_server("127.0.0.1", port, in_memory=True, default_bucket="runs")
-    here.start()
+    emulator = server.create_server("127.0.0.1", port, in_memory=True, default_bucket="runs")
+    emulator.start()
     yield {
         **os.environ,
         "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}",
@@ -57,7 +57,7 @@ def cloud(monkeypatch):
         "GOOGLE_CLOUD_PROJECT": "p",
         "NO_GCE_CHECK": "true",
     }
-    here.stop()
+    emulator.stop()
 
 
 def fit(cloud, workdir, address, *, die_at=-1):

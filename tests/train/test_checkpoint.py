@@ -60,9 +60,9 @@ def resumed(folder):
         return checkpoints.resume(state(0))
 
 
-def assert_is(found, step):
-    jax.tree.map(np.testing.assert_array_equal, found[0], state(step))
-    assert found[1] == {"seconds": step}
+def assert_is(restored_state, step):
+    jax.tree.map(np.testing.assert_array_equal, restored_state[0], state(step))
+    assert restored_state[1] == {"seconds": step}
 
 
 def largest(step):
@@ -123,13 +123,13 @@ def test_variables_come_back_whatever_the_optimiser_was(folder, best, step):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_run_goes_on_from_the_step_before_a_damaged_one(folder, damage, monkeypatch):
-    said = []
-    monkeypatch.setattr(checkpoint.logging, "warning", lambda text, *values: said.append(text % values))
+    warnings_logged = []
+    monkeypatch.setattr(checkpoint.logging, "warning", lambda text, *values: warnings_logged.append(text % values))
     DAMAGES[damage](folder / "12")
     with pytest.raises(errors.InputError, match=str(folder / "12")):
         restored(folder)  # whoever asks for the last weights would get others
     assert_is(resumed(folder), 9)
-    [line] = [line for line in said if line.endswith("it is removed, and the run goes on from step 9")]
+    [line] = [line for line in warnings_logged if line.endswith("it is removed, and the run goes on from step 9")]
     assert str(folder / "12") in line
     assert not (folder / "12").exists()
     checkpoints = opened(folder)

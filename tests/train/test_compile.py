@@ -36,26 +36,26 @@ def make_steps(mode):
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|gamma(0.8,1.2)")
     model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
     optimizer = optim.optimizer(lr=0.01, schedule="cosine", warmup=0.2, steps=8)
-    many = parallel(mode, 2)
+    devices = parallel(mode, 2)
     step, evaluate = (
-        many.train(make_train_step(model, task, optimizer=optimizer)),
-        many.evaluate(make_eval_step(model, task)),
+        devices.train(make_train_step(model, task, optimizer=optimizer)),
+        devices.evaluate(make_eval_step(model, task)),
     )
-    return many, step, evaluate, jax.device_get(states.create(model, optimizer, seed=0, size=SIZE))
+    return devices, step, evaluate, jax.device_get(states.create(model, optimizer, seed=0, size=SIZE))
 
 
 def fit(steps, workdir, *, until):
-    many, step, evaluate, state = steps
+    devices, step, evaluate, state = steps
 
     def measure(state):
         batches = loader.evaluation(Rows(), np.arange(ROWS), batch=4)
-        return loop.evaluate(evaluate, state, batches=batches, parallel=many)[0]
+        return loop.evaluate(evaluate, state, batches=batches, parallel=devices)[0]
 
     return loop.fit(
         state,
         step,
         plan=loop.Plan(until, 4, eval_every=2, log_every=3, patience=0, best="log_loss", maximise=False),
-        parallel=many,
+        parallel=devices,
         training=loader.training(Rows(), np.arange(ROWS), batch=4, seed=0),
         measures={"valid": measure},
         workdir=workdir,
@@ -76,6 +76,6 @@ def test_one_compilation_a_step_function(mode, names, tmp_path, caplog):
 
 
 def test_a_batch_that_is_not_on_the_devices_is_refused(tmp_path):
-    many, *others = make_steps("jit")
+    devices, *rest = make_steps("jit")
     with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
-        fit((many._replace(put_batch=lambda batch: batch), *others), tmp_path, until=1)
+        fit((devices._replace(put_batch=lambda batch: batch), *rest), tmp_path, until=1)

@@ -21,14 +21,14 @@ ON_EIGHT = """
 import jax
 jax.config.update("jax_num_cpu_devices", 8)
 from tests.train import test_devices
-test_devices.{what}(*{arguments})
+test_devices.{function}(*{arguments})
 """
 STAGES = ((4, 1), (8, 1))
 
 
-def on_eight(what, *arguments):
+def on_eight(function, *arguments):
     """Calls a function of this module where there are eight devices; how that ended."""
-    code = ON_EIGHT.format(what=what.__name__, arguments=arguments)
+    code = ON_EIGHT.format(function=function.__name__, arguments=arguments)
     [ended] = processes.commands([[sys.executable, "-c", code]])
     return ended
 
@@ -38,11 +38,11 @@ def same_training(name, atol):
 
     In a residual network they are apart by 7e-7 until, at step 12, a rectifier's input falls on the other side of 0.
     """
-    one, metrics = test_step.train(name, "jit", 1, steps=20)
+    single, metrics = test_step.train(name, "jit", 1, steps=20)
     for mode, devices in [("jit", 2), ("pmap", 4), ("jit", 8), ("pmap", 8)]:
-        other, others = test_step.train(name, mode, devices, steps=20)
-        test_step.assert_same((one.params, one.batch_stats), (other.params, other.batch_stats), atol=atol)
-        test_step.assert_same(metrics, others, atol=1e-3)
+        other, other_metrics = test_step.train(name, mode, devices, steps=20)
+        test_step.assert_same((single.params, single.batch_stats), (other.params, other.batch_stats), atol=atol)
+        test_step.assert_same(metrics, other_metrics, atol=1e-3)
 
 
 def exchanged(name, mode, devices):
@@ -50,9 +50,13 @@ def exchanged(name, mode, devices):
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|gamma(0.8,1.2)")
     model = MODELS[name](outputs=2, stem=(4, 3, 1), stages=STAGES)
     optimizer = optim.optimizer(lr=0.01, steps=8)
-    many, state = parallel(mode, devices), states.create(model, optimizer, seed=0, size=SIZE)
-    batch = many.put_batch(Rows()[np.arange(8)])
-    step = many.train(make_train_step(model, task, optimizer=optimizer)).lower(many.put_state(state), batch).compile()
+    devices_used, state = parallel(mode, devices), states.create(model, optimizer, seed=0, size=SIZE)
+    batch = devices_used.put_batch(Rows()[np.arange(8)])
+    step = (
+        devices_used.train(make_train_step(model, task, optimizer=optimizer))
+        .lower(devices_used.put_state(state), batch)
+        .compile()
+    )
     return scaling.collectives(step.as_text()), states.parameter_count(state), jax.tree.leaves(state.batch_stats)
 
 
@@ -84,8 +88,8 @@ def test_as_many_devices_give_the_same_training_bit_for_bit(mode):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
 def test_two_devices_give_the_training_of_one_to_rounding(mode):
-    one, two = (test_step.train("vgg", *how, steps=5)[0] for how in (("jit", 1), (mode, 2)))
-    test_step.assert_same((one.params, one.batch_stats), (two.params, two.batch_stats), atol=1e-5)
+    single, two = (test_step.train("vgg", *options, steps=5)[0] for options in (("jit", 1), (mode, 2)))
+    test_step.assert_same((single.params, single.batch_stats), (two.params, two.batch_stats), atol=1e-5)
 
 
 @pytest.mark.slow
@@ -105,8 +109,8 @@ def test_what_xla_prints_is_read():
 
 
 def test_more_devices_never_cost_less_and_a_slow_link_costs_more():
-    told, fast, slow = [4_000_000, 400, 400], *scaling.LINKS.values()
-    steps = [scaling.seconds(1e12, 1e9, told, count, fast) for count in scaling.COUNTS]
+    sizes, fast, slow = [4_000_000, 400, 400], *scaling.LINKS.values()
+    steps = [scaling.seconds(1e12, 1e9, sizes, count, fast) for count in scaling.COUNTS]
     assert steps == sorted(steps)
-    assert scaling.seconds(1e12, 1e9, told, 64, slow) > steps[-1]
+    assert scaling.seconds(1e12, 1e9, sizes, 64, slow) > steps[-1]
     assert steps[0] == pytest.approx(max(1e12 / scaling.RATE, 1e9 / scaling.MEMORY))

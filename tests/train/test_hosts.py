@@ -16,16 +16,16 @@ import signal
 from tests.train import test_loop
 from whale_jax.runtime import errors, preemption
 try:
-    test_loop.fit({workdir!r}, mode={mode!r}, devices={devices}, {more})
+    test_loop.fit({workdir!r}, mode={mode!r}, devices={devices}, {arguments})
 except errors.PreemptedError as error:
     print(error)
     raise SystemExit(preemption.EXIT)
 """
 
 
-def fit(workdir, number, *, mode="jit", devices=2, more=""):
+def fit(workdir, number, *, mode="jit", devices=2, arguments=""):
     """Trains in some processes, with 2 devices each."""
-    code = FIT.format(workdir=str(workdir), mode=mode, devices=devices, more=more)
+    code = FIT.format(workdir=str(workdir), mode=mode, devices=devices, arguments=arguments)
     return processes.run(code, number, devices=devices)
 
 
@@ -35,11 +35,11 @@ def finished(workdir):
     return jax.device_get(state), log.read(workdir)
 
 
-def assert_same(one, other):
+def assert_same(run_a, run_b):
     """To the rounding of sums over devices."""
-    (state, rows), (same, others) = one, other
+    (state, rows), (same, expected_rows) = run_a, run_b
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-6), state, same)
-    processes.assert_same_log(rows, others, rtol=1e-4, atol=1e-6)
+    processes.assert_same_log(rows, expected_rows, rtol=1e-4, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -53,27 +53,27 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("mode", ["jit", pytest.param("pmap", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does(tmp_path, whole, mode):
     ended = fit(tmp_path, 2, mode=mode)
-    assert [one.returncode for one in ended] == [0, 0], ended
+    assert [process.returncode for process in ended] == [0, 0], ended
     assert_same(whole, finished(tmp_path))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
 def test_another_number_of_processes_goes_on(tmp_path, whole, before, after):
-    killed = fit(tmp_path, before, more="die_at=7")
-    assert all(one.returncode for one in killed)
+    killed = fit(tmp_path, before, arguments="die_at=7")
+    assert all(process.returncode for process in killed)
     assert log.read(tmp_path)[-1]["step"] < test_loop.STEPS
     ended = fit(tmp_path, after)
-    assert not any(one.returncode for one in ended), ended
+    assert not any(process.returncode for process in ended), ended
     assert_same(whole, finished(tmp_path))
 
 
 @pytest.mark.slow
 def test_all_save_the_same_step_when_one_is_asked_to_end(tmp_path, whole):
-    more = "steps=400, **({{'die_at': 5, 'by': signal.SIGTERM}} if {index} else {{}})"
-    ended = fit(tmp_path, 2, more=more.replace("{{", "{").replace("}}", "}"))
-    assert [one.returncode for one in ended] == [preemption.EXIT] * 2, ended
-    steps = {one.stdout.split("asked to end at step ")[1].split()[0] for one in ended}
+    arguments = "steps=400, **({{'die_at': 5, 'by': signal.SIGTERM}} if {index} else {{}})"
+    ended = fit(tmp_path, 2, arguments=arguments.replace("{{", "{").replace("}}", "}"))
+    assert [process.returncode for process in ended] == [preemption.EXIT] * 2, ended
+    steps = {process.stdout.split("asked to end at step ")[1].split()[0] for process in ended}
     assert len(steps) == 1
     assert (tmp_path / "checkpoints" / steps.pop()).is_dir()
 
@@ -98,7 +98,7 @@ def test_a_mistake_that_one_finds_in_its_photos_is_one_of_all(tmp_path):
     broken, whole = root / "3.jpg", (root / "3.jpg").read_bytes()
     broken.write_bytes(b"no picture")
     ended = processes.run(IMPORT.format(root=str(root), workdir=str(workdir)), 2, devices=1)
-    assert [one.returncode for one in ended] == [2, 2], ended
+    assert [process.returncode for process in ended] == [2, 2], ended
     assert "another host could not do its share, and says why" in ended[0].stdout
     assert "3.jpg cannot be decoded" in ended[1].stdout
     broken.write_bytes(whole)
@@ -120,21 +120,21 @@ print(stage.run(stage.config("draw", whales=3, photos=8, test=2, width=96), {wor
 @pytest.mark.slow
 def test_a_host_that_sees_a_result_late_waits_for_it(tmp_path):
     ended = processes.run(LATE.format(workdir=str(tmp_path / "pod"), index="{index}"), 2, devices=1)
-    assert [one.returncode for one in ended] == [0, 0], ended
+    assert [process.returncode for process in ended] == [0, 0], ended
     digest = stage.run(stage.config("draw", whales=3, photos=8, test=2, width=96), tmp_path / "pod")["digest"]
-    assert all(one.stdout.splitlines()[-1] == digest for one in ended)
+    assert all(process.stdout.splitlines()[-1] == digest for process in ended)
 
 
 def test_what_the_others_cannot_know_is_said():
-    for given, what in [
+    for options, message in [
         ({"way": "explicit", "number": 2}, "--coordinator_address and --process_id"),
         ({"way": "explicit", "address": "here:1", "number": 2, "index": 2}, "begin with 0"),
         ({"way": "explicit", "address": "here", "number": 2, "index": 1}, "host:port"),
         ({"way": "none", "number": 2}, "explicit takes --num_processes"),
         ({"way": "auto"}, "srun"),
     ]:
-        with pytest.raises(errors.InputError, match=what):
-            hosts.connect(**{"address": None, "number": None, "index": None, "timeout": 1, **given})
+        with pytest.raises(errors.InputError, match=message):
+            hosts.connect(**{"address": None, "number": None, "index": None, "timeout": 1, **options})
 
 
 def test_a_coordinator_that_does_not_answer_is_named():

@@ -58,11 +58,11 @@ def fit(
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
     model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
     optimizer = optim.optimizer(name="adam", lr=lr, steps=steps)
-    many = parallel(mode, devices)
-    evaluate = many.evaluate(make_eval_step(model, task))
+    group = parallel(mode, devices)
+    evaluate = group.evaluate(make_eval_step(model, task))
 
     def measure(state):
-        return loop.evaluate(evaluate, state, batches=[make_batch(1000), make_batch(1001)], parallel=many)[0]
+        return loop.evaluate(evaluate, state, batches=[make_batch(1000), make_batch(1001)], parallel=group)[0]
 
     def training(step):
         if step == die_at:
@@ -71,11 +71,11 @@ def fit(
 
     return loop.fit(
         states.create(model, optimizer, seed=5, size=SIZE),
-        many.train(make_train_step(model, task, optimizer=optimizer)),
+        group.train(make_train_step(model, task, optimizer=optimizer)),
         plan=loop.Plan(
             steps, 8, eval_every=eval_every, log_every=2, patience=patience, best="log_loss", maximise=False
         ),
-        parallel=many,
+        parallel=group,
         training=training,
         measures=dict.fromkeys(("valid", "monitor") if monitored else ("valid",), measure),
         workdir=Path(workdir),
@@ -97,8 +97,8 @@ def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
     assert result["best"] == same["best"]
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
-    left = {path.name for path in (tmp_path / "whole" / "checkpoints").iterdir()}
-    assert left == {str(STEPS), str(result["best_step"])}
+    steps_left = {path.name for path in (tmp_path / "whole" / "checkpoints").iterdir()}
+    assert steps_left == {str(STEPS), str(result["best_step"])}
 
 
 def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp_path):
@@ -117,7 +117,7 @@ def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
 
 
-def kept(workdir, state, *, best):
+def saved_step(workdir, state, *, best):
     """The step of the best or last checkpoint of a run."""
     checkpoints = Checkpoints(Path(workdir) / "checkpoints", maximise=False)
     with contextlib.closing(checkpoints):
@@ -128,8 +128,8 @@ def test_the_best_weights_are_kept_beside_the_last_and_of_equals_those_that_are_
     losses = {3: 0.5, 6: 0.2, 9: 0.2, 12: 0.4, 15: 0.3}
     monkeypatch.setattr(loop, "evaluate", lambda _, state, *__, **___: ({"log_loss": losses[int(state.step)]}, {}))
     state, result = fit(tmp_path, steps=15)
-    assert kept(tmp_path, state, best=True) == result["best_step"] == 9
-    assert kept(tmp_path, state, best=False) == int(state.step) == 15
+    assert saved_step(tmp_path, state, best=True) == result["best_step"] == 9
+    assert saved_step(tmp_path, state, best=False) == int(state.step) == 15
     assert result["best"] == {"log_loss": 0.2}
 
 
@@ -141,8 +141,8 @@ def test_equals_are_no_progress(tmp_path, monkeypatch):
 
 def test_what_is_monitored_is_measured_as_validation_is_and_changes_nothing(tmp_path):
     plain, _ = fit(tmp_path / "plain")
-    seen, _ = fit(tmp_path / "seen", monitored=True)
-    jax.tree.map(np.testing.assert_array_equal, jax.device_get(plain), jax.device_get(seen))
+    monitored_state, _ = fit(tmp_path / "seen", monitored=True)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(plain), jax.device_get(monitored_state))
     rows = log.read(tmp_path / "seen")
     valid, monitored = ([row[f"{kind}/loss"] for row in rows if f"{kind}/loss" in row] for kind in ("valid", "monitor"))
     assert valid == monitored
@@ -198,7 +198,7 @@ def test_a_rating_that_is_not_finite_is_beaten_by_any_other(tmp_path, monkeypatc
     monkeypatch.setattr(loop, "evaluate", lambda _, state, *__, **___: ({"log_loss": losses[int(state.step)]}, {}))
     state, result = fit(tmp_path, steps=15)
     assert (result["best_step"], result["best"]) == (6, {"log_loss": 0.5})
-    assert kept(tmp_path, state, best=True) == 6
+    assert saved_step(tmp_path, state, best=True) == 6
 
 
 @pytest.mark.slow

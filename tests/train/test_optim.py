@@ -19,10 +19,10 @@ def rate(schedule, *, end=1e-3, warmup=0.0):
 
 @pytest.mark.parametrize(("schedule", "half"), [("linear", 0.0505), ("cosine", 0.0505), ("constant", 0.1)])
 def test_a_schedule_at_its_ends_and_its_half(schedule, half):
-    found = rate(schedule)
+    values = rate(schedule)
     end = 0.1 if schedule == "constant" else 1e-3
-    assert_allclose(found[[0, 5, 10, 19]], [0.1, half, end, end], rtol=1e-5)
-    assert (np.diff(found) <= 1e-9).all()
+    assert_allclose(values[[0, 5, 10, 19]], [0.1, half, end, end], rtol=1e-5)
+    assert (np.diff(values) <= 1e-9).all()
 
 
 def test_a_schedule_falls_to_a_hundredth_where_no_end_is_given():
@@ -31,9 +31,9 @@ def test_a_schedule_falls_to_a_hundredth_where_no_end_is_given():
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
 def test_a_warm_up_starts_at_nothing_and_leaves_the_end_where_it_was(schedule):
-    found = rate(schedule, warmup=0.2)
-    assert_allclose(found[:3], [0, 0.05, 0.1], atol=1e-7)
-    assert_allclose(found[10], 0.1 if schedule == "constant" else 1e-3, rtol=1e-5)
+    values = rate(schedule, warmup=0.2)
+    assert_allclose(values[:3], [0, 0.05, 0.1], atol=1e-7)
+    assert_allclose(values[10], 0.1 if schedule == "constant" else 1e-3, rtol=1e-5)
 
 
 def gradients():
@@ -56,17 +56,17 @@ def train(**options):
 
 def reference(direction, *, l2=0.0, weight_decay=0.0, clip=0.0):
     """The same in NumPy; `direction` makes an update of (gradient, memory, step), one memory a parameter."""
-    found = {name: value.astype(np.float64) for name, value in PARAMS["layer"].items()}
+    values = {name: value.astype(np.float64) for name, value in PARAMS["layer"].items()}
     memory = {"kernel": {}, "bias": {}}
     for step, gradient in enumerate(gradients()):
         gradient = {name: value.astype(np.float64) for name, value in gradient["layer"].items()}
         norm = np.sqrt(sum((g**2).sum() for g in gradient.values()))
-        for name, value in found.items():
+        for name, value in values.items():
             g = gradient[name] * (clip / norm if clip and norm > clip else 1)
             kernel = name == "kernel"
             update = direction(g + kernel * 2 * l2 * value, memory[name], step + 1) + kernel * weight_decay * value
-            found[name] = value - 0.1 * (1 - step / 3) * update
-    return found["kernel"], found["bias"]
+            values[name] = value - 0.1 * (1 - step / 3) * update
+    return values["kernel"], values["bias"]
 
 
 def adam(g, memory, step):
@@ -83,8 +83,10 @@ def nesterov(g, memory, step):
 @pytest.mark.parametrize("options", [{}, {"l2": 0.05}, {"weight_decay": 0.05}, {"clip": 0.7, "l2": 0.01}])
 @pytest.mark.parametrize("direction", [adam, nesterov])
 def test_three_steps_are_those_of_a_reference(direction, options):
-    for found, expected in zip(train(name=direction.__name__, **options), reference(direction, **options), strict=True):
-        assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+    for values, expected in zip(
+        train(name=direction.__name__, **options), reference(direction, **options), strict=True
+    ):
+        assert_allclose(values, expected, rtol=2e-5, atol=1e-6)
 
 
 def test_kernels_are_the_weights_of_convolutions_and_dense_layers():
@@ -141,9 +143,9 @@ def test_weight_decay_shrinks_kernels_and_kernels_alone(name):
 
 
 def test_an_argument_of_optax_is_passed_on():
-    found = train(name="adam", b1=0.0, b2=0.0, eps=1.0)
+    values = train(name="adam", b1=0.0, b2=0.0, eps=1.0)
     expected = reference(lambda g, memory, step: g / (np.abs(g) + 1))
-    jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-5), found, expected)
+    jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-5), values, expected)
 
 
 NETWORK = {

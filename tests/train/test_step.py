@@ -42,15 +42,15 @@ def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=
     spec = {"stages": STAGES, "stem": (4, 3, 1), "dropout": 0.0 if shuffle else 0.5, **changes}
     model = MODELS[name](outputs=task.outputs, **spec)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
-    many = parallel(mode, devices)
-    step = many.train(make_train_step(model, task, optimizer=optimizer, accumulate=accumulate, remat=remat))
-    state = many.put_state(states.create(model, optimizer, seed=3, size=SIZE))
+    group = parallel(mode, devices)
+    step = group.train(make_train_step(model, task, optimizer=optimizer, accumulate=accumulate, remat=remat))
+    state = group.put_state(states.create(model, optimizer, seed=3, size=SIZE))
     for i in range(steps):
         batch = make_batch(i)
         if shuffle:
             order = np.random.default_rng(i).permutation(8)
             batch = {key: value[order] for key, value in batch.items()}
-        state, metrics = step(state, many.put_batch(batch))
+        state, metrics = step(state, group.put_batch(batch))
     return jax.device_get(state), jax.device_get(metrics)
 
 
@@ -60,30 +60,30 @@ def assert_same(a, b, atol=2e-5):
 
 @pytest.mark.parametrize("name", ["vgg", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
-    one, metrics = train(name, "jit", 1)
+    single, metrics = train(name, "jit", 1)
     for mode, devices in [("jit", 4), ("pmap", 4)]:
         other, other_metrics = train(name, mode, devices)
-        assert_same((one.params, one.batch_stats), (other.params, other.batch_stats))
+        assert_same((single.params, single.batch_stats), (other.params, other.batch_stats))
         assert_same(metrics, other_metrics, atol=1e-4)
 
 
 def test_parts_of_a_batch_have_the_gradient_of_the_whole():
     """Without batch normalisation and dropout, which see the parts by themselves."""
     plain = {"norm": False, "dropout": 0.0}
-    (one, metrics), (other, same) = (train("vgg", "jit", 1, accumulate=parts, **plain) for parts in (1, 4))
-    assert_same(one.params, other.params)
+    (single, metrics), (other, same) = (train("vgg", "jit", 1, accumulate=parts, **plain) for parts in (1, 4))
+    assert_same(single.params, other.params)
     assert_same(metrics, same, atol=1e-4)
 
 
 @pytest.mark.slow
 def test_parts_of_a_batch_are_spread_over_the_devices():
-    one, metrics = train("resnet", "jit", 1, accumulate=2)
+    single, metrics = train("resnet", "jit", 1, accumulate=2)
     for mode in ("jit", "pmap"):
         other, other_metrics = train("resnet", mode, 4, accumulate=2)
-        assert_same((one.params, one.batch_stats), (other.params, other.batch_stats))
+        assert_same((single.params, single.batch_stats), (other.params, other.batch_stats))
         assert_same(metrics, other_metrics, atol=1e-4)
     whole, _ = train("resnet", "jit", 1)
-    assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in (one, whole)), atol=1e-4)
+    assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in (single, whole)), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["vgg", pytest.param("resnet", marks=pytest.mark.slow)])
@@ -95,7 +95,7 @@ def test_what_is_computed_again_on_the_way_back_changes_nothing(name):
 
 
 @pytest.mark.parametrize(
-    ("model", "kept"),
+    ("model", "residuals"),
     [
         (MODELS["vgg"](outputs=3, stages=((4, 2), (8, 2))), ["8,8,4", "4,4,8"]),
         (MODELS["resnet"](outputs=3, stages=((4, 2), (8, 1))), ["8,8,4", "8,8,4", "4,4,8"]),
@@ -103,7 +103,7 @@ def test_what_is_computed_again_on_the_way_back_changes_nothing(name):
     ],
     ids=["vgg", "resnet", "inception"],
 )
-def test_only_what_the_model_marks_is_kept_for_the_way_back(model, kept):
+def test_only_what_the_model_marks_is_kept_for_the_way_back(model, residuals):
     side = 299 if not hasattr(model, "stages") else 16
     x = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
     variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), x)
@@ -114,12 +114,12 @@ def test_only_what_the_model_marks_is_kept_for_the_way_back(model, kept):
 
         return jax.checkpoint(forward, policy=MARKED)(variables, x)[0][0].sum()
 
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
         print_saved_residuals(loss, variables, x)
-    lines = [line for line in said.getvalue().splitlines() if "from the argument" not in line and "[" in line]
+    lines = [line for line in text.getvalue().splitlines() if "from the argument" not in line and "[" in line]
     saved = [re.match(r"f32\[2,(\d+,\d+,\d+)\]", line) for line in lines]
-    assert [shape[1] for shape in saved if shape] == kept
+    assert [shape[1] for shape in saved if shape] == residuals
 
 
 MINED = {
@@ -132,11 +132,11 @@ MINED = {
 @pytest.mark.parametrize("name", ["simclr", *(pytest.param(n, marks=pytest.mark.slow) for n in list(MINED)[:2])])
 def test_pairs_are_mined_in_the_global_batch(name):
     task = MINED[name]
-    one, metrics = train("vgg", "jit", 1, task=task)
+    single, metrics = train("vgg", "jit", 1, task=task)
     assert metrics["distance"][1] > 8  # pairs of the whole batch, of which a quarter would have 2 at most
     for mode, devices in [("jit", 4), ("pmap", 4)]:
         other, other_metrics = train("vgg", mode, devices, task=task)
-        assert_same((one.params, one.batch_stats), (other.params, other.batch_stats), atol=1e-4)
+        assert_same((single.params, single.batch_stats), (other.params, other.batch_stats), atol=1e-4)
         assert_same(metrics, other_metrics, atol=1e-4)
 
 
@@ -155,14 +155,14 @@ def test_rows_of_weight_zero_change_nothing_in_an_evaluation():
     state = states.create(model, optim.optimizer(lr=0.1, steps=1), seed=0, size=SIZE)
     step = jax.jit(make_eval_step(model, task))
     batch = make_batch(1)
-    found, predicted = step(state, batch)
+    metrics, predicted = step(state, batch)
     padded = {key: np.concatenate([value, value[:3]]) for key, value in batch.items()}
     padded["mask"][8:] = 0
-    same, more = step(state, padded)
-    for name, (total, count) in found.items():
+    same, padded_outputs = step(state, padded)
+    for name, (total, count) in metrics.items():
         np.testing.assert_allclose((total, count), same[name], rtol=1e-5)
-    np.testing.assert_allclose(predicted["logits"], more["logits"][:8], atol=1e-5)
-    assert found["loss"][1] == (batch["label"] >= 0).sum()
+    np.testing.assert_allclose(predicted["logits"], padded_outputs["logits"][:8], atol=1e-5)
+    assert metrics["loss"][1] == (batch["label"] >= 0).sum()
 
 
 def test_l2_pulls_kernels_and_spares_biases_and_normalisation():
