@@ -17,9 +17,9 @@ nothing for it. tests/models/test_contract.py holds every model of MODELS to all
 
 A class may set two attributes without an annotation, so that they are no fields:
 
-    input_normalisation   "picture" (where it sets none): every picture has mean 0 and deviation 1. "imagenet": every
-                          channel has had ImageNet's mean subtracted and been divided by its deviation
-    pretrained            {module of a file of pretrained weights: module of this network}, which such a file fills
+    input_normalisation   how its pictures are normalised. "picture", where it sets none: each has mean 0 and deviation
+                          1. Tasks make no other yet (tasks/inputs.py), so another is an InputError
+    pretrained            {module of a file of pretrained weights: module of this network} that such a file fills
 """
 
 from whale_jax.models.inception import Inception
@@ -30,3 +30,4 @@ from whale_jax.runtime import registry
 
 MODELS = registry.Registry("model", vgg=VGG, resnet=ResNet, inception=Inception, stn=STN)
 register = MODELS.register
+NORMALISATIONS = ("picture",)  # see `input_normalisation`
