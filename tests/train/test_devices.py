@@ -110,7 +110,7 @@ def test_what_xla_prints_is_read():
 
 def test_more_devices_never_cost_less_and_a_slow_link_costs_more():
     sizes, fast, slow = [4_000_000, 400, 400], *scaling.LINKS.values()
-    steps = [scaling.seconds(1e12, 1e9, sizes, count, fast) for count in scaling.COUNTS]
+    steps = [scaling.seconds(1e12, 1e9, reduced=sizes, count=count, link=fast) for count in scaling.COUNTS]
     assert steps == sorted(steps)
-    assert scaling.seconds(1e12, 1e9, sizes, 64, slow) > steps[-1]
+    assert scaling.seconds(1e12, 1e9, reduced=sizes, count=64, link=slow) > steps[-1]
     assert steps[0] == pytest.approx(max(1e12 / scaling.RATE, 1e9 / scaling.MEMORY))
