@@ -27,8 +27,6 @@ PARTICIPLES = re.findall(
     """one every many some such found known said asked told apart wanted taken made given done seen kept left looked
     looked_at begun dealt held gone""",
 )
-# Files that are still to be mended, a path a line: nothing is added to it, and it goes when it is empty.
-TO_MEND = ROOT / "tests" / "names_to_mend.txt"
 
 
 def offences(path: Path) -> list[tuple[int, str]]:
@@ -78,9 +76,7 @@ def files() -> list[Path]:
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_say_what_they_hold(path):
-    to_mend = TO_MEND.read_text(encoding="utf-8").split() if TO_MEND.exists() else []
-    if str(path.relative_to(ROOT)) not in to_mend:
-        assert not offences(path)
+    assert not offences(path)
 
 
 BINDINGS = """
