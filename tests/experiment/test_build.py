@@ -6,6 +6,10 @@ import pytest
 
 from tests.models.test_stn import CROP, SIZE, TINY, make_batch
 from whale_jax.experiment import build
+from whale_jax.models import MODELS
+from whale_jax.models.vgg import VGG
+from whale_jax.runtime import errors
+from whale_jax.tasks import inputs
 from whale_jax.workflow import stage
 
 
@@ -25,3 +29,21 @@ def test_a_group_that_is_frozen_keeps_its_running_averages(frozen):
     state, _ = network.train(network.parallel.put_state(network.state), network.parallel.put_batch(make_batch()))
     same = jax.tree.map(np.array_equal, jax.device_get(state.batch_stats["localizer"]), before)
     assert all(jax.tree.leaves(same)) == frozen
+
+
+def test_a_network_gets_the_pictures_normalised_as_it_wants(monkeypatch):
+    class Pretrained(VGG):
+        input_normalisation = "imagenet"
+
+    monkeypatch.setitem(MODELS, "pretrained", Pretrained)
+    recipes = [
+        build.recipe(stage.config("train", model={"name": name, "stages": ((4, 1),)}, size=SIZE))
+        for name in ("vgg", "pretrained")
+    ]
+    batch, key = make_batch(), jax.random.key(0)
+    plain, image = (recipe.task.prepare(key, batch, False)["image"] for recipe in recipes)
+    np.testing.assert_allclose(plain.mean((1, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_array_equal(image, inputs.imagenet(recipes[0].task.prepare)(key, batch, False)["image"])
+    Pretrained.input_normalisation = "image_net"
+    with pytest.raises(errors.InputError, match="did you mean imagenet"):
+        build.recipe(stage.config("train", model={"name": "pretrained", "stages": ((4, 1),)}, size=SIZE))

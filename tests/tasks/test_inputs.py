@@ -28,6 +28,11 @@ UNANNOTATED = {
 }
 
 
+def standardise(images):
+    mean, deviation = inputs.exposure(images)
+    return (images - mean) / deviation
+
+
 @pytest.mark.parametrize("name", UNANNOTATED)
 def test_photos_without_annotation_weigh_nothing_and_poison_nothing(name):
     task, column, value = UNANNOTATED[name]
@@ -68,7 +73,7 @@ def test_a_given_matrix_takes_the_place_of_resize_and_augmentation():
     ready = prepare(task, {**batch, "warp": matrix})
     assert_allclose(ready["matrix"], geometry.compose(batch["view"], matrix), rtol=1e-6)
     warped = geometry.warp(batch["image"][0], matrix[0], size=SIZE) / 255
-    assert_allclose(ready["image"][0], inputs.standardise(warped[None])[0], atol=1e-4)
+    assert_allclose(ready["image"][0], standardise(warped[None])[0], atol=1e-4)
     assert_allclose(task.predict(answer(ready["target"]), ready)["points"], batch["points"], atol=0.05)
 
 
@@ -101,7 +106,7 @@ def test_an_operation_that_standardising_undoes_is_refused(name):
     keys, pixels = jax.random.split(jax.random.key(0), COUNT), jnp.asarray(make_batch(TURNED)["image"] / 255)
     changed = jax.vmap(lambda key, image: augment.OPERATIONS[name](key, image, *step.arguments))(keys, pixels)
     assert np.abs(changed - pixels).max() > 0.05
-    assert_allclose(inputs.standardise(changed), inputs.standardise(pixels), atol=1e-3)
+    assert_allclose(standardise(changed), standardise(pixels), atol=1e-3)
     for task in (partial(classify, classes=4), keypoints, bbox, embed, simclr):
         with pytest.raises(errors.InputError, match=f"{name!r} .*write gamma"):
             task(size=SIZE, augmentation=f"rotate(30)|{SPECS[name]}")
@@ -109,7 +114,7 @@ def test_an_operation_that_standardising_undoes_is_refused(name):
 
 def test_every_picture_has_mean_zero_and_deviation_one():
     images = np.random.default_rng(0).uniform(0, 1, (3, 8, 8, 3)) * np.array([1, 0.1, 0])[:, None, None, None] + 0.4
-    standardised = np.asarray(inputs.standardise(jnp.asarray(images)))
+    standardised = np.asarray(standardise(jnp.asarray(images)))
     assert_allclose(standardised.mean((1, 2, 3)), 0, atol=1e-3)
     assert_allclose(standardised.std((1, 2, 3)), [1, 1, 0], atol=1e-3)  # one colour all over stays finite
 
@@ -125,3 +130,14 @@ def test_without_colour_water_of_any_tint_looks_the_same():
     assert_allclose(tinted.std((1, 2, 3)), 1, atol=1e-3)
     coloured = prepare(classify(size=SIZE, classes=4), batch, False)["image"]
     assert not np.allclose(coloured, grey, atol=0.5)
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_network_may_want_imagenets_normalisation(colour):
+    task, batch = classify(size=SIZE, classes=4, colour=colour), make_batch(TURNED)
+    ready = inputs.imagenet(task.prepare)(jax.random.key(0), batch, False)
+    for ready_image, image in zip(ready["image"], batch["image"], strict=True):
+        plain = transform.resize(image / 255, SIZE, order=1, mode="edge", anti_aliasing=False)
+        plain = plain if colour else np.broadcast_to(plain.mean(-1, keepdims=True), plain.shape)
+        expected = (plain - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+        assert_allclose(ready_image, expected, atol=5e-3)

@@ -13,7 +13,7 @@ import optax
 from whale_jax import geometry, tasks
 from whale_jax.models import MODELS, NORMALISATIONS
 from whale_jax.runtime import errors, registry
-from whale_jax.tasks import TASKS, Task
+from whale_jax.tasks import TASKS, Task, inputs
 from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import Parallel, parallel
@@ -87,9 +87,12 @@ def recipe(config: Mapping[str, Any], *, classes: int = 2) -> Recipe:
     if task.pairwise and accumulate > 1:
         message = f"the task {config['task']['name']!r} compares the photos of a batch: they must go through at once"
         raise errors.InputError(f"{message}, with config.accumulate = 1")
+    architecture = model(config["model"], outputs=task.outputs, dtype=dtype)
+    kind = getattr(architecture, "input_normalisation", "picture")
+    normalise = registry.lookup("input normalisation", inputs.NORMALISATIONS, kind)
     return Recipe(
-        task=task,
-        model=model(config["model"], outputs=task.outputs, dtype=dtype),
+        task=task._replace(prepare=normalise(task.prepare)),
+        model=architecture,
         optimizer=partial(registry.build, "optimizer", optim.OPTIMIZERS, optimizer),
         parallel=parallel(config["parallel"], config["devices"], batch=batch // accumulate),
         size=tuple(config["size"]),

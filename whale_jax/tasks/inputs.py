@@ -1,5 +1,6 @@
 """From a view of a photo, as stored, to what a network sees; the same for every task."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -9,7 +10,8 @@ from whale_jax import augment, geometry
 from whale_jax.runtime import errors
 from whale_jax.tasks.task import Batch
 
-UNDONE = ("brightness", "contrast")  # by `standardise`: a sum and a factor, but for the few pixels that are clipped
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of red, green, blue, in 0..1
+UNDONE = ("brightness", "contrast")  # by `prepare`: a sum and a factor, but for the few pixels that are clipped
 
 
 def parse(spec: str) -> augment.Augmentation:
@@ -37,8 +39,9 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
         size: (height, width) of the network's input.
 
     Returns:
-        batch with image (B, *size, 3) float32, every picture of mean 0 and deviation 1, matrix (B, 3, 3)
-        from pixels of the *photo* to pixels of the network's input, and weight (B,), equal to mask.
+        batch with image (B, *size, 3) float32, every picture of mean 0 and deviation 1, what these were, mean and
+        deviation (B, 1, 1, 1) of values in 0..1, matrix (B, 3, 3) from pixels of the *photo* to pixels of the network's
+        input, and weight (B,), equal to mask.
     """
     if "warp" in batch:
         matrices = batch["warp"]
@@ -48,7 +51,10 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: augment.
         augmentation = augmentation if train else parse("")
         images, matrices = augment.augment_batch(augmentation, keys, images=batch["image"], size=size)
     matrices = geometry.compose(batch["view"], matrices)
-    return {**batch, "image": standardise(images), "matrix": matrices, "weight": batch["mask"]}
+    mean, deviation = exposure(images)
+    images = (images - mean) / deviation
+    moments = {"mean": mean, "deviation": deviation}
+    return {**batch, "image": images, **moments, "matrix": matrices, "weight": batch["mask"]}
 
 
 def whales(
@@ -56,17 +62,34 @@ def whales(
 ) -> Batch:
     """`prepare` for tasks that name whales: unlabelled photos get the label 0, and in weight (B,) a 0."""
     batch = prepare(key, batch, train, augmentation=augmentation, size=size)
-    image = batch["image"] if colour else grey(batch["image"])
+    batch = batch if colour else grey(batch)
     named = batch["label"] >= 0
-    return {**batch, "image": image, "label": jnp.where(named, batch["label"], 0), "weight": batch["mask"] * named}
+    return {**batch, "label": jnp.where(named, batch["label"], 0), "weight": batch["mask"] * named}
 
 
-def standardise(images: jax.Array) -> jax.Array:
-    """Every (B, h, w, 3) picture to mean 0 and deviation 1: exposure differs more between flights than whales do."""
-    mean = images.mean((1, 2, 3), keepdims=True)
-    return (images - mean) / jnp.maximum(images.std((1, 2, 3), keepdims=True), 1e-3)
+def exposure(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(B, 1, 1, 1) mean and deviation of (B, h, w, 3) pictures; flights differ more by these than whales do."""
+    return images.mean((1, 2, 3), keepdims=True), jnp.maximum(images.std((1, 2, 3), keepdims=True), 1e-3)
 
 
-def grey(images: jax.Array) -> jax.Array:
-    """Standardised (B, h, w, 3) pictures without colour, which tells one day's water from another's, not whales."""
-    return standardise(jnp.broadcast_to(images.mean(-1, keepdims=True), images.shape))
+def grey(batch: Batch) -> Batch:
+    """A prepared batch without colour, which tells one day's water from another's, not whales."""
+    images = jnp.broadcast_to(batch["image"].mean(-1, keepdims=True), batch["image"].shape)
+    mean, deviation = exposure(images)
+    moments = {"mean": batch["mean"] + batch["deviation"] * mean, "deviation": batch["deviation"] * deviation}
+    return {**batch, "image": (images - mean) / deviation, **moments}
+
+
+def imagenet(prepare: Callable[..., Batch]) -> Callable[..., Batch]:
+    """A task's `prepare` for networks that want ImageNet's mean subtracted, and to be divided by its deviation."""
+
+    def prepared(key: jax.Array, batch: Batch, train: bool) -> Batch:
+        batch = prepare(key, batch, train)
+        images = batch["image"] * batch["deviation"] + batch["mean"]
+        return {**batch, "image": (images - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_DEVIATION)}
+
+    return prepared
+
+
+# What a model's `input_normalisation` makes of a task's `prepare`.
+NORMALISATIONS: dict[str, Callable] = {"picture": lambda prepare: prepare, "imagenet": imagenet}
