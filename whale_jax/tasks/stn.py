@@ -58,16 +58,17 @@ def stn(
         return class_weight * entropy + loc_weight * loc + identity_weight * identity
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
-        """Points are bonnet and blowhead in pixels of the photo, if the crop is the aligned head."""
-        points = geometry.move_points(outputs[1]["matrix"], frames.places(crop))
-        points = geometry.move_points(geometry.invert(batch["matrix"]), points)
-        return {"logits": outputs[0], "features": outputs[1]["features"], "points": points}
+        return {
+            "logits": outputs[0],
+            "features": outputs[1]["features"],
+            "points": points_of(outputs, batch, crop=crop),
+        }
 
     return Task(
         outputs=classes,
         prepare=partial(prepare, view=view, crop=crop),
         loss=loss,
-        metrics=measures_of(predict, metrics, crop=crop),
+        metrics=measures_of(metrics, crop=crop),
         predict=predict,
         best="log_loss" if class_weight else "point_error",  # a classifier that does not learn has nothing to say
         annotation="label",
@@ -88,15 +89,19 @@ def prepare(key: jax.Array, batch: Batch, train: bool, *, view: Callable[..., Ba
     return {**batch, "target": target, "moved_points": moved, "annotated": finite * batch["mask"]}
 
 
-def measures_of(
-    predict: Callable[[Outputs, Batch], dict[str, jax.Array]], names: Sequence[str], *, crop: geometry.Size
-) -> Callable[[Outputs, Batch], dict[str, Metric]]:
+def points_of(outputs: Outputs, batch: Batch, *, crop: geometry.Size) -> jax.Array:
+    """(B, 2, 2) bonnet and blowhead in pixels of the photo, if the crop is the aligned head."""
+    points = geometry.move_points(outputs[1]["matrix"], frames.places(crop))
+    return geometry.move_points(geometry.invert(batch["matrix"]), points)
+
+
+def measures_of(names: Sequence[str], *, crop: geometry.Size) -> Callable[[Outputs, Batch], dict[str, Metric]]:
     """The metrics of those names, of (B, whales) logits; of points, and of how much of the head the crop shows."""
     measure_whales = classify.measures(names)
     functions = measures.select(("point_error", "pck@0.1", "pck@0.25"), annotation="points")
 
     def measure(outputs: Outputs, batch: Batch) -> dict[str, Metric]:
-        points, mask = predict(outputs, batch)["points"], batch["annotated"]
+        points, mask = points_of(outputs, batch, crop=crop), batch["annotated"]
         return {
             **measure_whales(outputs, batch),
             **measures.measure(functions, points, truth=batch["points"], mask=mask),
