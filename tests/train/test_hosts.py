@@ -1,19 +1,21 @@
 """Several processes are one run: the same training, which any number of them may go on with."""
 
+import contextlib
+
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests import processes
-from tests.train import test_loop
+from tests.train import test_checkpoint, test_loop
 from whale_jax.runtime import errors, hosts, preemption
 from whale_jax.train import log
 from whale_jax.workflow import stage
 
 FIT = """
 import signal
-from tests.train import test_loop
+from tests.train import test_checkpoint, test_loop
 from whale_jax.runtime import errors, preemption
 try:
     test_loop.fit({workdir!r}, mode={mode!r}, devices={devices}, {arguments})
@@ -76,6 +78,28 @@ def test_all_save_the_same_step_when_one_is_asked_to_end(tmp_path, whole):
     steps = {process.stdout.split("asked to end at step ")[1].split()[0] for process in ended}
     assert len(steps) == 1
     assert (tmp_path / "checkpoints" / steps.pop()).is_dir()
+
+
+READ = """
+import contextlib
+from tests.train import test_checkpoint
+from whale_jax.runtime import hosts
+
+def read():
+    with contextlib.closing(test_checkpoint.opened({folder!r})) as saved:
+        return saved.variables(test_checkpoint.state(0))[0].params["Dense_0"]["kernel"][0, 0].item()
+
+print("sum", hosts.once(read))
+"""
+
+
+@pytest.mark.slow
+def test_one_host_reads_a_checkpoint_while_the_other_waits(tmp_path):
+    with contextlib.closing(test_checkpoint.opened(tmp_path)) as saved:
+        saved.save(test_checkpoint.state(3), 1.0, progress={})
+    ended = processes.run(READ.format(folder=str(tmp_path)), 2, devices=1, timeout=60)
+    assert [process.returncode for process in ended] == [0, 0], ended
+    assert ended[0].stdout == f"sum {test_checkpoint.state(3).params['Dense_0']['kernel'][0, 0].item()}\n"
 
 
 IMPORT = """

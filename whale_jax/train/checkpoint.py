@@ -138,7 +138,9 @@ class Checkpoints:
         args = ocp.args.PyTreeRestore(
             abstract, restore_args=ocp.checkpoint_utils.construct_restore_args(abstract), partial_restore=True
         )
-        with integrity.reading(path), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+        processes = _processes()
+        handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=processes)
+        with integrity.reading(path), ocp.Checkpointer(handler, multiprocessing_options=processes) as reader:
             restored = traverse_util.flatten_dict(reader.restore(path / "state", args=args))
         integrity.verify(path, {"/".join(name): array for name, array in restored.items()})
         merged = traverse_util.unflatten_dict(leaves | restored)
