@@ -10,7 +10,8 @@ import pytest
 from jax.sharding import PartitionSpec
 from numpy.testing import assert_allclose, assert_array_equal
 
-from whale_jax.models import MODELS, NORMALISATIONS, layers
+from whale_jax.models import MODELS, layers
+from whale_jax.tasks import inputs
 
 OUTPUTS, BATCH = 6, 4
 TINY = {"stages": ((4, 1), (8, 1)), "stem": (4, 3, 1), "dropout": 0.5}
@@ -68,7 +69,7 @@ def test_outputs_features_and_parameters_are_float32_whatever_activations_are(na
     assert {leaf.dtype for leaf in jax.tree.leaves(values)} == {jnp.dtype("float32")}
     text = str(jax.make_jaxpr(partial(model.apply, train=False))(values, pictures(name)))
     assert ("bf16" in text) == (dtype == jnp.bfloat16)
-    assert getattr(model, "input_normalisation", "picture") in NORMALISATIONS
+    assert getattr(model, "input_normalisation", "picture") in inputs.NORMALISATIONS
 
 
 @every_model

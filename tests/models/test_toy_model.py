@@ -87,10 +87,6 @@ class WithoutDtype(nn.Module):
     __call__ = Toy.__call__
 
 
-class Imagenet(Toy):
-    input_normalisation = "imagenet"
-
-
 class WithoutTrain(Toy):
     @nn.compact
     def __call__(self, x):
@@ -113,7 +109,6 @@ class WithoutOut(Toy):
     ("model", "message"),
     [
         (WithoutDtype, "the model 'toy' has no attribute dtype"),
-        (Imagenet, "unknown input normalisation of the model 'toy' 'imagenet'"),
         (WithoutTrain, "the model 'toy' takes no argument train"),
         (WithoutFeatures, r"the model 'toy' must return \(y, out\).*features"),
         (WithoutOut, r"the model 'toy' must return \(y, out\).*features"),

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from whale_jax import geometry, tasks
-from whale_jax.models import MODELS, NORMALISATIONS
+from whale_jax.models import MODELS
 from whale_jax.runtime import errors, registry
 from whale_jax.tasks import TASKS, Task, inputs
 from whale_jax.train import optim
@@ -115,9 +115,6 @@ def model(spec: Mapping[str, Any], *, outputs: int, dtype: Any = jnp.float32) ->
         if lacking := [argument for argument in required if argument not in accepted]:
             message = f"the model {name!r} {message} {', '.join(lacking)}, which every network needs"
             raise errors.InputError(f"{message}: {SEE}")
-    normalisation = getattr(architecture, "input_normalisation", "picture")
-    if normalisation not in NORMALISATIONS:
-        raise errors.unknown(f"input normalisation of the model {name!r}", normalisation, NORMALISATIONS)
     return registry.build("model", MODELS, spec, outputs=outputs, dtype=dtype)
 
 

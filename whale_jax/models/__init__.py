@@ -17,8 +17,8 @@ nothing for it. tests/models/test_contract.py holds every model of MODELS to all
 
 A class may set two attributes without an annotation, so that they are no fields:
 
-    input_normalisation   how its pictures are normalised. "picture", where it sets none: each has mean 0 and deviation
-                          1. Tasks make no other yet (tasks/inputs.py), so another is an InputError
+    input_normalisation   how its pictures are normalised (tasks/inputs.py). "picture", where it sets none: each has
+                          mean 0 and deviation 1. "imagenet": by the mean and deviation of ImageNet's channels
     pretrained            {module of a file of pretrained weights: module of this network} that such a file fills
 """
 
@@ -30,4 +30,3 @@ from whale_jax.runtime import registry
 
 MODELS = registry.Registry("model", vgg=VGG, resnet=ResNet, inception=Inception, stn=STN)
 register = MODELS.register
-NORMALISATIONS = ("picture",)  # see `input_normalisation`
