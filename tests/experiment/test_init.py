@@ -46,6 +46,7 @@ def test_weights_of_another_network_are_refused_line_by_line(world):
     assert not any("bias (3,)" in line for line in lines)  # what is alike
 
 
+@pytest.mark.slow
 def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
     warnings = []
     monkeypatch.setattr(init.logging, "warning", lambda text, *values: warnings.append(text % values))
@@ -60,6 +61,7 @@ def test_weights_that_fit_are_taken_where_that_is_asked_for(world, monkeypatch):
     assert not any("Stem_0" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_a_smaller_network_that_grew(world):
     world.train("first", num_train_eval=2)
     larger = {**MODEL, "stages": ((6, 2),), "grown": (1,)}
@@ -177,6 +179,7 @@ def test_a_whale_of_one_part_is_known_to_all_networks_and_judged_by_none(world):
     assert np.isfinite(logits[[0, 3, 4, 5]]).all()
 
 
+@pytest.mark.slow
 def test_a_classifier_answers_in_the_order_of_the_other_photos_whales(world):
     world.train("first")
     world.photos = world.photos._replace(digest="others")

@@ -39,6 +39,7 @@ def test_a_grid_is_every_combination_and_a_list_a_line_each(tmp_path):
     assert lines.grid([], []) == [{}]
 
 
+@pytest.mark.slow
 def test_runs_that_are_missing_are_done_and_the_others_left(tmp_path, config, capsys):
     runs = planned(tmp_path / "pods", config, "--grid=seed=1,2", "--set=test=2")
     assert [line.name for line in runs] == ["000_seed=1", "001_seed=2"]

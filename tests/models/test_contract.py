@@ -85,6 +85,7 @@ def test_an_evaluation_is_pure_and_sees_each_picture_by_itself(name):
     assert np.abs(features["features"][1:] - out["features"][1:]).max() > 1e-3
 
 
+@pytest.mark.slow
 @every_model
 def test_a_step_on_two_devices_is_that_of_one_by_jit_and_by_pmap(name):
     """Outputs, dropout included, and statistics of the batch: those of the global batch."""

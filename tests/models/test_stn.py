@@ -90,7 +90,7 @@ def test_points_make_the_crop_that_has_them_in_their_places():
         jax.eval_shape(partial(model.init, train=False), jax.random.key(0), pictures()[:, :, :16])
 
 
-@pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("fraction", [0.3, *(pytest.param(f, marks=pytest.mark.slow) for f in (0.0, 1.0))])
 def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(fraction):
     images = pictures()
     variables = jax.jit(partial(network().init, train=False))(jax.random.key(0), images)

@@ -111,6 +111,7 @@ def test_a_toy_loss_is_the_one_that_is_learned(world, toy):
         world.train("points", task={"name": "keypoints", "loss": "toy"})
 
 
+@pytest.mark.slow
 def test_a_toy_metric_is_measured_and_reported(world, toy):
     metrics.register("toy", lambda logits, label: label + 0.0)
     task = {"name": "classify", "metrics": ("log_loss", "toy")}

@@ -160,6 +160,7 @@ def damages(folder):
         yield file, b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("best", [False, True])
 def test_no_damage_to_any_file_of_a_step_gives_other_weights_or_a_traceback(folder, best):
     for file, content in list(damages(folder / "12")):
@@ -174,6 +175,7 @@ def test_no_damage_to_any_file_of_a_step_gives_other_weights_or_a_traceback(fold
         file.write_bytes(whole)
 
 
+@pytest.mark.slow
 def test_no_damage_to_any_file_of_the_last_step_stops_a_run(folder, tmp_path):
     for i, (file, content) in enumerate(damages(folder / "12")):
         copy = tmp_path / str(i)

@@ -52,6 +52,7 @@ def whole(tmp_path_factory):
     return finished(workdir)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["jit", pytest.param("pmap", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does(tmp_path, whole, mode):
     ended = fit(tmp_path, 2, mode=mode)

@@ -139,6 +139,7 @@ def test_equals_are_no_progress(tmp_path, monkeypatch):
     assert int(state.step) == 9
 
 
+@pytest.mark.slow
 def test_what_is_monitored_is_measured_as_validation_is_and_changes_nothing(tmp_path):
     plain, _ = fit(tmp_path / "plain")
     monitored_state, _ = fit(tmp_path / "seen", monitored=True)
@@ -228,6 +229,7 @@ def test_parameters_that_are_not_finite_are_not_saved_and_the_run_goes_on_from_t
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("evaluation", "eval_every"), [(1, 3), *(pytest.param(*n, marks=pytest.mark.slow) for n in ((3, 3), (4, 1)))]
 )
@@ -254,6 +256,7 @@ def test_a_request_to_end_during_an_evaluation_is_honoured_and_loses_nothing(
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_a_request_to_end_while_the_last_checkpoint_is_written_is_not_swallowed(tmp_path, monkeypatch):
     close = Checkpoints.close
     monkeypatch.setattr(Checkpoints, "close", lambda self: (os.kill(os.getpid(), signal.SIGTERM), close(self)))

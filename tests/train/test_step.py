@@ -129,6 +129,7 @@ MINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["simclr", *(pytest.param(n, marks=pytest.mark.slow) for n in list(MINED)[:2])])
 def test_pairs_are_mined_in_the_global_batch(name):
     task = MINED[name]

@@ -104,6 +104,7 @@ def attack(run, out, *, mutations, seed):
     return counts
 
 
+@pytest.mark.slow
 def test_damage_is_a_message_or_changes_nothing(source, tmp_path):
     counts = attack(source, tmp_path / "out", mutations=MUTATIONS, seed=0)
     assert min(counts.values()) > MUTATIONS // 10

@@ -32,6 +32,7 @@ def test_stages_at_once_are_those_one_after_the_other(tmp_path):
         assert results[0]["digest"] == results[1]["digest"]
 
 
+@pytest.mark.slow
 @several
 def test_what_a_stage_refuses_is_said_and_the_others_end_well(tmp_path):
     with pytest.raises(errors.InputError, match="whales"):

@@ -60,7 +60,7 @@ def assert_same(run, whole):
     assert not list(run.rglob("shards"))
 
 
-@pytest.mark.parametrize("number", [1, 3, 16])
+@pytest.mark.parametrize("number", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 16))])
 def test_in_shards_it_is_the_same(whole, drawn, number):
     for i in reversed(range(number)):
         assert not (drawn / "photos" / "result.json").exists()
