@@ -102,6 +102,13 @@ def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys
     assert f"run the command in {ROOT}." in overview.help_text({})
 
 
+def test_a_reader_that_has_seen_enough_gets_no_traceback():
+    command = [sys.executable, "-m", "whale_jax.main", DEMO, "--print_config"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as printing:
+        printing.stdout.close()  # as `head` does
+        assert printing.stderr.read() == ""
+
+
 def test_a_runs_end_says_where_its_results_are(tmp_path, monkeypatch, caplog):
     for name in ("report/table.md", "submission/submission.csv", "submission/likeliest.csv", "result.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
