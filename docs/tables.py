@@ -11,6 +11,7 @@ and names the command that makes the run. A word in brackets selects the tables 
 Under the tables stands the command, and the commit, date, devices and versions that the run's result.json files state.
 """
 
+import itertools
 import json
 import re
 import sys
@@ -64,7 +65,8 @@ def provenance(run: Path, command: str) -> str:
     commits = each(map(commit, results))
     dates = sorted(filter(None, (result.get("ended") for result in results)))
     date = spelled(datetime.fromisoformat(dates[-1])) if dates else "an unknown date"
-    devices = each(result.get("device", "") for result in results) or "unknown devices"
+    names = (result.get("device", "").split(", ") for result in results)  # a pipeline's has those of its stages
+    devices = each(itertools.chain.from_iterable(names)) or "unknown devices"
     python = each(result.get("versions", {}).get("python", "") for result in results)
     jax = each(result.get("versions", {}).get("jax", "") for result in results)
     return f"Made by `{command}` at commit {commits or 'unknown'} on {date} on {devices} (Python {python}, JAX {jax})."

@@ -59,6 +59,7 @@ def test_a_word_in_brackets_selects_tables(run, tmp_path):
 def test_several_commits_and_changed_sources_are_told(run):
     changed = RESULT | {"code": {"version": "1111111aaaa-dirty"}, "device": "1 x cpu"}
     (run / "photos" / "result.json").write_text(json.dumps(changed))
+    (run / "result.json").write_text(json.dumps(RESULT | {"device": "1 x cpu, 2 x cpu"}))
     line = tables.provenance(run, "python -m x")
     assert "at commit 1111111 with changes and 4fad9f9 on" in line
     assert "on 1 x cpu and 2 x cpu (" in line
