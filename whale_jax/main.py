@@ -101,8 +101,7 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.exit(_print("stopped: give the same command again, it goes on from the last checkpoint", code=130))
     except BrokenPipeError:  # the reader has seen enough, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at its end
-        sys.exit(1)
+        os._exit(1)  # or the interpreter would complain at its end that it cannot print the rest
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
