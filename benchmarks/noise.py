@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from whale_jax.data import loader
+from whale_jax.experiment import dataset
 from whale_jax.experiment.dataset import Data
 from whale_jax.geometry import Size
 
@@ -20,4 +20,4 @@ def photos(count: int, size: Size, *, whales: int) -> Data:
     )
     images = rng.integers(0, 256, (count, *size, 3), np.uint8)
     view = SimpleNamespace(images=images, matrices=np.tile(np.eye(3), (count, 1, 1)))
-    return Data(rows, None, view, loader.Examples(rows, view))
+    return dataset.join(rows, view, split=None)

@@ -20,12 +20,11 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import annotations, images, loader, probabilities, right_whale, splits
+from whale_jax.data import annotations, images, probabilities, right_whale, splits
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import calibration
 from whale_jax.evaluation.probabilities import normalise
-from whale_jax.experiment import apply
-from whale_jax.experiment.dataset import Data
+from whale_jax.experiment import apply, dataset
 from whale_jax.experiment.prediction import Predictions
 from whale_jax.programs import align
 from whale_jax.runtime import errors
@@ -118,8 +117,7 @@ class Run:
         if not (whales := apply.whales_of(training)):
             raise errors.InputError(f"{training.folder} names no whales: name a classifier, as network=")
         photos = _unlabelled(heads.photos)
-        split = apply.split_of(training, heads.photos)
-        data = Data(photos, split, heads.view, loader.Examples(photos, heads.view))
+        data = dataset.join(photos, heads.view, split=apply.split_of(training, heads.photos))
         p = np.asarray(jax.nn.softmax(apply.predict(training, data, batch=self.batch)["logits"]), np.float64)
         if calibrated:
             p = np.where(np.isfinite(p), self._calibration(calibrated)(normalise(p)), np.nan)
@@ -130,8 +128,7 @@ class Run:
 
         Photos that it was trained on have features too.
         """
-        photos = _unlabelled(heads.photos)
-        data = Data(photos, None, heads.view, loader.Examples(photos, heads.view))
+        data = dataset.join(_unlabelled(heads.photos), heads.view, split=None)
         arrays = apply.predict(self.training(network), data, batch=self.batch)
         return arrays["embedding"] if "embedding" in arrays else arrays["features"]
 
@@ -154,7 +151,7 @@ class Run:
         stage = self.stage(name)
         training = self.stage(stage.config["inputs"]["network"]) if "network" in stage.config["inputs"] else stage
         view, photos = self._view(stage.config["inputs"]["view"], photos), _unlabelled(photos)
-        data = Data(photos, apply.split_of(training, photos), view, loader.Examples(photos, view))
+        data = dataset.join(photos, view, split=apply.split_of(training, photos))
         return apply.predict(training, data, batch=self.batch)
 
     def _view(self, name: str, photos: Photos) -> images.View:

@@ -6,8 +6,8 @@ import pytest
 from tests.data.test_groups import sea_with_head
 from tests.data.test_splits import as_photos
 from whale_jax import tasks
-from whale_jax.data import images, loader, splits
-from whale_jax.experiment import rows
+from whale_jax.data import images, splits
+from whale_jax.experiment import dataset, rows
 from whale_jax.experiment.dataset import Data
 from whale_jax.experiment.rows import Holdout
 from whale_jax.programs import split as program
@@ -39,7 +39,7 @@ def data(bursts, tmp_path_factory):
     assert len(set(groups)) == len(SEEDS)
     split = splits.make(photos, folds=2, seed=0, groups=groups)
     view = images.View(np.zeros((16, 8, 8, 3), np.uint8), np.tile(np.eye(3, dtype=np.float32), (16, 1, 1)))
-    return Data(photos, split, view, loader.Examples(photos, view))
+    return dataset.join(photos, view, split=split)
 
 
 def annotation_of(task):

@@ -4,7 +4,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tests.programs.test_stages import photos
-from whale_jax.data import images, loader, right_whale, splits
+from whale_jax.data import images, right_whale, splits
 from whale_jax.experiment import dataset, restore
 from whale_jax.workflow import json_files, stage
 
@@ -36,7 +36,7 @@ class World:
         json_files.write(self.folder / name / "config.json", {})
 
     def data(self):
-        return dataset.Data(self.photos, self.split, self.view, loader.Examples(self.photos, self.view))
+        return dataset.join(self.photos, self.view, split=self.split)
 
     def inputs(self, **folders):
         return {name: str(self.folder / name) for name in ("photos", "split", "view")} | folders

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.programs.test_stages import photos
-from whale_jax.data import images, loader, splits
+from whale_jax.data import images, splits
 from whale_jax.evaluation import attribution
-from whale_jax.experiment.dataset import Data
+from whale_jax.experiment import dataset
 from whale_jax.programs import saliency
 from whale_jax.runtime import errors
 
@@ -25,7 +25,7 @@ def data():
     fold = np.array([0, 0, 0, 1, -1, -1], np.int32)
     split = splits.Split(fold, np.minimum(fold, 0), np.zeros(6, bool), fold, "h", 2, 0)
     world = world._replace(box=box)
-    return Data(world, split, view, loader.Examples(world, view))
+    return dataset.join(world, view, split=split)
 
 
 def bright(state, batch):

@@ -34,7 +34,11 @@ def load(inputs: Mapping[str, str]) -> Data:
     """The data in the folders that a config's `inputs` calls photos, split and view."""
     photos = right_whale.load(Path(inputs["photos"]))
     split = splits.load(Path(inputs["split"]), photos)
-    view = images.load(Path(inputs["view"]))
+    return join(photos, images.load(Path(inputs["view"])), split=split)
+
+
+def join(photos: right_whale.Photos, view: images.View, *, split: splits.Split | None) -> Data:
+    """Photos with the pictures that a view has of them. Without a split, a network can only be applied to them."""
     return Data(photos, split, view, loader.Examples(photos, view))
 
 

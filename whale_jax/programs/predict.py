@@ -10,9 +10,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from whale_jax import tasks
-from whale_jax.data import images, loader, predictions, right_whale
-from whale_jax.experiment import apply, prediction
-from whale_jax.experiment.dataset import Data
+from whale_jax.data import images, predictions, right_whale
+from whale_jax.experiment import apply, dataset, prediction
 from whale_jax.train.parallel import parallel
 from whale_jax.workflow import finished_runs, provenance
 from whale_jax.workflow.program import Program
@@ -24,7 +23,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz as `crossfit` does, and returns the errors where photos are annotated."""
     training = finished_runs.read(config.inputs.network)
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
-    data = Data(photos, apply.split_of(training, photos), view, loader.Examples(photos, view))
+    data = dataset.join(photos, view, split=apply.split_of(training, photos))
     arrays = apply.predict(training, data, batch=config.batch)
     predictions.save(workdir, photos, arrays=arrays)
     recipe = training.config
