@@ -13,7 +13,7 @@ from whale_jax.experiment import prediction, restore
 from whale_jax.experiment.dataset import Data
 from whale_jax.experiment.prediction import Augmentation
 from whale_jax.runtime import errors
-from whale_jax.workflow import finished_runs, json_files
+from whale_jax.workflow import finished_runs, json_files, renamed
 from whale_jax.workflow.finished_runs import Stage
 
 
@@ -40,7 +40,7 @@ def predict(training: Stage, data: Data, *, batch: int) -> prediction.Prediction
 
 def whales_of(training: Stage) -> Sequence[str]:
     """The whales that the networks of a training tell apart; none where they name nobody."""
-    member = (restore.subfold_folders(training.folder) or [training.folder])[0]
+    member = (renamed.subfold_folders(training.folder) or [training.folder])[0]
     return json_files.read(member / "whales.json") or ()
 
 

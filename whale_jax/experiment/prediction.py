@@ -95,7 +95,7 @@ def out_of_fold(folder: Path, data: Data, *, batch: int, augmentation: Augmentat
         (N, ...) of each kind of prediction, NaN where a photo has no picture or every network has seen it.
     """
     pictured = data.view.pictured
-    total, count, folders = {}, np.zeros(len(pictured)), restore.subfold_folders(folder) or [folder]
+    total, count, folders = {}, np.zeros(len(pictured)), renamed.subfold_folders(folder) or [folder]
     for member in folders:
         whales = json_files.read(member / "whales.json") or ()
         config = {**renamed.read_config(member / "config.json"), "batch": batch}

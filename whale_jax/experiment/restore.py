@@ -1,7 +1,6 @@
 """Trained networks, opened again: for predictions, and for trainings that begin with their weights."""
 
 import contextlib
-import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,9 +68,3 @@ def reopen(folder: Path, *, batch: int, best: bool = True) -> Trained:
     data = dataset.load(config["inputs"])
     trained = network(config, folder, classes=len(data.photos.whales), best=best)
     return Trained(trained, data, rows.holdout_of(config))
-
-
-def subfold_folders(folder: Path) -> list[Path]:
-    """The folders of a cross-fit's networks, in order of subfold; none where it is no cross-fit."""
-    folders = [*folder.glob("subfold*"), *folder.glob("part*")]
-    return sorted(folders, key=lambda path: int(path.name.lstrip(string.ascii_letters)))

@@ -87,7 +87,7 @@ def check(config: ConfigDict) -> None:
 def subfold_config(config: ConfigDict, subfold: int) -> ConfigDict:
     """The config of the network that holds a subfold out; it begins as the one of that subfold of a cross-fit did."""
     training = {key: config[key] for key in settings.DEFAULTS if key in config}
-    if config.inputs.weights and (folders := restore.subfold_folders(Path(config.inputs.weights))):
+    if config.inputs.weights and (folders := renamed.subfold_folders(Path(config.inputs.weights))):
         training["inputs"] = {**config.inputs, "weights": str(folders[subfold % len(folders)])}
     return stage.config("train", **{**training, "subfold": subfold})
 

@@ -1,5 +1,6 @@
 """Words of version 0.1 that have another name now: each is still read, for one release, with a warning."""
 
+import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ KEYS = {
 }
 VALUES = {("init", "fitting"): "partial", ("program", "warps"): "tta", ("loss", "squared"): "squared_error"}
 OPTIMIZER = "optimizer"  # its `part` was of the network, not of the data, see `_optimizer`
+SUBFOLD, PART = "subfold", "part"  # what the folders of a cross-fit's networks are called, and were
 NAMES = ("stages", "inputs", "grids")  # below these, the first level is of names that the config chose, not of keys
 
 
@@ -72,8 +74,14 @@ def current_flag(argument: str) -> str:
 
 def subfold_folder(crossfit: Path, subfold: int) -> Path:
     """The folder of a cross-fit's network that holds out a subfold; version 0.1 called it a part."""
-    earlier = crossfit / f"part{subfold}"
-    return earlier if earlier.is_dir() else crossfit / f"subfold{subfold}"
+    earlier = crossfit / f"{PART}{subfold}"
+    return earlier if earlier.is_dir() else crossfit / f"{SUBFOLD}{subfold}"
+
+
+def subfold_folders(folder: Path) -> list[Path]:
+    """The folders of a cross-fit's networks, in order of subfold; none where it is no cross-fit."""
+    folders = [*folder.glob(f"{SUBFOLD}*"), *folder.glob(f"{PART}*")]
+    return sorted(folders, key=lambda path: int(path.name.lstrip(string.ascii_letters)))
 
 
 def _optimizer(spec: Mapping[str, Any], *, warn: bool) -> dict[str, Any]:
