@@ -5,7 +5,7 @@ import importlib.util
 import itertools
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 from absl import flags
@@ -13,6 +13,7 @@ from ml_collections import ConfigDict, config_flags
 
 from tests.docs import pages
 from tests.docs.pages import ROOT
+from whale_jax.workflow import overview, program
 
 FLAG = re.compile(r"--config(?:\.([\w.]+))?(?:=(.*))?", re.DOTALL)
 CONFIG = re.compile(r"configs/[\w/]+\.py:[\w/.,]+")
@@ -49,20 +50,11 @@ CONFIGS |= {f"{pages.name(page)}: {path}": (path, {}) for page in pages.PAGES fo
 KEYS = sorted({(page, key) for page, paths, keys in COMMANDS if not paths for key in keys if "KEY" not in key})
 
 
-def paths_of(config: Mapping, prefix: str = "") -> Iterator[str]:
-    """Every key of a config with the keys above it, and with NAME in place of a stage's name."""
-    for key, value in config.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, ConfigDict):
-            yield from paths_of(value, f"{prefix}{key}.")
-            if prefix == "stages.":
-                yield from paths_of(value, "stages.NAME.")
-
-
 @functools.cache
 def known_keys() -> set[str]:
-    """The keys of the example configs."""
-    return {key for name in EXAMPLES for key in paths_of(load(f"configs/{name}", {}))}
+    """The keys of the example configs with the keys above them, also with NAME in place of a stage's name."""
+    keys = {key for name in EXAMPLES for key in overview.paths(load(f"configs/{name}", {}))}
+    return keys | {re.sub(r"^stages\.[^.]+\.", "stages.NAME.", key) for key in keys}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +71,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("command", CONFIGS)
 def test_configs_presets_and_keys_exist(command, folder, monkeypatch):
     monkeypatch.chdir(folder)
-    load(*CONFIGS[command])
+    assert load(*CONFIGS[command]).program in program.names()
 
 
 @pytest.mark.parametrize(("page", "key"), KEYS)
