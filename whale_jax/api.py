@@ -197,7 +197,7 @@ def photos(root: str | Path, *, skip_unreadable: bool = False) -> Photos:
 def _cut(stage: Stage, photos: Photos) -> images.View:
     """The view that an `align` stage cuts, out of photos whose points and boxes stand for its predictions."""
     config = ConfigDict({**stage.config, "inputs": {"predictions": ""}})
-    matrices = np.asarray(align.FRAMES[config.frame](config, photos), np.float32)
+    matrices = align.matrices_of(config, photos)
     return images.save(folders.scratch(stage.folder.name), photos, matrices=matrices, size=tuple(config.size))
 
 

@@ -55,7 +55,12 @@ def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
 def plan(config: ConfigDict) -> tuple[right_whale.Photos, np.ndarray]:
     """N photos and their (N, 3, 3) matrices from photo pixels to view pixels, NaN where unknown."""
     photos = right_whale.load(Path(config.inputs.photos))
-    return photos, np.asarray(registry.lookup("frame", FRAMES, config.frame)(config, photos), np.float32)
+    return photos, matrices_of(config, photos)
+
+
+def matrices_of(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
+    """(N, 3, 3) matrices from photo pixels to the pixels of the config's view, NaN where unknown."""
+    return np.asarray(registry.lookup("frame", FRAMES, config.frame)(config, photos), np.float32)
 
 
 def check(config: ConfigDict) -> None:

@@ -48,14 +48,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "fold": rows.held_out_fold(task.annotation, config.fold),
         "photos": data.photos.digest,
         "device": results[0]["device"],
-        **(hosts.once(partial(predict, config, workdir, data=data)) or {}),
+        **(hosts.once(partial(predict, config, workdir, data=data, task=task)) or {}),
         "single_warp": [result["metrics"] for result in results],
         "training_seconds": sum(result["training"]["seconds"] for result in results),
         "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
     }
 
 
-def predict(config: ConfigDict, workdir: Path, *, data: dataset.Data) -> dict[str, Any]:
+def predict(config: ConfigDict, workdir: Path, *, data: dataset.Data, task: tasks.Task) -> dict[str, Any]:
     """Writes workdir/predictions.npz, and returns its metrics, see `prediction.summary`."""
     arrays = prediction.out_of_fold(
         workdir,
@@ -65,7 +65,7 @@ def predict(config: ConfigDict, workdir: Path, *, data: dataset.Data) -> dict[st
         best=restore.WEIGHTS[config.weights],
     )
     predictions.save(workdir, data.photos, arrays=arrays)
-    return prediction.summary(tasks.build(config.task, size=config.size), arrays, photos=data.photos)
+    return prediction.summary(task, arrays, photos=data.photos)
 
 
 def check(config: ConfigDict) -> None:
