@@ -124,6 +124,7 @@ def name_of(requirement):
     return re.match(r"[\w.-]+", requirement.strip())[0].lower().replace("_", "-")
 
 
+@pytest.mark.slow
 def test_no_tensorflow_or_torch_comes_in_with_any_module():
     names = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
     program = f"import sys, importlib\nfor name in {names}: importlib.import_module(name)\n"

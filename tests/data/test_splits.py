@@ -214,6 +214,7 @@ def test_no_fold_holds_out_nothing_and_strangers_are_in_none():
         splits.measured_rows(split, -1)
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_photos_and_not_with_groups_times_whales():
     rng = np.random.default_rng(0)
     label = np.concatenate([np.arange(2_000), rng.integers(0, 2_000, 18_000)])

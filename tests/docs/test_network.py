@@ -32,7 +32,7 @@ def network(monkeypatch):
     return model
 
 
-@pytest.mark.parametrize("mode", ["jit", "pmap"])
+@pytest.mark.parametrize("mode", ["jit", pytest.param("pmap", marks=pytest.mark.slow)])
 def test_the_readmes_network_trains_and_is_measured(network, mode):
     network_config = config(parallel=mode)
     stage.check(network_config)

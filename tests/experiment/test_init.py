@@ -24,6 +24,7 @@ def world(tmp_path, monkeypatch):
     return World(tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_the_weights_it_is_given(world):
     world.train("first")
     still = {"optimizer": {"name": "nesterov", "lr": 0.0}, "seed": 7}  # whose parameters stay as they began
@@ -129,6 +130,7 @@ def test_a_cross_fit_begins_part_by_part_and_may_come_from_other_photos(world):
         assert jax.tree.all(jax.tree.map(np.array_equal, second, first))
 
 
+@pytest.mark.slow
 def test_a_photo_is_predicted_by_the_networks_that_have_not_seen_it(world):
     """On photos of its own a cross-fit answers as it did out of fold; for others, all of its networks together."""
     world.train("first", program="crossfit", tta={"flip_ud": (0, 1)}, **KEYPOINTS)
@@ -217,6 +219,7 @@ def test_a_part_of_a_cross_fit_has_seen_what_the_others_are_asked_about(world):
         world.train("second", program="crossfit", weights="first/subfold0", **KEYPOINTS)
 
 
+@pytest.mark.slow
 def test_the_last_weights_are_measured_too(world):
     world.train("first", fold=0, num_evals=2)
     result = json_files.read(world.folder / "first" / "result.json")
@@ -252,6 +255,7 @@ def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):
         stage.check(stage.config("train", bucket="s3://b"))
 
 
+@pytest.mark.slow
 def test_a_network_predicts_whatever_its_optimiser_was(world):
     world.train("first")
     config = json_files.read(world.folder / "first" / "config.json")

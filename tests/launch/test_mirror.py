@@ -88,6 +88,7 @@ def test_a_command_is_followed_to_its_end_and_its_code_is_told(tmp_path):
     assert {name: text for name, text in contents(bucket).items() if name != LIST} == {"config": "yes", "log": "done"}
 
 
+@pytest.mark.slow
 def test_a_signal_reaches_the_command_and_what_it_saves_is_sent(tmp_path):
     source, bucket = tmp_path / "here", tmp_path / "bucket"
     code = (

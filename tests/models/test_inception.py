@@ -92,6 +92,7 @@ def test_inception_reduced():
     assert count(variables) == body + 2048 * CLASSES + CLASSES
 
 
+@pytest.mark.slow
 def test_half_precision_stays_through_every_pooling():
     _, out, variables = abstract(make(post.INCEPTION_REDUCED["model"], outputs=3, dtype=jnp.bfloat16), size=299)
     assert {value.dtype for value in out.values() if value.ndim == 4} == {jnp.dtype(jnp.bfloat16)}
@@ -133,6 +134,7 @@ def test_both_forks_of_the_last_modules_are_oblong_each_way():
         assert kernels(variables).count(shape) == times
 
 
+@pytest.mark.slow
 def test_what_is_dropped_is_dropped_between_parts():
     x = jax.random.normal(jax.random.key(0), (2, 31, 31, 3))
     model = inception.Inception(3, modules=(), between=0.5, dropout=0.0)

@@ -88,6 +88,7 @@ def test_resnet67():
     assert convolutions(variables) == 67
 
 
+@pytest.mark.slow
 def test_the_released_networks_normalise_after_each_sum_and_not_the_projections():
     _, out, variables = abstract(make(post.released("resnet67")["model"], outputs=CLASSES))
     plain = abstract(make(post.RESNET67["model"], outputs=CLASSES))

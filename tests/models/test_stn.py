@@ -163,6 +163,7 @@ def test_a_photo_without_points_teaches_naming_alone():
     assert objective.metrics(outputs, ready)["point_error"][1] == COUNT - 1
 
 
+@pytest.mark.slow
 def test_a_network_that_begins_with_the_true_matrix_stays_there():
     objective, model = task(class_weight=0.0), network()
     optimizer = optim.optimizer(name="nesterov", lr=0.1, steps=4)
@@ -185,6 +186,7 @@ def test_drift_is_the_squared_distance_from_the_identity():
     assert_allclose(objective.loss(outputs_of(matrix), batch), 2 * 0.14 / 6, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remat", [False, True])
 def test_a_frozen_localizer_is_left_as_it_was_running_averages_too(remat):
     model, groups = network(localizer={**TINY, "dropout": 0.5}), (("localizer/.*", {"frozen": True}),)
@@ -201,6 +203,7 @@ def test_a_frozen_localizer_is_left_as_it_was_running_averages_too(remat):
         assert all(jax.tree.leaves(moved))
 
 
+@pytest.mark.slow
 def test_a_frozen_localizer_looks_where_it_looks_in_an_evaluation():
     model = network(localizer={**TINY, "dropout": 0.5}, transform="affine")
     state = states.create(model, optim.optimizer(lr=0.1, steps=1), seed=0, size=SIZE)

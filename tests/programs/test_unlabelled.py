@@ -55,6 +55,7 @@ def test_the_surest_share_is_guessed_whatever_its_probability(world):
     assert guess(world, "all", threshold=0.0)["labels"] == 2
 
 
+@pytest.mark.slow
 def test_a_training_learns_guessed_labels_and_is_validated_on_the_same_photos(world):
     guess(world)
     world.train("without")

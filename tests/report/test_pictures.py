@@ -141,6 +141,7 @@ def test_choose():
     assert heads.choose(label, np.arange(20), usable=np.zeros(20, bool)) == {}
 
 
+@pytest.mark.slow
 def test_one_look_and_few_photos():
     """Figures do not need all rows and columns to be full."""
     spot = sheets.Spot(np.zeros((2, 3, 3), np.uint8), (0, 3, 2, 0), np.ones((2, 2)), np.ones((2, 2)), "one")

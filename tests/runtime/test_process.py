@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 QUIET = """
 import errno, gc, os, threading
 from whale_jax.runtime import process
@@ -21,6 +23,7 @@ for error in (OSError(errno.ENOSPC, "full"), ValueError("a mistake")):
 """
 
 
+@pytest.mark.slow
 def test_threads_print_nothing_of_a_full_disk_or_a_closed_loop_but_every_mistake():
     child = subprocess.run(
         [sys.executable, "-c", QUIET], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False

@@ -62,9 +62,10 @@ def fit(steps, workdir, *, until):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "names"),
-    [("jit", ["train_step", "eval_step"]), pytest.param("pmap", ["_fun", "_fun"], marks=pytest.mark.slow)],
+    [("jit", ["train_step", "eval_step"]), ("pmap", ["_fun", "_fun"])],
 )
 def test_one_compilation_a_step_function(mode, names, tmp_path, caplog):
     steps = make_steps(mode)

@@ -79,7 +79,8 @@ def test_one_to_eight_devices_give_the_same_training(name, atol):
     assert not ended.returncode, ended.stdout[-5000:]
 
 
-@pytest.mark.parametrize("mode", ["jit", pytest.param("pmap", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
 def test_as_many_devices_give_the_same_training_bit_for_bit(mode):
     first, second = (test_step.train("vgg", mode, 2, steps=5) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(first), jax.device_get(second))

@@ -83,6 +83,7 @@ def fit(
     )
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
     whole, result = fit(tmp_path / "whole")
     code = (
@@ -158,6 +159,7 @@ def test_stops_early_when_nothing_gets_better(tmp_path):
     assert losses.index(min(losses)) == len(losses) - 3
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, monkeypatch):
     closed, close = [], log.Log.close
     monkeypatch.setattr(log.Log, "close", lambda self: closed.append(close(self)))
@@ -194,6 +196,7 @@ def test_a_second_call_finds_the_run_complete(tmp_path):
     assert log.read(tmp_path) == rows
 
 
+@pytest.mark.slow
 def test_a_rating_that_is_not_finite_is_beaten_by_any_other(tmp_path, monkeypatch):
     losses = {3: float("nan"), 6: 0.5, 9: float("-inf"), 12: float("nan"), 15: 0.6}
     monkeypatch.setattr(loop, "evaluate", lambda _, state, *__, **___: ({"log_loss": losses[int(state.step)]}, {}))

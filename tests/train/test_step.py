@@ -67,6 +67,7 @@ def test_any_number_of_devices_and_both_ways_give_the_same_training(name):
         assert_same(metrics, other_metrics, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_have_the_gradient_of_the_whole():
     """Without batch normalisation and dropout, which see the parts by themselves."""
     plain = {"norm": False, "dropout": 0.0}
@@ -86,7 +87,8 @@ def test_parts_of_a_batch_are_spread_over_the_devices():
     assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in (single, whole)), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["vgg", pytest.param("resnet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg", "resnet"])
 def test_what_is_computed_again_on_the_way_back_changes_nothing(name):
     plain, metrics = train(name, "jit", 1)
     again, same = train(name, "pmap", 2, remat=True)

@@ -23,6 +23,7 @@ def drawn(processes, **changes):
     return stage.config("pipeline", stages=stages, processes=processes)
 
 
+@pytest.mark.slow
 @several
 def test_stages_at_once_are_those_one_after_the_other(tmp_path):
     alone, together = (stage.run(drawn(number), tmp_path / str(number)) for number in (1, 2))
