@@ -12,7 +12,7 @@ from scipy import special
 
 from configs import ensemble, post
 from tests.models.shapes import CLASSES, TINY, abstract, by_stage, convolutions, count, drawn, make, sides
-from whale_jax.models import layers
+from whale_jax.models import heads, layers
 from whale_jax.runtime import errors
 
 
@@ -212,7 +212,7 @@ BINS = SIDE * UP
 @pytest.fixture(scope="module")
 def heatmap():
     """The head with random weights, as a function of (B, SIDE, SIDE, 5) features."""
-    head = layers.HeatmapHead(2 * 2 * BINS, dropout=0.0)
+    head = heads.HeatmapHead(2 * 2 * BINS, dropout=0.0)
     variables = head.init(jax.random.key(0), jnp.zeros((1, SIDE, SIDE, 5)), False)
     return jax.jit(lambda x: head.apply(variables, x, False)), variables
 
@@ -247,6 +247,6 @@ def test_a_bright_cell_is_found_at_its_column_and_row(heatmap):
 
 def test_bins_must_be_a_multiple_of_the_feature_map():
     with pytest.raises((ValueError, errors.InputError), match="no multiple"):
-        nn.init(lambda head, x: head(x, False), layers.HeatmapHead(2 * 2 * 10, 0.0))(
+        nn.init(lambda head, x: head(x, False), heads.HeatmapHead(2 * 2 * 10, 0.0))(
             jax.random.key(0), jnp.zeros((1, 4, 4, 1))
         )

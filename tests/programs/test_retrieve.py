@@ -66,8 +66,8 @@ def test_photos_that_hold_no_triplet_are_refused_before_anything_is_compiled(wor
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"task": {"name": "arcface"}}, "the task 'arcface' and the head 'cosine' belong together"),
-        ({"model": {**MODEL, "head": "cosine"}}, "the task 'arcface' and the head 'cosine' belong together"),
+        ({"task": {"name": "arcface"}}, "the task 'arcface' and the head 'cosine' or 'gem_cosine' belong together"),
+        ({"model": {**MODEL, "head": "cosine"}}, "the head 'cosine' or 'gem_cosine' belong together"),
         ({"task": {"name": "stn", "crop": (4, 8)}}, "the task 'stn' and the model 'stn' belong together"),
         ({"model": {**MODEL, "grown": (2,)}}, r"model.grown = \(2,\) of stages of \(1,\)"),
         ({"init": "grown"}, "needs inputs.weights"),

@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from whale_jax.models import layers
+from whale_jax.models import heads, layers
 from whale_jax.runtime import errors, registry
 
 POOLS = {"max": nn.max_pool, "average": partial(nn.avg_pool, count_include_pad=False)}
@@ -162,5 +162,5 @@ class Inception(nn.Module):
             x = out[name] = layers.saved(Branches(part, cell)(x, train))
         if 0 in x.shape:
             raise errors.InputError(f"pictures of {height} x {width} pixels are too small for this network")
-        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout)(x, train)
+        y, head = registry.lookup("head", heads.HEADS, self.head)(self.outputs, self.dropout)(x, train)
         return y, {**out, **head}

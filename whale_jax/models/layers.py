@@ -1,4 +1,4 @@
-"""What every network here is built of: convolution, normalisation, rectifier, dropout, heads."""
+"""What every network here is built of: convolution, normalisation, rectifier, dropout, stem; its end is in heads.py."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from whale_jax import geometry
 from whale_jax.runtime import errors
 
 very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
@@ -154,90 +153,3 @@ class Stem(nn.Module):
         features, kernel, stride = self.conv
         x = self.cell(features, kernel=kernel, stride=stride)(x, train)
         return nn.max_pool(x, (self.pool, self.pool), (2, 2), "SAME") if self.pool else x
-
-
-class AverageHead(nn.Module):
-    """Global average, dropout, dense. The average is the feature vector of the post's ensemble."""
-
-    outputs: int
-    dropout: float
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, channels) -> (batch, outputs) float32 and the averages."""
-        features = x.mean((1, 2), dtype=jnp.float32)
-        x = Dropout(self.dropout)(features, train)
-        return nn.Dense(self.outputs)(x), {"features": features}
-
-
-class DenseHead(nn.Module):
-    """Flatten, a rectified dense layer with dropout, dense: the end of the first OxfordNet."""
-
-    outputs: int
-    dropout: float
-    hidden: int = 512
-    last_init: Any = nn.linear.default_kernel_init
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, channels) -> (batch, outputs) float32 and the hidden layer."""
-        x = x.reshape(len(x), -1).astype(jnp.float32)
-        features = very_leaky_relu(nn.Dense(self.hidden, kernel_init=kernel_init)(x))
-        x = Dropout(self.dropout)(features, train)
-        return nn.Dense(self.outputs, kernel_init=self.last_init)(x), {"features": features}
-
-
-class CosineHead(nn.Module):
-    """Cosines between the global average, with dropout, and a vector for each output."""
-
-    outputs: int
-    dropout: float
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, height, width, channels) -> (batch, outputs) float32 in -1..1 and the averages."""
-        features = x.mean((1, 2), dtype=jnp.float32)
-        x = Dropout(self.dropout)(features, train)
-        kernel = self.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], self.outputs))
-        return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
-
-
-class HeatmapHead(nn.Module):
-    """One map of scores a point, and of each map the log marginals over columns and rows.
-
-    Scores of places are shared by all coordinates of a point, so what is learned at one place in the
-    picture holds at every other; a dense layer would have to learn each place anew. Depth-to-space
-    gives a coarse feature map the resolution of the bins.
-
-    Attributes:
-        outputs: points x 2 coordinates x bins.
-    """
-
-    outputs: int
-    dropout: float
-    points: int = 2
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
-        """(batch, side, side, channels) -> (batch, outputs) float32: per point, bins of x, then of y."""
-        batch, side, _, _ = x.shape
-        bins = self.outputs // (2 * self.points)
-        up = bins // side
-        if side != x.shape[2] or up * side != bins:
-            raise errors.InputError(f"{bins} bins are no multiple of a feature map of {x.shape[1]} x {x.shape[2]}")
-        x = Dropout(self.dropout)(x.astype(jnp.float32), train)
-        scores = nn.Dense(self.points * up * up)(x).reshape(batch, side, side, up, up, self.points)
-        scores = scores.transpose(0, 5, 1, 3, 2, 4).reshape(batch, self.points, bins, bins)
-        marginals = [
-            jax.nn.logsumexp(scores, axis) for axis in (2, 3)
-        ]  # over rows, which leaves the columns, that is x
-        return jnp.stack(marginals, axis=2).reshape(batch, -1), {"features": x.mean((1, 2)), "heatmap": scores}
-
-
-HEADS = {
-    "average": AverageHead,
-    "dense": DenseHead,
-    "still": partial(DenseHead, hidden=64, last_init=nn.initializers.zeros),  # returns 0 at first
-    "cosine": CosineHead,
-    "heatmap": HeatmapHead,
-}

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from whale_jax.models import layers
+from whale_jax.models import heads, layers
 from whale_jax.runtime import registry
 
 
@@ -96,5 +96,5 @@ class ResNet(nn.Module):
                 x = block(features, 2 if i and not j else 1, depth=depth, learned=learned)(x, train)
                 x = layers.saved(x)
             out[f"stage{i + 1}"] = x
-        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout)(x, train)
+        y, head = registry.lookup("head", heads.HEADS, self.head)(self.outputs, self.dropout)(x, train)
         return y, {**out, **head}

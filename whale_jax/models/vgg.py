@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from whale_jax.models import layers
+from whale_jax.models import heads, layers
 from whale_jax.runtime import errors, registry
 
 
@@ -21,7 +21,7 @@ class VGG(nn.Module):
         stem_pool: side of a max pooling of stride 2 after it; 0 for none.
         reduce: how a stage after the first begins: "stride" 2 in its first convolution, or "maxpool" before it.
         grown: how many of the last convolutions of each stage have a rectifier with a learned slope (see growth.py).
-        head: one of layers.HEADS.
+        head: one of heads.HEADS.
         norm: batch normalisation on or off.
         dropout: share of features dropped before the last dense layer.
         dtype: of activations.
@@ -54,5 +54,5 @@ class VGG(nn.Module):
                 learned = layers.learned(self.grown, tuple(n for _, n in self.stages), stage=i, place=j)
                 x = cell(features, stride=stride, learned=learned)(x, train)
             out[f"stage{i + 1}"] = x = layers.saved(x)
-        y, head = registry.lookup("head", layers.HEADS, self.head)(self.outputs, self.dropout)(x, train)
+        y, head = registry.lookup("head", heads.HEADS, self.head)(self.outputs, self.dropout)(x, train)
         return y, {**out, **head}

@@ -23,7 +23,7 @@ def arcface(
     augmentation: str = "",
     colour: bool = True,
 ) -> Task:
-    """The task of naming the whale, for a network with the head "cosine".
+    """The task of naming the whale, for a network with the head "cosine" or "gem_cosine".
 
     The angle to the true whale's prototype counts as if it were larger by a margin (Deng et al., arXiv:1801.07698,
     equation 3). Several centers a whale let odd pictures have one of their own (sub-center ArcFace, Deng et al., ECCV

@@ -5,18 +5,20 @@ from typing import Any
 
 from whale_jax.runtime import errors
 
+COSINE_HEADS = ("cosine", "gem_cosine")  # of models.heads, whose outputs are cosines
+
 
 def check(model: Mapping[str, Any], *, cosine: bool = False, transformer: bool = False, **batches: Any) -> None:
     """Raises InputError where the outputs of a model do not mean what a task takes them for: see `Task.check_setup`.
 
     Args:
         model: a config's `model`.
-        cosine: whether the task reads the cosines of the head "cosine".
+        cosine: whether the task reads the cosines of one of COSINE_HEADS.
         transformer: whether it reads the matrix of the model "stn".
         **batches: of the config, which any is right here.
     """
     for task, part, needed, present in (
-        ("arcface", "the head 'cosine'", cosine, model.get("head") == "cosine"),
+        ("arcface", f"the head {' or '.join(map(repr, COSINE_HEADS))}", cosine, model.get("head") in COSINE_HEADS),
         ("stn", "the model 'stn'", transformer, model["name"] == "stn"),
     ):
         if needed != present:
