@@ -43,3 +43,15 @@ def test_arcface_asks_less_of_rare_whales_and_takes_the_nearest_center():
     sixteenth = arcface.arcface(size=SIZE, classes=4, margin=0.15)
     sixteen = {"label": label, "photos": np.full(COUNT, 16.0)}  # 16^-0.25 is a half
     assert_allclose(task.loss((cosine, {}), sixteen), sixteenth.loss((best, {}), sixteen), rtol=1e-5)
+
+
+def test_the_margin_of_a_whale_with_many_photos_is_the_least_and_labels_may_be_smooth():
+    cosine, label = cosines()[0], np.arange(COUNT) % 4
+    batch = {"label": label, "photos": np.array([1, 2, 3, 5, 8, 1e9], np.float32)}
+    happywhale = {"scale": 20.9, "margin": 0.271, "rarity": 0.364, "least_margin": 0.05}
+    loss = arcface.arcface(size=SIZE, classes=4, smoothing=0.1, **happywhale).loss((cosine, {}), batch)
+    for row, photos in enumerate(batch["photos"]):
+        fixed = arcface.arcface(size=SIZE, classes=4, scale=20.9, margin=0.05 + 0.271 * photos**-0.364)
+        moved = arcface.with_margin(jnp.asarray(cosine), label, margin=0.05 + 0.271 * photos**-0.364)
+        plain = fixed.loss((cosine, {}), batch)[row]
+        assert_allclose(loss[row], 0.9 * plain - 0.1 * special.log_softmax(20.9 * moved[row]).mean(), rtol=1e-4)

@@ -12,13 +12,15 @@ from whale_jax.tasks.task import Task
 
 CROP = (16, 32)
 ARGUMENTS = {"stn": {"crop": CROP}}  # of tasks that need some
+MIRRORED = {f"{name} mirrored": {"name": name, "mirrored": True} for name in ("classify", "arcface")}
 ANNOTATIONS = ("label", "box", "points", "")
 PADDING = 4  # the first row of it
 
 
-@pytest.fixture(params=sorted(tasks.TASKS))
+@pytest.fixture(params=[*sorted(tasks.TASKS), *(pytest.param(name, marks=pytest.mark.slow) for name in MIRRORED)])
 def task(request):
-    spec = {"name": request.param, "augmentation": TURNING, **ARGUMENTS.get(request.param, {})}
+    spec = {"name": request.param, "augmentation": f"{TURNING}|flip_ud", **ARGUMENTS.get(request.param, {})}
+    spec |= MIRRORED.get(request.param, {})
     return tasks.build(spec, size=SIZE, classes=5)
 
 
@@ -39,12 +41,14 @@ def outputs_of(task, rows):
 
 
 def run(task, batch, *, train):
-    """(weight, loss, metrics, predictions) of a batch, as a step computes them."""
+    """(weight, loss, metrics, predictions) of a batch, as a step computes them; in training, the loss alone of most."""
     ready = task.prepare(jax.random.key(0), batch, train)
     outputs = outputs_of(task, len(ready["weight"]))
     if task.pairwise:
         gallery = {"embedding": outputs[0], **{name: ready[name] for name in ("label", "index", "weight")}}
         ready = {**ready, "gallery": gallery}
+    elif train:
+        return ready["weight"], task.loss(outputs, ready), {}, {}
     return ready["weight"], task.loss(outputs, ready), task.metrics(outputs, ready), task.predict(outputs, ready)
 
 

@@ -143,6 +143,23 @@ def test_pairs_are_mined_in_the_global_batch(name):
         assert_same(metrics, other_metrics, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_photos_and_their_mirror_images_are_learned_and_answered_alike_on_any_number_of_devices():
+    task = classify(size=SIZE, classes=3, augmentation="flip_ud|rotate(10)", mirrored=True)
+    model, batch = MODELS["vgg"](outputs=6, stages=STAGES, stem=(4, 3, 1)), make_batch(9)
+    single, metrics = train("vgg", "jit", 1, task=task)
+    expected = jax.device_get(jax.jit(make_eval_step(model, task))(single, batch))
+    assert expected[1]["logits"].shape == (8, 3)
+    for mode in ("jit", "pmap"):
+        other, other_metrics = train("vgg", mode, 4, task=task)
+        assert_same(
+            (single.params, single.batch_stats, metrics), (other.params, other.batch_stats, other_metrics), 1e-4
+        )
+        group = parallel(mode, 4)
+        sums, predicted = group.evaluate(make_eval_step(model, task))(group.put_state(single), group.put_batch(batch))
+        assert_same(expected, (jax.device_get(sums), group.gather(predicted)), 1e-4)
+
+
 def test_an_examples_augmentation_follows_its_index_not_its_place():
     task = classify(size=SIZE, classes=3, augmentation=WARPS)
     batch = make_batch(0)

@@ -9,7 +9,7 @@ import numpy as np
 from whale_jax import losses
 from whale_jax.evaluation import metrics
 from whale_jax.runtime import registry
-from whale_jax.tasks import inputs, setup
+from whale_jax.tasks import inputs, mirror, setup
 from whale_jax.tasks.task import Batch, Metric, Outputs, Photos, Predictions, Task
 
 METRICS = ("log_loss", "log_loss_unclipped", "top1", "top5")
@@ -24,6 +24,7 @@ def classify(
     augmentation: str = "",
     smoothing: float = 0.0,
     colour: bool = True,
+    mirrored: bool = False,
 ) -> Task:
     """The task of naming the whale.
 
@@ -35,6 +36,7 @@ def classify(
         augmentation: specification for `inputs.parse`.
         smoothing: label smoothing, 0..1.
         colour: whether the network sees it.
+        mirrored: whether the mirror images of heads are whales of their own: see `mirror.paired`.
     """
     options = {"smoothing": smoothing} if smoothing else {}
     cost = registry.function("loss", losses.LOSSES, loss, reads=("logits", "label"), **options)
@@ -48,8 +50,8 @@ def classify(
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         return {"logits": outputs[0], "features": outputs[1]["features"]}
 
-    return Task(
-        outputs=classes,
+    task = Task(
+        outputs=2 * classes if mirrored else classes,
         prepare=partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour),
         loss=loss_of,
         metrics=measures(metrics),
@@ -61,6 +63,7 @@ def classify(
         score=partial(score, names=metrics),
         check_setup=setup.check,
     )
+    return mirror.paired(task, whales=classes, augmentation=augmentation, measure=task.metrics) if mirrored else task
 
 
 def measures(names: Sequence[str]) -> Callable[[Outputs, Batch], dict[str, Metric]]:

@@ -67,6 +67,11 @@ def whales(
     return {**batch, "label": jnp.where(named, batch["label"], 0), "weight": batch["mask"] * named}
 
 
+def interleave(*batches: Batch) -> Batch:
+    """Several batches of the same rows as one: a row of each in turn, so that all of a photo stay on its device."""
+    return jax.tree.map(lambda *values: jnp.stack(values, 1).reshape(-1, *values[0].shape[1:]), *batches)
+
+
 def exposure(images: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(B, 1, 1, 1) mean and deviation of (B, h, w, 3) pictures; flights differ more by these than whales do."""
     return images.mean((1, 2, 3), keepdims=True), jnp.maximum(images.std((1, 2, 3), keepdims=True), 1e-3)

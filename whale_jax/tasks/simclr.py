@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from whale_jax import geometry, losses
 from whale_jax.runtime import errors
@@ -33,9 +32,9 @@ def simclr(
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         if not train:
             return prepare_view(key, batch, train)
-        views = [view_of(prepare_view(jax.random.fold_in(key, i), batch, train), number=i) for i in range(2)]
-        # Next to each other, so that both views of a photo stay on its device.
-        return jax.tree.map(lambda *two: jnp.stack(two, 1).reshape(-1, *two[0].shape[1:]), *views)
+        return inputs.interleave(
+            *(view_of(prepare_view(jax.random.fold_in(key, i), batch, train), number=i) for i in range(2))
+        )
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         return losses.supervised_contrastive(*embed.relations(outputs, batch), temperature=temperature)

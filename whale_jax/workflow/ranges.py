@@ -71,7 +71,9 @@ RANGES = {
     # Tasks.
     **dict.fromkeys(("smoothing",), PART),
     **dict.fromkeys(("scale", "temperature", "sigma_bins"), POSITIVE),
-    **dict.fromkeys(("margin", "rarity", "class_weight", "loc_weight", "identity_weight"), NOT_NEGATIVE),
+    **dict.fromkeys(
+        ("margin", "least_margin", "rarity", "class_weight", "loc_weight", "identity_weight"), NOT_NEGATIVE
+    ),
     **dict.fromkeys(("centers", "dimensions"), COUNT),
     "bins": NUMBER,
     "annotated": SHARE,
