@@ -16,7 +16,7 @@ import pytest
 from whale_jax.models import MODELS
 from whale_jax.runtime import errors, hosts
 from whale_jax.tasks.classify import classify
-from whale_jax.train import log, loop, optim
+from whale_jax.train import average, log, loop, optim
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import parallel
@@ -53,6 +53,7 @@ def fit(
     devices=2,
     checkpoints=None,
     eval_every=3,
+    ema=0.0,
 ):
     """Trains a small network with dropout and augmentation; sends its own process a signal before step `die_at`."""
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
@@ -69,9 +70,10 @@ def fit(
             os.kill(os.getpid(), by)
         return make_batch(step)
 
+    state, step = states.create(model, optimizer, seed=5, size=SIZE), make_train_step(model, task, optimizer=optimizer)
     return loop.fit(
-        states.create(model, optimizer, seed=5, size=SIZE),
-        group.train(make_train_step(model, task, optimizer=optimizer)),
+        average.begin(state) if ema else state,
+        group.train(average.averaging(step, decay=ema) if ema else step),
         plan=loop.Plan(
             steps, 8, eval_every=eval_every, log_every=2, patience=patience, best="log_loss", maximise=False
         ),
@@ -102,17 +104,18 @@ def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
     assert steps_left == {str(STEPS), str(result["best_step"])}
 
 
-def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp_path):
+@pytest.mark.parametrize("ema", [0.0, pytest.param(0.7, marks=pytest.mark.slow)])
+def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp_path, ema):
     """Bit for bit, and its log too, which has not seen all steps then."""
-    whole, result = fit(tmp_path / "whole")
+    whole, result = fit(tmp_path / "whole", ema=ema)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(errors.PreemptedError) as ended:
-        fit(tmp_path / "cut", die_at=6, by=signal.SIGTERM)
+        fit(tmp_path / "cut", die_at=6, by=signal.SIGTERM, ema=ema)
     step = int(re.search(r"step (\d+) of 9", str(ended.value))[1])  # batches are made ahead of their steps
     assert 5 <= step <= 8
     assert (tmp_path / "cut" / "checkpoints" / str(step)).is_dir()
     assert signal.getsignal(signal.SIGTERM) == before
-    resumed, same = fit(tmp_path / "cut")
+    resumed, same = fit(tmp_path / "cut", ema=ema)
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
     assert result["best"] == same["best"]
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")

@@ -15,7 +15,7 @@ from whale_jax.models import MODELS
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.embed import embed
 from whale_jax.tasks.simclr import simclr
-from whale_jax.train import optim
+from whale_jax.train import average, optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
 from whale_jax.train.step import MARKED, make_eval_step, make_train_step
@@ -36,15 +36,17 @@ def make_batch(seed, count=8):
     }
 
 
-def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=1, remat=False, **changes):
+def train(name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=1, remat=False, ema=0.0, **changes):
     """Parameters and metrics after some steps of a network with batch norm and dropout on augmented pictures."""
     task = task or classify(size=SIZE, classes=3, augmentation=WARPS)
     spec = {"stages": STAGES, "stem": (4, 3, 1), "dropout": 0.0 if shuffle else 0.5, **changes}
     model = MODELS[name](outputs=task.outputs, **spec)
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     group = parallel(mode, devices)
-    step = group.train(make_train_step(model, task, optimizer=optimizer, accumulate=accumulate, remat=remat))
-    state = group.put_state(states.create(model, optimizer, seed=3, size=SIZE))
+    step = make_train_step(model, task, optimizer=optimizer, accumulate=accumulate, remat=remat)
+    step = group.train(average.averaging(step, decay=ema) if ema else step)
+    state = states.create(model, optimizer, seed=3, size=SIZE)
+    state = group.put_state(average.begin(state) if ema else state)
     for i in range(steps):
         batch = make_batch(i)
         if shuffle:

@@ -14,7 +14,7 @@ from whale_jax import geometry, tasks
 from whale_jax.models import MODELS
 from whale_jax.runtime import errors, registry
 from whale_jax.tasks import TASKS, Task, inputs
-from whale_jax.train import optim
+from whale_jax.train import average, optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import Parallel, parallel
 from whale_jax.train.step import make_eval_step, make_train_step
@@ -36,6 +36,7 @@ class Recipe(NamedTuple):
         seed: of its first weights, and of all that is drawn in training.
         batch: examples a step.
         accumulate, remat, groups: see `train.step.make_train_step`.
+        ema: decay of the average of weights, see `train.average.averaging`; 0 for none.
     """
 
     task: Task
@@ -48,6 +49,7 @@ class Recipe(NamedTuple):
     accumulate: int
     remat: bool
     groups: optim.Groups
+    ema: float
 
 
 class Network(NamedTuple):
@@ -101,6 +103,7 @@ def recipe(config: Mapping[str, Any], *, classes: int = 2) -> Recipe:
         accumulate=accumulate,
         remat=config["remat"],
         groups=optimizer.get("groups", ()),
+        ema=config.get("ema", 0.0),  # as folders from before the key were
     )
 
 
@@ -140,6 +143,8 @@ def network(recipe: Recipe, *, steps: int = 1) -> Network:
     options = {"accumulate": recipe.accumulate, "remat": recipe.remat, "groups": recipe.groups}
     step = make_train_step(recipe.model, recipe.task, optimizer=optimizer, **options)
     state = states.create(recipe.model, optimizer, seed=recipe.seed, size=recipe.size)
+    if recipe.ema:
+        step, state = average.averaging(step, decay=recipe.ema), average.begin(state)
     return predictor(recipe, state)._replace(train=recipe.parallel.train(step))
 
 

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "size": (128, 128),
     "precision": "float32",
     "optimizer": {"name": "adam", "lr": 1e-3},
+    "ema": 0.0,  # decay of the average of weights that is measured and kept in their place, such as 0.99; 0 for none
     "batch": 32,
     "accumulate": 1,  # parts of a batch that does not fit, one after the other
     "remat": False,  # activations within blocks are computed again on the way back: less memory, more work

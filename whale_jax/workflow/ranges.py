@@ -63,7 +63,7 @@ RANGES = {
     **dict.fromkeys(("subfold", "num_subfolds", "patience", "num_train_eval", "devices"), NUMBER),
     **dict.fromkeys(("crossfit.num_subfolds", "calibrate.num_subfolds", "blend.num_subfolds"), PARTS),
     # Optimisers.
-    **dict.fromkeys(("warmup", "momentum"), PART),
+    **dict.fromkeys(("warmup", "momentum", "ema"), PART),
     # A rate of 0 leaves the weights as they are, and measures them.
     **dict.fromkeys(("lr", "end_lr", "l2", "weight_decay", "clip", "eps", "eps_root"), NOT_NEGATIVE),
     **dict.fromkeys(("b1", "b2", "b3", "decay", "rho", "beta"), PART),
