@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import PartitionSpec
 from numpy.testing import assert_allclose, assert_array_equal
 
-from whale_jax.models import MODELS, layers
+from whale_jax.models import MODELS, efficientnet, layers
 from whale_jax.tasks import inputs
 
 OUTPUTS, BATCH = 6, 4
@@ -18,11 +18,26 @@ TINY = {"stages": ((4, 1), (8, 1)), "stem": (4, 3, 1), "dropout": 0.5}
 SPECS = {
     "vgg": TINY,
     "resnet": TINY,
+    "efficientnet": {"variant": "tiny"},
     "inception": {"modules": (("A", 8),), "between": 0.2},
     "stn": {"localizer": {"name": "vgg", **TINY}, "classifier": {"name": "resnet", **TINY}, "crop": (8, 16)},
 }
 SIDES = {"inception": 79, "stn": 32}
+TINY_EFFICIENTNET = efficientnet.Variant(
+    (
+        efficientnet.Stage("separable", kernel=3, expansion=1, filters=8, blocks=1, stride=1),
+        efficientnet.Stage("fused", kernel=3, expansion=2, filters=8, blocks=1, stride=1),
+        efficientnet.Stage("inverted", kernel=5, expansion=2, filters=8, blocks=1, stride=2),
+    ),
+    stem=8,
+    top=16,
+)
 every_model = pytest.mark.parametrize("name", sorted(MODELS))
+
+
+@pytest.fixture(autouse=True)
+def tiny_variant(monkeypatch):
+    monkeypatch.setitem(efficientnet.VARIANTS, "tiny", TINY_EFFICIENTNET)
 
 
 def make(name, **changes):
@@ -43,7 +58,7 @@ def shapes(model, name):
 def variables(model, name):
     """Variables of a model, drawn at random, running averages too."""
     rng = np.random.default_rng(1)
-    return jax.tree.map(lambda leaf: rng.uniform(-0.1, 0.3, leaf.shape).astype(leaf.dtype) ** 2, shapes(model, name)[1])
+    return jax.tree.map(lambda leaf: rng.uniform(-0.2, 0.6, leaf.shape).astype(leaf.dtype) ** 2, shapes(model, name)[1])
 
 
 def evaluate(model, values, images):

@@ -22,11 +22,12 @@ A class may set two attributes without an annotation, so that they are no fields
     pretrained            {module of a file of pretrained weights: module of this network} that such a file fills
 """
 
+from whale_jax.models.efficientnet import EfficientNet
 from whale_jax.models.inception import Inception
 from whale_jax.models.resnet import ResNet
 from whale_jax.models.stn import STN
 from whale_jax.models.vgg import VGG
 from whale_jax.runtime import registry
 
-MODELS = registry.Registry("model", vgg=VGG, resnet=ResNet, inception=Inception, stn=STN)
+MODELS = registry.Registry("model", vgg=VGG, resnet=ResNet, inception=Inception, efficientnet=EfficientNet, stn=STN)
 register = MODELS.register

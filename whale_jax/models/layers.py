@@ -77,9 +77,9 @@ def saved(x: jax.Array) -> jax.Array:
     return checkpoint_name(x, SAVED)
 
 
-def batch_norm(train: bool, dtype: Any, *, epsilon: float = EPSILON) -> nn.BatchNorm:
+def batch_norm(train: bool, dtype: Any, *, epsilon: float = EPSILON, name: str | None = None) -> nn.BatchNorm:
     """Batch normalisation over the global batch (see `across`), with running averages as Lasagne kept them."""
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=epsilon, dtype=dtype)
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=epsilon, dtype=dtype, name=name)
 
 
 class Dropout(nn.Module):
