@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_stn import CROP, SIZE, TINY, make_batch
+from whale_jax import tasks
 from whale_jax.experiment import build
 from whale_jax.models import MODELS
 from whale_jax.models.vgg import VGG
@@ -43,7 +44,8 @@ def test_a_network_gets_the_pictures_normalised_as_it_wants(monkeypatch):
     batch, key = make_batch(), jax.random.key(0)
     plain, image = (recipe.task.prepare(key, batch, False)["image"] for recipe in recipes)
     np.testing.assert_allclose(plain.mean((1, 2, 3)), 0, atol=1e-4)
-    np.testing.assert_array_equal(image, inputs.imagenet(recipes[0].task.prepare)(key, batch, False)["image"])
+    task = tasks.build({"name": "classify"}, size=SIZE, normalise=inputs.imagenet)
+    np.testing.assert_array_equal(image, task.prepare(key, batch, False)["image"])
     Pretrained.input_normalisation = "image_net"
     with pytest.raises(errors.InputError, match="did you mean imagenet"):
         build.recipe(stage.config("train", model={"name": "pretrained", "stages": ((4, 1),)}, size=SIZE))

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage import transform
 
 from tests.tasks.batches import COUNT, SIZE, STORED, TURNED, TURNING, answer, make_batch, prepare
-from whale_jax import augment, geometry
+from whale_jax import augment, geometry, tasks
 from whale_jax.runtime import errors
 from whale_jax.tasks import inputs
 from whale_jax.tasks.bbox import bbox
@@ -95,8 +95,8 @@ SPECS = {
 @pytest.mark.parametrize("name", sorted(augment.OPERATIONS.keys() - inputs.UNDONE))
 def test_every_operation_of_a_spec_changes_what_the_network_sees(name, colour):
     batch = make_batch(TURNED)
-    tasks = [classify(size=SIZE, classes=4, colour=colour, augmentation=spec) for spec in (SPECS[name], "")]
-    changed, plain = (prepare(task, batch)["image"] for task in tasks)
+    pair = [classify(size=SIZE, classes=4, colour=colour, augmentation=spec) for spec in (SPECS[name], "")]
+    changed, plain = (prepare(task, batch)["image"] for task in pair)
     assert (np.abs(changed - plain).max((1, 2, 3)) > 0.05).mean() > 0.5
 
 
@@ -132,12 +132,45 @@ def test_without_colour_water_of_any_tint_looks_the_same():
     assert not np.allclose(coloured, grey, atol=0.5)
 
 
+NORMALISED = {
+    "picture": lambda x: (x - x.mean()) / x.std(),
+    "imagenet": lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
+    "signed": lambda x: (x - 127) / 128,
+}
+
+
 @pytest.mark.parametrize("colour", [True, False])
-def test_a_network_may_want_imagenets_normalisation(colour):
-    task, batch = classify(size=SIZE, classes=4, colour=colour), make_batch(TURNED)
-    ready = inputs.imagenet(task.prepare)(jax.random.key(0), batch, False)
+@pytest.mark.parametrize("name", sorted(inputs.NORMALISATIONS))
+def test_pictures_are_normalised_as_the_network_wants(name, colour):
+    task, batch = tasks.build({"name": "classify", "colour": colour}, size=SIZE, **normalised(name)), make_batch(TURNED)
+    ready = task.prepare(jax.random.key(0), batch, False)
     for ready_image, image in zip(ready["image"], batch["image"], strict=True):
-        plain = transform.resize(image / 255, SIZE, order=1, mode="edge", anti_aliasing=False)
+        plain = transform.resize(image.astype(float), SIZE, order=1, mode="edge", anti_aliasing=False)
         plain = plain if colour else np.broadcast_to(plain.mean(-1, keepdims=True), plain.shape)
-        expected = (plain - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
-        assert_allclose(ready_image, expected, atol=5e-3)
+        assert_allclose(ready_image, NORMALISED[name](plain), atol=2e-3)
+
+
+@pytest.mark.parametrize("name", sorted(tasks.TASKS))
+def test_every_task_hands_on_what_the_network_wants(name):
+    spec = {"name": name, **({"crop": (16, 32)} if name == "stn" else {})}
+    batch = make_batch(TURNED)
+    plain, signed = (
+        tasks.build(spec, size=SIZE, **normalised(kind)).prepare(jax.random.key(0), batch, False)["image"]
+        for kind in ("picture", "signed")
+    )
+    assert_allclose(standardise(signed), plain, atol=1e-3)
+    assert np.abs(signed - plain).max() > 0.1
+    tasks.build(
+        {**spec, "augmentation": "brightness(0.2)"}, size=SIZE, **normalised("signed")
+    )  # now it changes a thing
+
+
+def test_a_task_that_cannot_normalise_says_so(monkeypatch):
+    monkeypatch.setitem(tasks.TASKS, "toy", lambda *, size: None)
+    tasks.build({"name": "toy"}, size=SIZE)
+    with pytest.raises(errors.InputError, match="'toy' has no argument 'normalise'"):
+        tasks.build({"name": "toy"}, size=SIZE, **normalised("imagenet"))
+
+
+def normalised(name):
+    return {"normalise": inputs.NORMALISATIONS[name]}

@@ -81,20 +81,17 @@ def recipe(config: Mapping[str, Any], *, classes: int = 2) -> Recipe:
         InputError: an unknown name or key of the task or the model, or a batch that cannot be dealt out. The optimiser
             is looked at where it is made.
     """
-    task = tasks.build(config["task"], size=config["size"], classes=classes)
     dtype = registry.lookup("precision", {"float32": jnp.float32, "bfloat16": jnp.bfloat16}, config["precision"])
+    task = task_of(config, classes=classes)
     batch, accumulate, optimizer = config["batch"], config["accumulate"], config["optimizer"]
     if batch % accumulate:
         raise errors.InputError(f"config.batch = {batch} has no config.accumulate = {accumulate} parts")
     if task.pairwise and accumulate > 1:
         message = f"the task {config['task']['name']!r} compares the photos of a batch: they must go through at once"
         raise errors.InputError(f"{message}, with config.accumulate = 1")
-    architecture = model(config["model"], outputs=task.outputs, dtype=dtype)
-    kind = getattr(architecture, "input_normalisation", "picture")
-    normalise = registry.lookup("input normalisation", inputs.NORMALISATIONS, kind)
     return Recipe(
-        task=task._replace(prepare=normalise(task.prepare)),
-        model=architecture,
+        task=task,
+        model=model(config["model"], outputs=task.outputs, dtype=dtype),
         optimizer=partial(registry.build, "optimizer", optim.OPTIMIZERS, optimizer),
         parallel=parallel(config["parallel"], config["devices"], batch=batch // accumulate),
         size=tuple(config["size"]),
@@ -105,6 +102,13 @@ def recipe(config: Mapping[str, Any], *, classes: int = 2) -> Recipe:
         groups=optimizer.get("groups", ()),
         ema=config.get("ema", 0.0),  # as folders from before the key were
     )
+
+
+def task_of(config: Mapping[str, Any], *, classes: int = 2) -> Task:
+    """The task of a training's config, for so many whales, with pictures normalised as the config's model wants."""
+    kind = getattr(model(config["model"], outputs=1), "input_normalisation", "picture")
+    normalise = registry.lookup("input normalisation", inputs.NORMALISATIONS, kind)
+    return tasks.build(config["task"], size=config["size"], classes=classes, normalise=normalise)
 
 
 def model(spec: Mapping[str, Any], *, outputs: int, dtype: Any = jnp.float32) -> nn.Module:

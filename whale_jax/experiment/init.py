@@ -12,7 +12,6 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import tasks
 from whale_jax.data import splits
 from whale_jax.experiment import build, restore, rows
 from whale_jax.experiment.build import Network, Recipe
@@ -114,7 +113,7 @@ def load(network: Network, source: Source, *, pictures: Callable[[], jax.Array])
         pictures: of the training, (B, height, width, 3): what a grown network's insertions are measured on.
     """
     config = ConfigDict(finished_runs.read(source.folder).config)
-    task = tasks.build(config.task, size=config.size)
+    task = build.task_of(config)
     with restore.checkpoints(source.folder, maximise=task.maximise) as saved:
         if source.mode == "grown":
             old = build.model(config.model, outputs=network.task.outputs)

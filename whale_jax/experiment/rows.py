@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whale_jax import tasks
 from whale_jax.data import right_whale, splits
+from whale_jax.experiment import build
 from whale_jax.experiment.dataset import Data
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, json_files
@@ -33,7 +33,7 @@ def holdout_of(config: Mapping[str, Any]) -> Holdout:
 
 def annotation_of(config: Mapping[str, Any]) -> str:
     """What a photo must have for the task of a config to learn from it."""
-    return tasks.build(config["task"], size=config["size"]).annotation
+    return build.task_of(config).annotation
 
 
 def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray, np.ndarray]:

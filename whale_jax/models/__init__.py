@@ -15,10 +15,11 @@ it in MODELS or calls `models.register(name, Model)`; its other attributes are k
 Batch normalisation and `layers.Dropout` see the global batch on any number of devices (`layers.across`); the model does
 nothing for it. tests/models/test_contract.py holds every model of MODELS to all of this.
 
-A class may set two attributes without an annotation, so that they are no fields:
+A class may set two attributes without an annotation, so that they are no fields, or have them as properties:
 
     input_normalisation   how its pictures are normalised (tasks/inputs.py). "picture", where it sets none: each has
-                          mean 0 and deviation 1. "imagenet": by the mean and deviation of ImageNet's channels
+                          mean 0 and deviation 1. "imagenet": by the mean and deviation of ImageNet's channels.
+                          "signed": (x - 127) / 128 of 8-bit values
     pretrained            {module of a file of pretrained weights: module of this network} that such a file fills
 """
 

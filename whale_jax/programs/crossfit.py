@@ -32,7 +32,7 @@ DEFAULTS = {
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
-    data, task = dataset.load(config.inputs), tasks.build(config.task, size=config.size)
+    data, task = dataset.load(config.inputs), build.task_of(config)
     dataset.expect_sharp(
         data.stored_size,
         size=config.size,
@@ -70,7 +70,7 @@ def predict(config: ConfigDict, workdir: Path, *, data: dataset.Data, task: task
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for whatever in the config is wrong in itself."""
-    task = tasks.build(config.task, size=config.size)
+    task = build.task_of(config)
     if task.pairwise and task.annotation:
         raise errors.InputError("embeddings of two networks cannot be compared: train one, with the program 'train'")
     if config.inputs.labels or not task.annotation:

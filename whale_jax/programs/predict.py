@@ -9,9 +9,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from whale_jax import tasks
 from whale_jax.data import images, predictions, right_whale
-from whale_jax.experiment import apply, dataset, prediction
+from whale_jax.experiment import apply, build, dataset, prediction
 from whale_jax.train.parallel import parallel
 from whale_jax.workflow import finished_runs, provenance
 from whale_jax.workflow.program import Program
@@ -27,7 +26,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     arrays = apply.predict(training, data, batch=config.batch)
     predictions.save(workdir, photos, arrays=arrays)
     recipe = training.config
-    task = tasks.build(recipe["task"], size=recipe["size"])
+    task = build.task_of(recipe)
     return {
         "predicted": int(view.pictured.sum()),
         "device": provenance.device(parallel(recipe["parallel"], batch=config.batch).devices),

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax import geometry, tasks
+from whale_jax import geometry
 from whale_jax.data import loader, splits
 from whale_jax.evaluation import attribution
-from whale_jax.experiment import restore
+from whale_jax.experiment import build, restore
 from whale_jax.experiment.build import Network
 from whale_jax.experiment.dataset import Data
 from whale_jax.report import figures, heads, sheets
@@ -38,7 +38,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes saliency.png into workdir; returns the shares of saliency, and of the picture, inside the head box."""
     folder = Path(config.inputs.network)
     training = finished_runs.read(folder).config
-    if training["program"] != "train" or not tasks.build(training["task"], size=training["size"]).names_whales:
+    if training["program"] != "train" or not build.task_of(training).names_whales:
         raise errors.InputError(f"{folder} names no whales: saliency wants a network that does")
     network, data, holdout = restore.reopen(folder, batch=config.batch, best=restore.WEIGHTS[config.weights])
     rows = choose(config, data, fold=holdout.fold)

@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from whale_jax.runtime import registry
-from whale_jax.tasks import arcface, bbox, classify, embed, keypoints, simclr, stn
+from whale_jax.runtime import errors, registry
+from whale_jax.tasks import arcface, bbox, classify, embed, inputs, keypoints, simclr, stn
 from whale_jax.tasks.task import Batch, Outputs, Task
 
 __all__ = ["TASKS", "Batch", "Outputs", "Task", "build", "register"]
@@ -23,17 +23,23 @@ TASKS = registry.Registry(
 register = TASKS.register
 
 
-def build(spec: Mapping[str, Any], *, size: tuple[int, int], classes: int = 2) -> Task:
+def build(
+    spec: Mapping[str, Any], *, size: tuple[int, int], classes: int = 2, normalise: inputs.Normalise = inputs.picture
+) -> Task:
     """The task that a config calls `task`.
 
     Args:
         spec: its name, and keyword arguments of the function of that name.
         size: (height, width) of the network's input, in pixels.
         classes: number of whales. Where only the fields of the task are read, any number will do.
+        normalise: one of inputs.NORMALISATIONS, which the model chooses.
 
     Raises:
-        InputError: an unknown name or key, or a value that the task does not take.
+        InputError: an unknown name or key, a value that the task does not take, or a normalisation that it cannot do.
     """
     parameters = inspect.signature(registry.lookup("task", TASKS, spec["name"])).parameters
-    fixed = {"size": tuple(size), "classes": classes}
+    if normalise is not inputs.picture and "normalise" not in parameters:
+        message = "has no argument 'normalise', and this model wants pictures normalised in a way of its own"
+        raise errors.InputError(f"the task {spec['name']!r} {message}: add one, as in docs/extending.md")
+    fixed = {"size": tuple(size), "classes": classes, "normalise": normalise}
     return registry.build("task", TASKS, spec, **{key: value for key, value in fixed.items() if key in parameters})

@@ -25,6 +25,7 @@ def arcface(
     augmentation: str = "",
     colour: bool = True,
     mirrored: bool = False,
+    normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of naming the whale, for a network with the head "cosine" or "gem_cosine".
 
@@ -42,10 +43,7 @@ def arcface(
         least_margin: radians, of a whale with very many photos.
         centers: prototypes of a whale; the nearest counts.
         smoothing: label smoothing, 0..1.
-        metrics: some of evaluation.metrics.METRICS that read logits and label.
-        augmentation: specification for `inputs.parse`.
-        colour: whether the network sees it.
-        mirrored: whether the mirror images of heads are whales of their own: see `mirror.paired`.
+        metrics, augmentation, colour, mirrored, normalise: as in `classify.classify`.
     """
     labels = 2 * classes if mirrored else classes
     measure = classify.measures(metrics)
@@ -60,7 +58,7 @@ def arcface(
 
     task = Task(
         outputs=labels * centers,
-        prepare=partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour),
+        prepare=partial(inputs.whales, **inputs.options(augmentation, size=size, normalise=normalise), colour=colour),
         loss=loss,
         metrics=lambda outputs, batch: measure((logits(outputs), {}), batch),
         predict=lambda outputs, batch: {"logits": logits(outputs), "features": outputs[1]["features"]},

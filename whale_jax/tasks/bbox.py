@@ -30,6 +30,7 @@ def bbox(
     move: str = "corners",
     bins: int = 0,
     sigma_bins: float = 1.0,
+    normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of finding the head's box: x, y, width and height in 0..1, IoU as metric.
 
@@ -43,6 +44,7 @@ def bbox(
             (the extent of its warped mask, as the post did).
         bins: 0 for that loss; else softmax over that many bins for each coordinate of two corners.
         sigma_bins: standard deviation of the soft target, in bins.
+        normalise: one of inputs.NORMALISATIONS, which the model chooses.
     """
     if move not in ("corners", "mask"):
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
@@ -66,7 +68,9 @@ def bbox(
 
     return Task(
         outputs=readout.outputs,
-        prepare=partial(prepare, augmentation=inputs.parse(augmentation), size=size, by_mask=move == "mask"),
+        prepare=partial(
+            prepare, **inputs.options(augmentation, size=size, normalise=normalise), by_mask=move == "mask"
+        ),
         loss=loss_of,
         metrics=measure,
         predict=predict,
@@ -79,11 +83,18 @@ def bbox(
 
 
 def prepare(
-    key: jax.Array, batch: Batch, train: bool, *, augmentation: Augmentation, size: geometry.Size, by_mask: bool
+    key: jax.Array,
+    batch: Batch,
+    train: bool,
+    *,
+    augmentation: Augmentation,
+    size: geometry.Size,
+    normalise: inputs.Normalise,
+    by_mask: bool,
 ) -> Batch:
     """`inputs.prepare`, with the box in 0..1 of the network's input as target (B, 4)."""
     source = batch["image"].shape[1:3]
-    batch = inputs.prepare(key, batch, train, augmentation=augmentation, size=size)
+    batch = inputs.prepare(key, batch, train, augmentation=augmentation, size=size, normalise=normalise)
     finite = jnp.isfinite(batch["box"]).all(-1)
     box = jnp.where(finite[:, None], batch["box"], 1)
     by_corners = geometry.move_box(batch["matrix"], box)

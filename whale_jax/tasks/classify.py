@@ -25,6 +25,7 @@ def classify(
     smoothing: float = 0.0,
     colour: bool = True,
     mirrored: bool = False,
+    normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of naming the whale.
 
@@ -37,6 +38,7 @@ def classify(
         smoothing: label smoothing, 0..1.
         colour: whether the network sees it.
         mirrored: whether the mirror images of heads are whales of their own: see `mirror.paired`.
+        normalise: one of inputs.NORMALISATIONS, which the model chooses.
     """
     options = {"smoothing": smoothing} if smoothing else {}
     cost = registry.function("loss", losses.LOSSES, loss, reads=("logits", "label"), **options)
@@ -52,7 +54,7 @@ def classify(
 
     task = Task(
         outputs=2 * classes if mirrored else classes,
-        prepare=partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour),
+        prepare=partial(inputs.whales, **inputs.options(augmentation, size=size, normalise=normalise), colour=colour),
         loss=loss_of,
         metrics=measures(metrics),
         predict=predict,

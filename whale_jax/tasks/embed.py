@@ -24,6 +24,7 @@ def embed(
     margin: float = 0.1,
     augmentation: str = "",
     colour: bool = True,
+    normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of putting pictures of one whale near each other, and those of others far away.
 
@@ -37,6 +38,7 @@ def embed(
         margin: of the loss.
         augmentation: specification for `inputs.parse`.
         colour: whether the network sees it.
+        normalise: one of inputs.NORMALISATIONS, which the model chooses.
     """
     cost = registry.function("loss", losses.LOSSES, loss, reads=("distance", "same", "other"), margin=margin)
 
@@ -56,7 +58,7 @@ def embed(
 
     return Task(
         outputs=dimensions,
-        prepare=partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour),
+        prepare=partial(inputs.whales, **inputs.options(augmentation, size=size, normalise=normalise), colour=colour),
         loss=loss_of,
         metrics=measure,
         predict=predict,

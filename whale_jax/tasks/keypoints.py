@@ -27,6 +27,7 @@ def keypoints(
     augmentation: str = "",
     bins: int = 0,
     sigma_bins: float = 1.0,
+    normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of finding bonnet and blowhead.
 
@@ -37,6 +38,7 @@ def keypoints(
         augmentation: specification for `inputs.parse`.
         bins: 0 for that loss; else softmax over that many bins a coordinate, as the competition's winners.
         sigma_bins: standard deviation of the soft target, in bins.
+        normalise: one of inputs.NORMALISATIONS, which the model chooses.
     """
     cost = registry.function("loss", losses.LOSSES, loss, reads=("prediction", "target"))
     functions = measures.select(metrics, annotation="points", best="point_error")
@@ -60,7 +62,7 @@ def keypoints(
 
     return Task(
         outputs=POINTS * 2 * max(bins, 1),
-        prepare=partial(prepare, augmentation=inputs.parse(augmentation), size=size),
+        prepare=partial(prepare, **inputs.options(augmentation, size=size, normalise=normalise)),
         loss=loss_of,
         metrics=measure,
         predict=predict,
@@ -71,9 +73,17 @@ def keypoints(
     )
 
 
-def prepare(key: jax.Array, batch: Batch, train: bool, *, augmentation: Augmentation, size: geometry.Size) -> Batch:
+def prepare(
+    key: jax.Array,
+    batch: Batch,
+    train: bool,
+    *,
+    augmentation: Augmentation,
+    size: geometry.Size,
+    normalise: inputs.Normalise,
+) -> Batch:
     """`inputs.prepare`, with the points in 0..1 of the network's input as target (B, 2, 2)."""
-    batch = inputs.prepare(key, batch, train, augmentation=augmentation, size=size)
+    batch = inputs.prepare(key, batch, train, augmentation=augmentation, size=size, normalise=normalise)
     finite = jnp.isfinite(batch["points"]).all((1, 2))
     points = geometry.move_points(batch["matrix"], jnp.where(finite[:, None, None], batch["points"], 0))
     target = geometry.shares(points, size)

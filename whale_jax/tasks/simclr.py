@@ -16,7 +16,13 @@ from whale_jax.tasks.task import Batch, Metric, Outputs, Task
 
 
 def simclr(
-    *, size, dimensions: int = 128, temperature: float = 0.2, augmentation: str = "", colour: bool = True
+    *,
+    size,
+    dimensions: int = 128,
+    temperature: float = 0.2,
+    augmentation: str = "",
+    colour: bool = True,
+    normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of telling which two pictures of a batch are views of one photo. No label is used.
 
@@ -26,8 +32,9 @@ def simclr(
         temperature: that similarities are divided by, above 0.
         augmentation: specification for `inputs.parse`; each view draws its own.
         colour: whether the network sees it; it tells views apart by the water, if it does.
+        normalise: one of inputs.NORMALISATIONS, which the model chooses.
     """
-    prepare_view = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
+    prepare_view = partial(inputs.whales, **inputs.options(augmentation, size=size, normalise=normalise), colour=colour)
 
     def prepare(key: jax.Array, batch: Batch, train: bool) -> Batch:
         if not train:

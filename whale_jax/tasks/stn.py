@@ -30,6 +30,7 @@ def stn(
     loc_weight: float = 1.0,
     identity_weight: float = 0.0,
     annotated: float = 1.0,
+    normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of a network that says in out["matrix"] where it looks, from pixels of its crop to its input's.
 
@@ -39,16 +40,14 @@ def stn(
         crop: (height, width) of what the network cuts out, as in its config.
         loc_loss: of the localizer: squared error of the "matrix", of its normalised numbers, or of the "points" that
             it maps, in head lengths; or, of a network that finds points by score maps, softmax over their "bins".
-        metrics: some of evaluation.metrics.METRICS that read logits and label.
-        augmentation: specification for `inputs.parse`.
-        colour: whether the network sees it.
+        metrics, augmentation, colour, normalise: as in `classify.classify`.
         class_weight: weight of the cross entropy; 0 trains the localizer alone.
         loc_weight: weight of the localizer's loss; 0 leaves it to the cross entropy.
         identity_weight: weight of the squared distance of the matrix from the identity.
         annotated: share of the photos whose points are used, each for as much more; which ones, their index decides.
     """
     error = registry.lookup("loc_loss", LOC_LOSSES, loc_loss)
-    view = partial(inputs.whales, augmentation=inputs.parse(augmentation), size=size, colour=colour)
+    view = partial(inputs.whales, **inputs.options(augmentation, size=size, normalise=normalise), colour=colour)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
         supervised = (batch["annotated"] > 0) & sampled(batch["index"], share=annotated)

@@ -10,8 +10,9 @@ Whoever adds a task writes a function that returns a `Task`, in a file of its ow
     tasks.register("brightness", brightness)   # then: config.task.name = "brightness"
 
 The function's keyword arguments are the keys of `config.task`. It is given `size`, the (height, width) of the network's
-input, and, if it has an argument of that name, `classes`, the number of whales. A program builds a task with two
-classes where it only reads its fields, before there is any data.
+input, and, if it has arguments of these names, `classes`, the number of whales, and `normalise`, what the model wants
+done to pictures (tasks/inputs.py). A program builds a task with two classes where it only reads its fields, before
+there is any data.
 """
 
 from collections.abc import Callable, Mapping
