@@ -152,6 +152,33 @@ def test_the_nearest_photos_are_named_and_measured(ask):
     assert all(float(row["cosine_1"]) >= float(row["cosine_2"]) for row in rows.values())
 
 
+def test_several_features_are_searched_together_and_scores_are_written_of_photos_not_searched(ask):
+    run, folder = ask
+    run()  # which sets the world up
+    data, names = photos(10), {"label": photos(10).label[[2, 3, 4, 6, 7]], "whales": 3}
+    first = predictions.load(folder / "features", data, kind="features")
+    second = np.random.default_rng(1).normal(0, 1, (10, 5))
+    second[9] = np.nan  # a photo without a head
+    (folder / "features2").mkdir()
+    predictions.save(folder / "features2", data, arrays={"features": second.astype(np.float16)})
+    json_files.write(folder / "features2" / "result.json", {"digest": "2", "split": None})
+    inputs = {name: str(folder / name) for name in ("photos", "split", "features", "features2")}
+    stage.run(stage.config("retrieve", inputs=inputs, likeliest=2), folder / "both")
+    scores = predictions.load(folder / "both", data, kind="scores")
+    cosines = [retrieval.unit(side) @ retrieval.unit(side[[2, 3, 4, 6, 7]]).T for side in (first, second)]
+    mean = np.mean(cosines, axis=0)
+    expected = np.stack([mean[:, names["label"] == whale].max(1) for whale in range(3)], axis=1)
+    np.testing.assert_allclose(scores[[0, 1, 5, 8]], expected[[0, 1, 5, 8]], atol=2e-3)
+    assert np.isnan(scores[[2, 3, 4, 6, 7, 9]]).all()
+    whitened = stage.config("retrieve", inputs=inputs, likeliest=2, transform="whiten", by="joint")
+    assert stage.run(whitened, folder / "whitened")["metrics"]["joint_top1"] >= 1 / 3
+    with pytest.raises(errors.InputError, match="unknown transform 'white': did you mean whiten"):
+        stage.run(stage.config("retrieve", inputs=inputs, transform="white"), folder / "wrong")
+    none = {**inputs, "features": "", "features2": ""}
+    with pytest.raises(errors.InputError, match=r"inputs.features is empty"):
+        stage.run(stage.config("retrieve", inputs=none), folder / "none")
+
+
 def test_strangers_are_told_from_known_whales(ask, monkeypatch):
     run, folder = ask
     data = photos(10)

@@ -79,6 +79,12 @@ def by_prototype(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray,
     return np.where(present, unit(queries) @ unit(prototypes).T, -1)
 
 
+def by_photo_and_prototype(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int) -> np.ndarray:
+    """(Q, whales) sum of both cosines: a whale is likely by one photo that is alike, and by all of its photos."""
+    names = {"label": label, "whales": whales}
+    return by_photo(queries, gallery, **names) + by_prototype(queries, gallery, **names)
+
+
 def average_precision(
     queries: np.ndarray, gallery: np.ndarray, *, query_label: np.ndarray, label: np.ndarray
 ) -> np.ndarray:

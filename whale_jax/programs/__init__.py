@@ -17,6 +17,7 @@ for _name in (
     "crossfit",
     "predict",
     "extract",
+    "describe",
     "retrieve",
     "stack",
     "blend",

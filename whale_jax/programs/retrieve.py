@@ -1,6 +1,6 @@
 """Names whales by the photos that are most like them: no class is learned, so a catalogue may grow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +10,36 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, right_whale, splits, tables
 from whale_jax.data.gallery import Gallery
-from whale_jax.evaluation import metrics, retrieval
+from whale_jax.evaluation import metrics, retrieval, whitening
+from whale_jax.runtime import errors, progress, registry
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    "inputs": {"photos": "", "split": "", "features": ""},  # features: of an `extract`, of any network
+    # features: of an `extract`, of any network, or of a `describe`. More of them, features2, features3 ..., are
+    # searched together: the cosine of two photos is then the mean of their cosines by each.
+    "inputs": {"photos": "", "split": "", "features": ""},
     "fold": 0,  # its photos are the queries, all others the gallery
+    "transform": "",  # of features, by the gallery: "centre" takes their mean off, "whiten" whitens within whales
+    "by": "photo",  # the way to name a whale whose scores are written; or "prototype" or "joint"
     "few": 3,  # whales with at most so many photos in the gallery are measured by themselves too
     "likeliest": 5,  # photos of the gallery that are named for each query and each photo without a name
 }
+PREFIXES = {"photo": "", "prototype": "prototype_", "joint": "joint_"}  # way to name a whale -> prefix of its metrics
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes neighbours.csv into workdir, and measures nearest neighbours and prototypes on the photos held out.
+    """Writes neighbours.csv and predictions.npz into workdir, and measures each way to name a whale on the queries.
 
-    The answers of a classifier, where the features come with its logits, are measured beside them as "class_...".
+    The ways are the nearest photo, prototypes, and both ("joint_..."). The answers of a classifier, where the
+    features come with its logits, are measured beside them as "class_...". In predictions.npz are the (N, whales)
+    scores of one way for all photos that are not searched themselves.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    features = predictions.load(config.inputs.features, photos, kind="features")
-    usable = np.isfinite(features).all(1)
+    blocks = load(config, photos)
+    usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
     catalogue = gallery.select(photos, split, fold=config.fold, usable=usable)
+    features = combine(blocks, photos, catalogue=catalogue, usable=usable, transform=config.transform)
     write_neighbours(workdir, photos, features=features, catalogue=catalogue, count=config.likeliest)
     unknown = splits.stranger_rows(split)
     unknown = unknown[usable[unknown]]
@@ -42,7 +51,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         query_label=label,
         label=photos.label[catalogue.rows],
     )
-    for prefix, score in ways(config, photos, features=features, catalogue=catalogue).items():
+    functions = ways(config, photos, features=features, catalogue=catalogue)
+    write_scores(
+        workdir, photos, score=functions[PREFIXES[config.by]], rows=np.setdiff1d(np.flatnonzero(usable), catalogue.rows)
+    )
+    for prefix, score in functions.items():
         scores = score(catalogue.queries)
         measured |= retrieval.cmc(scores, label, prefix=prefix)
         if few.any():
@@ -61,6 +74,42 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
+def load(config: ConfigDict, photos: right_whale.Photos) -> list[np.ndarray]:
+    """The (N, D) features of each input."""
+    return [predictions.load(folder, photos, kind="features") for folder in folders(config)]
+
+
+def folders(config: ConfigDict) -> list[str]:
+    """The inputs that hold features; InputError where there is none."""
+    paths = [path for name, path in sorted(config.inputs.items()) if name.startswith("features") and path]
+    if not paths:
+        raise errors.InputError("a search needs features: inputs.features is empty")
+    return paths
+
+
+def combine(
+    blocks: Sequence[np.ndarray], photos: right_whale.Photos, *, catalogue: Gallery, usable: np.ndarray, transform: str
+) -> np.ndarray:
+    """(N, K) vectors whose cosine is the mean of those of (N, D) blocks of features, each transformed; NaN if unusable.
+
+    A transform is fitted on the gallery alone. One block without any is left as it is.
+    """
+    if len(blocks) == 1 and not transform:
+        return blocks[0]
+    fit, rows = whitening.TRANSFORMS[transform], np.flatnonzero(usable)
+    vectors = []
+    with progress.bar(len(blocks), title=f"{transform or 'join'} features", unit="inputs") as bar:
+        for block in blocks:
+            fitted = fit(block[catalogue.rows], photos.label[catalogue.rows])
+            chunks = np.split(rows, range(retrieval.AT_ONCE, len(rows), retrieval.AT_ONCE))
+            vectors.append(np.concatenate([fitted(block[chunk]) for chunk in chunks]))
+            bar.update()
+    joined = np.concatenate(vectors, axis=1)
+    features = np.full((len(usable), joined.shape[1]), np.nan, np.float32)
+    features[rows] = joined
+    return features
+
+
 def ways(
     config: ConfigDict, photos: right_whale.Photos, *, features: np.ndarray, catalogue: Gallery
 ) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
@@ -73,11 +122,22 @@ def ways(
     functions = {
         "": lambda rows: retrieval.by_photo(features[rows], searched, **names),
         "prototype_": lambda rows: retrieval.by_prototype(features[rows], searched, **names),
+        "joint_": lambda rows: retrieval.by_photo_and_prototype(features[rows], searched, **names),
     }
-    if "logits" in predictions.kinds(config.inputs.features):
-        p = np.asarray(jax.nn.softmax(predictions.load(config.inputs.features, photos, kind="logits")))
+    inputs = folders(config)
+    if len(inputs) == 1 and "logits" in predictions.kinds(inputs[0]):
+        p = np.asarray(jax.nn.softmax(predictions.load(inputs[0], photos, kind="logits")))
         functions["class_"] = lambda rows: p[rows]
     return functions
+
+
+def write_scores(
+    workdir: Path, photos: right_whale.Photos, *, score: Callable[[np.ndarray], np.ndarray], rows: np.ndarray
+) -> None:
+    """Writes the scores of some rows into predictions.npz, as (N, whales) "scores" with NaN for all other photos."""
+    scores = np.full((len(photos.name), len(photos.whales)), np.nan, np.float32)
+    scores[rows] = score(rows)
+    predictions.save(workdir, photos, arrays={"scores": scores})
 
 
 def write_neighbours(
@@ -100,4 +160,10 @@ def write_neighbours(
     tables.write(workdir / "neighbours.csv", ["Image", *columns], rows=lines)
 
 
-PROGRAM = Program(DEFAULTS, run)
+def check(config: ConfigDict) -> None:
+    """Raises InputError for a transform or a way to name a whale that there is not."""
+    registry.lookup("transform", whitening.TRANSFORMS, config.transform)
+    registry.lookup("way to name a whale", PREFIXES, config.by)
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

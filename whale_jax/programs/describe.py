@@ -1,0 +1,111 @@
+"""Features of every photo by local descriptors of its view: nothing is trained."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image
+from skimage import feature
+
+from whale_jax import geometry
+from whale_jax.data import images, predictions, right_whale, shards
+from whale_jax.runtime import errors, progress, registry, storage, threads
+from whale_jax.workflow.program import Program
+
+SHARD = "features.npy"  # in a shard's folder
+CELL = 8  # pixels, the sides of a square in which gradients are counted
+DEFAULTS = {
+    "inputs": {"photos": "", "view": ""},
+    "descriptor": "hog",
+    "size": (64, 128),  # (height, width) that the pictures of the view are brought to: no more than they have
+}
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes workdir/predictions.npz: features (N, D) of all photos, NaN where there is no view."""
+    photos, view = load(config)
+    files = [folder / SHARD for _, folder in shards.folders(workdir, len(photos.name))]
+    if files:
+        features = np.concatenate([read(file) for file in files])
+    else:
+        features = describe(config, view, rows=slice(0, len(photos.name)), title=workdir.name)
+    predictions.save(workdir, photos, arrays={"features": features})
+    shards.remove(workdir)
+    return {"features": features.shape[1], "photos": int(view.pictured.sum())}
+
+
+def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
+    """Describes one shard of the photos, for `run` to put together."""
+    photos, view = load(config)
+    path, rows = piece.folder(workdir) / SHARD, piece.rows(len(photos.name))
+    if rows.start < rows.stop and not path.exists():
+        features = describe(config, view, rows=rows, title=workdir.name)
+        with storage.replacing(path) as partial, partial.open("wb") as file:
+            np.save(file, features)
+
+
+def read(file: Path) -> np.ndarray:
+    """The (n, D) features of one shard."""
+    with storage.reading(file):
+        return np.load(file)
+
+
+def load(config: ConfigDict) -> tuple[right_whale.Photos, images.View]:
+    """The photos and their view; InputError where it has no picture, or fewer pixels than `size`."""
+    photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
+    if len(view.images) != len(photos.name):
+        raise errors.InputError(f"{config.inputs.view} is a view of other photos: make both from one import")
+    if not view.pictured.any():
+        raise errors.InputError(f"{config.inputs.view} has no picture to describe")
+    height, width = view.images.shape[1:3]
+    if height < config.size[0] or width < config.size[1]:
+        size = " x ".join(map(str, config.size))
+        raise errors.InputError(
+            f"{config.inputs.view} has pictures of {height} x {width} pixels, fewer than config.size = {size}:"
+            " cut a larger view"
+        )
+    return photos, view
+
+
+def describe(config: ConfigDict, view: images.View, *, rows: slice, title: str) -> np.ndarray:
+    """(n, D) float16 features of some rows of a view, NaN where there is no picture; three digits are enough."""
+    descriptor, size = registry.lookup("descriptor", DESCRIPTORS, config.descriptor), tuple(config.size)
+    pictured = view.pictured[rows]
+    numbers = np.flatnonzero(pictured)
+    length = len(descriptor(np.zeros(size, np.uint8)))
+    features = np.full((len(pictured), length), np.nan, np.float16)
+    with progress.bar(len(numbers), title=title, unit="photos") as bar:
+        pictures = (view.images[rows.start + number] for number in numbers)
+        vectors = threads.ahead(lambda picture: descriptor(grey(picture, size)), pictures)
+        for number, values in zip(numbers, vectors, strict=True):
+            features[number] = values
+            bar.update()
+    return features
+
+
+def grey(picture: np.ndarray, size: geometry.Size) -> np.ndarray:
+    """(height, width) uint8 of a picture (h, w, 3) uint8, resampled without aliasing."""
+    return np.asarray(Image.fromarray(picture).convert("L").resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def hog(picture: np.ndarray) -> np.ndarray:
+    """(D,) histograms of oriented gradients of a (height, width) picture (Dalal and Triggs, CVPR 2005).
+
+    9 directions in cells of 8 x 8 pixels, each normalised in the blocks of 2 x 2 cells that it is a part of.
+    """
+    return feature.hog(picture, orientations=9, pixels_per_cell=(CELL, CELL), cells_per_block=(2, 2))
+
+
+DESCRIPTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"hog": hog}
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for an unknown descriptor, or a size of less than one block."""
+    registry.lookup("descriptor", DESCRIPTORS, config.descriptor)
+    if min(config.size) < 2 * CELL:
+        raise errors.InputError(f"config.size = {tuple(config.size)} is less than the {2 * CELL} pixels of one block")
+
+
+PROGRAM = Program(DEFAULTS, run, check=check, shard=shard)
