@@ -1,6 +1,7 @@
 """Probabilities of whales: probabilities.npz, an array (N, whales) for each source, such as "network".
 
-It passes between the stages stack, blend, calibrate, pseudo and submit, and knows the names of its photos and whales.
+It passes between the stages stack, blend, fuse, calibrate, pseudo and submit, and knows the names of its photos and
+whales.
 """
 
 from collections.abc import Mapping

@@ -21,6 +21,7 @@ for _name in (
     "retrieve",
     "stack",
     "blend",
+    "fuse",
     "calibrate",
     "pseudo",
     "submit",

@@ -19,9 +19,10 @@ DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
     "source": "best",  # the one with the least log loss on the photos validated on; or one by its name
-    "floor": 1e-4,  # the least probability, where nothing is calibrated; `calibrate` fits one, a share of the prior
+    "floor": 1e-4,  # the least probability; `calibrate` and `fuse` have fitted one, a share of the prior
 }
-SOURCES = ("best", "network", "stack", "neighbours", "blend")
+SOURCES = ("best", "network", "stack", "neighbours", "blend", "fused")
+CALIBRATED = ("calibrate", "fuse")  # programs that write calibrated probabilities
 LIKELIEST = 5  # whales named for each photo in the table for people
 
 
@@ -35,7 +36,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     stage = finished_runs.read(config.inputs.probabilities)
-    floor = 0.0 if stage.result["program"] == "calibrate" else config.floor
+    floor = 0.0 if stage.result["program"] in CALIBRATED else config.floor
     arrays = probabilities.load(stage.folder, photos)
     if config.source not in ("best", *arrays):
         raise errors.unknown("source of probabilities", config.source, ["best", *arrays])

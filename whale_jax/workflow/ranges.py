@@ -61,7 +61,9 @@ RANGES = {
     "size": SIDES,
     **dict.fromkeys(("batch", "accumulate", "num_evals", "log_every", "shards", "images_per_class"), COUNT),
     **dict.fromkeys(("subfold", "num_subfolds", "patience", "num_train_eval", "devices"), NUMBER),
-    **dict.fromkeys(("crossfit.num_subfolds", "calibrate.num_subfolds", "blend.num_subfolds"), PARTS),
+    **dict.fromkeys(
+        ("crossfit.num_subfolds", "calibrate.num_subfolds", "blend.num_subfolds", "fuse.num_subfolds"), PARTS
+    ),
     # Optimisers.
     **dict.fromkeys(("warmup", "momentum", "ema"), PART),
     # A rate of 0 leaves the weights as they are, and measures them.

@@ -1,0 +1,83 @@
+"""Fusion of members' scores: it finds what is worth what, and survives members that say nothing."""
+
+import numpy as np
+import pytest
+from scipy import optimize, special
+
+from whale_jax.evaluation import calibration, fusion
+from whale_jax.evaluation.probabilities import score
+
+WHALES, PHOTOS = 12, 400
+PRIOR = np.full(WHALES, 1 / WHALES)
+
+
+@pytest.fixture
+def planted():
+    """Scores of a good member, a fair one in another unit and a useless one, and the whales of the photos."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, WHALES, PHOTOS)
+    truth = np.eye(WHALES)[label]
+    noise = rng.normal(0, 1, (3, PHOTOS, WHALES))
+    good, fair, useless = 3.0 * truth + noise[0], 0.01 * (2.5 * truth + noise[1]), noise[2]
+    return np.stack([good, fair, useless], axis=1), label
+
+
+def test_the_weights_are_those_that_made_the_scores(planted):
+    """Of Gaussian scores with unit noise, the posterior is the softmax of the sum of distance x score."""
+    scores, label = planted
+    weight = fusion.fit_weights(scores, label, prior=PRIOR).weight
+    np.testing.assert_allclose(weight * [1, 0.01, 1], [3, 2.5, 0], atol=0.5)
+    assert weight.min() >= 0
+    silent = np.concatenate([scores, np.full((PHOTOS, 1, WHALES), 0.5)], axis=1)
+    assert fusion.fit_weights(silent, label, prior=PRIOR).weight[3] == 0
+
+
+def test_the_weights_are_of_least_log_loss(planted):
+    scores, label = planted
+
+    def loss(weight):
+        logits = np.einsum("m,nmw->nw", weight * [1, 100, 1], scores)
+        return -special.log_softmax(logits, axis=1)[np.arange(PHOTOS), label].mean()
+
+    slow = optimize.minimize(loss, np.ones(3), bounds=[(0, None)] * 3, method="Nelder-Mead", options={"fatol": 1e-9})
+    np.testing.assert_allclose(
+        loss(fusion.fit_weights(scores, label, prior=PRIOR).weight / [1, 100, 1]), slow.fun, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", fusion.METHODS)
+def test_every_way_beats_its_best_member_on_other_photos(planted, name):
+    scores, label = planted
+    fit, new = np.arange(PHOTOS) < 250, np.arange(PHOTOS) >= 250
+    fused, alone = (
+        fusion.calibrated(method)(side[fit], label[fit], prior=PRIOR)(side[new])
+        for method, side in ((fusion.METHODS[name], scores[:, :2]), (fusion.fit_weights, scores[:, :1]))
+    )
+    np.testing.assert_allclose(fused.sum(1), 1)
+    assert score(fused, label[new])["log_loss"] < score(alone, label[new])["log_loss"]
+
+
+@pytest.mark.parametrize("name", fusion.METHODS)
+def test_a_member_without_a_picture_leaves_the_answer_to_the_others(planted, name):
+    scores, label = planted
+    missing = scores.copy()
+    missing[::2, 0] = np.nan
+    missing[7] = np.nan
+    p = fusion.METHODS[name](missing, label, prior=PRIOR)(missing)
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p[7], 1 / WHALES, rtol=1e-6)
+    rows = np.arange(2, PHOTOS, 2)
+    assert score(p[rows], label[rows])["top1"] > 1.5 / WHALES  # by the fair member alone
+
+
+def test_no_photo_has_a_say_in_its_own_answer(planted):
+    """A label that is changed changes the answers of other groups, and not those of its own."""
+    scores, label = planted
+    group, changed = np.arange(PHOTOS) // 2, label.copy()
+    changed[:2] = (label[:2] + 1) % WHALES
+    facts = {"prior": PRIOR, "group": group, "num_subfolds": 5}
+    method = fusion.calibrated(fusion.fit_weights)
+    first, second = (calibration.cross_fit(method, scores, label=side, **facts) for side in (label, changed))
+    inside = group % 5 == 0
+    np.testing.assert_array_equal(first[inside], second[inside])
+    assert np.abs(first[~inside] - second[~inside]).max() > 1e-6

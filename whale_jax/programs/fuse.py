@@ -1,0 +1,134 @@
+"""One answer from members of any kind: networks, searches by their features or by local descriptors, other answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax.data import predictions, probabilities, right_whale, splits
+from whale_jax.evaluation import calibration, fusion
+from whale_jax.evaluation.probabilities import score
+from whale_jax.runtime import errors, progress, registry
+from whale_jax.workflow.program import Program
+
+DEFAULTS = {
+    # And, by any other name, the members: logits of an `extract` or a `crossfit`, scores of a `retrieve`, or
+    # probabilities, each of whose sources is a member.
+    "inputs": {"photos": "", "split": ""},
+    "fold": 0,
+    "method": "weights",  # of the answer "fused"; all are measured
+    "num_subfolds": 5,  # that the photos held out are cut into: what answers one is fitted on the others
+}
+FUSED = "fused"
+RESERVED = (FUSED, probabilities.PHOTO, probabilities.WHALE, *fusion.METHODS)
+
+
+def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Writes workdir/probabilities.npz: of the members fused, and of each by itself, calibrated.
+
+    Photos validated on have no part in the fit of their own answers, and bursts stay in one subfold; all others are
+    answered by a fit on all of these. Photos that were trained on have no answer: a network has learned them by heart.
+    """
+    photos = right_whale.load(Path(config.inputs.photos))
+    split = splits.load(Path(config.inputs.split), photos)
+    members = load(config, photos)
+    scores = np.stack(list(members.values()), axis=1).astype(np.float32)
+    valid = splits.measured_rows(split, config.fold)
+    usable = np.isfinite(scores).all(2).any(1)
+    rows = np.setdiff1d(np.flatnonzero(usable), splits.train_rows(split, config.fold))
+    fit = valid[usable[valid]]
+    if len(np.unique(split.group[fit])) < 2:
+        raise errors.InputError(f"{len(fit)} photos held out have scores: too few to fit on some and look at others")
+    facts = {
+        "label": photos.label[fit],
+        "prior": splits.prior(photos, split, fold=config.fold),
+        "group": split.group[fit],
+        "num_subfolds": config.num_subfolds,
+    }
+    answers = {}
+    with progress.bar(len(members) + len(fusion.METHODS), title=workdir.name, unit="fits") as bar:
+        for name, method in fusion.METHODS.items():
+            answers[name] = answer(method, scores, fit=fit, rows=rows, **facts)
+            bar.update()
+        for i, name in enumerate(members):
+            answers[name] = answer(fusion.fit_weights, scores[:, i : i + 1], fit=fit, rows=rows, **facts)
+            bar.update()
+    sources = {FUSED: answers[config.method], **{name: answers[name] for name in members}}
+    probabilities.save(workdir, photos, arrays=sources)
+    return {
+        "split": split.hash,
+        "weights": weights(scores[fit], list(members), label=facts["label"], prior=facts["prior"]),
+        "metrics": {name: score(p[valid], photos.label[valid]) for name, p in (sources | answers).items()},
+        "train_metrics": {},
+        "validated_on": len(valid),
+    }
+
+
+def answer(
+    method: Callable, scores: np.ndarray, *, fit: np.ndarray, rows: np.ndarray, label: np.ndarray, **facts: Any
+) -> np.ndarray:
+    """(N, whales) probabilities by a way to fuse (N, members, whales) scores; NaN where no member scores a photo.
+
+    Args:
+        method: see `fusion.METHODS`.
+        scores: of all photos.
+        fit: (n,) rows that it is fitted on: each of these is answered by a fit on other groups.
+        rows: (r,) rows to answer.
+        label: (n,) whales of `fit`.
+        **facts: prior, group and num_subfolds, see `calibration.cross_fit`.
+    """
+    p = np.full((len(scores), scores.shape[2]), np.nan)
+    method = fusion.calibrated(method)
+    p[rows] = method(scores[fit], label, prior=facts["prior"])(scores[rows])
+    p[fit] = calibration.cross_fit(method, scores[fit], label=label, **facts)
+    p[~np.isfinite(scores).all(2).any(1)] = np.nan
+    return p
+
+
+def weights(scores: np.ndarray, names: list[str], *, label: np.ndarray, prior: np.ndarray) -> dict[str, float]:
+    """The weight of each member's log probabilities, where 1 is that of a member by itself; 0 if it adds nothing.
+
+    (n, members, whales) scores and (n,) labels are of the photos held out.
+    """
+    fused = fusion.fit_weights(scores, label, prior=prior).weight
+    alone = [fusion.fit_weights(scores[:, i : i + 1], label, prior=prior).weight[0] for i in range(len(names))]
+    return {name: float(a / max(b, 1e-12)) for name, a, b in zip(names, fused, alone, strict=True)}
+
+
+def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray]:
+    """The (N, whales) scores of each member, by its name. A folder that has none raises InputError."""
+    members = {}
+    for name, folder in config.inputs.items():
+        if name in ("photos", "split") or not folder:
+            continue
+        if (Path(folder) / probabilities.FILE).exists():
+            for source, p in probabilities.load(folder, photos).items():
+                members[f"{name}_{source}"] = np.log(np.maximum(p, 1e-12))
+            continue
+        kinds = [kind for kind in ("scores", "logits") if kind in predictions.kinds(folder)]
+        if not kinds:
+            raise errors.InputError(
+                f"{folder} scores no whales: name an `extract`, a `crossfit`, a `retrieve`, or probabilities"
+            )
+        members[name] = predictions.load(folder, photos, kind=kinds[0])
+    if not members:
+        raise errors.InputError("there is nothing to fuse: name members in config.inputs, beside photos and split")
+    for name, scores in members.items():
+        if scores.shape != (len(photos.name), len(photos.whales)):
+            raise errors.InputError(
+                f"{config.inputs.get(name, name)} scores {scores.shape[1]} whales, not those of the photos"
+            )
+    return members
+
+
+def check(config: ConfigDict) -> None:
+    """Raises InputError for an unknown method, or a member by a name that means something else."""
+    registry.lookup("way to fuse", fusion.METHODS, config.method)
+    for name in config.inputs:
+        if name in RESERVED:
+            raise errors.InputError(f"inputs.{name}: a member needs another name, for {name!r} is an answer of all")
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)
