@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from whale_jax.evaluation.probabilities import normalise, score
+from whale_jax.evaluation.probabilities import normalise, of_groups, score
 
 
 def test_normalised_probabilities_have_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothing_is_known():
@@ -23,3 +23,21 @@ def test_photos_without_a_label_have_no_say_in_the_score():
     p, label = np.eye(3)[[0, 1, 2]] * 0.9 + 0.1 / 3, np.array([0, 2, -1])
     assert score(p, label) == pytest.approx(score(p[:2], label[:2]))
     assert score(p, label)["top1"] == 0.5
+
+
+def test_photos_of_a_group_are_answered_by_bayes_rule():
+    """Of photos that are independent given the whale, with whales equally likely, the product is the posterior."""
+    rng = np.random.default_rng(0)
+    p, group = rng.dirichlet(np.ones(4), 5), np.array([7, 2, 7, 2, 5])
+    p[3] = np.nan  # answered by the other photo of its group
+    answers = of_groups(p, group)
+    np.testing.assert_allclose(answers[0], p[0] * p[2] / (p[0] * p[2]).sum())
+    np.testing.assert_allclose(answers[[0, 1, 4]], [answers[2], p[1], p[4]])
+    np.testing.assert_allclose(answers[3], p[1])
+
+
+def test_a_group_of_photos_without_an_answer_has_none():
+    p = np.array([[np.nan, np.nan], [0.5, 0.5], [0.0, 1.0]])
+    answers = of_groups(p, np.array([0, 1, 1]))
+    assert np.isnan(answers[0]).all()
+    np.testing.assert_allclose(answers[1], [0, 1], atol=1e-11)

@@ -67,6 +67,24 @@ def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monk
             refuse(wrong)
 
 
+def test_photos_of_an_encounter_get_one_answer_and_those_trained_on_have_no_say(monkeypatch, tmp_path):
+    data = photos()._replace(encounter=np.array(["a", "b", "b", "", "b", "b"]))
+    p = np.full((6, 3), 1 / 3)
+    p[1] = [0.98, 0.01, 0.01]  # trained on, and of the encounter that is asked about
+    p[0], p[4], p[5] = [0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.2, 0.3, 0.5]
+    fake_inputs(monkeypatch, tmp_path, data, {"network": p})
+    monkeypatch.setattr(submit.splits, "train_rows", lambda split, fold: np.array([1, 2, 3]))
+    monkeypatch.setattr(submit.splits, "valid_rows", lambda split, fold: np.array([0]))
+    inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
+    result = submit.run(stage.config("submit", inputs=inputs, encounters=True, floor=0.0), tmp_path)
+    _, first, second = csv.reader((tmp_path / "submission.csv").open())
+    np.testing.assert_allclose(np.array([first[1:], second[1:]], float), [[4 / 34, 15 / 34, 15 / 34]] * 2, rtol=1e-5)
+    assert result["metrics"]["top1"] == 1
+    monkeypatch.setattr(submit.right_whale, "load", lambda folder: photos())
+    with pytest.raises(errors.InputError, match=r"config.encounters: no photo names its encounter"):
+        submit.run(stage.config("submit", inputs=inputs, encounters=True), tmp_path)
+
+
 def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, tmp_path):
     """A photo that nobody asks about is left out; one that could not be read may be any whale."""
     data = photos()._replace(sample=("5.jpg", "unreadable.jpg"))

@@ -1,6 +1,7 @@
 """Probabilities of whales, brought into a form that can be submitted, and their metrics."""
 
 import numpy as np
+from scipy import special
 
 from whale_jax.evaluation import metrics
 
@@ -13,6 +14,24 @@ def normalise(p: np.ndarray, *, floor: float = 0.0) -> np.ndarray:
     p = np.where(np.isfinite(p), p, 1 / p.shape[-1]).astype(np.float64)
     p = np.maximum(p, floor)
     return p / p.sum(-1, keepdims=True)
+
+
+def of_groups(p: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(n, whales) probabilities of photos of one whale a group, such as an encounter: their product, summing to 1.
+
+    A photo without an answer (NaN) has that of its group, and a group of such photos has none. Photos are taken as
+    independent; those of a burst are not, so the answer of many like photos is surer than it should be.
+
+    Args:
+        p: (n, whales) probabilities of each photo by itself.
+        group: (n,) int, equal for photos of one whale.
+    """
+    finite, number = np.isfinite(p).all(1), np.unique(group, return_inverse=True)[1]
+    total = np.zeros((number.max(initial=-1) + 1, p.shape[1]))
+    np.add.at(total, number[finite], np.log(np.maximum(p[finite], 1e-12)))
+    answer = special.softmax(total, axis=1)
+    answer[np.bincount(number[finite], minlength=len(total)) == 0] = np.nan
+    return answer[number]
 
 
 def score(p: np.ndarray, label: np.ndarray, *, floor: float = metrics.KAGGLE_CLIP) -> dict[str, float]:

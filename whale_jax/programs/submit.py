@@ -8,9 +8,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax.data import probabilities, right_whale, splits, tables
+from whale_jax.data import groups, probabilities, right_whale, splits, tables
 from whale_jax.evaluation import caveats
-from whale_jax.evaluation.probabilities import normalise, score
+from whale_jax.evaluation.probabilities import normalise, of_groups, score
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.program import Program
@@ -19,6 +19,7 @@ DEFAULTS = {
     "inputs": {"photos": "", "split": "", "probabilities": ""},
     "fold": 0,
     "source": "best",  # the one with the least log loss on the photos validated on; or one by its name
+    "encounters": False,  # whether the photos of an encounter that the table names show one whale, and get one answer
     "floor": 1e-4,  # the least probability; `calibrate` and `fuse` have fitted one, a share of the prior
 }
 SOURCES = ("best", "network", "stack", "neighbours", "blend", "fused")
@@ -40,6 +41,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     arrays = probabilities.load(stage.folder, photos)
     if config.source not in ("best", *arrays):
         raise errors.unknown("source of probabilities", config.source, ["best", *arrays])
+    if config.encounters:
+        arrays = {name: of_encounters(p, photos, split=split, fold=config.fold) for name, p in arrays.items()}
     sources = list(arrays) if config.source == "best" else [config.source]
     rows_of_fold = splits.measured_rows if len(sources) > 1 else splits.valid_rows
     valid = rows_of_fold(split, config.fold)
@@ -64,6 +67,21 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         if metrics[source]
         else [],
     }
+
+
+def of_encounters(p: np.ndarray, photos: right_whale.Photos, *, split: splits.Split, fold: int) -> np.ndarray:
+    """(N, whales) probabilities, one answer for all photos of an encounter that were not trained on.
+
+    Photos whose encounter nobody named raise InputError.
+    """
+    if not (photos.encounter != "").any():
+        raise errors.InputError(
+            "config.encounters: no photo names its encounter; add the column to the table of photos"
+        )
+    rows = np.setdiff1d(np.arange(len(p)), splits.train_rows(split, fold))
+    answers = p.copy()
+    answers[rows] = of_groups(p[rows], groups.by_encounter(photos)[rows])
+    return answers
 
 
 def write(workdir: Path, photos: right_whale.Photos, *, rows: Mapping[str, np.ndarray]) -> None:
