@@ -1,4 +1,4 @@
-"""Charts that functions draw from arrays: overlaps, point errors, recipes side by side, test-time augmentation, ECE."""
+"""Charts that functions draw from arrays: overlaps, point errors, recipes, test-time augmentation, ECE, new whales."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -111,4 +111,45 @@ def reliability_diagram(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.nd
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
     for ax in axes[:, 0]:
         ax.set_ylabel("accuracy")
+    return figure
+
+
+def novelty(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], *, chosen: str, threshold: float) -> Figure:
+    """How the scores of known and of unknown whales lie, with the threshold, and the ROC curve of every score.
+
+    Args:
+        scores: name -> (K,) scores of photos of known whales, and (U,) of unknown ones, or of none.
+        chosen: the name of the score that decides.
+        threshold: the score below which a photo is called new.
+    """
+    score, unknown_score = scores[chosen]
+    figure = figure_of("Is the whale one of the catalogue?", width=9.6 if len(unknown_score) else 5, height=4)
+    ax, *roc = figure.subplots(1, 2 if len(unknown_score) else 1, squeeze=False)[0]
+    edges = np.histogram_bin_edges(np.concatenate([score, unknown_score]), bins=30)
+    for values, name, colour in ((score, "known", BLUE), (unknown_score, "unknown", RED)):
+        if len(values):
+            share = np.full(len(values), 1 / len(values))
+            label = f"{len(values):,} photos of {name} whales"
+            ax.hist(values, edges, weights=share, color=colour, alpha=0.45, label=label)
+    if np.isfinite(threshold):
+        ax.axvline(threshold, color="black", lw=1.5, label="threshold: new to the left")
+    ax.set(title=chosen, xlabel="score", ylabel="share of photos")
+    ax.set_ylim(0, 1.45 * ax.get_ylim()[1])
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.grid(axis="x", visible=False)
+    ax.legend(loc="upper left")
+    for ax in roc:
+        ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="chance")
+        for name, sides in sorted(scores.items(), key=lambda item: item[0] == chosen):
+            places = np.sort(np.concatenate(sides))
+            called_new, new = (np.searchsorted(np.sort(side), places, side="right") / len(side) for side in sides)
+            look = {"color": RED, "label": chosen} if name == chosen else {"color": SKY, "lw": 0.8}
+            ax.plot([0, *called_new], [0, *new], **look)
+        ax.plot([], [], color=SKY, lw=0.8, label="every other score")
+        ax.axhline(0.9, color=GREY, ls=(0, (2, 2)), lw=1.2)
+        ax.set(title="ROC", xlabel="known whales called new", ylabel="new whales found", xlim=(0, 1), ylim=(0, 1.01))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.set_aspect("equal")
+        ax.legend(loc="lower right")
     return figure

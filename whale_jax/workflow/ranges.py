@@ -61,9 +61,7 @@ RANGES = {
     "size": SIDES,
     **dict.fromkeys(("batch", "accumulate", "num_evals", "log_every", "shards", "images_per_class"), COUNT),
     **dict.fromkeys(("subfold", "num_subfolds", "patience", "num_train_eval", "devices"), NUMBER),
-    **dict.fromkeys(
-        ("crossfit.num_subfolds", "calibrate.num_subfolds", "blend.num_subfolds", "fuse.num_subfolds"), PARTS
-    ),
+    **{f"{name}.num_subfolds": PARTS for name in ("crossfit", "calibrate", "blend", "fuse", "novelty")},
     # Optimisers.
     **dict.fromkeys(("warmup", "momentum", "ema"), PART),
     # A rate of 0 leaves the weights as they are, and measures them.
@@ -106,6 +104,8 @@ RANGES = {
     "pca": NUMBER,
     **dict.fromkeys(("iterations", "likeliest", "gradient_steps", "processes"), COUNT),
     **dict.fromkeys(("few", "most"), NUMBER),
+    **dict.fromkeys(("cohort", "pooled", "draws"), COUNT),
+    **dict.fromkeys(("error", "prior"), Range(0, 1, above=True, below=True)),
     **dict.fromkeys(("threshold", "share"), SHARE),
     **dict.fromkeys(("side", "step"), Range(0, 1, above=True)),
     "floor": PART,

@@ -1,0 +1,96 @@
+"""Scores of "none of these" against plain NumPy, and what is made of several."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import jensenshannon
+
+from whale_jax.evaluation import novelty, open_set
+
+LOGITS = np.random.default_rng(0).normal(size=(20, 7)) * 3
+P = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+
+
+def test_scores_of_a_classifier():
+    ordered = np.sort(P, axis=1)
+    assert_allclose(novelty.probability(LOGITS), ordered[:, -1])
+    assert_allclose(novelty.margin(LOGITS), ordered[:, -1] - ordered[:, -2])
+    assert_allclose(novelty.energy(LOGITS), np.log(np.exp(LOGITS).sum(1)))
+    assert_allclose(novelty.energy(LOGITS, temperature=2), 2 * np.log(np.exp(LOGITS / 2).sum(1)))
+
+
+def test_energy_sees_what_probabilities_do_not():
+    assert_allclose(novelty.probability(LOGITS + 5), novelty.probability(LOGITS))
+    assert_allclose(novelty.energy(LOGITS + 5), novelty.energy(LOGITS) + 5)
+
+
+def test_members_agree_as_far_as_their_distributions_do():
+    other = np.roll(LOGITS, 1, axis=0)
+    q = np.roll(P, 1, axis=0)
+    assert_allclose(
+        novelty.agreement(np.stack([LOGITS, other])), [-(jensenshannon(*pair) ** 2) for pair in zip(P, q, strict=True)]
+    )
+    assert_allclose(novelty.agreement(np.stack([LOGITS, LOGITS])), 0, atol=1e-12)
+
+
+def test_a_cohort_takes_away_what_every_photo_has_in_common():
+    """As the definition has it, photo by photo."""
+    rng = np.random.default_rng(0)
+    queries, gallery, label = rng.normal(size=(4, 6)), rng.normal(size=(30, 6)), np.arange(30) % 5
+    unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (queries, gallery)]
+    expected = np.full((4, 5), -np.inf)
+    for i, query in enumerate(unit[0]):
+        cohort = np.sort(unit[1] @ query)[::-1][novelty.FEW :][:8]
+        for j, photo in enumerate(unit[1]):
+            strangers = np.sort((unit[1] @ photo)[label != label[j]])[::-1][:8]
+            sides = [(query @ photo - side.mean()) / side.std() for side in (cohort, strangers)]
+            expected[i, label[j]] = max(expected[i, label[j]], np.mean(sides))
+    assert_allclose(novelty.by_cohort(queries, gallery, label=label, whales=5, size=8), expected, rtol=1e-4)
+
+
+def test_ranks_are_shares_of_known_photos():
+    assert_allclose(novelty.ranks(np.array([0, 1, 1.5, 9]), np.array([3.0, 1, 2, 1])), [0, 0.25, 0.5, 1])
+
+
+def drawn(count=400, whales=40):
+    """Two scores, each of which tells something, and one of noise; the second half of the whales is unknown."""
+    rng = np.random.default_rng(1)
+    whale = np.arange(count) % whales
+    enrolled = whale < whales // 2
+    return (
+        {name: rng.normal(size=count) + gain * enrolled for name, gain in (("a", 1), ("b", 1), ("c", 0))},
+        enrolled,
+        whale,
+    )
+
+
+def test_a_photo_is_judged_by_photos_of_other_whales():
+    """A fit on its own whale's photos would learn each whale by heart."""
+    scores, enrolled, whale = drawn()
+    subfold = novelty.subfolds(whale, enrolled, count=4)
+    assert all(len(np.unique(subfold[whale == i])) == 1 for i in range(40))
+    assert [len(np.unique(whale[subfold == i])) for i in range(4)] == [10] * 4
+    joint = novelty.join(scores, enrolled, subfold=subfold)
+    for name, fit in novelty.JOINT.items():
+        columns = np.stack(list(scores.values()), axis=1)
+        inside = subfold == 2
+        expected = fit(columns[~inside], enrolled[~inside])(columns[inside])
+        assert_allclose(joint[name][inside], expected)
+
+
+def test_several_scores_are_better_than_each():
+    scores, enrolled, whale = drawn()
+    scores |= novelty.join(scores, enrolled, subfold=novelty.subfolds(whale, enrolled, count=5))
+    area = {name: open_set.auroc(score[enrolled], score[~enrolled]) for name, score in scores.items()}
+    assert area["all: regression"] > max(area["a"], area["b"]) + 0.03
+    assert area["all: mean rank"] > area["c"]
+
+
+@pytest.mark.parametrize("unnamed", [0, 3])
+def test_without_unknown_whales_there_is_no_regression(unnamed):
+    scores, enrolled, whale = drawn()
+    known = {name: score[enrolled] for name, score in scores.items()}
+    count = enrolled.sum() - unnamed
+    joint = novelty.join(known, np.ones(count, bool), subfold=whale[enrolled][:count] % 3)
+    assert list(joint) == ["all: mean rank"]
+    assert joint["all: mean rank"].shape == (enrolled.sum(),)
