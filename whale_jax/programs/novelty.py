@@ -13,18 +13,19 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, probabilities, right_whale, splits, tables
 from whale_jax.data.right_whale import Photos
-from whale_jax.evaluation import novelty, open_set, retrieval, verdicts
+from whale_jax.evaluation import novelty, open_set, retrieval, verdicts, whitening
 from whale_jax.evaluation.verdicts import Judged
 from whale_jax.report import charts, figures
 from whale_jax.report import tables as report
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, registry
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    # And any number of members, under any name: stages that write probabilities, logits or features.
+    # And any number of members, under any name: stages that write probabilities, logits, features, or scores.
     "inputs": {"photos": "", "split": ""},
     "fold": 0,
     "sources": {},  # name of a member -> which of its probabilities; else its first
+    "transforms": {},  # name of a member -> what is done to its features, as in `retrieve`: "centre" or "whiten"
     "score": "",  # that decides, such as "network: energy"; "" is all together
     "error": 0.05,  # the largest share of photos of known whales that may be called new
     "prior": 0.1,  # the share of photos whose whale is assumed to be new
@@ -45,7 +46,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = splits.load(Path(config.inputs.split), photos)
     members = read(config, photos)
     judged, searched = choose(config, photos, split=split, members=members)
-    answers = ask(members, photos.label, judged=judged.rows, searched=searched, cohort=config.cohort)
+    answers = ask(config, members, label=photos.label, judged=judged.rows, searched=searched)
     answers = verdicts.together(answers)
     scores = verdicts.score(answers, judged)
     if config.score and config.score not in scores:
@@ -82,7 +83,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def read(config: ConfigDict, photos: Photos) -> dict[str, dict[str, np.ndarray]]:
-    """name -> kind -> (N, ...) of each member: "probabilities", "logits", "features", or two of them."""
+    """name -> kind -> (N, ...) of each member: "probabilities", or "logits", "features" and "scores" that it has."""
     members = {}
     for name, path in config.inputs.items():
         if name in DEFAULTS["inputs"] or not path:
@@ -94,10 +95,10 @@ def read(config: ConfigDict, photos: Photos) -> dict[str, dict[str, np.ndarray]]
                 raise errors.unknown(f"source of probabilities of {name}", source, sources)
             members[name] = {"probabilities": sources[source]}
         else:
-            kinds = [kind for kind in ("logits", "features") if kind in predictions.kinds(path)]
+            kinds = [kind for kind in ("logits", "features", "scores") if kind in predictions.kinds(path)]
             members[name] = {kind: predictions.load(path, photos, kind=kind) for kind in kinds}
         if not members[name]:
-            raise errors.InputError(f"inputs.{name}: {path} has neither probabilities nor logits nor features")
+            raise errors.InputError(f"inputs.{name}: {path} has no probabilities, logits, features or scores")
     return members
 
 
@@ -131,12 +132,12 @@ def choose(
 
 
 def ask(
+    config: ConfigDict,
     members: Mapping[str, Mapping[str, np.ndarray]],
-    label: np.ndarray,
     *,
+    label: np.ndarray,
     judged: np.ndarray,
     searched: np.ndarray,
-    cohort: int,
 ) -> dict[tuple[str, str], np.ndarray]:
     """(member, kind of `novelty.SCORES`) -> (n, whales) answers for the (n,) rows judged.
 
@@ -148,13 +149,14 @@ def ask(
     for member, arrays in members.items():
         for kind, array in arrays.items():
             if kind == "features":
-                sides = array[judged], array[searched]
+                transform = whitening.TRANSFORMS[config.transforms.get(member, "")](array[searched], label[searched])
+                sides = transform(array[judged]), transform(array[searched])
                 answers[member, "cosine"] = retrieval.by_photo(*sides, **names)
-                answers[member, "cohort"] = novelty.by_cohort(*sides, **names, size=cohort)
-            elif kind == "logits":
-                answers[member, kind] = array[judged][:, whales]
-            else:
+                answers[member, "cohort"] = novelty.by_cohort(*sides, **names, size=config.cohort)
+            elif kind == "probabilities":
                 answers[member, kind] = np.log(np.maximum(array[judged][:, whales], 1e-12))
+            else:
+                answers[member, "cosine" if kind == "scores" else kind] = array[judged][:, whales]
     return answers
 
 
@@ -185,13 +187,15 @@ def write(workdir: Path, photos: Photos, *, judged: Judged, columns: tuple[np.nd
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError where there is no member, or a source is of none."""
+    """Raises InputError where there is no member, or a source or a transform is of none or unknown."""
     members = [name for name, path in config.inputs.items() if name not in DEFAULTS["inputs"] and path]
     if not members:
         raise errors.InputError("nothing to judge by: set inputs.NAME to the folder of an extract, a stack ...")
-    for name in config.sources:
+    for name in (*config.sources, *config.transforms):
         if name not in members:
-            raise errors.unknown("input with a source", name, members)
+            raise errors.unknown("member", name, members)
+    for name in config.transforms.values():
+        registry.lookup("transform", whitening.TRANSFORMS, name)
 
 
 PROGRAM = Program(DEFAULTS, run, check=check, revisit=report.reprint)

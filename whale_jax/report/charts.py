@@ -132,12 +132,12 @@ def novelty(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], *, chosen: str,
             label = f"{len(values):,} photos of {name} whales"
             ax.hist(values, edges, weights=share, color=colour, alpha=0.45, label=label)
     if np.isfinite(threshold):
-        ax.axvline(threshold, color="black", lw=1.5, label="threshold: new to the left")
+        ax.axvline(threshold, ymax=0.69, color="black", lw=1.5, label="threshold: new to the left")
     ax.set(title=chosen, xlabel="score", ylabel="share of photos")
-    ax.set_ylim(0, 1.45 * ax.get_ylim()[1])
+    ax.set_ylim(0, 1.45 * ax.get_ylim()[1])  # the legend stands above the bars
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="x", visible=False)
-    ax.legend(loc="upper left")
+    ax.legend(loc="upper right")
     for ax in roc:
         ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="chance")
         for name, sides in sorted(scores.items(), key=lambda item: item[0] == chosen):
