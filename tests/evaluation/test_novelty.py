@@ -89,8 +89,8 @@ def test_several_scores_are_better_than_each():
 @pytest.mark.parametrize("unnamed", [0, 3])
 def test_without_unknown_whales_there_is_no_regression(unnamed):
     scores, enrolled, whale = drawn()
-    known = {name: score[enrolled] for name, score in scores.items()}
+    enrolled_scores = {name: score[enrolled] for name, score in scores.items()}
     count = enrolled.sum() - unnamed
-    joint = novelty.join(known, np.ones(count, bool), subfold=whale[enrolled][:count] % 3)
+    joint = novelty.join(enrolled_scores, np.ones(count, bool), subfold=whale[enrolled][:count] % 3)
     assert list(joint) == ["all: mean rank"]
     assert joint["all: mean rank"].shape == (enrolled.sum(),)

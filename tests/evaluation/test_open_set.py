@@ -8,25 +8,27 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from whale_jax.evaluation import open_set
 
 RNG = np.random.default_rng(0)
-KNOWN, UNKNOWN = np.round(RNG.normal(1, 1, 80), 1), np.round(RNG.normal(0, 1, 60), 1)  # with ties
+SCORE, UNKNOWN_SCORE = np.round(RNG.normal(1, 1, 80), 1), np.round(RNG.normal(0, 1, 60), 1)  # with ties
 TRUTH = np.arange(140) < 80
 
 
 def test_auroc_is_scikit_learns():
-    assert open_set.auroc(KNOWN, UNKNOWN) == pytest.approx(roc_auc_score(TRUTH, np.concatenate([KNOWN, UNKNOWN])))
+    assert open_set.auroc(SCORE, UNKNOWN_SCORE) == pytest.approx(
+        roc_auc_score(TRUTH, np.concatenate([SCORE, UNKNOWN_SCORE]))
+    )
 
 
 def test_false_new_is_a_point_of_the_roc_curve():
     assert open_set.false_new(np.array([0, 1, 2, 3]), np.arange(10) / 5) == 0.5  # nine in ten are at 1.6 or below
-    false, true, _ = roc_curve(~TRUTH, -np.concatenate([KNOWN, UNKNOWN]), drop_intermediate=False)
-    assert open_set.false_new(KNOWN, UNKNOWN) == pytest.approx(false[true >= 0.9 - 1e-9].min())
+    false, true, _ = roc_curve(~TRUTH, -np.concatenate([SCORE, UNKNOWN_SCORE]), drop_intermediate=False)
+    assert open_set.false_new(SCORE, UNKNOWN_SCORE) == pytest.approx(false[true >= 0.9 - 1e-9].min())
 
 
 def test_an_interval_is_of_whales_and_not_of_photos():
     whales = np.arange(80), np.arange(60)
-    low, high = open_set.interval(open_set.auroc, (KNOWN, UNKNOWN), whales=whales, draws=400)
-    assert low < open_set.auroc(KNOWN, UNKNOWN) < high
-    copies = tuple(np.tile(side, 4) for side in (KNOWN, UNKNOWN))
+    low, high = open_set.interval(open_set.auroc, (SCORE, UNKNOWN_SCORE), whales=whales, draws=400)
+    assert low < open_set.auroc(SCORE, UNKNOWN_SCORE) < high
+    copies = tuple(np.tile(side, 4) for side in (SCORE, UNKNOWN_SCORE))
     copied = open_set.interval(open_set.auroc, copies, whales=tuple(np.tile(side, 4) for side in whales), draws=400)
     assert_allclose(copied, [low, high])  # four copies of each photo say no more than one
     assert open_set.interval(open_set.auroc, copies, whales=(np.arange(320), np.arange(240)), draws=400)[0] > low
@@ -74,10 +76,10 @@ def test_too_few_photos_for_an_error_call_nothing_new():
 
 
 def test_p_values_and_the_threshold_are_of_one_mind():
-    new, grid = RNG.normal(size=500), np.concatenate([KNOWN, KNOWN - 1e-9])
+    new, grid = RNG.normal(size=500), np.concatenate([SCORE, SCORE - 1e-9])
     for score in (new, grid):
-        called = score < open_set.threshold(KNOWN, error=0.1)
-        assert (called == (open_set.p_value(score, KNOWN) <= 0.1)).all()
+        called = score < open_set.threshold(SCORE, error=0.1)
+        assert (called == (open_set.p_value(score, SCORE) <= 0.1)).all()
 
 
 def test_the_posterior_is_bayes_rule():
@@ -89,8 +91,8 @@ def test_the_posterior_is_bayes_rule():
 
 
 def test_the_posterior_never_rises_with_the_score():
-    posterior = open_set.fit_posterior(KNOWN, UNKNOWN, prior=0.1)
+    posterior = open_set.fit_posterior(SCORE, UNKNOWN_SCORE, prior=0.1)
     p = posterior(np.linspace(-99, 99, 1000))
     assert (np.diff(p) <= 1e-12).all()
-    apart = open_set.fit_posterior(np.full(5, 9.0), np.zeros(1), prior=0.1)
-    assert_allclose(apart(np.array([-5, 0, 9, 20])), [1, 1, 0, 0], atol=1e-6)
+    separate = open_set.fit_posterior(np.full(5, 9.0), np.zeros(1), prior=0.1)
+    assert_allclose(separate(np.array([-5, 0, 9, 20])), [1, 1, 0, 0], atol=1e-6)

@@ -13,7 +13,7 @@ from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
 WHALES, PER_WHALE, UNNAMED = 12, 10, 4
-KNOWN = 8  # whales; the last four are in no fold
+ENROLLED = 8  # whales; the last four are in no fold
 
 
 class World:
@@ -25,7 +25,7 @@ class World:
         data = photos(count + UNNAMED, whales=names, test=UNNAMED)
         self.data = data._replace(name=np.array([f"{i:03d}.jpg" for i in range(count + UNNAMED)]))
         self.folder, self.rng = folder, np.random.default_rng(0)
-        fold = np.where((data.label >= 0) & (data.label < KNOWN), np.arange(count + UNNAMED) // WHALES % 2, -1)
+        fold = np.where((data.label >= 0) & (data.label < ENROLLED), np.arange(count + UNNAMED) // WHALES % 2, -1)
         group = np.where(fold >= 0, np.arange(len(fold)), -1)
         self.split = splits.Split(fold, data.label, np.zeros(len(fold), bool), group, "h", 2, 0)
         for name in ("photos", "split"):
@@ -44,8 +44,8 @@ class World:
     def features(self):
         """A direction a known whale, and unknown ones in directions that no known one has."""
         vectors = np.eye(WHALES + 1)[self.data.label] + self.rng.normal(0, 0.02, (len(self.data.label), WHALES + 1))
-        unknown = (self.data.label >= KNOWN) | (self.data.label < 0)
-        vectors[unknown, :KNOWN] += self.rng.uniform(0, 0.2, (unknown.sum(), KNOWN))
+        unknown = (self.data.label >= ENROLLED) | (self.data.label < 0)
+        vectors[unknown, :ENROLLED] += self.rng.uniform(0, 0.2, (unknown.sum(), ENROLLED))
         return vectors
 
     def run(self, *members, **changes):
@@ -104,7 +104,7 @@ def test_noise_tells_nothing(world):
 
 
 def test_a_threshold_needs_no_unknown_whale(world):
-    label = np.where(world.data.label < KNOWN, world.data.label, -1)
+    label = np.where(world.data.label < ENROLLED, world.data.label, -1)
     world.data, world.split = world.data._replace(label=label), world.split._replace(label=label)
     world.member("network", features=world.features())
     result = world.run("network", error=0.2)
@@ -132,9 +132,9 @@ def test_a_photo_has_no_part_in_its_own_verdict(world):
 
 def test_members_are_taken_together(world):
     """Outputs of whales that were in no training have no say."""
-    logits = 5 * np.eye(WHALES)[world.data.label] * (world.data.label < KNOWN)[:, None]
+    logits = 5 * np.eye(WHALES)[world.data.label] * (world.data.label < ENROLLED)[:, None]
     logits += world.rng.normal(size=logits.shape)
-    world.member("network", logits=logits + 50 * (np.arange(WHALES) >= KNOWN))
+    world.member("network", logits=logits + 50 * (np.arange(WHALES) >= ENROLLED))
     world.finish("stack")
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     probabilities.save(world.folder / "stack", world.data, arrays={"stack": p, "even": np.full_like(p, 1 / WHALES)})
@@ -161,7 +161,7 @@ def test_what_is_wrong_is_said(world, changes, message):
 
 def test_answers_that_leave_unknown_whales_out_are_refused(world):
     logits = world.rng.normal(size=(len(world.data.name), WHALES))
-    logits[world.data.label >= KNOWN] = np.nan
+    logits[world.data.label >= ENROLLED] = np.nan
     world.member("network", logits=logits)
     with pytest.raises(errors.InputError, match="of 0 unknown whales there is a photo that all of network have"):
         world.run("network")
