@@ -27,7 +27,7 @@ def get_config(preset="cpu"):
     }
     stages = {
         "photos": stage.config("import_photos"),
-        "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10, unknown_fraction=0.1),
+        "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=5, unknown_fraction=0.1),
         "heads": pipeline.cut("whole", HOG["hog128"]),
         **{
             name: stage.config("describe", inputs={"photos": "photos", "view": "heads"}, size=size)
