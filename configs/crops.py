@@ -18,7 +18,7 @@ names stay together), and the networks see colour. For whales on days to come, w
 stages.split.group to "head".
 """
 
-from configs import classifier, pipeline
+from configs import classifier, matching, pipeline
 from configs.pipeline import DATA
 from whale_jax import augment, geometry
 from whale_jax.runtime import registry
@@ -38,7 +38,6 @@ LONG = [
     ("crops", (56, 112)),
     ("crops", (80, 160)),
 ]
-DESCRIBED = ((64, 128), (96, 192), (128, 256))  # (height, width) of the heads that are described
 # Networks, the weights of each, and how many train at once, each on its share of the cores.
 PRESETS = {
     "cpu": (CPU, "last", 2),
@@ -66,33 +65,12 @@ def get_config(preset="cpu"):
         "submission": pipeline.submission(),
     }
     if preset == "fused":
-        stages |= fused([name for name in stages if name.startswith("features")])
+        stages |= matching.fused([name for name in stages if name.startswith("features")])
         stages["submission"] = stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused")
     stages["report"] = pipeline.report(stages, aligned_classifier="classifier0")
     config = stage.config("pipeline", stages=stages, processes=processes)
     config.stages.photos.root = config.data.get_ref("root")
     return config
-
-
-def fused(features):
-    """The stages that search by features, of networks and of local descriptors, and fuse the answers with the stack."""
-    sizes = {f"hog{height}": (height, width) for height, width in DESCRIBED}
-    described = {"photos": "photos", "view": "described"}
-    searches = {
-        "hogs": stage.config(
-            "retrieve", inputs={**DATA, **{f"features_{name}": name for name in sizes}}, transform="whiten", by="joint"
-        ),
-        **{
-            f"search_{name}": stage.config("retrieve", inputs={**DATA, "features": name}, transform="centre")
-            for name in features
-        },
-    }
-    return {
-        "described": pipeline.cut("whole", DESCRIBED[-1]),
-        **{name: stage.config("describe", inputs=described, size=size) for name, size in sizes.items()},
-        **searches,
-        "fused": stage.config("fuse", inputs={**DATA, "stack": "stack", **{name: name for name in searches}}),
-    }
 
 
 def view_size(size, augmentation):
