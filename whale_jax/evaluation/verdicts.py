@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from whale_jax.evaluation import novelty, open_set
 
@@ -30,11 +29,11 @@ class Judged(NamedTuple):
 def together(answers: Answers) -> Answers:
     """The answers, and "together" the mean of those of a kind that can be added where there are several.
 
-    (n, whales) likenesses by cohorts have one unit, and so have logarithms of probabilities.
+    (n, whales) likenesses by cohorts have one unit, and so have logits, but for a number a row that means nothing.
     """
     kinds = {
         "cohort": [answer for (_, kind), answer in answers.items() if kind == "cohort"],
-        "probabilities": [special.log_softmax(answer, axis=1) for answer in classifiers(answers)],
+        "probabilities": classifiers(answers),
     }
     return {**answers, **{("together", kind): np.mean(side, axis=0) for kind, side in kinds.items() if len(side) > 1}}
 
