@@ -90,7 +90,7 @@ def test_every_number_of_a_task_a_model_and_an_optimizer_has_a_range(kind, name)
         ),
         ("patience", -1, "config.patience = -1 must be a whole number, 0 or more"),
         ("seed", 2**40, "config.seed = 1099511627776 must be a whole number, from 0 to 4294967295"),
-        ("epochs", math.nan, "config.epochs = nan must be above 0, up to 1000000, and finite"),
+        ("epochs", math.nan, "config.epochs = nan must be from 0 to 1000000, and finite"),
         ("model.dropout", 2.0, "config.model.dropout = 2 must be from 0 to below 1"),
         ("size", (0, 32), r"config.size = \(0, 32\) must be two numbers, .* each a whole number, from 1 to 65535"),
         ("size", (32,), r"config.size = \(32,\) must be two numbers"),

@@ -14,6 +14,7 @@ from whale_jax import geometry, tasks
 from whale_jax.models import MODELS
 from whale_jax.runtime import errors, registry
 from whale_jax.tasks import TASKS, Task, inputs
+from whale_jax.tasks.task import Batch, Outputs
 from whale_jax.train import average, optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import Parallel, parallel
@@ -123,6 +124,31 @@ def model(spec: Mapping[str, Any], *, outputs: int, dtype: Any = jnp.float32) ->
             message = f"the model {name!r} {message} {', '.join(lacking)}, which every network needs"
             raise errors.InputError(f"{message}: {SEE}")
     return registry.build("model", MODELS, spec, outputs=outputs, dtype=dtype)
+
+
+def reading(recipe: Recipe, layer: str) -> Recipe:
+    """The recipe of a network whose `features` are those of another layer: (B, F) float32, flattened.
+
+    A map keeps its places that way, and on aligned heads the places are what tells one whale from another.
+
+    Args:
+        recipe: of a network that predicts features.
+        layer: a key of what its model returns beside the answer, such as "stage3".
+
+    Raises:
+        InputError: a layer that the model does not return.
+    """
+    intermediates = shapes(recipe)[0][1]
+    if layer not in intermediates:
+        raise errors.unknown("layer", layer, sorted(intermediates))
+    task = recipe.task
+
+    def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
+        y, out = outputs
+        features = out[layer].reshape(len(out[layer]), -1).astype(jnp.float32)
+        return task.predict((y, {**out, "features": features}), batch)
+
+    return recipe._replace(task=task._replace(predict=predict))
 
 
 def expect_outputs(name: str, returned: Any, *, outputs: int) -> None:

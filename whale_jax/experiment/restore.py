@@ -49,22 +49,24 @@ def checkpoints(workdir: Path, *, maximise: bool) -> contextlib.closing[Checkpoi
     return contextlib.closing(Checkpoints(folder, maximise=maximise))
 
 
-def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: bool = True) -> Network:
+def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: bool = True, layer: str = "") -> Network:
     """A trained network for predictions: the best weights in workdir/checkpoints, or the last ones.
 
-    The optimiser's state is not read, so whatever optimiser there was is no matter.
+    The optimiser's state is not read, so whatever optimiser there was is no matter. Features are those of a layer,
+    see `build.reading`; without one, the network's own.
     """
     # How a batch was dealt out in training does not matter here: batches may be of any size.
     recipe = build.recipe(ConfigDict({**config, "accumulate": 1, "devices": 0}), classes=classes)
+    recipe = build.reading(recipe, layer) if layer else recipe
     blank = recipe.parallel.put_state(states.blank(build.shapes(recipe)[1], recipe.seed))
     with checkpoints(workdir, maximise=recipe.task.maximise) as saved:
         state, _ = saved.variables(blank, best=best)
     return build.predictor(recipe, state)
 
 
-def reopen(folder: Path, *, batch: int, best: bool = True) -> Trained:
-    """A trained network with its data, for batches of another size."""
+def reopen(folder: Path, *, batch: int, best: bool = True, layer: str = "") -> Trained:
+    """A trained network with its data, for batches of another size; see `network`."""
     config = {**finished_runs.read(folder).config, "batch": batch}
     data = dataset.load(config["inputs"])
-    trained = network(config, folder, classes=len(data.photos.whales), best=best)
+    trained = network(config, folder, classes=len(data.photos.whales), best=best, layer=layer)
     return Trained(trained, data, rows.holdout_of(config))

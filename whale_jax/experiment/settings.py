@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "batch": 32,
     "accumulate": 1,  # parts of a batch that does not fit, one after the other
     "remat": False,  # activations within blocks are computed again on the way back: less memory, more work
-    "epochs": 10.0,
+    "epochs": 10.0,  # 0 to keep the weights that the training begins with
     "num_evals": 10,
     "patience": 0,
     "log_every": 20,

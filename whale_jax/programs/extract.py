@@ -1,4 +1,4 @@
-"""Features of the global average layer, and logits, of every photo."""
+"""Features of the global average layer, or of another, and logits, of every photo."""
 
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from whale_jax.workflow.program import Program
 DEFAULTS = {
     "inputs": {"network": ""},
     "weights": "best",  # on validation, or "last": where the learning rate falls to 0, and calibration follows
+    "layer": "",  # whose features are written, such as "stage3", a map with all its places; "" for the network's own
     "batch": 64,
 }
 
@@ -22,12 +23,15 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: features (N, F) and logits (N, whales) of all photos; NaN where there is no view.
 
+    A layer's features have three digits, which is enough to compare photos by, since there are many of them.
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
     best = registry.lookup("weights", restore.WEIGHTS, config.weights)
-    network, data, _ = restore.reopen(Path(config.inputs.network), batch=config.batch, best=best)
+    network, data, _ = restore.reopen(Path(config.inputs.network), batch=config.batch, best=best, layer=config.layer)
     rows = np.flatnonzero(data.view.pictured)
     _, arrays = prediction.predict(network, data, rows=rows, batch=config.batch)
+    if config.layer:
+        arrays["features"] = arrays["features"].astype(np.float16)
     arrays = prediction.scatter(arrays, rows, count=len(data.photos.name))
     predictions.save(workdir, data.photos, arrays=arrays)
     device = provenance.device(network.parallel.devices)

@@ -73,11 +73,11 @@ def labels_of(config: ConfigDict, task: Task, *, data: dataset.Data, train: np.n
 
 def plan_of(config: ConfigDict, task: Task, *, photos: int) -> loop.Plan:
     """How long a training on so many photos is, and what is done on the way."""
-    steps = max(1, round(config.epochs * photos / config.batch))
+    steps = max(1, round(config.epochs * photos / config.batch)) if config.epochs else 0
     return loop.Plan(
         steps=steps,
         batch=config.batch,
-        eval_every=-(-steps // config.num_evals),
+        eval_every=max(1, -(-steps // config.num_evals)),
         log_every=config.log_every,
         patience=config.patience,
         best=task.best,

@@ -29,7 +29,7 @@ class Plan(NamedTuple):
     """How long to train, and what to do on the way.
 
     Attributes:
-        steps: number of steps.
+        steps: number of steps; 0 to measure and keep the weights that the training begins with.
         batch: examples a step.
         eval_every: steps from one evaluation and checkpoint to the next.
         log_every: steps from one row of training metrics to the next.
@@ -120,6 +120,9 @@ def _train(
 ) -> tuple[TrainState, dict[str, Any]]:
     """State and status after the last step, or after the last evaluation that the plan's patience allows."""
     plan, pending, start = run.plan, list(status["pending"]), time.perf_counter() - status["seconds"]
+    if not (plan.steps or status["best"]):
+        status, rating = _evaluate(state, status, step=0, run=run)
+        run.saved.save(run.parallel.put_state(state), rating, progress=status)
     for step, batch in enumerate(batches, start=int(state.step) + 1):
         if plan.patience and status["stale"] >= plan.patience:
             break

@@ -57,7 +57,7 @@ RANGES = {
     # Trainings.
     "seed": Range(0, 2**32 - 1, whole=True),
     "fold": Range(-1, whole=True),
-    "epochs": Range(0, 1e6, above=True),
+    "epochs": Range(0, 1e6),
     "size": SIDES,
     **dict.fromkeys(("batch", "accumulate", "num_evals", "log_every", "shards", "images_per_class"), COUNT),
     **dict.fromkeys(("subfold", "num_subfolds", "patience", "num_train_eval", "devices"), NUMBER),
@@ -81,7 +81,7 @@ RANGES = {
     "crop": SIDES,
     **dict.fromkeys(("stem", "stages", "modules", "depth", "shrink"), COUNT),
     **dict.fromkeys(("stem_pool", "grown", "bottleneck", "strided"), NUMBER),
-    **dict.fromkeys(("dropout", "between"), PART),
+    **dict.fromkeys(("dropout", "between", "drop_path"), PART),
     "localizer_grad_scale": NOT_NEGATIVE,
     # Warps of test-time augmentation.
     "rotate": ANY,
