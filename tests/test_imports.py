@@ -30,6 +30,8 @@ FILES = (
     "whale_jax/data/",
     "whale_jax/train/checkpoint.py",
     "whale_jax/train/integrity.py",
+    "whale_jax/train/pretrained.py",
+    "whale_jax/train/state_dict.py",
     "whale_jax/train/log.py",
     "whale_jax/workflow/",
     "whale_jax/experiment/",

@@ -37,6 +37,14 @@ def of_points(error: float) -> list[str]:
     return [f"a median error of {error:.2f} head lengths: most crops will show sea"] if not error < LOST else []
 
 
+def without_pretrained(model: str, *, remedy: str) -> str:
+    """The caveat of a training of a model that wanted ImageNet's weights where they are not installed."""
+    cost = "learned from these photos alone, it will name clearly fewer whales"
+    return (
+        f"{model!r} begins from nothing, since ImageNet's weights are not installed; {cost}: {remedy}, and train anew"
+    )
+
+
 def interval(share: float, photos: int) -> tuple[float, float]:
     """Wilson's 95 % confidence interval of a share of so many photos."""
     bounds = stats.binomtest(round(share * photos), photos).proportion_ci(method="wilson")

@@ -12,6 +12,7 @@ DEFAULTS: dict[str, Any] = {
     # weights: of a training to begin with; labels: of a `pseudo`, for photos without any
     "inputs": {"photos": "", "split": "", "view": "", "weights": "", "labels": ""},
     "init": "exact",  # with weights of this network; "partial": with those that fit; "grown": of a smaller one
+    "pretrained": "",  # released weights to begin with: "imagenet", or a .safetensors or .npz file
     "seed": 0,
     "fold": 0,  # validated on, the others trained on; -1 trains on all
     "subfold": 0,  # validated on where the photos are cut into `num_subfolds`, for predictions out of fold
@@ -48,6 +49,7 @@ def check(config: ConfigDict) -> None:
         message = "is no gs:// address: for others, such as s3://, run this by launch.mirror"
         raise errors.InputError(f"config.bucket = {config.bucket!r} {message}")
     recipe = build.recipe(config)
+    init.check_released(config)
     optimizer = recipe.optimizer(steps=1)
     returned, variables = build.shapes(recipe)
     build.expect_outputs(config.model.name, returned, outputs=recipe.task.outputs)

@@ -20,7 +20,8 @@ A class may set two attributes without an annotation, so that they are no fields
     input_normalisation   how its pictures are normalised (tasks/inputs.py). "picture", where it sets none: each has
                           mean 0 and deviation 1. "imagenet": by the mean and deviation of ImageNet's channels.
                           "signed": (x - 127) / 128 of 8-bit values
-    pretrained            {module of a file of pretrained weights: module of this network} that such a file fills
+    pretrained            {module of a file of released weights: module of this network} that such a file fills, by
+                          timm's names (models/layouts.py)
 """
 
 from whale_jax.models.efficientnet import EfficientNet

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from whale_jax import tasks
 from whale_jax.data import predictions
 from whale_jax.evaluation import tta
-from whale_jax.experiment import build, dataset, prediction, restore, rows, settings
+from whale_jax.experiment import build, dataset, init, prediction, restore, rows, settings
 from whale_jax.experiment.prediction import Augmentation
 from whale_jax.runtime import errors, hosts, registry
 from whale_jax.workflow import renamed, stage
@@ -43,12 +43,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         stage.run(subfold_config(config, subfold), renamed.subfold_folder(workdir, subfold))
         for subfold in range(config.num_subfolds)
     ]
+    summary = hosts.once(partial(predict, config, workdir, data=data, task=task)) or {}
     return {
         "split": data.split.hash,
         "fold": rows.held_out_fold(task.annotation, config.fold),
         "photos": data.photos.digest,
         "device": results[0]["device"],
-        **(hosts.once(partial(predict, config, workdir, data=data, task=task)) or {}),
+        **summary,
+        "caveats": [*init.without_released(config), *summary.get("caveats", ())],
         "single_warp": [result["metrics"] for result in results],
         "training_seconds": sum(result["training"]["seconds"] for result in results),
         "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
@@ -98,5 +100,6 @@ PROGRAM = Program(
     check=check,
     together=True,
     inputs_of_other_photos=settings.OF_OTHER_PHOTOS,
+    files=init.released_files,
     specs=build.SPECS,
 )

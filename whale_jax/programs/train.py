@@ -31,8 +31,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     data = data._replace(examples=loader.Examples(learned.photos, data.view, train, target=learned.target))
 
     plan = plan_of(config, task, photos=len(train))
+    released = init.released(config, recipe)
     source = init.Source(Path(config.inputs.weights), config.init) if config.inputs.weights else None
     network = init.network(recipe, source, data=data, train=train, valid=valid, steps=plan.steps)
+    network = init.fill(network, released.leaves)
     if task.names_whales:
         json_files.write(workdir / "whales.json", data.photos.whales)
     network, result = fit.fit(
@@ -53,7 +55,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "rows": json_files.hash_of(rows.learned(data.split, annotation=task.annotation, holdout=holdout).tolist()),
         "metrics": result.pop("best"),
         "last": last,
-        "caveats": doubts(last, whales=len(data.photos.whales)),
+        "caveats": [*released.caveats, *doubts(last, whales=len(data.photos.whales))],
+        **released.report,
         "device": provenance.device(network.parallel.devices),
         "parameters": states.parameter_count(network.state),
         "trained_on": len(train),
@@ -120,5 +123,6 @@ PROGRAM = Program(
     check=settings.check,
     together=True,
     inputs_of_other_photos=settings.OF_OTHER_PHOTOS,
+    files=init.released_files,
     specs=build.SPECS,
 )

@@ -36,7 +36,9 @@ def prepare(config: ConfigDict, workdir: Path) -> Job:
     plain = json.loads(config.to_json_best_effort())
     results = inputs.read(plain)
     identities = {name: inputs.identity(result) for name, result in results.items()}
-    job = Job(program.find(config.program), config, workdir, results, {"config": plain, "inputs": identities})
+    owner = program.find(config.program)
+    identities |= owner.files(config)
+    job = Job(owner, config, workdir, results, {"config": plain, "inputs": identities})
     if not job.program.runs_stages:
         existing = json_files.read(workdir / "inputs.json")
         folders.expect(workdir, label="inputs", content=identities, existing=existing)
@@ -63,7 +65,7 @@ def split_and_fold(job: Job) -> dict[str, Any]:
 
 def digest(job: Job, content: Any) -> str:
     """The digest of config, inputs and the content that the program reports. Where the inputs lie does not matter."""
-    digests = {name: result["digest"] for name, result in job.inputs.items()}
+    digests = {name: result["digest"] for name, result in job.inputs.items()} | job.program.files(job.config)
     return json_files.hash_of([{**job.labels["config"], "inputs": digests}, content])
 
 

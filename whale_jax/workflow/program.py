@@ -36,6 +36,8 @@ class Program(NamedTuple):
             None: the work is not done in shards.
         together: whether several hosts run it as one. Otherwise the first host runs it and the others wait.
         inputs_of_other_photos: inputs that may belong to another split than the rest.
+        files: (config) -> {name: checksum} of files outside the stages' folders that the stage reads. One that changes
+            is noticed as an input that changes is.
         any_fold: whether its inputs may hold out different folds.
         specs: key -> table of callables (see `registry.build`). Such a key of the config holds the name of one and its
             arguments; the config shows the defaults of the arguments that it leaves open.
@@ -52,6 +54,7 @@ class Program(NamedTuple):
     shard: Callable[[ConfigDict, Path, Shard], None] | None = None
     together: bool = False
     inputs_of_other_photos: tuple[str, ...] = ()
+    files: Callable[[ConfigDict], dict[str, str]] = lambda config: {}
     any_fold: bool = False
     specs: Mapping[str, Mapping[str, Callable]] = {}
     claim: Callable[[ConfigDict, Path], None] | None = None

