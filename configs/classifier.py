@@ -2,6 +2,9 @@
 
     --config=configs/classifier.py:small               a thin residual network for two CPU cores, 80 x 160 pixels
     --config=configs/classifier.py:crops, :crops_dense, :crops_vgg   for ready crops; with a dense head; a VGG
+    --config=configs/classifier.py:crops_lite0         an EfficientNet that knows pictures (`pretrained`)
+    --config=configs/classifier.py:crops_lite0_margin  the same with the margins of ArcFace, for its features
+    --config=configs/classifier.py:crops_v2m_gpu       MiewID's network and loss, for a GPU of 24 GB
     --config=configs/classifier.py:resnet67            a network of the post by its recipe, in configs/post.py
     --config=configs/classifier.py:resnet67_released   the same as the released code has it
     --config=configs/classifier.py:resnet67_cpu        the same network and optimiser, small pictures, 45 epochs
@@ -10,7 +13,8 @@
 Set inputs.photos, inputs.split and inputs.view to the folders of those stages; configs/pipeline.py and configs/crops.py
 do. `small` on composed photos of other sightings: 17 min on two cores, log loss, calibrated, 5.10, top-1 6.5 %. The
 three for crops on 40 x 80 pixels: 17 to 18 min on one core, log loss 3.04, 3.19 and 3.50, top-1 41, 40 and 32 % (of the
-first seed). The post's networks at its sizes were not run: they need a GPU; those for a CPU were not run to the end.
+first seed). The post's networks at its sizes, and MiewID's, were not run: they need a GPU. Those for a CPU were not run
+to the end.
 """
 
 from configs import post
@@ -19,6 +23,9 @@ from whale_jax.workflow import stage
 
 # Heads with exact points need less augmentation than the post's minimum.
 LIGHT = "flip_ud|rotate(6)|scale(0.93,1.08)|translate(0.03)|shear(4)|gamma(0.7,1.4)"
+# What a network that knows pictures stands, in 24 epochs; with a margin it stands less.
+STRONG = "flip_ud|rotate(11)|scale(0.8,1.2)|translate(0.15)"
+MODERATE = "flip_ud|rotate(8)|scale(0.88,1.12)|translate(0.08)"
 
 SMALL = {
     "task": {"name": "classify", "augmentation": post.MINIMAL, "colour": False},  # the sea's colour tells the flight
@@ -41,6 +48,61 @@ CROPS = {
     "task": {"name": "classify", "augmentation": LIGHT, "colour": True},
     "epochs": 90.0,
     "num_evals": 18,
+}
+LITE0 = {
+    "task": {"name": "classify", "augmentation": STRONG, "mirrored": True, "smoothing": 0.1},
+    "model": {"name": "efficientnet", "variant": "lite0", "head": "average", "dropout": 0.2},
+    "pretrained": "imagenet",
+    "size": (96, 192),
+    "batch": 32,
+    "epochs": 24.0,
+    "num_evals": 8,
+    "patience": 0,
+    "optimizer": {
+        "name": "adamw",
+        "lr": 5e-3,
+        "schedule": "cosine",
+        "warmup": 0.05,
+        "weight_decay": 0.02,
+        "groups": (("(?!head/).*", {"lr": 0.1}),),  # all but the head knows something already
+    },
+}
+# The margins' mean over the whales of 3,400 heads is 0.3.
+LITE0_MARGIN = {
+    **LITE0,
+    "task": {
+        "name": "arcface",
+        "augmentation": MODERATE,
+        "mirrored": True,
+        "scale": 24.0,
+        "margin": 0.46,
+        "rarity": 0.25,
+    },
+    "model": {**LITE0["model"], "head": "gem_cosine"},
+}
+# MiewID (efficientnetv2_rw_m, 440 px, GeM, two centers, scale 49.3, margins of 0.2 to 0.33 by rarity, 30 epochs) on as
+# many pixels, twice as wide as high. Set `pretrained` to a file of released weights: no package has them.
+V2M_GPU = {
+    **LITE0,
+    "task": {
+        "name": "arcface",
+        "augmentation": f"{MODERATE}|gamma(0.7,1.4)|erase(0.2,p=0.5)",
+        "mirrored": True,
+        "scale": 49.3,
+        "margin": 0.2,
+        "rarity": 0.25,
+        "least_margin": 0.13,
+        "centers": 2,
+    },
+    "model": {"name": "efficientnet", "variant": "v2_rw_m", "head": "gem_cosine", "dropout": 0.0},
+    "pretrained": "",
+    "size": (320, 640),
+    "precision": "bfloat16",
+    "accumulate": 2,
+    "remat": True,
+    "epochs": 30.0,
+    "num_evals": 10,
+    "optimizer": {**LITE0["optimizer"], "lr": 1e-3, "warmup": 0.1},
 }
 DEMO = {
     **SMALL,
@@ -67,6 +129,9 @@ PRESETS = {
     # A dense layer sees the whole map: on aligned heads, it can tell where on the head a callosity is.
     "crops_dense": {**CROPS, "model": {**CROPS["model"], "head": "dense"}},
     "crops_vgg": {**CROPS, "model": {**post.half_width(post.VGG19_192B["model"]), "dropout": 0.5}},
+    "crops_lite0": LITE0,
+    "crops_lite0_margin": LITE0_MARGIN,
+    "crops_v2m_gpu": V2M_GPU,
     **post.CLASSIFIERS,
     "resnet37_grown": {**post.RESNET37, "model": {**post.RESNET37["model"], "grown": (0, 0, 0, 1, 2)}, "init": "grown"},
     **{f"{name}_released": post.released(name) for name in post.CLASSIFIERS if name != "oxford"},

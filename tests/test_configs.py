@@ -70,6 +70,9 @@ def shrunk(config: ConfigDict) -> ConfigDict:
             part.update(stages=((8, 1), (8, 1)), stem=(8, *part.get("stem", (8, 7, 2))[1:]))
         for part in (small.model, small.task):
             part.crop = (16, 32)
+    elif small.model.name == "efficientnet":  # whose stages are the variant's: those of the least one
+        small.update(size=(32, 32))
+        small.model.variant = "lite0"
     else:
         small.update(size=(32, 32))
         small.model.update(stages=((8, 1), (8, 1)), stem=(8, *small.model.get("stem", (8, 7, 2))[1:]))

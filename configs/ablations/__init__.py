@@ -58,6 +58,7 @@ def ablate(
     views: Mapping[str, ConfigDict] | None = None,
     first: Mapping[str, ConfigDict] | None = None,
     then: Sequence[tuple[str, Callable[[str], ConfigDict]]] = (),
+    compare_trainings: bool = False,
     **comparison: Any,
 ) -> ConfigDict:
     """The pipeline that trains `base` with each of `changes` and each seed, and compares the results.
@@ -70,9 +71,10 @@ def ablate(
         views: stages that every seed shares, such as views that the finished pipeline lacks.
         first: stages that are made with every seed before the rows, which name them as inputs.
         then: (suffix, name of the stage before -> config) of what follows each training; the last one is compared.
+        compare_trainings: compare the trainings too, in a table of their own.
         comparison: further keys of `compare`.
     """
-    stages, labels = {}, {}
+    stages, labels, trainings = {}, {}, {}
     for seed in seeds:
         names = {name: f"seed{seed}_{name}" for name in first or {}}
         names |= {  # numbered, since folders are sorted by name
@@ -84,14 +86,18 @@ def ablate(
             config = (change if isinstance(change, ConfigDict) else base).copy_and_resolve_references()
             config.update_from_flattened_dict({} if isinstance(change, ConfigDict) else change)
             last = names[label]
+            trainings[last] = label
             stages[last] = with_seed(config, seed, names=names)
             for suffix, make in then:
                 previous, last = last, f"{names[label]}_{suffix}"
                 stages[last] = make(previous)
             labels[last] = label
-    inputs = {name: name for name in labels}
-    compare = stage.config("compare", inputs=inputs, labels=labels, weights="last", **comparison)
-    return stage.config("pipeline", stages={**(views or {}), **stages, "compare": compare})
+    tables = {"compare_trainings": trainings} if compare_trainings else {}
+    tables = {
+        name: stage.config("compare", inputs={run: run for run in rows}, labels=rows, weights="last", **comparison)
+        for name, rows in {**tables, "compare": labels}.items()
+    }
+    return stage.config("pipeline", stages={**(views or {}), **stages, **tables})
 
 
 def slug(label: str) -> str:
