@@ -26,6 +26,7 @@ ORDER = [
 # launch may import whale_jax; configs may import those; benchmarks may import all of them.
 HOUSE = [{"whale_jax"}, {"launch"}, {"configs"}, {"benchmarks"}]
 FILES = (
+    "whale_jax/runtime/pages.py",
     "whale_jax/runtime/storage.py",
     "whale_jax/data/",
     "whale_jax/train/checkpoint.py",

@@ -9,6 +9,9 @@ import sys
 
 if __name__ == "__main__":  # before what takes seconds to import
     signal.signal(signal.SIGTERM, lambda *_: os._exit(75))  # a callback of JAX may swallow an exception
+    from whale_jax.runtime import pages
+
+    pages.arrange(sys.argv[1:])
 
 import argparse
 import errno
@@ -32,7 +35,8 @@ COORDINATOR = flags.DEFINE_string("coordinator_address", None, "With --distribut
 NUMBER = flags.DEFINE_integer("num_processes", None, "With --distributed=explicit: the number of processes.")
 INDEX = flags.DEFINE_integer("process_id", None, "With --distributed=explicit: the index of this process, from 0.")
 TIMEOUT = flags.DEFINE_integer("connect_timeout", 300, "Seconds that processes wait for each other at the start.")
-FLAGS = (CONFIG, WORKDIR, PRINT, SHARD, WAY, COORDINATOR, NUMBER, INDEX, TIMEOUT)
+PAGES = flags.DEFINE_bool("huge_pages", True, "On Linux, memory is kept, in huge pages; --nohuge_pages: not.")
+FLAGS = (CONFIG, WORKDIR, PRINT, SHARD, WAY, COORDINATOR, NUMBER, INDEX, TIMEOUT, PAGES)
 
 
 def main(argv: list[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import scaling
+from benchmarks import networks, scaling
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = {
@@ -16,6 +16,7 @@ SMALLEST = {
     "import_photos": "--photos=4 --rounds=1",
     "inference": "--photos=64 --repeat=1",
     "loop": "--size=32 --batch=8 --steps=2 --repeat=1",
+    "networks": "--networks=crops --rounds=1 --seconds=0",
     "views": "--limit=8 --size=32",
 }
 LIBRARIES = {"noise"}
@@ -29,6 +30,16 @@ def test_a_benchmark_runs(name):
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert output.returncode == 0, output.stderr
     assert re.search(r"\d", output.stdout)
+
+
+def test_a_rate_is_that_of_the_median_or_the_best_round_and_costs_are_an_image():
+    rounds = [(0.5, 0.8, 64.0), (0.25, 0.4, 32.0), (1.0, 1.2, 96.0)]
+    assert networks.summary({"train": rounds}, batch=32) == {
+        "train": 64.0,
+        "train_best": 128.0,
+        "train_cpu_ms": 25.0,
+        "train_faults": 2,
+    }
 
 
 def test_every_benchmark_is_in_the_table():

@@ -18,7 +18,7 @@ def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, t
     first = stage.run(config(), tmp_path / "a")
     assert stage.run(config(), tmp_path / "a") == first
     assert program.runs == 2
-    assert {"seconds", "ended", "device", "versions", "seed", "inputs", "digest", "split"} <= first.keys()
+    assert {"seconds", "ended", "device", "huge_pages", "versions", "seed", "inputs", "digest", "split"} <= first.keys()
 
 
 def test_what_must_be_known_of_a_result_is_said_at_the_stage(program, tmp_path, caplog):

@@ -16,7 +16,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax.data.shards import Shard
-from whale_jax.runtime import errors, hosts, preemption
+from whale_jax.runtime import errors, hosts, pages, preemption
 from whale_jax.workflow import folders, jobs, json_files, provenance, sharding
 from whale_jax.workflow.jobs import Job, claim
 from whale_jax.workflow.program import check, complete, config
@@ -119,6 +119,7 @@ def _work(job: Job, sides: dict[str, Any], start: float) -> None:
         "seconds": round(existing.get("seconds", 0) + time.perf_counter() - start, 1),
         "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         "device": provenance.device(),
+        "huge_pages": pages.used(),
         **sides,
         **report,
         "inputs": {name: result["digest"] for name, result in job.inputs.items()},
