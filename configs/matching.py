@@ -1,4 +1,4 @@
-"""Whales named by the photos that are most alike, with nothing trained: HOG of ready crops at three sizes.
+"""Whales named by the photos that are most alike, with nothing trained: HOG of ready crops, and phase correlation.
 
     python -m whale_jax.main --config=configs/matching.py --config.data.root=DIR --workdir=runs/matching
 
@@ -22,7 +22,7 @@ def get_config():
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10),
         **search(),
-        "fused": stage.config("fuse", inputs={**DATA, "hog": "hog"}),
+        "fused": stage.config("fuse", inputs={**DATA, "hog": "hog", "phase": "phase"}),
         "submission": stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused"),
     }
     config = stage.config("pipeline", stages=stages)
@@ -31,7 +31,7 @@ def get_config():
 
 
 def search():
-    """The stages of a search by HOG; the scores are those of the last, "hog"."""
+    """The stages of a search by HOG, "hog", and of a second look at its 50 likeliest whales, "phase"."""
     features = {f"features_{name}": name for name in SIZES}
     return {
         "described": pipeline.cut("whole", max(SIZES.values())),
@@ -40,6 +40,7 @@ def search():
             for name, size in SIZES.items()
         },
         "hog": stage.config("retrieve", inputs={**DATA, **features}, transform="whiten", by="joint"),
+        "phase": stage.config("rerank", inputs={**DATA, "view": "described", "scores": "hog"}),
     }
 
 
@@ -49,5 +50,5 @@ def fused(features):
         f"search_{name}": stage.config("retrieve", inputs={**DATA, "features": name}, transform="centre")
         for name in features
     }
-    members = {name: name for name in ("stack", "hog", *searches)}
+    members = {name: name for name in ("stack", "hog", "phase", *searches)}
     return {**search(), **searches, "fused": stage.config("fuse", inputs={**DATA, **members})}

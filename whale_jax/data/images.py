@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from whale_jax import geometry
 from whale_jax.data import check, render
@@ -97,6 +98,11 @@ def enlarge(photos: Photos, view: View, *, rows: np.ndarray, height: int) -> np.
     size = height, round(height * shape[1] / shape[0])
     matrices = geometry.compose(view.matrices[rows], geometry.resize(shape, size))
     return render.pictures([photos.jpeg(int(row)) for row in rows], photos.size[rows], matrices=matrices, size=size)
+
+
+def grey(picture: np.ndarray, size: geometry.Size) -> np.ndarray:
+    """(height, width) uint8 of `size` from a picture (h, w, 3) uint8, resampled without aliasing."""
+    return np.asarray(Image.fromarray(picture).convert("L").resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def _join(shards: Sequence[Path], path: Path, *, shape: tuple[int, ...]) -> None:

@@ -19,6 +19,7 @@ for _name in (
     "extract",
     "describe",
     "retrieve",
+    "rerank",
     "novelty",
     "stack",
     "blend",

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
-from PIL import Image
 from skimage import feature
 
-from whale_jax import geometry
 from whale_jax.data import images, predictions, right_whale, shards
 from whale_jax.runtime import errors, progress, registry, storage, threads
 from whale_jax.workflow.program import Program
@@ -78,16 +76,11 @@ def describe(config: ConfigDict, view: images.View, *, rows: slice, title: str) 
     features = np.full((len(pictured), length), np.nan, np.float16)
     with progress.bar(len(numbers), title=title, unit="photos") as bar:
         pictures = (view.images[rows.start + number] for number in numbers)
-        vectors = threads.ahead(lambda picture: descriptor(grey(picture, size)), pictures)
+        vectors = threads.ahead(lambda picture: descriptor(images.grey(picture, size)), pictures)
         for number, values in zip(numbers, vectors, strict=True):
             features[number] = values
             bar.update()
     return features
-
-
-def grey(picture: np.ndarray, size: geometry.Size) -> np.ndarray:
-    """(height, width) uint8 of a picture (h, w, 3) uint8, resampled without aliasing."""
-    return np.asarray(Image.fromarray(picture).convert("L").resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def hog(picture: np.ndarray) -> np.ndarray:

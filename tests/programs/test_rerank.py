@@ -1,0 +1,59 @@
+"""The likeliest whales of a search are looked at again."""
+
+import numpy as np
+import pytest
+
+from tests.evaluation.test_phase import heads
+from tests.programs.test_stages import photos
+from whale_jax.data import images, predictions, right_whale, splits
+from whale_jax.programs import rerank
+from whale_jax.runtime import errors
+from whale_jax.workflow import stage
+
+
+@pytest.fixture
+def look(tmp_path, monkeypatch):
+    """Looks at six photos of three whales that are held out in turn with six searched, and two without a name."""
+    data = photos(14)
+    whale = np.append(data.label[:12], [0, 1])
+    pictures = np.stack([np.roll(heads(3)[w], i % 5 - 2, axis=1) for i, w in enumerate(whale)])
+    matrices = np.tile(np.eye(3, dtype=np.float32), (14, 1, 1))
+    matrices[[2, 13]] = np.nan  # one that is searched and one that asks
+    view = images.View(np.clip(pictures, 0, 255).astype(np.uint8)[..., None].repeat(3, axis=-1), matrices)
+    split = splits.Split(np.arange(14) // 6, data.label, np.zeros(14, bool), np.arange(14), "h", 2, 0)
+    split.fold[12:] = -1
+    monkeypatch.setattr(right_whale, "load", lambda folder: data)
+    monkeypatch.setattr(splits, "load", lambda folder, photos: split)
+    monkeypatch.setattr(images, "load", lambda folder: view)
+
+    def run(scores, **changes):
+        predictions.save(tmp_path, data, arrays={"scores": scores})
+        inputs = {"scores": str(tmp_path), "view": "view"}
+        result = rerank.run(stage.config("rerank", inputs=inputs, fold=1, **changes), tmp_path / "out")
+        return result, predictions.load(tmp_path / "out", data, kind="scores")
+
+    (tmp_path / "out").mkdir()
+    return run, data
+
+
+def test_a_moved_head_is_found_among_all_whales_and_photos_without_a_head_have_no_scores(look):
+    run, data = look
+    result, scores = run(np.zeros((14, 3)))
+    assert (result["queries"], result["metrics"]["top1"], result["metrics"]["among_likeliest"]) == (6, 1, 1)
+    np.testing.assert_array_equal(scores[6:12].argmax(1), data.label[6:12])
+    assert scores[12].argmax() == 0
+    assert np.isnan(scores[[*range(6), 13]]).all()
+
+
+def test_whales_that_are_not_looked_at_have_the_mean_score_of_the_rest(look):
+    run, data = look
+    unlikely = np.tile([0.0, 1.0, 0.5], (14, 1))
+    scores = run(unlikely, likeliest=2)[1]
+    np.testing.assert_allclose(scores[6:12, 0], scores[6:12, 1:].mean(1), rtol=1e-5)
+    metrics = run(unlikely, likeliest=2)[0]["metrics"]
+    assert metrics["among_likeliest"] == pytest.approx((data.label[6:12] > 0).mean())
+
+
+def test_without_a_photo_that_asks_it_is_refused(look):
+    with pytest.raises(errors.InputError, match="no pictures of both"):
+        look[0](np.full((14, 3), np.nan))
