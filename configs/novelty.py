@@ -2,6 +2,7 @@
 
     --config=configs/novelty.py:hog  nothing is trained: HOG of heads at three sizes, whitened within whales
     --config=configs/novelty.py:cpu  the same, and two small networks, stacked and calibrated
+    --config=configs/novelty.py:runs/mine  no pipeline: the networks of a finished run, whose folder stands there
 
     python -m whale_jax.main --config=configs/novelty.py:hog --config.data.root=DIR --workdir=runs/novelty
 
@@ -19,7 +20,9 @@ PRESETS = {"hog": (), "cpu": NETWORKS}
 
 
 def get_config(preset="cpu"):
-    """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
+    """The config of a pipeline, whose data.root is a folder of crops stored squashed from 2:1, or of one stage."""
+    if "/" in preset:
+        return of_run(preset)
     recipes = registry.lookup("preset", PRESETS, preset)
     networks = {
         f"classifier{seed}": pipeline.network(classifier, recipe, "aligned", size=SIZE, seed=seed)
@@ -48,3 +51,9 @@ def get_config(preset="cpu"):
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config
+
+
+def of_run(root):
+    """The stage by itself, on the features and the calibrated answers of a finished run of crops.py or pipeline.py."""
+    inputs = {name: f"{root}/{name}" for name in ("photos", "split", "features", "calibrated")}
+    return stage.config("novelty", inputs=inputs, transforms={"features": "centre"})

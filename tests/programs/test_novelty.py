@@ -93,6 +93,7 @@ def test_whales_that_are_far_from_all_others_are_new(drawing_world):
     assert (world.folder / "novelty" / "novelty.png").exists()
 
 
+@pytest.mark.slow
 def test_noise_tells_nothing(world):
     world.member("network", logits=world.rng.normal(size=(len(world.data.name), WHALES)))
     result = world.run("network", score="network: energy")
@@ -113,10 +114,21 @@ def test_a_threshold_needs_no_unknown_whale(world):
     assert result["p_new"] == "1 - conformal p-value"
     assert result["metrics"].keys() == {"called_new"}
     assert 0 < result["metrics"]["called_new"] < 0.4
+    assert not result["caveats"]
     rows = world.rows().values()
     assert all((row["is_new"] == "1") == (float(row["p_new"]) >= 0.8 - 1e-4) for row in rows)
 
 
+def test_too_few_photos_for_a_small_error_are_no_threshold(world):
+    world.member("network", logits=world.rng.normal(size=(len(world.data.name), WHALES)))
+    result = world.run("network", score="network: energy", error=0.01)
+    assert (result["threshold"], result["metrics"]["called_new"]) == (None, 0)
+    assert result["caveats"] == [
+        "40 photos of known whales are too few for an error of at most 1%: nothing is called new"
+    ]
+
+
+@pytest.mark.slow
 def test_a_photo_has_no_part_in_its_own_verdict(world):
     """The threshold for photos of some whales is that of known photos of the other whales."""
     world.member("network", logits=world.rng.normal(size=(len(world.data.name), WHALES)))
@@ -130,6 +142,7 @@ def test_a_photo_has_no_part_in_its_own_verdict(world):
         assert (row["is_new"] == "1") == (score[name] < open_set.threshold(np.array(fitted), error=0.1) - 1e-9)
 
 
+@pytest.mark.slow
 def test_members_are_taken_together(world):
     """Outputs of whales that were in no training have no say."""
     logits = 5 * np.eye(WHALES)[world.data.label] * (world.data.label < ENROLLED)[:, None]

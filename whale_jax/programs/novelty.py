@@ -34,6 +34,7 @@ DEFAULTS = {
     "pooled": 2,  # photos of a whale that are judged together, where no table names encounters
     "draws": 200,  # samples of whales, for the intervals
 }
+TOO_FEW = "{} photos of known whales are too few for an error of at most {:.0%}: nothing is called new"
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "unlabelled": len(judged.rows) - count,
         "metrics": metrics,
         "scores": levels,
+        "caveats": [] if np.isfinite(threshold) else [TOO_FEW.format(int(enrolled.sum()), config.error)],
     }
 
 
