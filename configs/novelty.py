@@ -6,7 +6,8 @@
 
     python -m whale_jax.main --config=configs/novelty.py:hog --config.data.root=DIR --workdir=runs/novelty
 
-Per photo the AUROC of `hog` is 0.64, and per two photos of a whale 0.73.
+`hog`, two cores: 10 min beside other work. By all scores together the AUROC is 0.64 per photo and 0.72 per two photos
+of a whale; 4.7 % of known photos are called new, where at most 5 % was stated. `cpu` has not been run yet.
 """
 
 from configs import classifier, crops, pipeline
