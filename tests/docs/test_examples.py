@@ -13,6 +13,7 @@ from tests.docs.pages import ROOT
 from whale_jax import losses, models, tasks
 from whale_jax.data import annotations
 from whale_jax.evaluation import metrics
+from whale_jax.experiment import build, init
 from whale_jax.workflow import program, stage
 
 THIN = {"name": "vgg", "stages": ((8, 1), (8, 1))}
@@ -70,6 +71,18 @@ def test_the_readmes_model_and_metric_train_with_groups_of_parameters(folder, tm
     result = trained(folder, tmp_path / "named", model=model, optimizer=optimizer, task=task)
     assert np.isfinite(result["metrics"]["log_loss"])
     assert 1 / 4 <= result["metrics"]["confidence"] <= 1
+
+
+def test_a_model_of_ones_own_begins_with_a_file(tmp_path):
+    config = run_blocks(ROOT / "docs" / "pretrained.md")["config"]
+    assert (config.pretrained, config.model.variant) == ("imagenet", "lite0")
+    np.savez(tmp_path / "w.npz", **{"conv1.weight": np.ones((8, 3, 3, 3)), "fc.bias": np.zeros(1000)})
+    model = {"name": "stemmed", "stages": ((8, 1),), "stem": (8, 3, 1)}
+    config = stage.config("train", model=model, size=(16, 16), pretrained=str(tmp_path / "w.npz"))
+    stage.check(config)
+    [(path, kernel)] = init.released(config, build.recipe(config)).leaves.items()
+    assert "/".join(path) == "params/Stem_0/ConvNorm_0/Conv_0/kernel"
+    np.testing.assert_array_equal(kernel, np.ones((3, 3, 3, 8)))
 
 
 def test_the_readmes_task_pays_for_being_sure():
