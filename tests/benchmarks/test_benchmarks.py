@@ -20,7 +20,7 @@ SMALLEST = {
     "views": "--limit=8 --size=32",
 }
 LIBRARIES = {"noise"}
-LONG = {"hog", "scaling"}  # the first takes a finished run, and the second compiles the post's networks
+LONG = {"hog", "peers", "scaling"}  # a finished run, PyTorch, and the compilation of the post's networks are needed
 
 
 @pytest.mark.slow
