@@ -44,9 +44,9 @@ def values(convolve, x, kernel):
 
 
 def assert_equal(options, x, kernel, **tolerance):
-    ours = values(partial(depthwise.convolve, **options), x, kernel)
-    theirs = values(partial(reference, **options), x, kernel)
-    for a, b in zip(ours, theirs, strict=True):
+    results = values(partial(depthwise.convolve, **options), x, kernel)
+    expected = values(partial(reference, **options), x, kernel)
+    for a, b in zip(results, expected, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         assert_allclose(np.asarray(a, np.float32), np.asarray(b, np.float32), **tolerance)
 

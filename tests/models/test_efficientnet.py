@@ -66,9 +66,8 @@ def as_timm_draws(path, leaf):
     return jnp.asarray(values.transpose(np.argsort(order)))
 
 
-@pytest.mark.parametrize(
-    "variant", [pytest.param(name, marks=() if name == "lite0" else pytest.mark.slow) for name in PARAMETERS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", PARAMETERS)
 def test_it_has_the_published_number_of_parameters(variant):
     assert count(abstract(network(variant), size=64)[2]) == PARAMETERS[variant]
 

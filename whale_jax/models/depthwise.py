@@ -85,7 +85,7 @@ def shifted(x: jax.Array, kernel: jax.Array, *, stride: int, padding: Padding) -
     x, sides = jnp.pad(x, ((0, 0), *padding, (0, 0))), kernel.shape[:2]
     rows, columns = ((length - side) // stride + 1 for length, side in zip(x.shape[1:3], sides, strict=True))
     products = (
-        window(x, i, j, stride=stride, size=(rows, columns)).astype(jnp.float32) * kernel[i, j, 0].astype(jnp.float32)
+        window(x, (i, j), stride=stride, size=(rows, columns)).astype(jnp.float32) * kernel[i, j, 0].astype(jnp.float32)
         for i in range(sides[0])
         for j in range(sides[1])
     )
@@ -117,13 +117,14 @@ def gradient_of_kernel(dy: jax.Array, x: jax.Array, *, side: int, stride: int, p
     rest = (1, columns // terms)
 
     def walk(sums: list[jax.Array], row: jax.Array) -> tuple[list[jax.Array], None]:
+        sums = list(sums)
         dy_row = lax.dynamic_slice_in_dim(dy, row, 1, axis=1).astype(jnp.float32)
         for i in range(side):
             x_row = lax.dynamic_slice_in_dim(x, row * stride + i, 1, axis=1).astype(jnp.float32)
             for j in range(side):
                 for n in range(terms):
-                    seen = window(x_row, 0, j + n * stride, stride=terms * stride, size=rest)
-                    sums[i * side + j] += seen * window(dy_row, 0, n, stride=terms, size=rest)
+                    patch = window(x_row, (0, j + n * stride), stride=terms * stride, size=rest)
+                    sums[i * side + j] += patch * window(dy_row, (0, n), stride=terms, size=rest)
         return sums, None
 
     sums = [jnp.zeros((batch, *rest, channels))] * side**2
@@ -131,8 +132,8 @@ def gradient_of_kernel(dy: jax.Array, x: jax.Array, *, side: int, stride: int, p
     return jnp.stack([s.sum((0, 1, 2)) for s in sums]).reshape(side, side, 1, channels).astype(x.dtype)
 
 
-def window(x: jax.Array, row: int, column: int, *, stride: int, size: tuple[int, int]) -> jax.Array:
-    """(batch, *size, channels): rows and columns of (batch, height, width, channels) maps, every `stride` pixels."""
-    (rows, columns), (batch, _, _, channels) = size, x.shape
+def window(x: jax.Array, corner: tuple[int, int], *, stride: int, size: tuple[int, int]) -> jax.Array:
+    """(batch, *size, channels): rows and columns of (batch, height, width, channels) from a corner, `stride` apart."""
+    (row, column), (rows, columns), (batch, _, _, channels) = corner, size, x.shape
     stop = (batch, row + stride * (rows - 1) + 1, column + stride * (columns - 1) + 1, channels)
     return lax.slice(x, (0, row, column, 0), stop, (1, stride, stride, 1))
