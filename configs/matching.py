@@ -1,28 +1,45 @@
-"""Whales named by the photos that are most alike, with nothing trained: HOG of ready crops, and phase correlation.
+"""Whales named by the photos that are most alike, with nothing trained on whales.
+
+    --config=configs/matching.py        by all of these
+    --config=configs/matching.py:hog    by histograms of gradients of ready crops, and phase correlation
+    --config=configs/matching.py:maps   by early maps of a network that knows pictures of everyday things
 
     python -m whale_jax.main --config=configs/matching.py --config.data.root=DIR --workdir=runs/matching
 
-About 5 minutes of one core. Of 3,882 crops of 447 whales, 385 were held out: top-1 46.0 %, top-5 61.8 %, log loss 3.05;
-by HOG alone 37.1 %, 51.7 % and 3.56. On 481 others held out (stages.split.folds=8) 40.5 %, 53.2 % and 3.42.
+Of 3,882 crops of 447 whales, 385 were held out. `hog`, about 5 minutes of one core: top-1 46.0 %, top-5 61.8 %, log
+loss 3.05; by HOG alone 37.1 %, 51.7 % and 3.56. On 481 others held out (stages.split.folds=8) 40.5 %, 53.2 % and 3.42.
 
-The descriptors are whitened within whales, and a whale is as likely as its nearest photo and its mean photo are alike.
-`fused` in configs/crops.py puts such a search and networks into one answer.
+What describes a head is whitened within whales, and a whale is as likely as its nearest photo and its mean photo are
+alike. The network is EfficientNet-Lite0 with the released weights of ImageNet (requirements-pretrained.txt). Its maps
+are taken with all their places: on aligned heads, the places are what tells one whale from another. `fused` in
+configs/crops.py puts such searches and networks into one answer.
 """
 
 from configs import pipeline
 from configs.pipeline import DATA
+from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
 SIZES = {"hog64": (64, 128), "hog96": (96, 192), "hog128": (128, 256)}  # (height, width) of the heads described
+LAYERS = ("stage3", "stage4")  # maps of 12 x 24 places with 40 channels, and of 6 x 12 with 80
+# Released weights as they are: a training of no epochs.
+IMAGENET = {
+    "task": {"name": "classify"},
+    "model": {"name": "efficientnet", "variant": "lite0"},
+    "pretrained": "imagenet",
+    "size": (96, 192),
+    "epochs": 0.0,
+}
 
 
-def get_config():
+def get_config(preset="all"):
     """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
+    searches, members = registry.lookup("preset", PRESETS, preset)
     stages = {
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10),
-        **search(),
-        "fused": stage.config("fuse", inputs={**DATA, "hog": "hog", "phase": "phase"}),
+        **{name: config for search in searches for name, config in search().items()},
+        "fused": stage.config("fuse", inputs={**DATA, **{name: name for name in members}}),
         "submission": stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused"),
     }
     config = stage.config("pipeline", stages=stages)
@@ -30,7 +47,7 @@ def get_config():
     return config
 
 
-def search():
+def hog():
     """The stages of a search by HOG, "hog", and of a second look at its 50 likeliest whales, "phase"."""
     features = {f"features_{name}": name for name in SIZES}
     return {
@@ -44,11 +61,34 @@ def search():
     }
 
 
+def maps():
+    """The stages of a search, "maps", by layers of a network that was never trained on whales."""
+    extracted = {f"imagenet_{layer}": layer for layer in LAYERS}
+    features = {f"features_{name}": name for name in extracted}
+    return {
+        "pictures": pipeline.cut("whole", IMAGENET["size"]),
+        "imagenet": stage.config("train", inputs={**DATA, "view": "pictures"}, **IMAGENET),
+        **{
+            name: stage.config("extract", inputs={"network": "imagenet"}, layer=layer)
+            for name, layer in extracted.items()
+        },
+        "maps": stage.config("retrieve", inputs={**DATA, **features}, transform="whiten", by="joint"),
+    }
+
+
 def fused(features):
-    """The stages of that search and of one by each of the `features` of networks, fused with the stack of these."""
+    """The stages of these searches and of one by each of the `features` of networks, fused with the stack of these."""
     searches = {
         f"search_{name}": stage.config("retrieve", inputs={**DATA, "features": name}, transform="centre")
         for name in features
     }
-    members = {name: name for name in ("stack", "hog", "phase", *searches)}
-    return {**search(), **searches, "fused": stage.config("fuse", inputs={**DATA, **members})}
+    members = {name: name for name in ("stack", "hog", "phase", "maps", *searches)}
+    return {**hog(), **maps(), **searches, "fused": stage.config("fuse", inputs={**DATA, **members})}
+
+
+# Searches, and the members that they give.
+PRESETS = {
+    "all": ((hog, maps), ("hog", "phase", "maps")),
+    "hog": ((hog,), ("hog", "phase")),
+    "maps": ((maps,), ("maps",)),
+}

@@ -146,9 +146,11 @@ def reading(recipe: Recipe, layer: str) -> Recipe:
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         y, out = outputs
         features = out[layer].reshape(len(out[layer]), -1).astype(jnp.float32)
-        return task.predict((y, {**out, "features": features}), batch)
+        return {"features": task.predict((y, {**out, "features": features}), batch)["features"]}
 
-    return recipe._replace(task=task._replace(predict=predict))
+    # What nothing asks for is not computed: neither the answer nor the layers that come after this one.
+    unmeasured = {"loss": lambda outputs, batch: jnp.zeros_like(batch["weight"]), "metrics": lambda *_: {}}
+    return recipe._replace(task=task._replace(predict=predict, **unmeasured))
 
 
 def expect_outputs(name: str, returned: Any, *, outputs: int) -> None:

@@ -1,4 +1,4 @@
-"""Features of the global average layer, or of another, and logits, of every photo."""
+"""Features of the global average layer, and logits, of every photo; or the features of another layer."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: features (N, F) and logits (N, whales) of all photos; NaN where there is no view.
 
-    A layer's features have three digits, which is enough to compare photos by, since there are many of them.
+    Of a layer there are its features alone, with three digits: enough to compare photos by, as there are many features.
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
     best = registry.lookup("weights", restore.WEIGHTS, config.weights)
