@@ -1,16 +1,18 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    --config=configs/crops.py:cpu       four small networks, stacked: 37 min on two cores
+    --config=configs/crops.py:cpu       four small networks, fused with the searches of configs/matching.py: about
+                                        40 min on two cores (not run to the end yet)
+    --config=configs/crops.py:networks  the four networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
-    --config=configs/crops.py:fused     `cpu`, fused with searches by its features and by HOG of the heads: 5 min more
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
                                         configs/classifier.py (not run: needs a GPU)
 
     python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
 
-3,882 crops of 447 whales, 385 of them held out. `cpu`: top-1 46.5 %, top-5 64.4 %, log loss 2.73; on another deal of
-folds (stages.split.seed=1) 42.6 %, 60.8 % and 2.91. `cpu_long`: top-1 53.5 %, top-5 70.1 %, log loss 2.44; its networks
-by themselves 32 to 42 % and 2.97 to 3.50, their average 51.2 % and 2.64.
+3,882 crops of 447 whales, 385 of them held out. `networks`: top-1 46.5 %, top-5 64.4 %, log loss 2.73; on another deal
+of folds (stages.split.seed=1) 42.6 %, 60.8 % and 2.91. `cpu_long`: top-1 53.5 %, top-5 70.1 %, log loss 2.44; its
+networks by themselves 32 to 42 % and 2.97 to 3.50, their average 51.2 % and 2.64. The searches of configs/matching.py by
+themselves, in three minutes: see there.
 
 The competition dealt out photos, not sightings: its test photos are of the days of its training photos. To tell what a
 submission is worth, these validate on photos of the same days as well (`group="given"`: only encounters that your table
@@ -41,7 +43,7 @@ LONG = [
 # Networks, the weights of each, and how many train at once, each on its share of the cores.
 PRESETS = {
     "cpu": (CPU, "last", 2),
-    "fused": (CPU, "last", 2),
+    "networks": (CPU, "last", 2),
     "cpu_long": (LONG, "last", 2),
     **{name: ([(name, recipe["size"])], "best", 1) for name, recipe in classifier.PRESETS.items()},
 }
@@ -64,7 +66,7 @@ def get_config(preset="cpu"):
         **pipeline.calibrated(list(networks), weights),
         "submission": pipeline.submission(),
     }
-    if preset == "fused":
+    if preset == "cpu":  # what needs no training names as many whales again
         stages |= matching.fused([name for name in stages if name.startswith("features")])
         stages["submission"] = stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused")
     stages["report"] = pipeline.report(stages, aligned_classifier="classifier0")

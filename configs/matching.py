@@ -11,7 +11,7 @@ loss 3.05; by HOG alone 37.1 %, 51.7 % and 3.56. On 481 others held out (stages.
 
 What describes a head is whitened within whales, and a whale is as likely as its nearest photo and its mean photo are
 alike. The network is EfficientNet-Lite0 with the released weights of ImageNet (requirements-pretrained.txt). Its maps
-are taken with all their places: on aligned heads, the places are what tells one whale from another. `fused` in
+are taken with all their places: on aligned heads, the places are what tells one whale from another. `cpu` in
 configs/crops.py puts such searches and networks into one answer.
 """
 

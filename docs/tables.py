@@ -53,11 +53,13 @@ def tables_of(run: Path) -> Iterator[str]:
     """The tables in Markdown that a run's last stage wrote, without that of the seconds per stage."""
     paths = [
         run / stage / "table.md"
-        for stage in ("report", "compare", "novelty", ".")
+        for stage in ("report", "compare", "novelty", "fused", ".")
         if (run / stage / "table.md").exists()
     ]
     if not paths:
-        sys.exit(f"{run} has no table.md, nor has its report, compare or novelty: name the folder of a finished run")
+        sys.exit(
+            f"{run} has no table.md, nor has its report, compare, novelty or fused: name a finished run"
+        )
     for block in paths[0].read_text(encoding="utf-8").strip().split("\n\n"):
         if block.startswith("|") and not block.startswith(OMITTED):
             yield block

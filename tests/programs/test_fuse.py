@@ -44,6 +44,9 @@ def test_members_are_fused_and_measured_by_every_way(fuse):
     assert metrics["fused"] == metrics["weights"]
     assert metrics["fused"]["log_loss"] < min(metrics["network"]["log_loss"], metrics["search"]["log_loss"])
     assert result["weights"].keys() == {"network", "search"}
+    lines = (folder / "fused" / "table.md").read_text().splitlines()
+    by_weights = next(line for line in lines if line.startswith("| all, by weights"))
+    assert f"{metrics['weights']['log_loss']:.3f}" in by_weights
     answers = probabilities.load(folder / "fused", data)
     assert answers.keys() == {"fused", "network", "search"}
     answered = np.isfinite(answers["fused"]).all(1)

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import calibration, fusion
 from whale_jax.evaluation.probabilities import score
+from whale_jax.report import tables
 from whale_jax.runtime import errors, progress, registry
 from whale_jax.workflow.program import Program
 
@@ -26,7 +27,7 @@ RESERVED = (FUSED, probabilities.PHOTO, probabilities.WHALE, *fusion.METHODS)
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/probabilities.npz: of the members fused, and of each by itself, calibrated.
+    """Writes probabilities.npz into workdir, of the members fused and of each by itself, calibrated; and table.md.
 
     Photos validated on have no part in the fit of their own answers, and bursts stay in one subfold; all others are
     answered by a fit on all of these. Photos that were trained on have no answer: a network has learned them by heart.
@@ -57,13 +58,22 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             bar.update()
     sources = {FUSED: answers[config.method], **{name: answers[name] for name in members}}
     probabilities.save(workdir, photos, arrays=sources)
+    metrics = {name: score(p[valid], photos.label[valid]) for name, p in (sources | answers).items()}
+    tables.publish(workdir, table(metrics, members=list(members), photos=len(valid)))
     return {
         "split": split.hash,
         "weights": weights(scores[fit], list(members), label=facts["label"], prior=facts["prior"]),
-        "metrics": {name: score(p[valid], photos.label[valid]) for name, p in (sources | answers).items()},
+        "metrics": metrics,
         "train_metrics": {},
         "validated_on": len(valid),
     }
+
+
+def table(metrics: dict[str, dict[str, float]], *, members: list[str], photos: int) -> str:
+    """The metrics of each member by itself and of each way to fuse them, as a table in Markdown."""
+    rows = [{"name": name, **metrics[name]} for name in members]
+    rows += [{"name": f"all, by {name}", **metrics[name]} for name in fusion.METHODS]
+    return tables.markdown("fused, on validation", [{**row, "validated_on": photos} for row in rows])
 
 
 def answer(
@@ -131,4 +141,4 @@ def check(config: ConfigDict) -> None:
             raise errors.InputError(f"inputs.{name}: a member needs another name, for {name!r} is an answer of all")
 
 
-PROGRAM = Program(DEFAULTS, run, check=check)
+PROGRAM = Program(DEFAULTS, run, check=check, revisit=tables.reprint)
