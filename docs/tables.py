@@ -57,9 +57,7 @@ def tables_of(run: Path) -> Iterator[str]:
         if (run / stage / "table.md").exists()
     ]
     if not paths:
-        sys.exit(
-            f"{run} has no table.md, nor has its report, compare, novelty or fused: name a finished run"
-        )
+        sys.exit(f"{run} has no table.md, nor has its report, compare, novelty or fused: name a finished run")
     for block in paths[0].read_text(encoding="utf-8").strip().split("\n\n"):
         if block.startswith("|") and not block.startswith(OMITTED):
             yield block
