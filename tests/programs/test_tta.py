@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.experiment.world import MODEL
 from tests.programs.test_stages import photos
 from whale_jax import tasks
 from whale_jax.data import images, splits
@@ -37,7 +38,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
         return {"points": lost[rows] + np.stack([shift, 0 * shift], axis=-1)}
 
     monkeypatch.setattr(prediction, "predict_augmented", predict)
-    trained = stage.config("crossfit", task={"name": "keypoints"})
+    trained = stage.config("crossfit", task={"name": "keypoints"}, model=MODEL)
     json_files.write(tmp_path / "config.json", trained.to_dict())
     (tmp_path / "subfold0").mkdir()
     json_files.write(tmp_path / "subfold0" / "config.json", crossfit.subfold_config(trained, 0).to_dict())
@@ -58,7 +59,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
 
 
 def test_a_network_that_finds_no_points_is_refused(tmp_path):
-    json_files.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}).to_dict())
+    json_files.write(tmp_path / "config.json", stage.config("crossfit", task={"name": "bbox"}, model=MODEL).to_dict())
     json_files.write(tmp_path / "result.json", {})
     with pytest.raises(errors.InputError, match="finds no points"):
         tta.run(stage.config("tta", inputs={"network": str(tmp_path)}), tmp_path)
