@@ -16,6 +16,7 @@ from whale_jax.programs import pipeline
 FILES = sorted(path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "depth" else pytest.mark.slow) for n in FILES])
 def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
     config = importlib.import_module(f"configs.ablations.{name}").get_config("runs/some")

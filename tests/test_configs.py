@@ -182,6 +182,7 @@ def test_a_misspelt_preset_has_a_close_match(name, preset):
         get(name, f"{preset}x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", demo_first(NETWORKS))
 def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
     """Traces the step, and computes nothing."""

@@ -102,6 +102,7 @@ def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys
     assert f"run the command in {ROOT}." in overview.help_text({})
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_gets_no_traceback():
     command = [sys.executable, "-m", "whale_jax.main", DEMO, "--print_config"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as printing:

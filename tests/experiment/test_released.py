@@ -41,6 +41,7 @@ def train(world, name, **changes):
     return world.train(name, **{"model": SPEC, **STILL, **changes})
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_the_file_it_is_given_and_notices_another(world):
     path = write(world)
     result = train(world, "network", pretrained=path)

@@ -44,6 +44,7 @@ def test_the_generalised_mean_grows_from_the_average_to_the_maximum():
     assert (np.diff(means, axis=0) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [3.0, 60.0])
 def test_maps_without_a_positive_activation_have_a_mean_and_a_finite_gradient(exponent):
     x = jnp.stack([jnp.zeros(MAP[1:]), -jnp.ones(MAP[1:]), jnp.full(MAP[1:], 1e4)])

@@ -93,6 +93,7 @@ def lite(name):
 RENAMES = {"timm": str, "lite": lite, "wrapped": lambda name: f"module.backbone.{name}"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [v if v == "lite0" else pytest.param(v, marks=pytest.mark.slow) for v in TIMM])
 def test_every_parameter_of_a_variant_has_one_name_and_it_is_timms(variant):
     model = EfficientNet(5, variant=variant)

@@ -90,6 +90,7 @@ def test_points_make_the_crop_that_has_them_in_their_places():
         jax.eval_shape(partial(model.init, train=False), jax.random.key(0), pictures()[:, :, :16])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [0.3, *(pytest.param(f, marks=pytest.mark.slow) for f in (0.0, 1.0))])
 def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(fraction):
     images = pictures()
@@ -111,6 +112,7 @@ def test_so_much_of_the_classifiers_gradient_goes_through_to_the_localizer(fract
     assert max(abs(leaf).max() for leaf in jax.tree.leaves(whole["localizer"])) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loc_loss", ["matrix", "points"])
 def test_the_localizers_loss_is_nothing_at_the_truth_and_nowhere_else(loc_loss):
     objective = task(loc_loss=loc_loss, class_weight=0.0)

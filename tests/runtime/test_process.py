@@ -50,6 +50,7 @@ except errors.PreemptedError:
 """
 
 
+@pytest.mark.slow
 def test_a_request_to_end_that_a_callback_swallowed_comes_again_and_prints_no_traceback():
     child = subprocess.run(
         [sys.executable, "-c", SWALLOWED],

@@ -63,6 +63,7 @@ def test_every_field_is_there(task):
     assert all(isinstance(flag, bool) for flag in (task.maximise, task.names_whales, task.soft_labels, task.pairwise))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_functions_are_pure_and_say_the_same_when_they_are_compiled(task, train):
     batch = batch_of(seed=1)

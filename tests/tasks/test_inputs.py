@@ -91,6 +91,7 @@ SPECS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", [True, False])
 @pytest.mark.parametrize("name", sorted(augment.OPERATIONS.keys() - inputs.UNDONE))
 def test_every_operation_of_a_spec_changes_what_the_network_sees(name, colour):

@@ -1,6 +1,7 @@
 """SimCLR: two views of every photo."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from tests.tasks.batches import COUNT, SIZE, TURNED, TURNING, make_batch, prepare
@@ -8,6 +9,7 @@ from whale_jax.tasks.classify import classify
 from whale_jax.tasks.simclr import simclr
 
 
+@pytest.mark.slow
 def test_simclr_draws_two_views_of_every_photo_whoever_it_shows():
     batch = make_batch(TURNED)
     batch["label"][0], batch["mask"][-1] = -1, 0

@@ -137,6 +137,7 @@ def test_the_best_weights_are_kept_beside_the_last_and_of_equals_those_that_are_
     assert result["best"] == {"log_loss": 0.2}
 
 
+@pytest.mark.slow
 def test_equals_are_no_progress(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "evaluate", lambda *_, **__: ({"log_loss": 0.5}, {}))
     state, _ = fit(tmp_path, steps=60, patience=2)
@@ -191,6 +192,7 @@ def test_a_gradient_that_is_not_finite_is_not_saved(tmp_path, monkeypatch):
     assert int(fit(tmp_path)[0].step) == STEPS
 
 
+@pytest.mark.slow
 def test_a_second_call_finds_the_run_complete(tmp_path):
     first, _ = fit(tmp_path)
     rows = log.read(tmp_path)
