@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from skimage.feature import hog
 
-from whale_jax.data import right_whale, splits
+from whale_jax.data import images, right_whale, splits
 from whale_jax.evaluation import retrieval
+from whale_jax.programs.describe import hog
 
 
 def main() -> None:
@@ -40,8 +40,8 @@ def main() -> None:
 
 def describe(jpeg: bytes) -> np.ndarray:
     """(3780,) HOG of one head."""
-    grey = Image.open(io.BytesIO(jpeg)).convert("L").resize((128, 64), Image.Resampling.BILINEAR)
-    return hog(np.asarray(grey), orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2))
+    picture = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    return hog(images.grey(picture, (64, 128)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    --config=configs/crops.py:cpu       four small networks, fused with the searches of configs/matching.py: about
-                                        40 min on two cores (not run to the end yet)
+    --config=configs/crops.py:cpu       four small networks, fused with the searches of configs/matching.py: not run
+                                        at full length yet
     --config=configs/crops.py:networks  the four networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
@@ -40,18 +40,18 @@ LONG = [
     ("crops", (56, 112)),
     ("crops", (80, 160)),
 ]
-# Networks, the weights of each, and how many train at once, each on its share of the cores.
+# Networks, the weights of each, how many train at once, each on its share of the cores, and whether searches join them.
 PRESETS = {
-    "cpu": (CPU, "last", 2),
-    "networks": (CPU, "last", 2),
-    "cpu_long": (LONG, "last", 2),
-    **{name: ([(name, recipe["size"])], "best", 1) for name, recipe in classifier.PRESETS.items()},
+    "cpu": (CPU, "last", 2, True),
+    "networks": (CPU, "last", 2, False),
+    "cpu_long": (LONG, "last", 2, False),
+    **{name: ([(name, recipe["size"])], "best", 1, False) for name, recipe in classifier.PRESETS.items()},
 }
 
 
 def get_config(preset="cpu"):
     """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
-    members, weights, processes = registry.lookup("preset", PRESETS, preset)
+    members, weights, processes, searched = registry.lookup("preset", PRESETS, preset)
     views = {size: f"aligned_{size[0]}x{size[1]}" for _, size in members} | {members[0][1]: "aligned"}
     augmentations = {recipe: classifier.PRESETS[recipe]["task"]["augmentation"] for recipe, _ in members}
     networks = {
@@ -66,7 +66,7 @@ def get_config(preset="cpu"):
         **pipeline.calibrated(list(networks), weights),
         "submission": pipeline.submission(),
     }
-    if preset == "cpu":  # what needs no training names as many whales again
+    if searched:
         stages |= matching.fused([name for name in stages if name.startswith("features")])
         stages["submission"] = stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused")
     stages["report"] = pipeline.report(stages, aligned_classifier="classifier0")

@@ -52,13 +52,20 @@ def hog():
     """The stages of a search by HOG, "hog", and of a second look at its 50 likeliest whales, "phase"."""
     features = {f"features_{name}": name for name in SIZES}
     return {
-        "described": pipeline.cut("whole", max(SIZES.values())),
-        **{
-            name: stage.config("describe", inputs={"photos": "photos", "view": "described"}, size=size)
-            for name, size in SIZES.items()
-        },
+        **described("described"),
         "hog": stage.config("retrieve", inputs={**DATA, **features}, transform="whiten", by="joint"),
         "phase": stage.config("rerank", inputs={**DATA, "view": "described", "scores": "hog"}),
+    }
+
+
+def described(view):
+    """The stages that describe heads by HOG at each of SIZES, and of their view, which has a name of its own."""
+    return {
+        view: pipeline.cut("whole", max(SIZES.values())),
+        **{
+            name: stage.config("describe", inputs={"photos": "photos", "view": view}, size=size)
+            for name, size in SIZES.items()
+        },
     }
 
 

@@ -10,13 +10,12 @@
 of a whale; 4.7 % of known photos are called new, where at most 5 % was stated. `cpu` has not been run yet.
 """
 
-from configs import classifier, crops, pipeline
+from configs import classifier, crops, matching, pipeline
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
 NETWORKS = ("crops", "crops_dense")  # of configs/classifier.py
 SIZE = (40, 80)  # (height, width) of a network's picture
-HOG = {"hog64": (64, 128), "hog96": (96, 192), "hog128": (128, 256)}
 PRESETS = {"hog": (), "cpu": NETWORKS}
 
 
@@ -32,13 +31,9 @@ def get_config(preset="cpu"):
     stages = {
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=5, unknown_fraction=0.1),
-        "heads": pipeline.cut("whole", HOG["hog128"]),
-        **{
-            name: stage.config("describe", inputs={"photos": "photos", "view": "heads"}, size=size)
-            for name, size in HOG.items()
-        },
+        **matching.described("heads"),
     }
-    members, transforms = {name: name for name in HOG}, dict.fromkeys(HOG, "whiten")
+    members, transforms = {name: name for name in matching.SIZES}, dict.fromkeys(matching.SIZES, "whiten")
     if networks:
         augmentation = classifier.PRESETS[recipes[0]]["task"]["augmentation"]
         stages |= {"aligned": pipeline.cut("whole", crops.view_size(SIZE, augmentation)), **networks}

@@ -1,7 +1,7 @@
 """Converts a .pth file of weights into a .safetensors file, which whale_jax reads.
 
-    python -m venv /tmp/convert && /tmp/convert/bin/pip install torch numpy safetensors
-    /tmp/convert/bin/python tools/convert.py WEIGHTS.pth WEIGHTS.safetensors
+    python -m venv convert && convert/bin/pip install torch numpy safetensors
+    convert/bin/python tools/convert.py WEIGHTS.pth WEIGHTS.safetensors
 
 It needs PyTorch, and nothing of whale_jax. A .pth file is a pickle, which could run any program; PyTorch's
 `weights_only` lets it make tensors and nothing else.

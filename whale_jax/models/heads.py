@@ -18,6 +18,19 @@ from whale_jax.runtime import errors
 LEAST = 1e-6  # that a generalised mean takes an activation for: a power of 0 or less has no gradient, or no value
 
 
+def dense(head: nn.Module, features: jax.Array, *, train: bool) -> tuple[jax.Array, dict]:
+    """Dropout and a dense layer, inside a head: (batch, F) features -> (batch, outputs) float32, and the features."""
+    x = layers.Dropout(head.dropout)(features, train)
+    return nn.Dense(head.outputs)(x), {"features": features}
+
+
+def cosines(head: nn.Module, features: jax.Array, *, train: bool) -> tuple[jax.Array, dict]:
+    """Dropout and a vector for each output, inside a head: (batch, F) to (batch, outputs) in -1..1, and those."""
+    x = layers.Dropout(head.dropout)(features, train)
+    kernel = head.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], head.outputs))
+    return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
+
+
 class AverageHead(nn.Module):
     """Global average, dropout, dense. The average is the feature vector of the post's ensemble."""
 
@@ -27,9 +40,7 @@ class AverageHead(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 and the averages."""
-        features = x.mean((1, 2), dtype=jnp.float32)
-        x = layers.Dropout(self.dropout)(features, train)
-        return nn.Dense(self.outputs)(x), {"features": features}
+        return dense(self, x.mean((1, 2), dtype=jnp.float32), train=train)
 
 
 class GeneralisedMean(nn.Module):
@@ -59,9 +70,7 @@ class GeMHead(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 and the means."""
-        features = GeneralisedMean()(x)
-        x = layers.Dropout(self.dropout)(features, train)
-        return nn.Dense(self.outputs)(x), {"features": features}
+        return dense(self, GeneralisedMean()(x), train=train)
 
 
 class DenseHead(nn.Module):
@@ -99,9 +108,7 @@ class ReducedDenseHead(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 and the reduced map, flat."""
         x = layers.ConvNorm(self.channels, kernel=1)(x.astype(jnp.float32), train)
-        features = x.reshape(len(x), -1)
-        x = layers.Dropout(self.dropout)(features, train)
-        return nn.Dense(self.outputs)(x), {"features": features}
+        return dense(self, x.reshape(len(x), -1), train=train)
 
 
 class CosineHead(nn.Module):
@@ -113,10 +120,7 @@ class CosineHead(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 in -1..1 and the averages."""
-        features = x.mean((1, 2), dtype=jnp.float32)
-        x = layers.Dropout(self.dropout)(features, train)
-        kernel = self.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], self.outputs))
-        return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
+        return cosines(self, x.mean((1, 2), dtype=jnp.float32), train=train)
 
 
 class GeMCosineHead(nn.Module):
@@ -132,10 +136,7 @@ class GeMCosineHead(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 in -1..1 and the normalised means."""
-        features = layers.batch_norm(train, jnp.float32)(GeneralisedMean()(x))
-        x = layers.Dropout(self.dropout)(features, train)
-        kernel = self.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], self.outputs))
-        return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
+        return cosines(self, layers.batch_norm(train, jnp.float32)(GeneralisedMean()(x)), train=train)
 
 
 class HeatmapHead(nn.Module):
