@@ -1,8 +1,7 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    --config=configs/crops.py:cpu       four small networks, fused with the searches of configs/matching.py: not run
-                                        at full length yet
-    --config=configs/crops.py:networks  the four networks alone, stacked: 37 min on two cores
+    --config=configs/crops.py:cpu       two small networks, fused with the searches of configs/matching.py
+    --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
                                         configs/classifier.py (not run: needs a GPU)
@@ -30,11 +29,14 @@ from whale_jax.workflow import stage
 CPU = [
     ("crops", (40, 80)),
     ("crops", (40, 80)),
+]
+NETWORKS = [
+    *CPU,
     ("crops_dense", (40, 80)),
     ("crops_dense", (40, 80)),
 ]
 LONG = [
-    *CPU,
+    *NETWORKS,
     ("crops_vgg", (40, 80)),
     ("crops_vgg", (56, 112)),
     ("crops", (56, 112)),
@@ -43,7 +45,7 @@ LONG = [
 # Networks, the weights of each, how many train at once, each on its share of the cores, and whether searches join them.
 PRESETS = {
     "cpu": (CPU, "last", 2, True),
-    "networks": (CPU, "last", 2, False),
+    "networks": (NETWORKS, "last", 2, False),
     "cpu_long": (LONG, "last", 2, False),
     **{name: ([(name, recipe["size"])], "best", 1, False) for name, recipe in classifier.PRESETS.items()},
 }

@@ -22,13 +22,20 @@ from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
 SIZES = {"hog64": (64, 128), "hog96": (96, 192), "hog128": (128, 256)}  # (height, width) of the heads described
-LAYERS = ("stage3", "stage4")  # maps of 12 x 24 places with 40 channels, and of 6 x 12 with 80
-# Released weights as they are: a training of no epochs.
+# Name of a search: layer whose maps are searched, (height, width) of the picture. A map has 12 x 24 places, or 8 x 16
+# to 14 x 28: what is of the size of a callosity counts, and pictures of several sizes show callosities of several.
+MAPS = {
+    "maps96": ("stage3", (96, 192)),
+    "maps128": ("stage4", (128, 256)),
+    "maps160": ("stage4", (160, 320)),
+    "maps192": ("stage4", (192, 384)),
+    "maps224": ("stage4", (224, 448)),
+}
+# Released weights as they are: a training of no epochs. Each photo is described with its mirror image.
 IMAGENET = {
-    "task": {"name": "classify"},
+    "task": {"name": "classify", "mirrored": True, "augmentation": "flip_ud"},
     "model": {"name": "efficientnet", "variant": "lite0"},
     "pretrained": "imagenet",
-    "size": (96, 192),
     "epochs": 0.0,
 }
 
@@ -70,18 +77,19 @@ def described(view):
 
 
 def maps():
-    """The stages of a search, "maps", by layers of a network that was never trained on whales."""
-    extracted = {f"imagenet_{layer}": layer for layer in LAYERS}
-    features = {f"features_{name}": name for name in extracted}
-    return {
-        "pictures": pipeline.cut("whole", IMAGENET["size"]),
-        "imagenet": stage.config("train", inputs={**DATA, "view": "pictures"}, **IMAGENET),
-        **{
-            name: stage.config("extract", inputs={"network": "imagenet"}, layer=layer)
-            for name, layer in extracted.items()
-        },
-        "maps": stage.config("retrieve", inputs={**DATA, **features}, transform="whiten", by="joint"),
-    }
+    """The stages of searches by the MAPS of a network that was never trained on whales, each on pictures of a size."""
+    stages = {}
+    for name, (layer, size) in MAPS.items():
+        view, network, features = (name.replace("maps", stem) for stem in ("pictures", "imagenet", "features"))
+        stages |= {
+            view: pipeline.cut("whole", size),
+            network: stage.config("train", inputs={**DATA, "view": view}, size=size, **IMAGENET),
+            features: stage.config("extract", inputs={"network": network}, layer=layer),
+            name: stage.config(
+                "retrieve", inputs={**DATA, "features": features}, sides=2, transform="whiten", by="joint"
+            ),
+        }
+    return stages
 
 
 def fused(features):
@@ -90,13 +98,14 @@ def fused(features):
         f"search_{name}": stage.config("retrieve", inputs={**DATA, "features": name}, transform="centre")
         for name in features
     }
-    members = {name: name for name in ("stack", "hog", "phase", "maps", *searches)}
+    members = {name: name for name in ("stack", *MEMBERS, *searches)}
     return {**hog(), **maps(), **searches, "fused": stage.config("fuse", inputs={**DATA, **members})}
 
 
+MEMBERS = ("hog", "phase", *MAPS)
 # Searches, and the members that they give.
 PRESETS = {
-    "all": ((hog, maps), ("hog", "phase", "maps")),
+    "all": ((hog, maps), MEMBERS),
     "hog": ((hog,), ("hog", "phase")),
-    "maps": ((maps,), ("maps",)),
+    "maps": ((maps,), tuple(MAPS)),
 }

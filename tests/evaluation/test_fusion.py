@@ -45,6 +45,18 @@ def test_the_weights_are_of_least_log_loss(planted):
     )
 
 
+def test_whales_of_many_photos_are_likelier_before_any_is_seen(planted):
+    """Where the scores hold nothing against a whale, as many are of it as in training."""
+    scores, label = planted
+    prior = np.arange(1, WHALES + 1) / np.arange(1, WHALES + 1).sum()
+    rng = np.random.default_rng(1)
+    label = rng.choice(WHALES, PHOTOS, p=prior)
+    scores = (0.5 * np.eye(WHALES)[label] + rng.normal(0, 1, (PHOTOS, WHALES)))[:, None]
+    fitted = fusion.fit_weights(scores, label, prior=prior)
+    np.testing.assert_allclose(special.softmax(fitted.bias), prior, atol=0.05)
+    assert fitted.bias.mean() == pytest.approx(0)
+
+
 @pytest.mark.parametrize("name", fusion.METHODS)
 def test_every_way_beats_its_best_member_on_other_photos(planted, name):
     scores, label = planted

@@ -25,8 +25,7 @@ def test_cosines_are_those_of_the_inverse_covariance(heads):
     scatter = sum((photos - photos.mean(0)).T @ (photos - photos.mean(0)) for photos in rows)
     within = scatter / (50 - 17)
     within += np.eye(12) * np.trace(within) / 12
-    queries = centred[50:] - centred[:50].mean(0)
-    metric = queries @ np.linalg.inv(within) @ queries.T
+    metric = centred[50:] @ np.linalg.inv(within) @ centred[50:].T
     expected = metric / np.sqrt(np.outer(metric.diagonal(), metric.diagonal()))
     np.testing.assert_allclose(1 - distance.cdist(vectors, vectors, "cosine"), expected, atol=2e-3)
 
@@ -57,8 +56,28 @@ def test_photos_that_are_all_alike_give_finite_vectors():
         assert np.isfinite(fit(alike, np.array([0, 0, 1, 1, 2, 2]))(alike)).all()
 
 
-def test_few_components_keep_the_directions_of_largest_variance(heads):
+def test_more_features_than_photos_are_whitened_in_the_space_of_the_photos(heads):
+    """Features that are turned into a space of many dimensions are as alike as before."""
+    features, _ = heads
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(200, 12)))[0]
+    few, wide = (whitening.span(vectors) for vectors in (features, features @ turned.T))
+    assert few[0].shape == (60, 12)
+    assert wide[0].shape == (60, 60)
+    shifted = features[::2] + 1
+    np.testing.assert_allclose(few[1](shifted) @ few[0].T, wide[1](shifted @ turned.T) @ wide[0].T, rtol=1e-3, atol=1e-2)
+
+
+def test_directions_that_no_photo_has_count_for_nothing(heads):
+    features, label = np.zeros((60, 100)), heads[1]
+    features[:, :30] = np.random.default_rng(0).normal(size=(60, 30)) + np.eye(30)[label]
+    beside = features.copy()
+    beside[:, 99] = 5 * (np.arange(60) >= 50)
+    first, second = (whitening.whiten(features[:50], label[:50])(side[50:]) for side in (features, beside))
+    np.testing.assert_allclose(first @ first.T, second @ second.T, atol=0.1)
+
+
+def test_a_draw_of_many_photos_fits_nearly_what_all_do(heads):
     features, label = heads
-    vectors = whitening.whiten(features, label, components=4)(features)
-    assert vectors.shape == (60, 4)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    vectors = [whitening.whiten(features, label, most=most)(features) for most in (60, 50)]
+    np.testing.assert_allclose(*(array @ array.T for array in vectors), atol=0.3)
+    assert not np.array_equal(*vectors)

@@ -54,6 +54,16 @@ def test_whales_that_are_not_looked_at_have_the_mean_score_of_the_rest(look):
     assert metrics["among_likeliest"] == pytest.approx((data.label[6:12] > 0).mean())
 
 
+def test_photos_without_a_name_are_compared_with_those_held_out_too(look):
+    """A photo that is a copy of one held out is as like its whale as can be; a photo held out knows of no other."""
+    run, data = look
+    view = images.load("view")
+    view.images[12] = view.images[7]
+    scores = run(np.zeros((14, 3)))[1]
+    assert scores[12, data.label[7]] == pytest.approx(scores.max(where=np.isfinite(scores), initial=0))
+    assert scores[7, data.label[7]] < scores[12, data.label[7]]
+
+
 def test_without_a_photo_that_asks_it_is_refused(look):
     with pytest.raises(errors.InputError, match="no pictures of both"):
         look[0](np.full((14, 3), np.nan))

@@ -22,6 +22,11 @@ class Gallery(NamedTuple):
     queries: np.ndarray
     unlabelled: np.ndarray
 
+    @property
+    def named(self) -> np.ndarray:
+        """(G + Q,) photos that are searched for those without a name: the queries know theirs."""
+        return np.union1d(self.rows, self.queries)
+
 
 def select(photos: Photos, split: splits.Split, *, fold: int, usable: np.ndarray) -> Gallery:
     """The rows of a search among the (N,) bool `usable` photos, by the fold that is held out.

@@ -20,13 +20,19 @@ LEAST = 1e-6  # probability that two photos show one whale, where no pair of suc
 
 
 class Weights(NamedTuple):
-    """softmax(sum over members of weight x score): a product of what the members hold likely, each to a power."""
+    """softmax(bias + sum over members of weight x score): a product of what the members hold likely, each to a power.
+
+    Attributes:
+        weight: (members,), none below 0.
+        bias: (whales,), what is held likely before any photo is seen, in logarithms.
+    """
 
     weight: np.ndarray
+    bias: np.ndarray
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """(n, members, whales) scores -> (n, whales) probabilities."""
-        return special.softmax(np.einsum("m,nmw->nw", self.weight, centre(scores)), axis=1)
+        return special.softmax(np.einsum("m,nmw->nw", self.weight, centre(scores)) + self.bias, axis=1)
 
 
 def centre(scores: np.ndarray) -> np.ndarray:
@@ -47,9 +53,9 @@ def fit_weights(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> 
     Args:
         scores: (n, members, whales).
         label: (n,) the whale of each photo.
-        prior: (whales,) as other fits take it; not used.
+        prior: (whales,) share of each whale in the photos trained on, above 0: its logarithm is one member more.
     """
-    values = centre(scores)
+    values = centre(np.concatenate([scores, np.broadcast_to(np.log(prior), (len(scores), 1, len(prior)))], axis=1))
     scale = spread(values)
     values /= scale[:, None]
     truth = values[np.arange(len(label)), :, label]
@@ -62,7 +68,8 @@ def fit_weights(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> 
 
     start = np.where(values.any((0, 2)), 1 / values.shape[1], 0.0)  # one that says nothing stays at 0
     minimum = optimize.minimize(loss, start, jac=True, bounds=[(0, None)] * len(start), method="L-BFGS-B")
-    return Weights(minimum.x / scale)
+    weight = minimum.x / scale
+    return Weights(weight[:-1], weight[-1] * (np.log(prior) - np.log(prior).mean()))
 
 
 def fit_regression(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Answer:

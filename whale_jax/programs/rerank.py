@@ -34,21 +34,23 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     queries = np.setdiff1d(np.flatnonzero(view.pictured & np.isfinite(scores).all(1)), rows)
     if not len(gallery) or not len(queries):
         raise errors.InputError(f"{config.inputs.view} has no pictures of both named photos and photos that ask")
-    heads = phases(view, np.concatenate([gallery, queries]), title=workdir.name)
-    searched, label = heads[: len(gallery)], photos.label[gallery]
+    valid = np.intersect1d(splits.measured_rows(split, config.fold), queries)
+    # Photos without a name are compared with those held out as well, which come next for that reason.
+    rows = np.concatenate([gallery, valid, np.setdiff1d(queries, valid)])
+    heads = phases(view, rows, title=workdir.name)
+    place = dict(zip(rows.tolist(), range(len(rows)), strict=True))
 
-    def look(i: int) -> np.ndarray:
-        return compare(
-            heads[len(gallery) + i], scores[queries[i]], gallery=searched, label=label, most=config.likeliest
-        )
+    def look(row: int) -> np.ndarray:
+        count = len(gallery) + len(valid) * bool(photos.label[row] < 0)
+        searched = {"gallery": heads[:count], "label": photos.label[rows[:count]]}
+        return compare(heads[place[row]], scores[row], **searched, most=config.likeliest)
 
     answers = np.full(scores.shape, np.nan, np.float32)
     with progress.bar(len(queries), title=workdir.name, unit="photos") as bar:
-        for row, answer in zip(queries, threads.ahead(look, range(len(queries))), strict=True):
+        for row, answer in zip(queries, threads.ahead(look, queries.tolist()), strict=True):
             answers[row] = answer
             bar.update()
     predictions.save(workdir, photos, arrays={"scores": answers})
-    valid = np.intersect1d(splits.measured_rows(split, config.fold), queries)
     true = photos.label[valid]
     order = np.argsort(-scores[valid], axis=1)[:, : config.likeliest]
     top = {f"top{k}": float(metrics.top_k(answers[valid], true, k=k).mean()) for k in (1, 5)}

@@ -19,6 +19,7 @@ DEFAULTS = {
     # searched together: the cosine of two photos is then the mean of their cosines by each.
     "inputs": {"photos": "", "split": "", "features": ""},
     "fold": 0,  # its photos are the queries, all others the gallery
+    "sides": 1,  # or 2 where features are those of a photo and then of its mirror image, as task.mirrored has them
     "transform": "",  # of features, by the gallery: "centre" takes their mean off, "whiten" whitens within whales
     "by": "photo",  # the way to name a whale whose scores are written; or "prototype" or "joint"
     "few": 3,  # whales with at most so many photos in the gallery are measured by themselves too
@@ -32,14 +33,15 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
     The ways are the nearest photo, prototypes, and both ("joint_..."). The answers of a classifier, where the
     features come with its logits, are measured beside them as "class_...". In predictions.npz are the (N, whales)
-    scores of one way for all photos that are not searched themselves.
+    scores of one way for all photos that are not searched themselves; those of photos without a name are by all photos
+    that have one, the queries among them.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     blocks = load(config, photos)
     usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
     catalogue = gallery.select(photos, split, fold=config.fold, usable=usable)
-    features = combine(blocks, photos, catalogue=catalogue, usable=usable, transform=config.transform)
+    features = combine(blocks, photos, catalogue=catalogue, usable=usable, config=config)
     write_neighbours(workdir, photos, features=features, catalogue=catalogue, count=config.likeliest)
     unknown = splits.stranger_rows(split)
     unknown = unknown[usable[unknown]]
@@ -51,10 +53,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         query_label=label,
         label=photos.label[catalogue.rows],
     )
-    functions = ways(config, photos, features=features, catalogue=catalogue)
-    write_scores(
-        workdir, photos, score=functions[PREFIXES[config.by]], rows=np.setdiff1d(np.flatnonzero(usable), catalogue.rows)
-    )
+    functions = ways(config, photos, features=features, rows=catalogue.rows)
+    scores = np.full((len(photos.name), len(photos.whales)), np.nan, np.float32)
+    rows = np.setdiff1d(np.flatnonzero(usable), np.concatenate([catalogue.rows, catalogue.unlabelled]))
+    scores[rows] = functions[PREFIXES[config.by]](rows)
+    if len(catalogue.unlabelled):  # nobody learns from their answers: they may know the photos held out as well
+        all_named = ways(config, photos, features=features, rows=catalogue.named)
+        scores[catalogue.unlabelled] = all_named[PREFIXES[config.by]](catalogue.unlabelled)
+    predictions.save(workdir, photos, arrays={"scores": scores})
     for prefix, score in functions.items():
         scores = score(catalogue.queries)
         measured |= retrieval.cmc(scores, label, prefix=prefix)
@@ -88,21 +94,29 @@ def folders(config: ConfigDict) -> list[str]:
 
 
 def combine(
-    blocks: Sequence[np.ndarray], photos: right_whale.Photos, *, catalogue: Gallery, usable: np.ndarray, transform: str
+    blocks: Sequence[np.ndarray],
+    photos: right_whale.Photos,
+    *,
+    catalogue: Gallery,
+    usable: np.ndarray,
+    config: ConfigDict,
 ) -> np.ndarray:
     """(N, K) vectors whose cosine is the mean of those of (N, D) blocks of features, each transformed; NaN if unusable.
 
-    A transform is fitted on the gallery alone. One block without any is left as it is.
+    A transform is fitted on the gallery alone; on both sides of its photos, as on whales of their own, where there are
+    two. One block without any is left as it is.
     """
-    if len(blocks) == 1 and not transform:
+    if len(blocks) == 1 and not config.transform:
         return blocks[0]
-    fit, rows = whitening.TRANSFORMS[transform], np.flatnonzero(usable)
+    fit, rows = whitening.TRANSFORMS[config.transform], np.flatnonzero(usable)
+    label = photos.label[catalogue.rows] + len(photos.whales) * np.arange(config.sides)[:, None]
     vectors = []
-    with progress.bar(len(blocks), title=f"{transform or 'join'} features", unit="inputs") as bar:
+    with progress.bar(len(blocks), title=f"{config.transform or 'join'} features", unit="inputs") as bar:
         for block in blocks:
-            fitted = fit(block[catalogue.rows], photos.label[catalogue.rows])
+            sides = np.split(block, config.sides, axis=1)
+            fitted = fit(np.concatenate([side[catalogue.rows] for side in sides]), label.ravel())
             chunks = np.split(rows, range(retrieval.AT_ONCE, len(rows), retrieval.AT_ONCE))
-            vectors.append(np.concatenate([fitted(block[chunk]) for chunk in chunks]))
+            vectors += [np.concatenate([fitted(side[chunk]) for chunk in chunks]) for side in sides]
             bar.update()
     joined = np.concatenate(vectors, axis=1)
     features = np.full((len(usable), joined.shape[1]), np.nan, np.float32)
@@ -111,14 +125,14 @@ def combine(
 
 
 def ways(
-    config: ConfigDict, photos: right_whale.Photos, *, features: np.ndarray, catalogue: Gallery
+    config: ConfigDict, photos: right_whale.Photos, *, features: np.ndarray, rows: np.ndarray
 ) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Each way to name a whale: prefix of its metrics -> function from rows to (rows, whales) scores.
 
-    (N, D) features are of all photos. A score is high where a whale is likely.
+    (N, D) features are of all photos, and `rows` those that are searched. A score is high where a whale is likely.
     """
-    searched = features[catalogue.rows]
-    names = {"label": photos.label[catalogue.rows], "whales": len(photos.whales)}
+    searched = features[rows]
+    names = {"label": photos.label[rows], "whales": len(photos.whales)}
     functions = {
         "": lambda rows: retrieval.by_photo(features[rows], searched, **names),
         "prototype_": lambda rows: retrieval.by_prototype(features[rows], searched, **names),
@@ -129,15 +143,6 @@ def ways(
         p = np.asarray(jax.nn.softmax(predictions.load(inputs[0], photos, kind="logits")))
         functions["class_"] = lambda rows: p[rows]
     return functions
-
-
-def write_scores(
-    workdir: Path, photos: right_whale.Photos, *, score: Callable[[np.ndarray], np.ndarray], rows: np.ndarray
-) -> None:
-    """Writes the scores of some rows into predictions.npz, as (N, whales) "scores" with NaN for all other photos."""
-    scores = np.full((len(photos.name), len(photos.whales)), np.nan, np.float32)
-    scores[rows] = score(rows)
-    predictions.save(workdir, photos, arrays={"scores": scores})
 
 
 def write_neighbours(
