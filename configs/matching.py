@@ -36,6 +36,7 @@ IMAGENET = {
     "task": {"name": "classify", "mirrored": True, "augmentation": "flip_ud"},
     "model": {"name": "efficientnet", "variant": "lite0"},
     "pretrained": "imagenet",
+    "size": MAPS["maps96"][1],  # its weights do for any other
     "epochs": 0.0,
 }
 
@@ -78,16 +79,14 @@ def described(view):
 
 def maps():
     """The stages of searches by the MAPS of a network that was never trained on whales, each on pictures of a size."""
-    stages = {}
+    stages = {"imagenet": stage.config("train", inputs={**DATA, "view": "pictures96"}, **IMAGENET)}
     for name, (layer, size) in MAPS.items():
-        view, network, features = (name.replace("maps", stem) for stem in ("pictures", "imagenet", "features"))
+        view, features = name.replace("maps", "pictures"), name.replace("maps", "features")
+        inputs = {**DATA, "features": features}
         stages |= {
             view: pipeline.cut("whole", size),
-            network: stage.config("train", inputs={**DATA, "view": view}, size=size, **IMAGENET),
-            features: stage.config("extract", inputs={"network": network}, layer=layer),
-            name: stage.config(
-                "retrieve", inputs={**DATA, "features": features}, sides=2, transform="whiten", by="joint"
-            ),
+            features: stage.config("extract", inputs={"network": "imagenet", "view": view}, layer=layer, size=size),
+            name: stage.config("retrieve", inputs=inputs, sides=2, transform="whiten", by="joint"),
         }
     return stages
 

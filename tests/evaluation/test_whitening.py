@@ -64,7 +64,9 @@ def test_more_features_than_photos_are_whitened_in_the_space_of_the_photos(heads
     assert few[0].shape == (60, 12)
     assert wide[0].shape == (60, 60)
     shifted = features[::2] + 1
-    np.testing.assert_allclose(few[1](shifted) @ few[0].T, wide[1](shifted @ turned.T) @ wide[0].T, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(
+        few[1](shifted) @ few[0].T, wide[1](shifted @ turned.T) @ wide[0].T, rtol=1e-3, atol=1e-2
+    )
 
 
 def test_directions_that_no_photo_has_count_for_nothing(heads):

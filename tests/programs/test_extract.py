@@ -19,9 +19,9 @@ def world(tmp_path, monkeypatch):
     return World(tmp_path, monkeypatch)
 
 
-def extract(world, network, **changes):
-    config = stage.config("extract", inputs={"network": str(world.folder / network)}, **changes)
-    workdir = world.folder / "-".join(["extract", *changes.values()])
+def extract(world, network, view="", **changes):
+    config = stage.config("extract", inputs={"network": str(world.folder / network), "view": view}, **changes)
+    workdir = world.folder / "-".join(["extract", view, *map(str, changes.values())])
     stage.run(config, workdir)
     return predictions.load(workdir, world.photos, kind="features")
 
@@ -49,3 +49,12 @@ def test_a_layer_that_the_network_does_not_have_is_named(world):
     world.train("network", epochs=0.0)
     with pytest.raises(errors.InputError, match="'stage9': did you mean stage1"):
         extract(world, "network", layer="stage9")
+
+
+def test_a_network_whose_weights_do_for_any_size_describes_larger_pictures(world):
+    """Twice as many pixels a side give a layer twice as many places a side; those of the average are as many."""
+    world.train("network", epochs=0.0)
+    shape = extract(world, "network", layer="stage1").shape
+    larger = extract(world, "network", layer="stage1", size=(16, 16))
+    assert larger.shape == (shape[0], 4 * shape[1])
+    assert extract(world, "network", size=(16, 16)).shape == extract(world, "network").shape

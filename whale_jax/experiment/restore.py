@@ -1,7 +1,7 @@
 """Trained networks, opened again: for predictions, and for trainings that begin with their weights."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,9 +64,27 @@ def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: boo
     return build.predictor(recipe, state)
 
 
-def reopen(folder: Path, *, batch: int, best: bool = True, layer: str = "") -> Trained:
-    """A trained network with its data, for batches of another size; see `network`."""
+def reopen(
+    folder: Path, *, batch: int, best: bool = True, layer: str = "", view: str = "", size: Sequence[int] = ()
+) -> Trained:
+    """A trained network with its data, for batches of another size; see `network`.
+
+    Args:
+        folder: of the training.
+        batch: photos at once.
+        best: take the best weights instead of the last.
+        layer: whose features are wanted; "" is the network's own.
+        view: folder of other pictures of the same photos; "" is those it was trained on.
+        size: (height, width) that it sees them at; () is the one it was trained at.
+
+    Raises:
+        InputError: a size for which the network's weights do not do, or to which the view is sampled down too far.
+    """
     config = {**finished_runs.read(folder).config, "batch": batch}
+    config["inputs"] = {**config["inputs"], **({"view": view} if view else {})}
+    config["size"] = tuple(size) or config["size"]
     data = dataset.load(config["inputs"])
+    if view or size:
+        dataset.expect_sharp(data.stored_size, size=config["size"])
     trained = network(config, folder, classes=len(data.photos.whales), best=best, layer=layer)
     return Trained(trained, data, rows.holdout_of(config))

@@ -13,7 +13,8 @@ from whale_jax.workflow import provenance
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    "inputs": {"network": ""},
+    "inputs": {"network": "", "view": ""},  # view: other pictures than it was trained on
+    "size": (),  # (height, width) that it sees them at, other than it was trained at: a map then has more places
     "weights": "best",  # on validation, or "last": where the learning rate falls to 0, and calibration follows
     "layer": "",  # whose features are written, such as "stage3", a map with all its places; "" for the network's own
     "batch": 64,
@@ -27,7 +28,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
     best = registry.lookup("weights", restore.WEIGHTS, config.weights)
-    network, data, _ = restore.reopen(Path(config.inputs.network), batch=config.batch, best=best, layer=config.layer)
+    changes = {"layer": config.layer, "view": config.inputs.view, "size": config.size}
+    network, data, _ = restore.reopen(Path(config.inputs.network), batch=config.batch, best=best, **changes)
     rows = np.flatnonzero(data.view.pictured)
     _, arrays = prediction.predict(network, data, rows=rows, batch=config.batch)
     if config.layer:
