@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from whale_jax.evaluation import metrics
 
 QUERIES = 256  # compared at once, where a whole row of the gallery is needed for each
-AT_ONCE = 2048  # queries compared with a block of the gallery, and pairs whose cosines are taken
+AT_ONCE = 2048  # queries compared with a block of the gallery
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -114,9 +114,11 @@ def verification(
     same = query_label[q] == label[g]
     if same.all() or not same.any():
         return float("nan")
-    a, b, starts = unit(queries), unit(gallery), range(0, len(number), AT_ONCE)
-    cosines = [np.einsum("nd,nd->n", a[q[i : i + AT_ONCE]], b[g[i : i + AT_ONCE]]) for i in starts]
-    return float(roc_auc_score(same, np.concatenate(cosines)))
+    vectors, cosine = unit(gallery), np.empty(len(number), np.float32)
+    for start in range(0, len(queries), QUERIES):  # a whole product takes less time than rows picked for each pair
+        drawn = (start <= q) & (q < start + QUERIES)
+        cosine[drawn] = (unit(queries[start : start + QUERIES]) @ vectors.T)[q[drawn] - start, g[drawn]]
+    return float(roc_auc_score(same, cosine))
 
 
 def rejection(
