@@ -23,7 +23,8 @@ from whale_jax.workflow import stage
 
 # Heads with exact points need less augmentation than the post's minimum.
 LIGHT = "flip_ud|rotate(6)|scale(0.93,1.08)|translate(0.03)|shear(4)|gamma(0.7,1.4)"
-# What a network that knows pictures stands, in 24 epochs; with a margin it stands less.
+# Of a network that knows pictures, on 14 epochs, strong augmentation (and slower learning, and more dropout) made a
+# worse one: top-1 34 instead of 38 %.
 STRONG = "flip_ud|rotate(11)|scale(0.8,1.2)|translate(0.15)"
 MODERATE = "flip_ud|rotate(8)|scale(0.88,1.12)|translate(0.08)"
 
@@ -50,13 +51,13 @@ CROPS = {
     "num_evals": 18,
 }
 LITE0 = {
-    "task": {"name": "classify", "augmentation": STRONG, "mirrored": True, "smoothing": 0.1},
-    "model": {"name": "efficientnet", "variant": "lite0", "head": "average", "dropout": 0.2},
+    "task": {"name": "classify", "augmentation": LIGHT, "mirrored": True, "smoothing": 0.1},
+    "model": {"name": "efficientnet", "variant": "lite0", "head": "reduced_dense", "dropout": 0.2},
     "pretrained": "imagenet",
     "size": (96, 192),
     "batch": 32,
-    "epochs": 24.0,
-    "num_evals": 8,
+    "epochs": 14.0,
+    "num_evals": 7,
     "patience": 0,
     "optimizer": {
         "name": "adamw",
@@ -64,7 +65,7 @@ LITE0 = {
         "schedule": "cosine",
         "warmup": 0.05,
         "weight_decay": 0.02,
-        "groups": (("(?!head/).*", {"lr": 0.1}),),  # all but the head knows something already
+        "groups": (("(?!head/).*", {"lr": 0.2}),),  # all but the head knows something already
     },
 }
 # The margins' mean over the whales of 3,400 heads is 0.3.
@@ -79,6 +80,7 @@ LITE0_MARGIN = {
         "rarity": 0.25,
     },
     "model": {**LITE0["model"], "head": "gem_cosine"},
+    "epochs": 24.0,
 }
 # MiewID (efficientnetv2_rw_m, 440 px, GeM, two centers, scale 49.3, margins of 0.2 to 0.33 by rarity, 30 epochs) on as
 # many pixels, twice as wide as high. Set `pretrained` to a file of released weights: no package has them.

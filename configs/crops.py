@@ -1,6 +1,8 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    --config=configs/crops.py:cpu       two small networks, fused with the searches of configs/matching.py
+    --config=configs/crops.py:cpu       a fine-tuned EfficientNet, fused with searches by its maps and by those of
+                                        configs/matching.py
+    --config=configs/crops.py:evening   two of them, longer
     --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
@@ -26,12 +28,10 @@ from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
 # (preset of configs/classifier.py, size of its picture) of each network; the networks differ in their seeds, too.
-CPU = [
-    ("crops", (40, 80)),
-    ("crops", (40, 80)),
-]
+LITE0 = ("crops_lite0", (96, 192))
 NETWORKS = [
-    *CPU,
+    ("crops", (40, 80)),
+    ("crops", (40, 80)),
     ("crops_dense", (40, 80)),
     ("crops_dense", (40, 80)),
 ]
@@ -44,7 +44,8 @@ LONG = [
 ]
 # Networks, the weights of each, how many train at once, each on its share of the cores, and whether searches join them.
 PRESETS = {
-    "cpu": (CPU, "last", 2, True),
+    "cpu": ([LITE0], "last", 1, True),
+    "evening": ([LITE0, LITE0], "last", 2, True),
     "networks": (NETWORKS, "last", 2, False),
     "cpu_long": (LONG, "last", 2, False),
     **{name: ([(name, recipe["size"])], "best", 1, False) for name, recipe in classifier.PRESETS.items()},
@@ -69,7 +70,7 @@ def get_config(preset="cpu"):
         "submission": pipeline.submission(),
     }
     if searched:
-        stages |= matching.fused([name for name in stages if name.startswith("features")])
+        stages |= matching.fused(list(networks), [name for name in stages if name.startswith("features")])
         stages["submission"] = stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused")
     stages["report"] = pipeline.report(stages, aligned_classifier="classifier0")
     config = stage.config("pipeline", stages=stages, processes=processes)

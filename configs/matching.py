@@ -31,6 +31,8 @@ MAPS = {
     "maps192": ("stage4", (192, 384)),
     "maps224": ("stage4", (224, 448)),
 }
+FEW = ("maps96", "maps160")  # where a network that is trained on whales has maps of its own
+TRAINED_MAPS = {name: MAPS[name] for name in ("maps96", "maps128", "maps160", "maps192")}
 # Released weights as they are: a training of no epochs. Each photo is described with its mirror image.
 IMAGENET = {
     "task": {"name": "classify", "mirrored": True, "augmentation": "flip_ud"},
@@ -77,28 +79,46 @@ def described(view):
     }
 
 
-def maps():
-    """The stages of searches by the MAPS of a network that was never trained on whales, each on pictures of a size."""
-    stages = {"imagenet": stage.config("train", inputs={**DATA, "view": "pictures96"}, **IMAGENET)}
-    for name, (layer, size) in MAPS.items():
-        view, features = name.replace("maps", "pictures"), name.replace("maps", "features")
-        inputs = {**DATA, "features": features}
+def maps(names=tuple(MAPS)):
+    """The stages of searches by MAPS of a network that was never trained on whales."""
+    return {
+        **mapped("imagenet", {name: MAPS[name] for name in names}),
+        "imagenet": stage.config("train", inputs={**DATA, "view": "pictures96"}, **IMAGENET),
+    }
+
+
+def mapped(network, layers, *, prefix="", weights="best"):
+    """The stages of searches by a network's `layers`, as in MAPS, each on pictures of a size."""
+    stages = {}
+    for name, (layer, size) in layers.items():
+        view, features = f"pictures{size[0]}", f"{prefix}{name}_features"
+        inputs = {"network": network, "view": view}
         stages |= {
             view: pipeline.cut("whole", size),
-            features: stage.config("extract", inputs={"network": "imagenet", "view": view}, layer=layer, size=size),
-            name: stage.config("retrieve", inputs=inputs, sides=2, transform="whiten", by="joint"),
+            features: stage.config("extract", inputs=inputs, layer=layer, size=size, weights=weights),
+            f"{prefix}{name}": stage.config(
+                "retrieve", inputs={**DATA, "features": features}, sides=2, transform="whiten", by="joint"
+            ),
         }
     return stages
 
 
-def fused(features):
-    """The stages of these searches and of one by each of the `features` of networks, fused with the stack of these."""
-    searches = {
-        f"search_{name}": stage.config("retrieve", inputs={**DATA, "features": name}, transform="centre")
-        for name in features
-    }
-    members = {name: name for name in ("stack", *MEMBERS, *searches)}
-    return {**hog(), **maps(), **searches, "fused": stage.config("fuse", inputs={**DATA, **members})}
+def fused(networks, features):
+    """The stages of searches, fused with the stack of fine-tuned EfficientNets: by maps of these, and by what is above.
+
+    Args:
+        networks: names of stages that train an EfficientNet on whales.
+        features: names of the stages that extract their features, which are searched too.
+    """
+    stages = {**hog(), **maps(FEW)}
+    members = ["stack", "hog", "phase", *FEW]
+    for i, network in enumerate(networks):
+        stages |= mapped(network, TRAINED_MAPS, prefix=f"trained{i or ''}_", weights="last")
+        members += [f"trained{i or ''}_{name}" for name in TRAINED_MAPS]
+    for name in features:
+        stages[f"{name}_search"] = stage.config("retrieve", inputs={**DATA, "features": name}, transform="centre")
+        members.append(f"{name}_search")
+    return {**stages, "fused": stage.config("fuse", inputs={**DATA, **{name: name for name in members}})}
 
 
 MEMBERS = ("hog", "phase", *MAPS)

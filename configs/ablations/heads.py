@@ -16,7 +16,7 @@ SMALL, LARGE = (64, 128), (96, 192)
 
 def margin(**task):
     """ArcFace in place of the softmax: of the average, unless the head is another."""
-    task = {**classifier.LITE0_MARGIN["task"], "augmentation": classifier.STRONG, **task}
+    task = {**classifier.LITE0_MARGIN["task"], "augmentation": classifier.LIGHT, **task}
     return {"task": task, "model.head": "cosine"}
 
 
@@ -25,14 +25,14 @@ def backbone(**options):
     return {"optimizer.groups": (("(?!head/).*", options),)}
 
 
-UPRIGHT = classifier.STRONG.removeprefix("flip_ud|")
+UPRIGHT = classifier.LIGHT.removeprefix("flip_ud|")
 GEM = {"model.head": "gem_cosine"}
 CHANGES = {
     "the recipe": {},
     "from nothing": {"pretrained": "", **backbone(lr=1.0)},
+    "average": {"model.head": "average"},
     "GeM": {"model.head": "gem"},
     "dense on the map": {"model.head": "dense"},
-    "dense on a reduced map": {"model.head": "reduced_dense"},
     "margin": margin(),
     "margin, smoothing": margin(smoothing=0.1),
     "margin, GeM": margin() | GEM,
@@ -41,10 +41,10 @@ CHANGES = {
     "mirror images with the same label": {"task.mirrored": False},
     "no mirror images": {"task.mirrored": False, "task.augmentation": UPRIGHT},
     "moderate augmentation": {"task.augmentation": classifier.MODERATE},
-    "light augmentation": {"task.augmentation": classifier.LIGHT},
-    "erasing": {"task.augmentation": f"{classifier.STRONG}|erase(0.3,p=0.5)"},
+    "strong augmentation": {"task.augmentation": classifier.STRONG},
+    "erasing": {"task.augmentation": f"{classifier.LIGHT}|erase(0.3,p=0.5)"},
     "backbone as fast as the head": backbone(lr=1.0) | {"optimizer.lr": 1e-3},
-    "backbone at a third": backbone(lr=0.3),
+    "backbone at a tenth": backbone(lr=0.1),
     "no smoothing": {"task.smoothing": 0.0},
     "average of weights": {"ema": 0.99},
     "twice as long": {"epochs": 20.0},

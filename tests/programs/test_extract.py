@@ -58,3 +58,11 @@ def test_a_network_whose_weights_do_for_any_size_describes_larger_pictures(world
     larger = extract(world, "network", layer="stage1", size=(16, 16))
     assert larger.shape == (shape[0], 4 * shape[1])
     assert extract(world, "network", size=(16, 16)).shape == extract(world, "network").shape
+
+
+def test_a_head_for_one_size_has_no_part_in_the_layers_before_it(world):
+    world.train("network", epochs=0.0, model={**MODEL, "head": "dense"})
+    half = extract(world, "network", layer="stage1")
+    assert extract(world, "network", layer="stage1", size=(16, 16)).shape == (half.shape[0], 4 * half.shape[1])
+    with pytest.raises(errors.InputError, match="head"):
+        extract(world, "network", size=(16, 16))

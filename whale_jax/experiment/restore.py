@@ -60,7 +60,10 @@ def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: boo
     recipe = build.reading(recipe, layer) if layer else recipe
     blank = recipe.parallel.put_state(states.blank(build.shapes(recipe)[1], recipe.seed))
     with checkpoints(workdir, maximise=recipe.task.maximise) as saved:
-        state, _ = saved.variables(blank, best=best)
+        # A head whose weights do for one size of pictures has no part in the layers before it.
+        state, differences = saved.variables(blank, best=best, partial=bool(layer))
+    if lines := [line for line in differences if "/head/" not in line]:
+        raise errors.InputError("\n".join([f"the weights in {workdir} do not fit its config", *errors.first(lines)]))
     return build.predictor(recipe, state)
 
 
