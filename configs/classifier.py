@@ -132,6 +132,7 @@ PRESETS = {
     "crops_dense": {**CROPS, "model": {**CROPS["model"], "head": "dense"}},
     "crops_vgg": {**CROPS, "model": {**post.half_width(post.VGG19_192B["model"]), "dropout": 0.5}},
     "crops_lite0": LITE0,
+    "crops_lite0_long": {**LITE0, "epochs": 20.0, "num_evals": 5},
     "crops_lite0_margin": LITE0_MARGIN,
     "crops_v2m_gpu": V2M_GPU,
     **post.CLASSIFIERS,

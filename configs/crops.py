@@ -2,7 +2,7 @@
 
     --config=configs/crops.py:cpu       a fine-tuned EfficientNet, fused with searches by its maps and by those of
                                         configs/matching.py
-    --config=configs/crops.py:evening   two of them, longer
+    --config=configs/crops.py:evening   two of them, which train longer: not run yet
     --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
@@ -28,7 +28,7 @@ from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
 # (preset of configs/classifier.py, size of its picture) of each network; the networks differ in their seeds, too.
-LITE0 = ("crops_lite0", (96, 192))
+LITE0, LITE0_LONG = ((name, (96, 192)) for name in ("crops_lite0", "crops_lite0_long"))
 NETWORKS = [
     ("crops", (40, 80)),
     ("crops", (40, 80)),
@@ -45,7 +45,7 @@ LONG = [
 # Networks, the weights of each, how many train at once, each on its share of the cores, and whether searches join them.
 PRESETS = {
     "cpu": ([LITE0], "last", 1, True),
-    "evening": ([LITE0, LITE0], "last", 2, True),
+    "evening": ([LITE0_LONG, LITE0_LONG], "last", 2, True),
     "networks": (NETWORKS, "last", 2, False),
     "cpu_long": (LONG, "last", 2, False),
     **{name: ([(name, recipe["size"])], "best", 1, False) for name, recipe in classifier.PRESETS.items()},

@@ -1,6 +1,7 @@
 """Trained networks, opened again: for predictions, and for trainings that begin with their weights."""
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.workflow import finished_runs, renamed
 
+HEAD = re.compile(r"/(head|\w+Head_0)/")  # in the names of a model's parameters, of what comes after all its layers
 WEIGHTS = {"best": True, "last": False}  # of a training that is done
 
 
@@ -62,7 +64,7 @@ def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: boo
     with checkpoints(workdir, maximise=recipe.task.maximise) as saved:
         # A head whose weights do for one size of pictures has no part in the layers before it.
         state, differences = saved.variables(blank, best=best, partial=bool(layer))
-    if lines := [line for line in differences if "/head/" not in line]:
+    if lines := [line for line in differences if not HEAD.search(line)]:
         raise errors.InputError("\n".join([f"the weights in {workdir} do not fit its config", *errors.first(lines)]))
     return build.predictor(recipe, state)
 
