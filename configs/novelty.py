@@ -1,7 +1,8 @@
 """Is the whale one of the catalogue? Ready crops, with a tenth of the whales kept out of every training.
 
     --config=configs/novelty.py:hog  nothing is trained: HOG of heads at three sizes, whitened within whales
-    --config=configs/novelty.py:cpu  the same, and two small networks, stacked and calibrated
+    --config=configs/novelty.py:maps the same, and maps of heads of two sizes by a network that knows everyday things
+    --config=configs/novelty.py:cpu  `hog`, and two small networks, stacked and calibrated
     --config=configs/novelty.py:runs/mine  no pipeline: the networks of a finished run, whose folder stands there
 
     python -m whale_jax.main --config=configs/novelty.py:hog --config.data.root=DIR --workdir=runs/novelty
@@ -16,14 +17,14 @@ from whale_jax.workflow import stage
 
 NETWORKS = ("crops", "crops_dense")  # of configs/classifier.py
 SIZE = (40, 80)  # (height, width) of a network's picture
-PRESETS = {"hog": (), "cpu": NETWORKS}
+PRESETS = {"hog": ((), ()), "maps": ((), matching.FEW), "cpu": (NETWORKS, ())}  # networks, and maps
 
 
 def get_config(preset="cpu"):
     """The config of a pipeline, whose data.root is a folder of crops stored squashed from 2:1, or of one stage."""
     if "/" in preset:
         return of_run(preset)
-    recipes = registry.lookup("preset", PRESETS, preset)
+    recipes, maps = registry.lookup("preset", PRESETS, preset)
     networks = {
         f"classifier{seed}": pipeline.network(classifier, recipe, "aligned", size=SIZE, seed=seed)
         for seed, recipe in enumerate(recipes)
@@ -33,7 +34,11 @@ def get_config(preset="cpu"):
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=5, unknown_fraction=0.1),
         **matching.described("heads"),
     }
-    members, transforms = {name: name for name in matching.SIZES}, dict.fromkeys(matching.SIZES, "whiten")
+    members = {name: name for name in matching.SIZES}
+    if maps:
+        stages |= {name: config for name, config in matching.maps(maps).items() if name not in maps}
+        members |= {name: f"{name}_features" for name in maps}
+    transforms = dict.fromkeys(members, "whiten")
     if networks:
         augmentation = classifier.PRESETS[recipes[0]]["task"]["augmentation"]
         stages |= {"aligned": pipeline.cut("whole", crops.view_size(SIZE, augmentation)), **networks}
