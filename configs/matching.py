@@ -6,9 +6,8 @@
 
     python -m whale_jax.main --config=configs/matching.py --config.data.root=DIR --workdir=runs/matching
 
-Of 3,882 crops of 447 whales, 385 were held out. All, 3 minutes of two cores: top-1 54.0 %, top-5 67.5 %, log loss 2.54;
-on another deal of folds (stages.split.seed=1) 47.8 %, 62.6 % and 2.77, where the four networks of configs/crops.py name
-42.6 %. `maps` 49.6 %, 62.9 % and 2.75; `hog` 46.0 %, 61.8 % and 3.05.
+Of 3,882 crops of 447 whales, 385 were held out. All: top-1 62.3 %, top-5 73.2 %, log loss 2.07; the maps of any one size
+59 to 60 %, and `hog` before its whitening kept every component 46.0 %, 61.8 % and 3.05.
 
 What describes a head is whitened within whales, and a whale is as likely as its nearest photo and its mean photo are
 alike. The network is EfficientNet-Lite0 with the released weights of ImageNet (requirements-pretrained.txt). Its maps

@@ -2,8 +2,8 @@
 
     python -m docs.tables demo=runs/demo composed=runs/small ensemble=runs/ensemble
 
-The tables of a run are those that its last stage, `report` or `compare`, wrote. A pair of comments marks their place
-and names the command that makes the run. A word in brackets selects the tables whose first heading begins with it:
+The tables of a run are those that its last stage, `fused`, `report` or `compare`, wrote. A pair of comments marks their
+place and names the command that makes the run. Words in brackets select the tables whose first heading begins with them:
 
     <!-- demo [probabilities]: python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo -->
     <!-- end of demo -->
@@ -53,11 +53,11 @@ def tables_of(run: Path) -> Iterator[str]:
     """The tables in Markdown that a run's last stage wrote, without that of the seconds per stage."""
     paths = [
         run / stage / "table.md"
-        for stage in ("report", "compare", "novelty", "fused", ".")
+        for stage in ("fused", "report", "compare", "novelty", ".")
         if (run / stage / "table.md").exists()
     ]
     if not paths:
-        sys.exit(f"{run} has no table.md, nor has its report, compare, novelty or fused: name a finished run")
+        sys.exit(f"{run} has no table.md, nor has its fused, report, compare or novelty: name a finished run")
     for block in paths[0].read_text(encoding="utf-8").strip().split("\n\n"):
         if block.startswith("|") and not block.startswith(OMITTED):
             yield block

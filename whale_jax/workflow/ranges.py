@@ -102,6 +102,7 @@ RANGES = {
     # Probabilities, features and reports.
     "C": POSITIVE,
     "pca": NUMBER,
+    "sides": Range(1, 2, whole=True),
     **dict.fromkeys(("iterations", "likeliest", "gradient_steps", "processes"), COUNT),
     **dict.fromkeys(("few", "most"), NUMBER),
     **dict.fromkeys(("cohort", "pooled", "draws"), COUNT),
