@@ -6,7 +6,7 @@
 
     python -m whale_jax.main --config=configs/matching.py --config.data.root=DIR --workdir=runs/matching
 
-Of 3,882 crops of 447 whales, 385 were held out. All: top-1 62.3 %, top-5 73.2 %, log loss 2.07; the maps of any one size
+Of 3,882 crops of 447 whales, 385 were held out. All: top-1 62.3 %, top-5 73.2 %, log loss 2.07; the maps of one size
 59 to 60 %, and `hog` before its whitening kept every component 46.0 %, 61.8 % and 3.05.
 
 What describes a head is whitened within whales, and a whale is as likely as its nearest photo and its mean photo are

@@ -3,7 +3,7 @@
     python -m docs.tables demo=runs/demo composed=runs/small ensemble=runs/ensemble
 
 The tables of a run are those that its last stage, `fused`, `report` or `compare`, wrote. A pair of comments marks their
-place and names the command that makes the run. Words in brackets select the tables whose first heading begins with them:
+place and names the command that makes the run. Words in brackets select tables whose first heading begins with them:
 
     <!-- demo [probabilities]: python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo -->
     <!-- end of demo -->
