@@ -32,7 +32,7 @@ MAPS = {
     "maps224": ("stage4", (224, 448)),
 }
 FEW = ("maps96", "maps160")  # where a network that is trained on whales has maps of its own
-TRAINED_MAPS = {name: MAPS[name] for name in ("maps96", "maps128", "maps160", "maps192")}
+TRAINED_MAPS = ("maps96", "maps128", "maps160", "maps192")
 # Released weights as they are: a training of no epochs. Each photo is described with its mirror image.
 IMAGENET = {
     "task": {"name": "classify", "mirrored": True, "augmentation": "flip_ud"},
@@ -82,15 +82,16 @@ def described(view):
 def maps(names=tuple(MAPS)):
     """The stages of searches by MAPS of a network that was never trained on whales."""
     return {
-        **mapped("imagenet", {name: MAPS[name] for name in names}),
+        **mapped("imagenet", names),
         "imagenet": stage.config("train", inputs={**DATA, "view": "pictures96"}, **IMAGENET),
     }
 
 
-def mapped(network, layers, *, prefix="", weights="best"):
-    """The stages of searches by a network's `layers`, as in MAPS, each on pictures of a size."""
+def mapped(network, names, *, prefix="", weights="best"):
+    """The stages of searches by MAPS of a network, each on pictures of a size."""
     stages = {}
-    for name, (layer, size) in layers.items():
+    for name in names:
+        layer, size = MAPS[name]
         view, features = f"pictures{size[0]}", f"{prefix}{name}_features"
         inputs = {"network": network, "view": view}
         stages |= {

@@ -28,8 +28,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
     best = registry.lookup("weights", restore.WEIGHTS, config.weights)
-    changes = {"layer": config.layer, "view": config.inputs.view, "size": config.size}
-    network, data, _ = restore.reopen(Path(config.inputs.network), batch=config.batch, best=best, **changes)
+    network, data, _ = restore.reopen(
+        Path(config.inputs.network),
+        batch=config.batch,
+        best=best,
+        layer=config.layer,
+        view=config.inputs.view,
+        size=config.size,
+    )
     rows = np.flatnonzero(data.view.pictured)
     _, arrays = prediction.predict(network, data, rows=rows, batch=config.batch)
     if config.layer:
