@@ -27,24 +27,15 @@ from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
 # (preset of configs/classifier.py, size of its picture) of each network; the networks differ in their seeds, too.
-LITE0, LITE0_LONG = ((name, (96, 192)) for name in ("crops_lite0", "crops_lite0_long"))
-NETWORKS = [
-    ("crops", (40, 80)),
-    ("crops", (40, 80)),
-    ("crops_dense", (40, 80)),
-    ("crops_dense", (40, 80)),
-]
-LONG = [
-    *NETWORKS,
-    ("crops_vgg", (40, 80)),
-    ("crops_vgg", (56, 112)),
-    ("crops", (56, 112)),
-    ("crops", (80, 160)),
-]
+CROPS, WIDE, DENSE = ("crops", (40, 80)), ("crops", (56, 112)), ("crops_dense", (40, 80))
+TUNED = {name: (name, (96, 192)) for name in ("crops_lite0", "crops_lite0_long", "crops_lite0_margin")}
+NETWORKS = [CROPS, CROPS, DENSE, DENSE]
+LONG = [*NETWORKS, ("crops_vgg", (40, 80)), ("crops_vgg", (56, 112)), WIDE, ("crops", (80, 160))]
 # Networks, the weights of each, how many train at once, each on its share of the cores, and whether searches join them.
 PRESETS = {
-    "cpu": ([LITE0], "last", 1, True),
-    "evening": ([LITE0_LONG, LITE0_LONG], "last", 2, True),
+    "cpu": ([CROPS, CROPS], "last", 2, True),
+    "evening": ([CROPS, CROPS, TUNED["crops_lite0"], WIDE], "last", 2, True),
+    "night": ([*LONG, TUNED["crops_lite0_long"], TUNED["crops_lite0_margin"]], "last", 2, True),
     "networks": (NETWORKS, "last", 2, False),
     "cpu_long": (LONG, "last", 2, False),
     **{name: ([(name, recipe["size"])], "best", 1, False) for name, recipe in classifier.PRESETS.items()},
@@ -69,7 +60,9 @@ def get_config(preset="cpu"):
         "submission": pipeline.submission(),
     }
     if searched:
-        stages |= matching.fused(list(networks), [name for name in stages if name.startswith("features")])
+        features = [name for name, config in stages.items() if config.program == "extract"]
+        tuned = [name for name, (recipe, _) in zip(networks, members, strict=True) if recipe in TUNED]
+        stages |= matching.fused(matching.FEW, features=features, tuned=tuned)
         stages["submission"] = stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused")
     stages["report"] = pipeline.report(stages, aligned_classifier="classifier0")
     config = stage.config("pipeline", stages=stages, processes=processes)

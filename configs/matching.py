@@ -1,8 +1,8 @@
 """Whales named by the photos that are most alike, with nothing trained on whales.
 
-    --config=configs/matching.py        by all of these
-    --config=configs/matching.py:hog    by histograms of gradients of ready crops, and phase correlation
-    --config=configs/matching.py:maps   by early maps of a network that knows pictures of everyday things
+    --config=configs/matching.py        by early maps of a network that knows pictures of everyday things, by histograms
+                                        of gradients (HOG), and by phase correlation of patches with the likeliest
+    --config=configs/matching.py:hog    by HOG and phase correlation alone
 
     python -m whale_jax.main --config=configs/matching.py --config.data.root=DIR --workdir=runs/matching
 
@@ -23,16 +23,14 @@ from whale_jax.workflow import stage
 
 SIZES = {"hog64": (64, 128), "hog96": (96, 192), "hog128": (128, 256)}  # (height, width) of the heads described
 # Name of a search: layer whose maps are searched, (height, width) of the picture. A map has 12 x 24 places, or 8 x 16
-# to 14 x 28: what is of the size of a callosity counts, and pictures of several sizes show callosities of several.
+# to 12 x 24: what is of the size of a callosity counts, and pictures of several sizes show callosities of several.
 MAPS = {
     "maps96": ("stage3", (96, 192)),
     "maps128": ("stage4", (128, 256)),
     "maps160": ("stage4", (160, 320)),
     "maps192": ("stage4", (192, 384)),
-    "maps224": ("stage4", (224, 448)),
 }
-FEW = ("maps96", "maps160")  # where a network that is trained on whales has maps of its own
-TRAINED_MAPS = ("maps96", "maps128", "maps160", "maps192")
+FEW = ("maps160", "maps192")  # as good as all where networks that are trained on whales join them
 # Released weights as they are: a training of no epochs. Each photo is described with its mirror image.
 IMAGENET = {
     "task": {"name": "classify", "mirrored": True, "augmentation": "flip_ud"},
@@ -41,16 +39,15 @@ IMAGENET = {
     "size": MAPS["maps96"][1],  # its weights do for any other
     "epochs": 0.0,
 }
+PRESETS = {"all": tuple(MAPS), "hog": ()}  # maps that are searched
 
 
 def get_config(preset="all"):
     """The pipeline's config; data.root is the folder of crops, stored squashed from 2:1."""
-    searches, members = registry.lookup("preset", PRESETS, preset)
     stages = {
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10),
-        **{name: config for search in searches for name, config in search().items()},
-        "fused": stage.config("fuse", inputs={**DATA, **{name: name for name in members}}),
+        **fused(registry.lookup("preset", PRESETS, preset)),
         "submission": stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused"),
     }
     config = stage.config("pipeline", stages=stages)
@@ -58,14 +55,37 @@ def get_config(preset="all"):
     return config
 
 
-def hog():
-    """The stages of a search by HOG, "hog", and of a second look at its 50 likeliest whales, "phase"."""
-    features = {f"features_{name}": name for name in SIZES}
+def fused(names, *, features=(), tuned=()):
+    """The stages of one answer, "fused": of searches, of a second look at what they find likeliest, and of networks.
+
+    Args:
+        names: of MAPS that are searched, beside HOG.
+        features: names of stages that extract the features of networks trained on whales, and their logits.
+        tuned: names of stages that train an EfficientNet on whales, whose maps are searched as well.
+    """
+    stages = {**described("described"), **(maps(names) if names else {})}
+    stages["hog"] = search(**{f"features_{name}": name for name in SIZES})
+    for i, network in enumerate(tuned):
+        stages |= mapped(network, names, prefix=f"tuned{i or ''}_", weights="last")
+    for name in features:
+        stages[f"{name}_search"] = search(features=name)
+    searches = [name for name, config in stages.items() if config.program == "retrieve"]
     return {
-        **described("described"),
-        "hog": stage.config("retrieve", inputs={**DATA, **features}, transform="whiten", by="joint"),
-        "phase": stage.config("rerank", inputs={**DATA, "view": "described", "scores": "hog"}),
+        **stages,
+        "shortlist": fuse(searches),
+        "phase": stage.config("rerank", inputs={**DATA, "view": "described", "scores": "shortlist"}),
+        "fused": fuse([*searches, "phase", *features]),
     }
+
+
+def fuse(members):
+    """The stage that makes one answer of members."""
+    return stage.config("fuse", inputs={**DATA, **{name: name for name in members}})
+
+
+def search(*, sides=1, **features):
+    """The stage of a search by features that are whitened within whales."""
+    return stage.config("retrieve", inputs={**DATA, **features}, sides=sides, transform="whiten", by="joint")
 
 
 def described(view):
@@ -81,9 +101,11 @@ def described(view):
 
 def maps(names=tuple(MAPS)):
     """The stages of searches by MAPS of a network that was never trained on whales."""
+    trained_at = f"pictures{IMAGENET['size'][0]}"
     return {
+        trained_at: pipeline.cut("whole", IMAGENET["size"]),
+        "imagenet": stage.config("train", inputs={**DATA, "view": trained_at}, **IMAGENET),
         **mapped("imagenet", names),
-        "imagenet": stage.config("train", inputs={**DATA, "view": "pictures96"}, **IMAGENET),
     }
 
 
@@ -97,35 +119,6 @@ def mapped(network, names, *, prefix="", weights="best"):
         stages |= {
             view: pipeline.cut("whole", size),
             features: stage.config("extract", inputs=inputs, layer=layer, size=size, weights=weights),
-            f"{prefix}{name}": stage.config(
-                "retrieve", inputs={**DATA, "features": features}, sides=2, transform="whiten", by="joint"
-            ),
+            f"{prefix}{name}": search(sides=2, features=features),
         }
     return stages
-
-
-def fused(networks, features):
-    """The stages of searches, fused with the stack of fine-tuned EfficientNets: by maps of these, and by what is above.
-
-    Args:
-        networks: names of stages that train an EfficientNet on whales.
-        features: names of the stages that extract their features, which are searched too.
-    """
-    stages = {**hog(), **maps(FEW)}
-    members = ["stack", "hog", "phase", *FEW]
-    for i, network in enumerate(networks):
-        stages |= mapped(network, TRAINED_MAPS, prefix=f"trained{i or ''}_", weights="last")
-        members += [f"trained{i or ''}_{name}" for name in TRAINED_MAPS]
-    for name in features:
-        stages[f"{name}_search"] = stage.config("retrieve", inputs={**DATA, "features": name}, transform="centre")
-        members.append(f"{name}_search")
-    return {**stages, "fused": stage.config("fuse", inputs={**DATA, **{name: name for name in members}})}
-
-
-MEMBERS = ("hog", "phase", *MAPS)
-# Searches, and the members that they give.
-PRESETS = {
-    "all": ((hog, maps), MEMBERS),
-    "hog": ((hog,), ("hog", "phase")),
-    "maps": ((maps,), tuple(MAPS)),
-}

@@ -1,41 +1,62 @@
-"""How alike two aligned heads are by phase correlation, whatever small shift lies between them.
+"""How alike two aligned heads are by phase correlation of their patches, whatever small shifts lie between these.
 
 Kuglin and Hines (1975): the correlation of two pictures in which every frequency counts alike, so that broad light and
 shade do not outweigh the outlines of callosities. Fine frequencies, which errors of alignment scramble, are faded out.
+Each patch is shifted by itself: a head seen from another side, or larger, has its parts in other places.
 """
 
 import numpy as np
 from scipy import fft, ndimage
 
-FINEST = 0.08  # cycles a pixel, the standard deviation of the Gaussian by which frequencies fade out
-SHIFT = (5, 9)  # pixels that a head may be off, down and across, of heads of 64 x 128
+SIZE = (64, 128)  # (height, width) of the heads that are compared
+PATCH, STEP = 40, 8  # pixels: a side of a square patch, and from each patch to the next
+FINEST = 0.15  # cycles a pixel, the standard deviation of the Gaussian by which frequencies fade out
+SHIFT = 6  # pixels that a patch may be off, down and across
+
+_DOWN, _ACROSS = (axis.ravel() for axis in np.meshgrid(fft.fftfreq(PATCH), fft.rfftfreq(PATCH), indexing="ij"))
+_SQUARE = _DOWN**2 + _ACROSS**2
+_COUNTED = np.flatnonzero((_SQUARE > 0) & (_SQUARE < 8 * FINEST**2))  # brightness says nothing, the finest next to it
+# Of each of two patches, so that their product fades by FINEST. Frequencies across stand for their conjugates too.
+_FADE = np.exp(-_SQUARE / (4 * FINEST**2)) * np.sqrt(np.where((_ACROSS > 0) & (_ACROSS < 0.5), 2, 1))
+_FADE = _FADE[_COUNTED] / np.linalg.norm(_FADE[_COUNTED])
+_RIM = np.sqrt(np.outer(*[np.hanning(PATCH + 2)[1:-1]] * 2)).astype(np.float32)
+_SHIFTS = [(down, across) for down in range(-SHIFT, SHIFT + 1) for across in range(-SHIFT, SHIFT + 1)]
+_MOVES = np.exp(2j * np.pi * (np.array(_SHIFTS) @ [_DOWN[_COUNTED], _ACROSS[_COUNTED]])).astype(np.complex64)
 
 
-def spectra(pictures: np.ndarray) -> np.ndarray:
-    """(n, height, width // 2 + 1) complex64 phases of (n, height, width) grey pictures, finer ones faded out."""
-    height, width = pictures.shape[1:]
+def outlines(pictures: np.ndarray) -> np.ndarray:
+    """(n, height, width) float32 outlines in grey pictures, in which each part of the head counts alike."""
     detail = np.asarray(pictures, np.float32)
     detail = detail - _blur(detail, 4)
-    detail /= np.sqrt(_blur(detail**2, 8) + 16)  # each part of the head counts alike; flat water stays quiet
-    rim = np.sqrt(np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])).astype(np.float32)
-    spectrum = fft.rfft2(detail * rim)
-    square = fft.fftfreq(height)[:, None] ** 2 + fft.rfftfreq(width)[None] ** 2
-    fade = np.exp(-square / (4 * FINEST**2))  # of each of two pictures; their product fades by FINEST
-    fade[0, 0] = 0  # brightness says nothing
-    return (spectrum * fade / np.maximum(np.abs(spectrum), 1e-6)).astype(np.complex64)
+    return detail / np.sqrt(_blur(detail**2, 8) + 16)  # quiet water stays quiet
 
 
-def correlation(query: np.ndarray, gallery: np.ndarray, *, size: tuple[int, int]) -> np.ndarray:
-    """(m,) highest correlation of one picture and m others over all shifts up to SHIFT.
+def patches(size: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """The (rows, columns) of each patch of pictures of a (height, width)."""
+    starts = [range(0, side - PATCH + 1, STEP) for side in size]
+    return [(slice(top, top + PATCH), slice(left, left + PATCH)) for top in starts[0] for left in starts[1]]
+
+
+def spectra(patches: np.ndarray) -> np.ndarray:
+    """(n, 2 F) float32 phases of (n, PATCH, PATCH) patches, real and then imaginary parts; finer ones faded out."""
+    spectrum = fft.rfft2(patches * _RIM).reshape(len(patches), -1)[:, _COUNTED]
+    return _parts(spectrum * _FADE / np.maximum(np.abs(spectrum), 1e-6))
+
+
+def correlation(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """(m,) highest correlation of one patch and m others over all shifts up to SHIFT; 1 is that of a patch with itself.
 
     Args:
-        query: (height, width // 2 + 1) phases, see `spectra`.
-        gallery: (m, height, width // 2 + 1) phases.
-        size: (height, width) of the pictures, more than two SHIFTs.
+        query: (2 F,) phases, see `spectra`.
+        gallery: (m, 2 F) phases.
     """
-    surface = fft.irfft2(query * np.conj(gallery), s=size)
-    down, across = (np.arange(-most, most + 1) for most in SHIFT)
-    return surface[:, down[:, None], across].max((1, 2))
+    real, imaginary = np.split(query, 2)
+    moved = _parts((real + 1j * imaginary) * _MOVES)
+    return (gallery @ moved.T).max(1)
+
+
+def _parts(spectrum: np.ndarray) -> np.ndarray:
+    return np.concatenate([spectrum.real, spectrum.imag], axis=-1).astype(np.float32)
 
 
 def _blur(pictures: np.ndarray, sigma: float) -> np.ndarray:
