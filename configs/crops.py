@@ -1,8 +1,9 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
-    --config=configs/crops.py:cpu       a fine-tuned EfficientNet, fused with searches by its maps and by those of
-                                        configs/matching.py
-    --config=configs/crops.py:evening   two of them, which train longer: not run yet
+    --config=configs/crops.py:cpu       two small networks from nothing, fused with searches by their features and with
+                                        those of configs/matching.py: 37 min on two cores
+    --config=configs/crops.py:evening   the same, one on larger pictures, and a fine-tuned EfficientNet: not run yet
+    --config=configs/crops.py:night     the networks of `cpu_long` and two such EfficientNets with them: not run yet
     --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
@@ -10,8 +11,8 @@
 
     python -m whale_jax.main --config=configs/crops.py:cpu --config.data.root=DIR --workdir=runs/crops
 
-3,882 crops of 447 whales, 385 of them held out. `cpu`, 34 minutes of two cores: top-1 63.1 %, top-5 76.6 %, log loss
-1.96 on a deal of folds that had no say in the recipe (stages.split.seed=1). `networks` on the same: 42.6 %, 60.8 % and
+3,882 crops of 447 whales, 385 of them held out. `cpu`: top-1 68.1 %, top-5 80.5 %, log loss 1.60 on a deal of
+folds that had no say in the recipe (stages.split.seed=1). `networks` on the same: 42.6 %, 60.8 % and
 2.91; on the first deal 46.5 %, 64.4 % and 2.73. `cpu_long` on the first deal: 53.5 %, 70.1 % and 2.44.
 
 The competition dealt out photos, not sightings: its test photos are of the days of its training photos. To tell what a

@@ -5,7 +5,7 @@ import pytest
 
 from tests.evaluation.test_phase import heads
 from tests.programs.test_stages import photos
-from whale_jax.data import images, predictions, right_whale, splits
+from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.programs import rerank
 from whale_jax.runtime import errors
 from whale_jax.workflow import stage
@@ -62,6 +62,14 @@ def test_photos_without_a_name_are_compared_with_those_held_out_too(look):
     scores = run(np.zeros((14, 3)))[1]
     assert scores[12, data.label[7]] == pytest.approx(scores.max(where=np.isfinite(scores), initial=0))
     assert scores[7, data.label[7]] < scores[12, data.label[7]]
+
+
+def test_the_likeliest_may_be_those_of_several_searches_together(look, tmp_path):
+    run, data = look
+    p = np.tile([0.1, 0.6, 0.3], (14, 1))
+    probabilities.save(tmp_path, data, arrays={"fused": p, "hog": p[:, ::-1]})
+    scores = run(p[:, ::-1], likeliest=2)[1]  # whose likeliest whales are others
+    np.testing.assert_allclose(scores[6:12, 0], scores[6:12, 1:].mean(1), rtol=1e-5)
 
 
 def test_without_a_photo_that_asks_it_is_refused(look):

@@ -35,14 +35,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError(f"{config.inputs.view} has no pictures of both named photos and photos that ask")
     valid = np.intersect1d(splits.measured_rows(split, config.fold), queries)
     whales = np.argsort(-scores, axis=1, kind="stable")[:, : config.likeliest]
-    compared = []
+    references = []
     for row in queries:  # photos without a name are compared with those held out as well
         named = gallery if photos.label[row] >= 0 else np.concatenate([gallery, valid])
-        compared.append(named[np.isin(photos.label[named], whales[row])])
-    likenesses = compare(view, queries, compared, title=workdir.name)
+        references.append(named[np.isin(photos.label[named], whales[row])])
+    likenesses = compare(view, queries, references=references, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
-    for row, others, likeness in zip(queries, compared, likenesses, strict=True):
-        answers[row] = answer(likeness, photos.label[others], whales=len(photos.whales))
+    for row, photo, likeness in zip(queries, references, likenesses, strict=True):
+        answers[row] = answer(likeness, photos.label[photo], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]
     top = {f"top{k}": float(metrics.top_k(answers[valid], true, k=k).mean()) for k in (1, 5)}
@@ -60,23 +60,23 @@ def load(folder: str, photos: right_whale.Photos) -> np.ndarray:
     return predictions.load(folder, photos, kind="scores")
 
 
-def compare(view: images.View, queries: np.ndarray, compared: list[np.ndarray], *, title: str) -> list[np.ndarray]:
-    """How alike each of (n,) queries is to its own rows of a view: the mean over patches of their correlations.
+def compare(view: images.View, queries: np.ndarray, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
+    """How alike each of (n,) queries is to each of its own references: the mean over patches of their correlations.
 
-    It goes through all photos patch by patch, which takes little memory: the phases of all patches are twenty times as
-    large as their pictures.
+    Both are rows of a view. It goes through all photos patch by patch, which takes little memory: the phases of all
+    patches are a hundred times as large as their pictures.
     """
-    rows = np.unique(np.concatenate([queries, *compared]))
+    rows = np.unique(np.concatenate([queries, *references]))
     blocks = np.array_split(rows, -(-len(rows) // 64))
     outlines = np.concatenate(list(threads.ahead(lambda block: outline(view, block), blocks)))
-    places = phase.patches(outlines.shape[1:])
-    asked, searched = np.searchsorted(rows, queries), [np.searchsorted(rows, others) for others in compared]
-    likenesses = [np.zeros(len(others), np.float32) for others in compared]
-    with progress.bar(len(places) * len(queries), title=title, unit="patches") as bar:
-        for place in places:
-            phases = phase.spectra(outlines[:, *place])
-            for likeness, query, others in zip(likenesses, asked, searched, strict=True):
-                likeness += phase.correlation(phases[query], phases[others]) / len(places)
+    query, reference = np.searchsorted(rows, queries), [np.searchsorted(rows, photo) for photo in references]
+    patches = phase.patches(outlines.shape[1:])
+    likenesses = [np.zeros(len(photo), np.float32) for photo in references]
+    with progress.bar(len(patches) * len(queries), title=title, unit="patches") as bar:
+        for patch in patches:
+            phases = phase.spectra(outlines[:, *patch])
+            for i, likeness in enumerate(likenesses):
+                likeness += phase.correlation(phases[query[i]], phases[reference[i]]) / len(patches)
                 bar.update()
     return likenesses
 
