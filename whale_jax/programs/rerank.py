@@ -64,7 +64,7 @@ def compare(view: images.View, queries: np.ndarray, *, references: list[np.ndarr
     """How alike each of (n,) queries is to each of its own references: the mean over patches of their correlations.
 
     Both are rows of a view. It goes through all photos patch by patch, which takes little memory: the phases of all
-    patches are a hundred times as large as their pictures.
+    patches are twenty times as large as their pictures.
     """
     rows = np.unique(np.concatenate([queries, *references]))
     blocks = np.array_split(rows, -(-len(rows) // 64))
@@ -75,8 +75,8 @@ def compare(view: images.View, queries: np.ndarray, *, references: list[np.ndarr
     with progress.bar(len(patches) * len(queries), title=title, unit="patches") as bar:
         for patch in patches:
             phases = phase.spectra(outlines[:, *patch])
-            for i, likeness in enumerate(likenesses):
-                likeness += phase.correlation(phases[query[i]], phases[reference[i]]) / len(patches)
+            for likeness, row, photo in zip(likenesses, query, reference, strict=True):
+                likeness += phase.correlation(phases[row], phases[photo]) / len(patches)
                 bar.update()
     return likenesses
 
