@@ -135,6 +135,30 @@ def test_the_rectifier_leaks_a_third():
     assert_allclose(layers.very_leaky_relu(jnp.array([-3.0, 0, 3])), [-1, 0, 3])
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("train", [False, True])
+def test_batch_normalisation_is_flaxs_in_values_averages_and_gradients(train, dtype):
+    x = (jax.random.normal(jax.random.key(0), (4, 6, 5, 3)) * 4 + 7).astype(dtype)
+    slope = jax.random.normal(jax.random.key(1), x.shape)
+    layer = layers.batch_norm(train, dtype)
+    reference = nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=layers.EPSILON, dtype=dtype)
+    values = reference.init(jax.random.key(2), x)
+    jax.tree.map(assert_array_equal, layer.init(jax.random.key(2), x), values)
+    values = jax.tree.map(lambda leaf: leaf + jnp.array([0.5, 1, 2]), values)
+
+    def results(norm):
+        def loss(params, x):
+            y, updates = norm.apply({**values, "params": params}, x, mutable=["batch_stats"])
+            assert y.dtype == dtype
+            return (y * slope).sum(), (y, updates)
+
+        return jax.grad(loss, (0, 1), has_aux=True)(values["params"], x)
+
+    tolerance = 1e-4 if dtype == jnp.float32 else 0.02
+    close = partial(assert_allclose, rtol=tolerance, atol=tolerance)
+    jax.tree.map(lambda a, b: close(np.float32(a), np.float32(b)), results(layer), results(reference))
+
+
 def test_a_convolution_is_normalised_over_the_batch_then_rectified():
     x = jax.random.normal(jax.random.key(0), (3, 5, 5, 2)) * 4 + 7
     model = layers.ConvNorm(2, kernel=1, act=False)

@@ -196,7 +196,7 @@ def full(features: int, kernel: int, *, dtype: Any, stride: int, padding: Any, n
     return nn.Conv(features, (kernel, kernel), stride, padding, **options)
 
 
-def batch_norm(train: bool, dtype: Any, *, variant: Variant, name: str) -> nn.BatchNorm:
+def batch_norm(train: bool, dtype: Any, *, variant: Variant, name: str) -> layers.BatchNorm:
     """Batch normalisation as everywhere here, whose running averages follow new pictures within a few dozen steps.
 
     The papers' networks remember a hundred steps and more; an epoch of fine-tuning has as few, and the averages would
