@@ -21,8 +21,8 @@ names stay together), and the networks see colour. For whales on days to come, w
 stages.split.group to "head".
 """
 
-from configs import classifier, matching, pipeline
-from configs.pipeline import DATA
+from configs import classifier, matching
+from configs.stages import calibrated, cut, network, report, submission
 from whale_jax import augment, geometry
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
@@ -49,23 +49,23 @@ def get_config(preset="cpu"):
     views = {size: f"aligned_{size[0]}x{size[1]}" for _, size in members} | {members[0][1]: "aligned"}
     augmentations = {recipe: classifier.PRESETS[recipe]["task"]["augmentation"] for recipe, _ in members}
     networks = {
-        f"classifier{seed}": pipeline.network(classifier, recipe, views[size], size=size, seed=seed)
+        f"classifier{seed}": network(classifier, recipe, views[size], size=size, seed=seed)
         for seed, (recipe, size) in enumerate(members)
     }
     stages = {
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10),
-        **{views[size]: pipeline.cut("whole", view_size(size, augmentations[recipe])) for recipe, size in members},
+        **{views[size]: cut("whole", view_size(size, augmentations[recipe])) for recipe, size in members},
         **networks,
-        **pipeline.calibrated(list(networks), weights),
-        "submission": pipeline.submission(),
+        **calibrated(list(networks), weights),
+        "submission": submission(),
     }
     if searched:
         features = [name for name, config in stages.items() if config.program == "extract"]
         tuned = [name for name, (recipe, _) in zip(networks, members, strict=True) if recipe in TUNED]
         stages |= matching.fused(matching.FEW, features=features, tuned=tuned)
-        stages["submission"] = stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused")
-    stages["report"] = pipeline.report(stages, aligned_classifier="classifier0")
+        stages["submission"] = submission("fused")
+    stages["report"] = report(stages, aligned_classifier="classifier0")
     config = stage.config("pipeline", stages=stages, processes=processes)
     config.stages.photos.root = config.data.get_ref("root")
     return config

@@ -7,7 +7,7 @@
 
 from pathlib import Path
 
-from configs import pipeline
+from configs.stages import report
 from whale_jax.workflow import finished_runs, stage
 
 FINDERS = {"aligner": "first", "refined": "second", "third": "third"}  # name in the finished pipeline -> name here
@@ -25,7 +25,7 @@ def get_config(run="runs/small"):
         stages["third"] = apply(run, "refined", view="third_window")
     stages["aligned"] = cut(run, "aligned", list(stages)[-1])
     finders = {name: alias for name, alias in FINDERS.items() if alias in stages}
-    stages["report"] = pipeline.report(stages, **finders)
+    stages["report"] = report(stages, **finders)
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config

@@ -16,8 +16,9 @@ are taken with all their places: on aligned heads, the places are what tells one
 configs/crops.py puts such searches and networks into one answer.
 """
 
-from configs import pipeline
-from configs.pipeline import DATA
+from functools import partial
+
+from configs.stages import DATA, cut, submission
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
@@ -40,6 +41,7 @@ IMAGENET = {
     "epochs": 0.0,
 }
 PRESETS = {"all": tuple(MAPS), "hog": ()}  # maps that are searched
+CROPS = partial(cut, "whole")  # (height, width) -> the stage that cuts heads of it, where the photos are heads
 
 
 def get_config(preset="all"):
@@ -48,25 +50,26 @@ def get_config(preset="all"):
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}, group="given", folds=10),
         **fused(registry.lookup("preset", PRESETS, preset)),
-        "submission": stage.config("submit", inputs={**DATA, "probabilities": "fused"}, source="fused"),
+        "submission": submission("fused"),
     }
     config = stage.config("pipeline", stages=stages)
     config.stages.photos.root = config.data.get_ref("root")
     return config
 
 
-def fused(names, *, features=(), tuned=()):
+def fused(names, *, features=(), tuned=(), heads=CROPS):
     """The stages of one answer, "fused": of searches, of a second look at what they find likeliest, and of networks.
 
     Args:
         names: of MAPS that are searched, beside HOG.
         features: names of stages that extract the features of networks trained on whales, and their logits.
         tuned: names of stages that train an EfficientNet on whales, whose maps are searched as well.
+        heads: (height, width) -> the stage that cuts aligned heads.
     """
-    stages = {**described("described"), **(maps(names) if names else {})}
+    stages = {**described("described", heads=heads), **(maps(names, heads=heads) if names else {})}
     stages["hog"] = search(**{f"features_{name}": name for name in SIZES})
     for i, network in enumerate(tuned):
-        stages |= mapped(network, names, prefix=f"tuned{i or ''}_", weights="last")
+        stages |= mapped(network, names, prefix=f"tuned{i or ''}_", weights="last", heads=heads)
     for name in features:
         stages[f"{name}_search"] = search(features=name)
     searches = [name for name, config in stages.items() if config.program == "retrieve"]
@@ -88,10 +91,10 @@ def search(*, sides=1, **features):
     return stage.config("retrieve", inputs={**DATA, **features}, sides=sides, transform="whiten", by="joint")
 
 
-def described(view):
+def described(view, *, heads=CROPS):
     """The stages that describe heads by HOG at each of SIZES, and of their view, which has a name of its own."""
     return {
-        view: pipeline.cut("whole", max(SIZES.values())),
+        view: heads(max(SIZES.values())),
         **{
             name: stage.config("describe", inputs={"photos": "photos", "view": view}, size=size)
             for name, size in SIZES.items()
@@ -99,17 +102,17 @@ def described(view):
     }
 
 
-def maps(names=tuple(MAPS)):
+def maps(names=tuple(MAPS), *, heads=CROPS):
     """The stages of searches by MAPS of a network that was never trained on whales."""
     trained_at = f"pictures{IMAGENET['size'][0]}"
     return {
-        trained_at: pipeline.cut("whole", IMAGENET["size"]),
+        trained_at: heads(IMAGENET["size"]),
         "imagenet": stage.config("train", inputs={**DATA, "view": trained_at}, **IMAGENET),
-        **mapped("imagenet", names),
+        **mapped("imagenet", names, heads=heads),
     }
 
 
-def mapped(network, names, *, prefix="", weights="best"):
+def mapped(network, names, *, prefix="", weights="best", heads=CROPS):
     """The stages of searches by MAPS of a network, each on pictures of a size."""
     stages = {}
     for name in names:
@@ -117,7 +120,7 @@ def mapped(network, names, *, prefix="", weights="best"):
         view, features = f"pictures{size[0]}", f"{prefix}{name}_features"
         inputs = {"network": network, "view": view}
         stages |= {
-            view: pipeline.cut("whole", size),
+            view: heads(size),
             features: stage.config("extract", inputs=inputs, layer=layer, size=size, weights=weights),
             f"{prefix}{name}": search(sides=2, features=features),
         }

@@ -13,12 +13,15 @@ length, mean 4.2 %, 97.8 % within a tenth. `night` has as many epochs for all bu
 `post` has the post's networks and sizes, for a GPU (not run).
 """
 
+from functools import partial
+
 from ml_collections import ConfigDict
 
-from configs import aligner, classifier, localizer, post
+from configs import aligner, classifier, localizer, matching, post
+from configs.stages import calibrated, cut, network, report, submission
 from whale_jax.geometry import Size
 from whale_jax.runtime import registry
-from whale_jax.workflow import program, stage
+from whale_jax.workflow import stage
 
 # "presets" are of the configs beside this one; (height, width) of views and of networks' inputs.
 POST = {
@@ -38,6 +41,7 @@ SMALL = {
     "aligned": (96, 192),
     "networks": {"naive": (112, 112), "boxed": (112, 112), "aligned": (80, 160)},
     "weights": "last",
+    "searched": True,
     "presets": {
         "localizer": "small",
         "box_window": "window",
@@ -58,8 +62,6 @@ POINTS = {
 }
 PRESETS = {"small": SMALL, "night": NIGHT, "points": POINTS, "post": POST}
 
-DATA = {"photos": "photos", "split": "split"}
-
 
 def get_config(preset="small") -> ConfigDict:
     """The pipeline's config; data.root is the folder of photos."""
@@ -69,7 +71,17 @@ def get_config(preset="small") -> ConfigDict:
 
 
 def stages(
-    *, whole, aligned, presets, naive=None, boxed=None, box_window=None, window=None, networks=(), weights="last"
+    *,
+    whole,
+    aligned,
+    presets,
+    naive=None,
+    boxed=None,
+    box_window=None,
+    window=None,
+    networks=(),
+    weights="last",
+    searched=False,
 ) -> dict[str, ConfigDict]:
     """Every stage by name; the inputs of a stage are names of other stages.
 
@@ -80,13 +92,15 @@ def stages(
         networks: (height, width) of the naive, boxed and aligned classifiers' inputs; without them, no whale is named.
         weights: "best" on validation or "last", of the classifiers.
         presets: stage -> preset of the config beside this one that makes it.
+        searched: searches of aligned heads (configs/matching.py) answer together with the aligned classifier.
     """
+    head = partial(cut, "head", predictions="third" if window else "aligner")
     outline = {
         "photos": stage.config("import_photos"),
         "split": stage.config("split", inputs={"photos": "photos"}),
         "whole": cut("whole", whole),
         **points(presets, window=window),
-        "aligned": cut("head", aligned, "third" if window else "aligner"),
+        "aligned": head(aligned),
     }
     if boxed:
         outline |= boxes(presets, window=box_window)
@@ -95,8 +109,10 @@ def stages(
         outline["naive"] = cut("whole", naive)
     for name, size in dict(networks).items():
         outline |= classify(name, presets, view=name if name in outline else "whole", size=size, weights=weights)
+    if searched:
+        outline |= matching.fused(matching.FEW, features=["features"], heads=head)
     if networks:
-        outline["submission"] = submission()
+        outline["submission"] = submission("fused" if searched else "calibrated")
     return outline | {"report": report(outline)}
 
 
@@ -134,40 +150,3 @@ def classify(approach: str, presets: dict[str, str], *, view: str, size: Size, w
         config.task.augmentation = post.HEAVY
     name = f"{approach}_classifier"
     return {name: config, **calibrated([name], weights, prefix="" if is_aligned else f"{approach}_")}
-
-
-def cut(frame: str, size: Size, predictions: str = "", **changes) -> ConfigDict:
-    """The stage that cuts views of `size` out of the photos, around the predictions of another stage."""
-    return stage.config(
-        "align", inputs={"photos": "photos", "predictions": predictions}, frame=frame, size=size, **changes
-    )
-
-
-def network(module, preset: str, view: str, **changes) -> ConfigDict:
-    """A preset of a config beside this one, trained on a view."""
-    return module.get_config(preset, inputs={**DATA, "view": view}, **changes)
-
-
-def calibrated(classifiers: list[str], weights: str, *, prefix: str = "") -> dict[str, ConfigDict]:
-    """From trained classifiers to probabilities: features, logistic regression on them, calibration."""
-    features = {f"features{i or ''}": f"{prefix}features{i or ''}" for i in range(len(classifiers))}
-    extracted = {
-        name: stage.config("extract", inputs={"network": trained}, weights=weights)
-        for name, trained in zip(features.values(), classifiers, strict=True)
-    }
-    return {
-        **extracted,
-        f"{prefix}stack": stage.config("stack", inputs={**DATA, **features}),
-        f"{prefix}calibrated": stage.config("calibrate", inputs={**DATA, "probabilities": f"{prefix}stack"}),
-    }
-
-
-def submission() -> ConfigDict:
-    """The stage that writes submission.csv."""
-    return stage.config("submit", inputs={**DATA, "probabilities": "calibrated"})
-
-
-def report(stages: dict[str, ConfigDict], **aliases: str) -> ConfigDict:
-    """The last stage: the results of all, and pictures; `aliases` map names that it expects to names in `stages`."""
-    expected = program.find("report").defaults["inputs"]
-    return stage.config("report", inputs={name: name if name in stages else aliases.get(name, "") for name in expected})

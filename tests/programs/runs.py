@@ -104,6 +104,7 @@ def write(root, run):
     }
     for name in ("naive_calibrated", "boxed_calibrated", "calibrated"):
         put(run / name, "calibrate", ["stack"], metrics=sources, validated_on=16)
+    put(run / "fused", "fuse", ["photos"], metrics={"fused": NAMING}, validated_on=16)
     put(run / "submission", "submit", ["calibrated"], source="stack", rows=661, metrics=NAMING)
     rows = ["Image,whale_1,probability_1,whale_2,probability_2", "06.jpg,whale_2,0.5,whale_3,0.25"]
     rows += ["05.jpg,whale_1,0.9,whale_0,0.0625", "left_out.jpg,whale_1,0.25,whale_0,0.25"]

@@ -48,12 +48,18 @@ def test_table_says_what_was_measured(whole, run_folder):
     assert third["point_error"] == pytest.approx(first["point_error"] / 20, rel=1e-4)
     assert "train_seconds" in second
     assert "train_seconds" not in third
-    *outcome, submission = table["probabilities, on validation"]
+    *outcome, fused, submission = table["probabilities, on validation"]
     assert [row["name"].partition(":")[0] for row in outcome] == ["naive"] * 2 + ["boxed"] * 2 + ["aligned"] * 2
     assert [(row["log_loss"], row["calibrated"], row["top1"]) for row in outcome[-2:]] == [
         (1.5, 1.25, 0.6),
         (1.5, 1.25, 0.625),
     ]
+    assert fused == {
+        "name": "aligned: networks and searches",
+        "calibrated": NAMING["log_loss"],
+        **{key: NAMING[key] for key in ("top1", "top5")},
+        "validated_on": 16,
+    }
     assert submission["name"] == "in submission.csv, 661 photos: logistic regression on features"
 
 

@@ -31,6 +31,7 @@ STAGES = {
     "naive_calibrated": ("calibrate",),
     "boxed_calibrated": ("calibrate",),
     "calibrated": ("calibrate",),
+    "fused": ("fuse",),
     "submission": ("submit",),
 }
 DEFAULTS = {"inputs": dict.fromkeys(STAGES, "")}

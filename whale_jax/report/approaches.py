@@ -91,7 +91,7 @@ def uniform_row(stages: Mapping[str, Stage]) -> Rows:
 
 
 def probability_rows(stages: Mapping[str, Stage]) -> Rows:
-    """A row for each network, for the average of several, for the regression on features, and for the submission.
+    """A row a network, for the average of several, the regression on features, searches with them, and the submission.
 
     All columns but the first are after calibration, which is measured on photos that it was not fitted on.
     """
@@ -108,6 +108,10 @@ def probability_rows(stages: Mapping[str, Stage]) -> Rows:
             after = {key: values["after"][key] for key in ("top1", "top5", "ece")}
             losses = {"log_loss": values["before"]["log_loss"], "calibrated": values["after"]["log_loss"]}
             rows.append({"name": f"{approach}: {label}", **losses, **after, **photo_count(stages[name])})
+    if "fused" in stages:
+        answer = finished_runs.metrics(stages["fused"], ["fused"])["fused"]
+        values = {"calibrated": answer["log_loss"], "top1": answer["top1"], "top5": answer["top5"]}
+        rows.append({"name": "aligned: networks and searches", **values, **photo_count(stages["fused"])})
     if "submission" in stages:
         result = stages["submission"].result
         source = SOURCES.get(result["source"], result["source"])
