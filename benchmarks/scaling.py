@@ -77,7 +77,7 @@ def compiled(config, devices: int) -> jax.stages.Compiled:
     data = noise.photos(count, tuple(6 * side // 5 for side in config.size), whales=WHALES)
     batch = data.examples[np.arange(count)]
     optimizer = recipe.optimizer(steps=1)
-    state = jax.eval_shape(lambda: states.create(recipe.model, optimizer, seed=0, size=recipe.size))
+    state = jax.eval_shape(lambda: states.init(recipe.model, optimizer, seed=np.uint32(0), size=recipe.size))
     return layout.train(make_train_step(recipe.model, recipe.task, optimizer=optimizer)).lower(state, batch).compile()
 
 

@@ -89,9 +89,9 @@ def recipe(config: ConfigDict) -> str:
     return str((kinds, sorted(small.model.items())))
 
 
-def abstract_create(*arguments, create=states.create, **options):
+def abstract_create(model, optimizer, *, seed, size):
     """What states.create returns, as shapes only."""
-    return jax.eval_shape(lambda: create(*arguments, **options))
+    return jax.eval_shape(lambda: states.init(model, optimizer, seed=np.uint32(seed), size=size))
 
 
 def shape(leaf):

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -9,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+QUICK = {"xla_backend_optimization_level": 1}  # of LLVM, and 3 by default; numbers are the same bit for bit
 
 
 class TrainState(NamedTuple):
@@ -32,16 +35,21 @@ class TrainState(NamedTuple):
 def create(
     model: nn.Module, optimizer: optax.GradientTransformation, *, seed: int, size: tuple[int, int]
 ) -> TrainState:
-    """The state before the first step, for pictures of `size` (height, width), in pixels."""
+    """The state before the first step, for pictures of `size` (height, width), in pixels.
 
-    @jax.jit
-    def init(seed):
-        variables = model.init(stream(seed, "init"), jnp.zeros((1, *size, 3)), train=False)
-        params = variables["params"]
-        stats = variables.get("batch_stats", {})
-        return TrainState(jnp.int32(0), seed, params, stats, optimizer.init(params))
+    The program runs once, so LLVM optimises it little: for a deep network that halves the time until it is compiled.
+    """
+    compiled = jax.jit(partial(init, model, optimizer, size=size), compiler_options=QUICK)
+    return compiled(seed=jnp.uint32(seed))
 
-    return init(jnp.uint32(seed))
+
+def init(
+    model: nn.Module, optimizer: optax.GradientTransformation, *, seed: jax.Array, size: tuple[int, int]
+) -> TrainState:
+    """What `create` compiles: a pure function of a () uint32 seed, for pictures of `size` (height, width) in pixels."""
+    variables = model.init(stream(seed, "init"), jnp.zeros((1, *size, 3)), train=False)
+    params = variables["params"]
+    return TrainState(jnp.int32(0), seed, params, variables.get("batch_stats", {}), optimizer.init(params))
 
 
 def blank(variables: Mapping[str, Any], seed: int) -> TrainState:
