@@ -2,8 +2,8 @@
 
     python -m docs.tables demo=runs/demo composed=runs/small ensemble=runs/ensemble
 
-The tables of a run are those that its last stage, `fused`, `report` or `compare`, wrote. A pair of comments marks their
-place and names the command that makes the run. Words in brackets select tables whose first heading begins with them:
+The tables of a run are those that its stages `report`, `fused`, `compare` and `novelty` wrote. A pair of comments marks
+their place and names the command that makes the run. Words in brackets select tables whose first heading begins with them:
 
     <!-- demo [probabilities]: python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo -->
     <!-- end of demo -->
@@ -50,17 +50,18 @@ def fill(path: Path, name: str, run: Path) -> bool:
 
 
 def tables_of(run: Path) -> Iterator[str]:
-    """The tables in Markdown that a run's last stage wrote, without that of the seconds per stage."""
+    """The tables in Markdown that a run's last stages wrote, without that of the seconds per stage."""
     paths = [
         run / stage / "table.md"
-        for stage in ("fused", "report", "compare", "novelty", ".")
+        for stage in ("report", "fused", "compare", "novelty", ".")
         if (run / stage / "table.md").exists()
     ]
     if not paths:
         sys.exit(f"{run} has no table.md, nor has its fused, report, compare or novelty: name a finished run")
-    for block in paths[0].read_text(encoding="utf-8").strip().split("\n\n"):
-        if block.startswith("|") and not block.startswith(OMITTED):
-            yield block
+    for path in paths:
+        for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
+            if block.startswith("|") and not block.startswith(OMITTED):
+                yield block
 
 
 def provenance(run: Path, command: str) -> str:
