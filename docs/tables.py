@@ -3,7 +3,8 @@
     python -m docs.tables demo=runs/demo composed=runs/small ensemble=runs/ensemble
 
 The tables of a run are those that its stages `report`, `fused`, `compare` and `novelty` wrote. A pair of comments marks
-their place and names the command that makes the run. Words in brackets select tables whose first heading begins with them:
+their place and names the command that makes the run. Words in brackets select tables by the beginning of their first
+heading:
 
     <!-- demo [probabilities]: python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo -->
     <!-- end of demo -->
