@@ -66,7 +66,7 @@ def fused(names, *, features=(), tuned=(), heads=CROPS):
         tuned: names of stages that train an EfficientNet on whales, whose maps are searched as well.
         heads: (height, width) -> the stage that cuts aligned heads.
     """
-    stages = {**described("described", heads=heads), **(maps(names, heads=heads) if names else {})}
+    stages = {**described(heads), **(maps(names, heads) if names else {})}
     stages["hog"] = search(**{f"features_{name}": name for name in SIZES})
     for i, network in enumerate(tuned):
         stages |= mapped(network, names, prefix=f"tuned{i or ''}_", weights="last", heads=heads)
@@ -91,18 +91,18 @@ def search(*, sides=1, **features):
     return stage.config("retrieve", inputs={**DATA, **features}, sides=sides, transform="whiten", by="joint")
 
 
-def described(view, *, heads=CROPS):
-    """The stages that describe heads by HOG at each of SIZES, and of their view, which has a name of its own."""
+def described(heads):
+    """The stages that describe heads by HOG at each of SIZES, and that of their view."""
     return {
-        view: heads(max(SIZES.values())),
+        "described": heads(max(SIZES.values())),
         **{
-            name: stage.config("describe", inputs={"photos": "photos", "view": view}, size=size)
+            name: stage.config("describe", inputs={"photos": "photos", "view": "described"}, size=size)
             for name, size in SIZES.items()
         },
     }
 
 
-def maps(names=tuple(MAPS), *, heads=CROPS):
+def maps(names, heads):
     """The stages of searches by MAPS of a network that was never trained on whales."""
     trained_at = f"pictures{IMAGENET['size'][0]}"
     return {
@@ -112,7 +112,7 @@ def maps(names=tuple(MAPS), *, heads=CROPS):
     }
 
 
-def mapped(network, names, *, prefix="", weights="best", heads=CROPS):
+def mapped(network, names, *, heads, prefix="", weights="best"):
     """The stages of searches by MAPS of a network, each on pictures of a size."""
     stages = {}
     for name in names:

@@ -58,7 +58,7 @@ def tables_of(run: Path) -> Iterator[str]:
         if (run / stage / "table.md").exists()
     ]
     if not paths:
-        sys.exit(f"{run} has no table.md, nor has its fused, report, compare or novelty: name a finished run")
+        sys.exit(f"{run} has no table.md, nor has its report, fused, compare or novelty: name a finished run")
     for path in paths:
         for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
             if block.startswith("|") and not block.startswith(OMITTED):
