@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.data.folders import LABELS, NAMES, sloth, write_csv
-from whale_jax.data import annotations, tables
+from whale_jax.data import annotations
+from whale_jax.data.formats import competition, tabular
+from whale_jax.data.rows import Settings
 from whale_jax.runtime import errors
 
 NAN = np.nan
@@ -129,9 +131,18 @@ def test_real_folders(whales):
 def test_real_annotation_files_agree_and_pass(whales):
     problems = []
     files = [whales / "annotations" / f"{name}.csv" for name in ("train_with_points", "train_with_annotations_vinh")]
-    points, boxes = (tables.read_table(path, problems) for path in files)
-    bonnets = tables.read_sloth(whales / "annotations" / "points1.json", "bonnet", problems=problems)
+    points, boxes = (tabular.read(path, Settings(), problems=problems)[0] for path in files)
+    bonnets = competition.sloth(whales / "annotations" / "points1.json", "bonnet", problems=problems)
     assert (problems, len(points), len(boxes), len(bonnets)) == ([], 4544, 4544, 4544)
-    assert boxes["w_7812.jpg"].place == "train_with_annotations_vinh.csv line 2"
-    for name, row in bonnets.items():
-        np.testing.assert_allclose(row.facts["bonnet"], points[name].facts["bonnet"], atol=1e-6)
+    assert (boxes[0].path, boxes[0].place) == ("w_7812.jpg", "train_with_annotations_vinh.csv line 2")
+    table = {row.path: row.facts["bonnet"] for row in points}
+    for row in bonnets:
+        np.testing.assert_allclose(row.facts["bonnet"], table[row.path], atol=1e-6)
+
+
+def test_annotations_without_photos_are_listed_where_they_may_be(whales):
+    with pytest.raises(errors.InputError, match="no photos in"):
+        annotations.read(whales / "annotations")
+    catalogue = annotations.read(whales / "annotations", absent=True)
+    assert (len(catalogue.photos), len(catalogue.whales)) == (4544, 447)
+    assert all(np.isfinite(photo.points).all() and np.isfinite(photo.box).all() for photo in catalogue.photos)

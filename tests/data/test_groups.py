@@ -218,3 +218,13 @@ def test_real_bursts_are_found(whales):
     strangers = groups.likeness(heads)[label[:, None] != label]
     assert (strangers > groups.BURST).mean() < 0.01
     assert len(set(group.values())) > 0.6 * len(names)
+
+
+def test_photos_of_one_file_are_of_one_group():
+    """Two names of a file, or two whales on it, would leak a picture from one side of a split to the other."""
+    photos = as_photos([0, 1, 1, 2])
+    group = np.array([5, 3, 3, 7])
+    assert groups.with_copies(group, photos) is group
+    assert groups.with_copies(group, photos._replace(file=np.arange(4))) is group
+    joined = groups.with_copies(group, photos._replace(file=np.array([0, 1, 2, 0])))
+    assert (joined[0] == joined[3], joined[1] == joined[2], joined[0] == joined[1]) == (True, True, False)

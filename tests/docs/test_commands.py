@@ -19,7 +19,14 @@ FLAG = re.compile(r"--config(?:\.([\w.]+))?(?:=(.*))?", re.DOTALL)
 CONFIG = re.compile(r"configs/[\w/]+\.py:[\w/.,]+")
 FILE = re.compile(r"(?:whale_jax|configs|tests|launch|docs|benchmarks|tools)/[\w./-]*\w\.\w+")
 ANY = ("...", "configs/NAME.py:PRESET")  # what a reader fills in
-EXAMPLES = ("classifier.py", "aligner.py", "demo.py", "crops.py", "stn.py")  # among them they have every key
+EXAMPLES = (
+    "classifier.py",
+    "aligner.py",
+    "demo.py",
+    "crops.py",
+    "stn.py",
+    "catalogue.py",
+)  # among them they have every key
 
 
 def load(config: str, keys: Mapping[str, str]) -> ConfigDict:

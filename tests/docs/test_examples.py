@@ -11,13 +11,13 @@ from PIL import Image
 from tests.docs import pages
 from tests.docs.pages import ROOT
 from whale_jax import losses, models, tasks
-from whale_jax.data import annotations
+from whale_jax.data import annotations, formats
 from whale_jax.evaluation import metrics
 from whale_jax.experiment import build, init
 from whale_jax.workflow import program, stage
 
 THIN = {"name": "vgg", "stages": ((8, 1), (8, 1))}
-TABLES = (models.MODELS, tasks.TASKS, metrics.METRICS, losses.LOSSES, program.PROGRAMS)
+TABLES = (models.MODELS, tasks.TASKS, metrics.METRICS, losses.LOSSES, formats.FORMATS, program.PROGRAMS)
 
 
 def run_blocks(page: Path, *words: str) -> dict:
@@ -121,16 +121,16 @@ def test_an_ablation_of_ones_own(monkeypatch):
     assert set(config.stages.compare.labels.values()) == {"hard", "smooth"}
 
 
-def test_an_export_becomes_a_table_that_is_read(tmp_path):
-    table_of = run_blocks(ROOT / "docs" / "your_photos.md", "table_of")["table_of"]
-    with (tmp_path / "export").open("w", newline="") as file:
+def test_a_format_of_ones_own(tmp_path):
+    run_blocks(ROOT / "docs" / "extending.md", "formats.register")
+    with (tmp_path / "export.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["bonnet", 30, 20, "a.jpg", 48, 32], ["blowhead", 10, 12, "a.jpg", 48, 32]])
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"photo")
-    table_of(tmp_path / "export", {"a.jpg": "Calvin", "b.jpg": ""}, tmp_path / "whales.csv")
-    first, second = annotations.read(tmp_path).photos
-    assert (first.whale, first.points.tolist()) == ("Calvin", [[30, 20], [10, 12]])
-    assert second.whale == ""
+    catalogue = annotations.read(tmp_path)
+    assert catalogue.formats == ("make_sense",)
+    first, second = catalogue.photos
+    assert first.points.tolist() == [[30, 20], [10, 12]]
     assert np.isnan(second.points).all()
 
 

@@ -28,13 +28,13 @@ def test_counts(tmp_path):
     rows = [["0.jpg", "b", 9, 9, 1, 2, 1, 1, 8, 8], ["1.jpg", "a", 9, 9, *[""] * 6], ["2.jpg", "b", *[""] * 8]]
     with open(root / "whales.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
-    with pytest.raises(errors.InputError, match=r"4.jpg cannot be decoded \(not a JPEG\)"):
+    with pytest.raises(errors.InputError, match=r"4.jpg cannot be decoded \(not a picture of a known kind\)"):
         stage.run(stage.config("import_photos", root=str(root)), tmp_path / "run")
     config = stage.config("import_photos", root=str(root), skip_unreadable=True)
     result = stage.run(config, tmp_path / "run")  # what was refused has left the folder to it
     expected = {"photos": 4, "whales": 2, "labelled": 3, "with_points": 1, "with_box": 1, "unused_annotations": 0}
     assert {key: result[key] for key in expected} == expected
-    assert result["skipped"] == ["4.jpg cannot be decoded (not a JPEG)"]
+    assert result["skipped"] == ["4.jpg cannot be decoded (not a picture of a known kind)"]
     with warned() as warnings:
         assert stage.run(config, tmp_path / "run") == result
         assert not warnings

@@ -1,46 +1,43 @@
-"""The annotations of the photos in a person's folder, in any of the usual layouts.
+"""The catalogue in a person's folder: its photos and all that the files beside them say, in any of the usual layouts.
 
-- The competition's: `imgs/` (or `imgs.zip`), `train.csv`, `sample_submission.csv`, and annotations by others:
-  `points1.json` (bonnet) and `points2.json` (blowhead) of Sloth, and any `train_with_*.csv`. Only photos are a must.
-- Other people's: photos in the folder itself or in `imgs/`, and one CSV with Image, whaleID and any of bonnet_x,
-  bonnet_y, blowhead_x, blowhead_y, x, y, width, height, encounter. An empty cell is an unknown.
-- Ready crops: `train/`, `test/` and `train.csv`.
-
-Photos that no table gives a whale are unlabelled. Where there is a train.csv, no other table gives whales.
-A table of whales may list only photos that are there. What others drew may speak of more (they had all 4,544 photos,
-a person may have ten): those rows are counted and passed over, unless not one photo of the file is there.
+data/formats has a reader for each layout. What it returns is joined here, photo by photo: names are looked up, files
+must agree, words for no whale are counted, and numbers that seem to be no pixels are asked about. Photos that no file
+gives a whale are unlabelled.
 """
 
 import functools
-import math
-import sys
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from whale_jax.data import tables
-from whale_jax.data.tables import MOST, Row, hint, short
+from whale_jax.data import cells, doubts, encounters, folder, formats, marks, merging, photo_files
+from whale_jax.data.cells import hint, short
+from whale_jax.data.folder import Folder
+from whale_jax.data.merging import Merged
+from whale_jax.data.names import Names
+from whale_jax.data.rows import Reading, Row, Settings
+from whale_jax.runtime import progress, threads
 from whale_jax.runtime.errors import InputError
 
-LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth of that
-_EMPTY = Row("", {}, "")
+MARKS = {"bonnet": 2, "blowhead": 2, "box": 4}
 _CORNERS = np.array([(-0.30, -0.46), (-0.30, 0.46), (1.26, 0.46), (1.26, -0.46)])  # of a head, from blowhead to bonnet
 
 
 class Photo(NamedTuple):
-    """One photo and its annotations.
+    """One whale on one photo, and its annotations.
 
     Attributes:
-        name: of its file, such as "w_1.jpg".
+        name: of the photo, its path below the root, such as "w_1.jpg". The second whale on it is "w_1.jpg#2".
         whale: its whaleID, "" where unlabelled.
         points: (2, 2) float32 bonnet and blowhead as (x, y), in pixels; NaN where unknown.
         box: (4,) float32 head box (x, y, width, height), in pixels; NaN where unknown.
         encounter: name of the sighting, "" where unknown.
         file_size: in bytes.
         places: kind of annotation ("bonnet", "box") -> the file and row that gave it, for messages.
+        date: when it was taken, as the file writes it, "" where unknown.
+        file: its path below the root.
     """
 
     name: str
@@ -50,6 +47,8 @@ class Photo(NamedTuple):
     encounter: str
     file_size: int
     places: Mapping[str, str]
+    date: str = ""
+    file: str = ""
 
 
 class Catalogue(NamedTuple):
@@ -62,6 +61,9 @@ class Catalogue(NamedTuple):
         read_bytes: name -> content of the photo's file. May be called from several threads.
         unused: number of annotations that speak of photos which are not there.
         sample: names of the photos in the sample submission, in its order.
+        notes: lines that tell a person how the folder was understood.
+        warnings: lines that a person should look into.
+        formats: names of the layouts.
     """
 
     root: Path
@@ -70,39 +72,53 @@ class Catalogue(NamedTuple):
     read_bytes: Callable[[str], bytes]
     unused: int
     sample: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
 
-def read(root: str | Path) -> Catalogue:
-    """Reads the catalogue in a folder. Everything wrong with its tables is reported in one InputError."""
-    root, problems = Path(root), []
-    sizes, read_bytes = _find_photos(root)
-    labels, sample_path = _find_labels(root), root / "sample_submission.csv"
-    listed = tables.read_table(labels, problems, required=("Image", "whaleID")) if labels else {}
-    drawn = [
-        tables.read_sloth(root / file, key, problems=problems)
-        for file, key in (("points1.json", "bonnet"), ("points2.json", "blowhead"))
-        if (root / file).exists()
-    ]
-    drawn += [tables.read_table(path, problems) for path in sorted(root.glob("train_with_*.csv")) if path != labels]
-    whales, names = tables.read_sample(sample_path, problems) if sample_path.exists() else ((), {})
-    problems += _mismatches(listed, whales, names)
-    for row in (*listed.values(), *names.values()):
-        if row.name not in sizes:
-            close = hint(row.name, sizes) if len(problems) < MOST else ""  # it is slow
-            problems.append(f"{row.place}: no photo {short(row.name)} in {root}{close}: add it, or remove the row")
-    for rows in drawn:
-        if rows and not rows.keys() & sizes.keys():
-            row = next(iter(rows.values()))
-            reason = f"neither {short(row.name)} nor any other photo of this file is in {root}"
-            problems.append(f"{row.place}: {reason}: remove the file")
-    tables.report(problems)
+def read(root: str | Path, settings: Settings | None = None, *, absent: bool = False) -> Catalogue:
+    """Reads the catalogue in a folder. Everything wrong with its tables is reported in one InputError.
 
-    sources = [listed, *drawn]
-    photos = tuple(_merge(name, size, sources, labels is not None, problems) for name, size in sorted(sizes.items()))
-    tables.report(problems)
-    whales = whales or tuple(sorted({photo.whale for photo in photos} - {""}))
-    unused = sum(len(rows.keys() - sizes.keys()) for rows in drawn)
-    return Catalogue(root, photos, whales, read_bytes, unused, tuple(names))
+    Args:
+        root: the folder.
+        settings: what a person says about it; None for nothing.
+        absent: whether a folder of tables may be without any photo. Its catalogue then lists what the tables name.
+    """
+    files, problems = folder.read(Path(root)), []
+    settings = settings or Settings()
+    if not files.photos and not (absent and files.tables):
+        raise InputError(f"no photos in {files.root}: put them there")
+    names = formats.recognise(files, settings.format)
+    reading = _join([entry.read(files, settings, problems=problems) for entry in names.values()])
+    listed = files.photos or _named(reading)
+    lookup = Names(listed)
+    sample = _sample(reading, lookup, root=files.root, problems=problems)
+    whales, unused, notes = merging.merge(reading, lookup, settings=settings, root=files.root, problems=problems)
+    problems += _mismatches(whales, reading, sample)
+    cells.report(problems)
+    warnings = [*folder.unread(files), *_homeless(files)]
+    photos, remarks = _examined(files, _photos(whales, listed), whales, settings)
+    warnings += remarks
+    cells.report([reason for photo in photos for reason in _mistakes(photo)])
+    if alike := doubts.alike(photo.whale for photo in photos if photo.whale):
+        warnings.append(f"names of whales that differ in case, blanks or hyphens alone: {cells.examples(alike)}")
+    if unused:
+        warnings.append(f"{unused:,} annotations speak of photos that are not in {files.root}")
+    columns = reading.whales or tuple(sorted({photo.whale for photo in photos} - {""}))
+    notes = (f"read as {' and '.join(names)}", *reading.notes, *notes)
+    readers = {photo.name: listed[photo.file].read for photo in photos}
+    return Catalogue(
+        files.root,
+        photos,
+        columns,
+        functools.partial(_read, readers),
+        unused,
+        sample=tuple(sample),
+        notes=notes,
+        warnings=tuple(warnings),
+        formats=tuple(names),
+    )
 
 
 def around(points: np.ndarray) -> np.ndarray:
@@ -115,109 +131,137 @@ def around(points: np.ndarray) -> np.ndarray:
     return np.concatenate([low, high - low], axis=1)
 
 
-def _mismatches(listed: Mapping[str, Row], whales: tuple[str, ...], sample: Mapping[str, Row]) -> Iterator[str]:
-    """Where a table of whales contradicts the sample submission."""
-    columns = set(whales)
-    for name, row in listed.items():
-        whale = row.facts.get("whale")
-        if whale and columns and whale not in columns:
-            yield f"{row.place}: {short(whale)} is not a column of sample_submission.csv{hint(whale, whales)}"
-        if whale and name in sample:
-            yield f"{sample[name].place}: {short(name)} has a whale already ({row.place}): remove one of the rows"
+def _join(readings: Sequence[Reading]) -> Reading:
+    """What several readers of one folder say, the first of them first."""
+    if len(readings) == 1:
+        return readings[0]
+    sources = tuple(source for reading in readings for source in reading.sources)
+    notes = tuple(note for reading in readings for note in reading.notes)
+    first = next((reading for reading in readings if reading.whales), readings[0])
+    return Reading(sources, readings[0].labels_first, first.whales, first.sample, notes)
 
 
-def _find_photos(root: Path) -> tuple[dict[str, int], Callable[[str], bytes]]:
-    """The photos' file sizes by name, and the function that reads one."""
-    if not root.is_dir():
-        raise InputError(f"no folder {str(root)!r}: give the one that holds the photos and their tables")
-    places = [root / "imgs"] if (root / "imgs").is_dir() else [p for p in (root / "imgs.zip",) if p.exists()]
-    places = places or [folder for folder in (root / "train", root / "test") if folder.is_dir()] or [root]
-    sizes: dict[str, int] = {}
-    readers: dict[str, Callable[[], bytes]] = {}
-    for path, size, reader in (file for place in places for file in _files(place)):
-        name = tables.basename(path)
-        if Path(name).suffix.lower() in tables.SUFFIXES and not name.startswith("."):
-            _check_file(path, name, size)
-            if name in sizes:
-                raise InputError(f"{path}: there are two photos of this name: rename one of them")
-            sizes[name], readers[name] = size, reader
-    if not sizes:
-        raise InputError(f"no photos in {' and '.join(map(str, places))}: put them there")
-    return sizes, functools.partial(_read, readers)
+def _named(reading: Reading) -> dict[str, folder.File]:
+    """The photos that tables name, where none is there."""
+    names = {cells.clean(row.path).replace("\\", "/") for source in reading.sources for row in source.rows}
+    return dict.fromkeys(sorted(names - {""}), folder.File(0, _absent, _absent))
 
 
-def _check_file(path: str, name: str, size: int) -> None:
-    """Raises InputError where a photo's file has a name that is no text, or is too large to be a photo."""
-    if "\\udc" in ascii(name):  # how Python keeps bytes that it cannot decode
-        encoding = sys.getfilesystemencoding()
-        raise InputError(f"the file name {path!a} is not in {encoding}: rename it, or set PYTHONUTF8=1")
-    if reason := tables.flaw(name):
-        raise InputError(f"the file name {reason}: rename it")
-    if size > LARGEST:
-        gib = f"{size / 2**30:.2f} GiB, more than {LARGEST / 2**30:.2f}"
-        raise InputError(f"{path} is too large for a photo ({gib}): remove it")
+def _absent() -> bytes:
+    raise InputError("the photo is not in the folder")
 
 
 def _read(readers: Mapping[str, Callable[[], bytes]], name: str) -> bytes:
     return readers[name]()
 
 
-def _content(opener: Callable[[], BinaryIO], size: int) -> bytes:
-    """The content of a photo's file. Its folder or zip file gives the size, and no more than that is read."""
-    with opener() as file:
-        content = file.read(size + 1)
-    if len(content) != size:
-        raise InputError(f"its file does not have the {size} bytes that its folder or zip file tells")
-    return content
+def _sample(reading: Reading, names: Names, *, root: Path, problems: list[str]) -> dict[str, Row]:
+    """The photos of the sample submission, in its order."""
+    rows: dict[str, Row] = {}
+    for row in reading.sample:
+        name, _ = names.find(row.path)
+        if not name:
+            problems.append(f"{row.place}: no photo {short(row.path)} in {root}: add it, or remove the row")
+        elif name in rows:
+            problems.append(f"{row.place}: {short(name)} is in {rows[name].place} already: remove one of them")
+        rows.setdefault(name, row)
+    return rows
 
 
-def _files(place: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
-    """Path, size and reader of every file in a folder or a zip file."""
-    if place.is_dir():
-        for path in sorted(place.iterdir()):
-            if path.is_file():
-                size, opener = path.stat().st_size, functools.partial(path.open, "rb")
-                yield str(path), size, functools.partial(_content, opener, size)
-        return
+def _mismatches(whales: Sequence[Merged], reading: Reading, sample: Mapping[str, Row]) -> list[str]:
+    """Where the labels contradict the sample submission."""
+    problems, columns = [], {*reading.whales}
+    for entry in whales:
+        whale, place = entry.facts.get("whale"), entry.places.get("whale")
+        if whale and columns and whale not in columns:
+            problems.append(f"{place}: {short(whale)} is not a column of sample_submission.csv{hint(whale, columns)}")
+        if whale and entry.file in sample:
+            row = sample[entry.file].place
+            problems.append(f"{row}: {short(entry.file)} has a whale already ({place}): remove one of the rows")
+    return problems
+
+
+def _homeless(files: Folder) -> list[str]:
+    """A line about photos beside imgs, which the competition's folder has none of."""
+    home = files.root / folder.HOME
+    beside = [name for name in files.photos if (files.root / name).is_file()] if home.is_dir() else []
+    return [f"photos outside {folder.HOME}, which are read as well: {cells.examples(beside)}"] if beside else []
+
+
+def _photos(whales: Sequence[Merged], files: Mapping[str, folder.File]) -> list[Photo]:
+    """One entry for each whale on each photo."""
+    photos, counts = [], {}
+    for file, facts, places in whales:
+        number = counts[file] = counts.get(file, 0) + 1
+        bonnet, blowhead, box = (facts.get(kind, (np.nan,) * count) for kind, count in MARKS.items())
+        points, box = np.array([bonnet, blowhead], np.float32), np.array(box, np.float32)
+        name = file if number == 1 else f"{file}#{number}"
+        texts = {kind: facts.get(kind, "") for kind in ("whale", "encounter", "date")}
+        size = files[file].size
+        photos.append(Photo(name, points=points, box=box, file_size=size, places=places, file=file, **texts))
+    return photos
+
+
+def _examined(
+    files: Folder, photos: list[Photo], whales: Sequence[Merged], settings: Settings
+) -> tuple[tuple[Photo, ...], list[str]]:
+    """The photos with marks in stored pixels and with encounters, and warnings, by what the files' headers say."""
+    notes = [photo_files.Note((0, 0), 1, None, "")] * len(photos)
+    if files.photos:
+        with progress.bar(len(photos), title="headers", unit="photos") as bar:
+            notes = []
+            for note in threads.ahead(lambda photo: _note(files.photos[photo.file]), photos):
+                notes.append(note)
+                bar.update()
+    points, boxes, warnings = marks.in_pixels(
+        np.array([photo.points for photo in photos], float).reshape(-1, 2, 2),
+        np.array([photo.box for photo in photos], float).reshape(-1, 4),
+        names=[photo.file for photo in photos],
+        notes=notes,
+        drawn_on=np.array([whale.facts.get("size", (np.nan,) * 2) for whale in whales], float).reshape(-1, 2),
+        settings=settings,
+    )
+    named = [photo.encounter for photo in photos]
+    if not any(named):
+        named, remarks = _encounters(photos, notes, settings)
+        warnings += remarks
+    times = [note.time for note in notes]
+    return tuple(
+        photo._replace(
+            points=points[i], box=boxes[i], encounter=named[i], date=photo.date or (str(times[i]) if times[i] else "")
+        )
+        for i, photo in enumerate(photos)
+    ), warnings
+
+
+def _mistakes(photo: Photo) -> Iterator[str]:
+    """Why the marks of a photo cannot be right."""
+    if np.linalg.norm(photo.points[0] - photo.points[1]) < 1:
+        yield f"{photo.places['blowhead']}: the two points of {photo.file} are equal: remove or redraw them"
+    if (photo.box[2:] <= 0).any():
+        yield f"{photo.places['box']}: the box of {photo.file} has no area"
+
+
+def _note(file: folder.File) -> photo_files.Note:
+    """What the header of a photo's file says; nothing where it cannot be read, which is found on decoding it."""
     try:
-        archive = zipfile.ZipFile(place)
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
-        raise InputError(f"{place} is no complete zip file ({error}): copy it again") from error
-    for member in archive.infolist():
-        size, opener = member.file_size, functools.partial(archive.open, member)
-        yield f"{place}/{member.filename}", size, functools.partial(_content, opener, size)
+        with file.open() as stream, photo_files.open_header(stream) as image:
+            return photo_files.note(image)
+    except Exception:  # Pillow raises many kinds on a broken file
+        return photo_files.Note((0, 0), 1, None, "")
 
 
-def _find_labels(root: Path) -> Path | None:
-    """The table that says which photo is which whale: train.csv, or the only one of unknown purpose."""
-    if (root / "train.csv").exists():
-        return root / "train.csv"
-    candidates = sorted({*root.glob("*.csv")} - {*root.glob("train_with_*.csv"), root / "sample_submission.csv"})
-    if len(candidates) > 1:
-        raise InputError(f"{root} has several tables ({', '.join(p.name for p in candidates)}): call one train.csv")
-    return candidates[0] if candidates else None
-
-
-def _merge(name: str, size: int, sources: list[dict[str, Row]], labelled: bool, problems: list[str]) -> Photo:
-    """The annotations of a photo from all sources, which must agree to a pixel; if `labelled`, the first names it."""
-    facts, places = {}, {}
-    for source in sources:
-        row = source.get(name, _EMPTY)
-        for key, value in row.facts.items():
-            if key == "whale" and labelled and source is not sources[0]:
-                continue
-            if not _agree(facts.setdefault(key, value), value):
-                values = f"{short(str(value))} here and {short(str(facts[key]))} in {places[key]}"
-                problems.append(f"{row.place}: {key} of {short(name)} is {values}: remove one of them")
-            places.setdefault(key, row.place)
-    if "bonnet" in facts and "blowhead" in facts and math.dist(facts["bonnet"], facts["blowhead"]) < 1:
-        problems.append(f"{places['blowhead']}: the two points of {name} are equal: remove or redraw them")
-    if "box" in facts and min(facts["box"][2:]) <= 0:
-        problems.append(f"{places['box']}: the box of {name} has no area")
-    points = np.array([facts.get(key, (math.nan,) * 2) for key in ("bonnet", "blowhead")], np.float32)
-    box = np.array(facts.get("box", (math.nan,) * 4), np.float32)
-    return Photo(name, facts.get("whale", ""), points, box, facts.get("encounter", ""), size, places)
-
-
-def _agree(a: str | tuple, b: str | tuple) -> bool:
-    return a == b if isinstance(a, str) else max(abs(x - y) for x, y in zip(a, b, strict=True)) < 1
+def _encounters(
+    photos: Sequence[Photo], notes: Sequence[photo_files.Note], settings: Settings
+) -> tuple[list[str], list[str]]:
+    """The encounters by the day that a table gives, else by the time that cameras wrote; and a line that says so."""
+    whales = [photo.whale for photo in photos]
+    by_day = encounters.by_day(whales, [photo.date for photo in photos])
+    if any(by_day):
+        return by_day, ["encounters are made of the table's dates: photos of one whale on one day are one"]
+    times, cameras = [note.time for note in notes], [note.camera for note in notes]
+    if not any(times):
+        return [""] * len(photos), []
+    gap = f"{settings.gap_minutes:g} minutes apart at most"
+    line = f"encounters are made of the times in EXIF, without their time zones: of one whale, or camera, {gap}"
+    return encounters.by_time(whales, times, cameras=cameras, gap_minutes=settings.gap_minutes), [line]

@@ -15,6 +15,8 @@ from whale_jax.data import check
 from whale_jax.data.annotations import Catalogue, Photo
 from whale_jax.runtime.errors import InputError
 
+MARKS = ("problem", "turned", "blank", "cut", "crc32")  # what a note says of a photo
+
 
 def options(text: str) -> Any:
     """Beam's options, as its command line has them: "--runner=DirectRunner --direct_num_workers=8"."""
@@ -63,7 +65,7 @@ def checked(catalogue: Catalogue, notes: Path) -> Iterator[check.Checked]:
     )
     for note in sorted(map(json.loads, lines), key=lambda note: note["row"]):
         photo, size, digest = catalogue.photos[note["row"]], tuple(note["size"]), bytes.fromhex(note["digest"])
-        marks = {key: note[key] for key in ("problem", "turned", "blank", "crc32")}
+        marks = {key: note[key] for key in MARKS}
         yield check.Checked(photo, size=size, digest=digest, **marks)
 
 
@@ -73,5 +75,5 @@ def _decode(read_bytes: Callable[[str], bytes], row: tuple[int, Photo]) -> tuple
 
 def _note(row: tuple[int, check.Checked]) -> str:
     number, photo = row
-    marks = {"problem": photo.problem, "turned": photo.turned, "blank": photo.blank, "crc32": photo.crc32}
+    marks = {key: getattr(photo, key) for key in MARKS}
     return json.dumps({"row": number, "size": photo.size, "digest": photo.digest.hex(), **marks})

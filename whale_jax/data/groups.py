@@ -28,6 +28,12 @@ def by_encounter(photos: Photos) -> np.ndarray:
     return np.argsort(np.argsort(first))[group]
 
 
+def with_copies(group: np.ndarray, photos: Photos) -> np.ndarray:
+    """(N,) int groups, those joined that hold the same file: it has two names, or shows two whales."""
+    copied = photos.file is not None and len(np.unique(photos.file)) < len(photos.file)
+    return join(group, photos.file) if copied else group
+
+
 def join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(N,) int groups of photos that either of two (N,) groupings joins, directly or by way of others."""
     starts = [np.unique(groups, return_index=True, return_inverse=True) for groups in (first, second)]

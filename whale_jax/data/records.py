@@ -13,7 +13,7 @@ from absl import logging
 from array_record.python import array_record_module
 from tensorflow_datasets.core import writer
 
-from whale_jax.data import beam, check, tables
+from whale_jax.data import beam, cells, check
 from whale_jax.data.annotations import Catalogue, Photo
 from whale_jax.runtime import progress, threads
 from whale_jax.runtime.errors import InputError
@@ -58,7 +58,7 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
-            "image": tfds.features.Image(encoding_format="jpeg"),
+            "image": tfds.features.Image(),
             "name": tfds.features.Text(),
             "whale": tfds.features.Text(),
             "points": tfds.features.Tensor(shape=(2, 2), dtype=np.float32),
@@ -103,10 +103,11 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
 
     def sift(self, photos: Iterable[check.Checked]) -> Iterator[check.Checked]:
         """All photos, the unreadable ones too. Problems raise InputError at the end; many of them do so at once."""
-        problems, turned, blank = [], [], []
+        problems, turned, blank, cut = [], [], [], []
         for row in photos:
             turned += [row.photo.name] if row.turned else []
             blank += [row.photo.name] if row.blank else []
+            cut += [row.photo.name] if row.cut else []
             if row.problem and self._skip_unreadable:
                 self.skipped.append(row.problem)
             elif row.problem:
@@ -114,10 +115,10 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
             else:
                 problems += check.outside(row, margin=self._outside)
                 self.rows.append(row._replace(jpeg=b""))
-            if len(problems) >= tables.MOST:
+            if len(problems) >= cells.MOST:
                 break
             yield row
-        tables.report(problems)
+        cells.report(problems)
         if turned:
             message = (
                 "photos are turned by viewers (EXIF), but points and boxes must be of their pixels as they are stored"
@@ -126,6 +127,9 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
         if blank:
             message = "photos have blank parts, as damaged files have that can still be decoded"
             logging.warning("%d %s: look at %s", len(blank), message, blank[0])
+        if cut:
+            message = "photos lack the end of their file, but no pixel"
+            logging.warning("%d %s: copy %s again", len(cut), message, cut[0])
 
 
 def example(row: check.Checked) -> dict[str, Any]:

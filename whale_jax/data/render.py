@@ -1,6 +1,5 @@
 """Rendering: from a photo's JPEG and a matrix to the pixels of a view, shrunk while decoding and resampled once."""
 
-import io
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from whale_jax import geometry
-from whale_jax.data import check
+from whale_jax.data import check, photo_files
 from whale_jax.data.right_whale import Photos
 from whale_jax.runtime import progress, storage, threads
 from whale_jax.runtime.errors import InputError
@@ -35,15 +34,14 @@ def decode(jpeg: bytes, scale: tuple[float, float] = (1, 1), *, window: Iterable
         (height, width, 3) uint8 RGB. Data that is no picture raises InputError, which does not know its name.
     """
     try:
-        with Image.open(io.BytesIO(jpeg)) as image:
+        with photo_files.open_image(jpeg) as image:
             height, width = _shrunk(np.array([image.height, image.width]), np.asarray(scale)).tolist()
             # The decoder shrinks by 2, 4 or 8 at a fraction of the cost; `whole` is the photo in its pixels.
             _, whole = image.draft(None, (width, height)) or (None, (0, 0, *image.size))
-            image.decodermaxblock = len(jpeg)  # in one go: other threads hold the interpreter in between
+            image.decodermaxblock = len(jpeg) + 2  # in one go: other threads hold the interpreter in between
             x0, y0, x1, y1 = (0, 0, width, height) if window is None else map(int, window)
             box = (x0 / width * whole[2], y0 / height * whole[3], x1 / width * whole[2], y1 / height * whole[3])
-            rgb = image if image.mode == "RGB" else image.convert("RGB")
-            return np.asarray(rgb.resize((x1 - x0, y1 - y0), Image.Resampling.HAMMING, box=box))
+            return np.asarray(photo_files.rgb(image).resize((x1 - x0, y1 - y0), Image.Resampling.HAMMING, box=box))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
         raise InputError(f"not a picture that can be read: {e}") from e
 

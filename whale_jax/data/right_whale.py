@@ -1,4 +1,4 @@
-"""The photos as a TFDS dataset (array_record, JPEG bytes unchanged), and the table of their annotations."""
+"""The photos as a TFDS dataset (array_record, each file byte for byte), and the table of their annotations."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ class Photos(NamedTuple):
     """All photos of a packaged dataset, ordered by name. N is their number.
 
     Attributes:
-        name: (N,) file names, such as "w_1.jpg".
+        name: (N,) paths of the files, such as "w_1.jpg"; a second whale on a photo is "w_1.jpg#2".
         whale: (N,) whaleID, "" where unlabelled.
         label: (N,) int32 index into `whales`, -1 where unlabelled.
         points: (N, 2, 2) float32 bonnet and blowhead as (x, y), in photo pixels; NaN where unknown.
@@ -34,9 +34,11 @@ class Photos(NamedTuple):
         encounter: (N,) name of the sighting, "" where unknown.
         size: (N, 2) int32 (height, width) of the photo, in pixels.
         whales: all whaleIDs: the columns of the sample submission in their order, else sorted.
-        digest: hash of names, labels, annotations and JPEG bytes.
+        digest: hash of names, labels, annotations and the bytes of files.
         jpeg: row -> bytes of the photo's file.
         sample: names of the photos in the sample submission, in its order, also of those that were left out.
+        file: (N,) int32, equal for photos that are the same file, byte for byte: under two names, or two whales on one.
+            None where that is not known.
     """
 
     name: np.ndarray
@@ -50,6 +52,7 @@ class Photos(NamedTuple):
     digest: str
     jpeg: Callable[[int], bytes]
     sample: tuple[str, ...] = ()
+    file: np.ndarray | None = None
 
 
 def build(
@@ -147,6 +150,7 @@ def load(folder: str | Path) -> Photos:
         digest=str(table[columns.DIGEST]),
         sample=tuple(table[columns.SAMPLE].tolist()) if columns.SAMPLE in table else (),
         jpeg=_jpegs(_path(folder), table),
+        file=np.unique(table["sha256"], axis=0, return_inverse=True)[1].astype(np.int32) if "sha256" in table else None,
         **{key: table[key] for key in columns.PHOTO},
     )
 

@@ -10,6 +10,8 @@ register = PROGRAMS.register
 
 for _name in (
     "draw",
+    "catalogue",
+    "export",
     "import_photos",
     "split",
     "align",

@@ -8,13 +8,17 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax.data import annotations, right_whale, shards, tables
+from whale_jax.data import annotations, cells, right_whale, shards
+from whale_jax.data.formats import tabular
+from whale_jax.data.rows import Settings
 from whale_jax.runtime import errors, storage
 from whale_jax.workflow import renamed, stage
 from whale_jax.workflow.program import Program
 
+READING = {**Settings()._asdict(), "columns": dict.fromkeys(tabular.COLUMNS, "")}  # see rows.Settings
 DEFAULTS = {
-    "root": "",  # a folder in one of the layouts of data/annotations.py
+    **READING,
+    "root": "",  # a folder in one of the layouts of data/formats
     "inputs": {"drawn": "", "imported": ""},  # or the stage that drew them, or one that imported the same photos
     "unnamed": 0.0,  # share of the labels that are withheld, to measure the worth of photos without a label
     "skip_unreadable": False,  # leave photos out that cannot be decoded, instead of refusing them all
@@ -34,10 +38,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         skipped = build(config, catalogue, folder=workdir)
     for problem in skipped:
         logging.warning("left out: %s", problem)
-    if catalogue.unused:
-        logging.warning("%d annotations speak of photos that are not in %s", catalogue.unused, catalogue.root)
+    for line in catalogue.notes:
+        logging.info("%s", line)
+    for line in catalogue.warnings:
+        logging.warning("%s", line)
     photos = right_whale.load(workdir)
-    if formulas := tables.formulas([*photos.whales, *photos.name.tolist()]):
+    if formulas := cells.formulas([*photos.whales, *photos.name.tolist()]):
         advice = "are written into CSVs as they are, and a spreadsheet takes them for formulas: open CSVs as text"
         logging.warning("names that begin with =, +, - or @, such as %r, %s", formulas[0], advice)
     return {
@@ -75,7 +81,7 @@ def read(config: ConfigDict) -> annotations.Catalogue:
     """The photos, without the names that are withheld. Drawn photos that have changed since raise InputError."""
     if config.inputs.drawn:
         storage.verify(Path(config.inputs.drawn))
-    return withhold(annotations.read(find(config)), config.unnamed)
+    return withhold(annotations.read(find(config), Settings.read(config)), config.unnamed)
 
 
 def revisit(config: ConfigDict, workdir: Path) -> None:

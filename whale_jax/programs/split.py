@@ -29,6 +29,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes the split into workdir; returns its hash and how many photos are where."""
     photos = right_whale.load(Path(config.inputs.photos))
     group = registry.lookup("group", GROUPS, config.group)(photos, workdir)
+    if config.group != "none":
+        group = groups.with_copies(group, photos)
     split = splits.make(
         photos, folds=config.folds, seed=config.seed, groups=group, unknown_fraction=config.unknown_fraction
     )

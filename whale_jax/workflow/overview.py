@@ -16,6 +16,7 @@ from whale_jax.runtime import errors
 WIDTH, COLUMN = 110, 26  # characters of a line, and of its column of flags
 SHOWN = 6  # stages that are named, at most, where many have a key
 RESULTS = ("table.md", "*/table.md", "submission.csv", "*/submission.csv", "*/likeliest.csv", "aligned/points.csv")
+RESULTS += ("catalogue.csv", "catalogue.html")
 HELP = """
 usage: python -m whale_jax.main --config=configs/NAME.py[:PRESET] --workdir=runs/NAME [--config.KEY=VALUE ...]
 
@@ -72,7 +73,7 @@ def describe(path: Path) -> Iterator[str]:
     if not any(isinstance(node, ast.FunctionDef) and node.name == "get_config" for node in tree.body):
         return
     module = importlib.import_module(".".join(path.with_suffix("").parts))
-    default = next(iter(inspect.signature(module.get_config).parameters.values())).default
+    default = next((each.default for each in inspect.signature(module.get_config).parameters.values()), "")
     presets = sorted(getattr(module, "PRESETS", ()), key=lambda preset: preset != default)
     yield f"  {path}" + (f":{default}" if default and not presets else "")  # such as the folder of a finished run
     yield f"      {ast.get_docstring(tree).splitlines()[0]}"

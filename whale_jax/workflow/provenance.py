@@ -21,7 +21,7 @@ from whale_jax.workflow import folders, json_files
 
 PACKAGE = Path(__file__).parents[1]
 # Files that have checksums of their own, or change without harm. columns.npz has those of the photos in array_record.
-UNCHECKED = ("checkpoints", "tensorboard", folders.LOCK, storage.RESULT)
+UNCHECKED = ("checkpoints", "tensorboard", "thumbnails", folders.LOCK, storage.RESULT)
 UNCHECKED_PARTS = (storage.PARTIAL, ".array_record")
 _warned: set[str] = set()
 

@@ -93,7 +93,7 @@ RANGES = {
     "test": NUMBER,
     "width": Range(64, 65_535, whole=True),
     "unnamed": SHARE,
-    "outside": NOT_NEGATIVE,
+    **dict.fromkeys(("outside", "gap_minutes"), NOT_NEGATIVE),
     "folds": PARTS,
     "unknown_fraction": PART,
     **dict.fromkeys(("across", "aspect"), POSITIVE),

@@ -1,0 +1,78 @@
+"""Folders per individual, photos alone, and files that are no photos."""
+
+import pytest
+
+from tests.data.formats.folder import named, photos, read, table
+from whale_jax.runtime.errors import InputError
+
+
+def test_folders_of_individuals_at_any_depth(tmp_path):
+    names = ["2019-04-02/Eg 1001/a.jpg", "2019-04-03/Eg 1001/left/a.JPG", "2020/whale_7/DCIM/100CANON/a.jpg"]
+    photos(tmp_path, *names, "unknown/b.jpg", "c.jpg")
+    catalogue = read(tmp_path)
+    assert catalogue.formats == ("folders",)
+    assert dict(named(catalogue)) == dict(zip(names, ["Eg 1001", "Eg 1001", "whale_7"], strict=True)) | {
+        "unknown/b.jpg": "",
+        "c.jpg": "",
+    }
+    assert [entry.date for entry in catalogue.photos][:2] == ["2019-04-02", "2019-04-03"]
+
+
+@pytest.mark.parametrize("names", [["2019-04-02/a.jpg", "2019-04-03 pm/a.jpg"], ["flight 1/a.jpg", "flight 2/b.jpg"]])
+def test_folders_of_survey_days_name_nobody(tmp_path, names):
+    photos(tmp_path, *names)
+    catalogue = read(tmp_path)
+    assert catalogue.formats == ("photos",)
+    assert named(catalogue) == [(name, "") for name in names]
+
+
+def test_kinds_that_cannot_be_read_are_named_and_the_others_read(tmp_path):
+    photos(tmp_path, "a.heic", "IMG_1.HEIC", "b.png", "c.tif", "d.webp")
+    for name in ("e.cr2", "old.xls", "notes.txt", "Thumbs.db", ".hidden"):
+        (tmp_path / name).write_bytes(b"II*\0")
+    table(tmp_path / "w.csv", ["Image", "whaleID"], ["IMG_1.HEIC", "1"], ["b.png", "1"], ["c.tif", "2"])
+    catalogue = read(tmp_path)
+    assert [entry.file for entry in catalogue.photos] == ["IMG_1.HEIC", "a.heic", "b.png", "c.tif", "d.webp"]
+    text = "\n".join(catalogue.warnings)
+    assert all(name in text for name in ("e.cr2: save raw photos", "old.xls: save it as .xlsx", "notes.txt"))
+    assert "Thumbs" not in text
+    assert "hidden" not in text
+
+
+def test_the_folders_of_runs_are_passed_over(tmp_path):
+    photos(tmp_path, "a.jpg", "runs/report/heads.png")
+    (tmp_path / "runs" / "config.json").write_text("{}")
+    assert named(read(tmp_path)) == [("a.jpg", "")]
+
+
+def test_a_photo_is_found_by_what_tells_it_from_the_others(tmp_path):
+    photos(tmp_path, "a/IMG_1.jpg", "b/IMG_1.jpg", "c/IMG_2.JPG")
+    rows = [["C:\\survey\\b\\IMG_1.JPG", "Eg1"], ["img_2", "Eg2"]]
+    table(tmp_path / "w.csv", ["photo", "id"], *rows)
+    assert named(read(tmp_path)) == [("a/IMG_1.jpg", ""), ("b/IMG_1.jpg", "Eg1"), ("c/IMG_2.JPG", "Eg2")]
+    table(tmp_path / "w.csv", ["photo", "id"], ["IMG_1.jpg", "Eg1"])
+    with pytest.raises(
+        InputError, match=r"w.csv line 2: IMG_1.jpg is 2 photos, a/IMG_1.jpg, b/IMG_1.jpg: write the folder"
+    ):
+        read(tmp_path)
+
+
+def test_a_photo_of_another_kind_is_pointed_at(tmp_path):
+    photos(tmp_path, "IMG_1.jpg")
+    table(tmp_path / "w.csv", ["Image", "whaleID"], ["IMG_1.HEIC", "Eg1"])
+    with pytest.raises(InputError, match=r"no photo IMG_1.HEIC in .* \(did you mean IMG_1.jpg\?\)"):
+        read(tmp_path)
+
+
+def test_names_that_unicode_writes_in_two_ways_are_one(tmp_path):
+    photos(tmp_path, "An\u0303os_e\u0301.jpg")
+    table(tmp_path / "w.csv", ["Image", "whaleID"], ["A\u00f1os_\u00e9.jpg", "Nin\u0303a"])
+    assert named(read(tmp_path)) == [("A\u00f1os_\u00e9.jpg", "Ni\u00f1a")]
+
+
+def test_photos_beside_the_folder_of_photos_are_read_and_named(tmp_path):
+    photos(tmp_path, "imgs/w_1.jpg", "w_7489.jpg")
+    table(tmp_path / "train.csv", ["Image", "whaleID"], ["w_1.jpg", "a"], ["w_7489.jpg", "b"])
+    catalogue = read(tmp_path)
+    assert named(catalogue) == [("w_1.jpg", "a"), ("w_7489.jpg", "b")]
+    assert any("w_7489.jpg" in line for line in catalogue.warnings)

@@ -1,0 +1,66 @@
+"""The layouts that folders of photos come in, and how they are told apart: by what the files hold, never by a guess.
+
+Whoever adds one writes a file with a `Format`, and a line here, or calls `formats.register(name, FORMAT)`.
+"""
+
+from whale_jax.data import cells
+from whale_jax.data.folder import Folder
+from whale_jax.data.formats import (
+    coco,
+    competition,
+    crops,
+    deepsense,
+    folders,
+    happywhale,
+    label_studio,
+    photos,
+    table,
+    via,
+    wildbook,
+    wildlife_datasets,
+)
+from whale_jax.data.rows import Format
+from whale_jax.runtime import registry
+from whale_jax.runtime.errors import InputError
+
+FORMATS = registry.Registry(
+    "format",
+    competition=competition.FORMAT,
+    crops=crops.FORMAT,
+    wildbook=wildbook.FORMAT,
+    wildlife_datasets=wildlife_datasets.FORMAT,
+    happywhale=happywhale.FORMAT,
+    deepsense=deepsense.FORMAT,
+    coco=coco.FORMAT,
+    label_studio=label_studio.FORMAT,
+    via=via.FORMAT,
+    table=table.FORMAT,
+    folders=folders.FORMAT,
+    photos=photos.FORMAT,
+)
+register = FORMATS.register
+LAST = ("table", "folders", "photos")  # where no format fits that says more of a folder
+BESIDE = ("coco", "label_studio", "via")  # files of annotations, beside which a table names the whales
+
+
+def recognise(folder: Folder, chosen: str = "") -> dict[str, Format]:
+    """The formats of a folder by name: those that `chosen` lists with "+", else the one that fits.
+
+    Raises:
+        InputError: an unknown name, two formats that fit, or none.
+    """
+    if chosen:
+        return {name: registry.lookup("format", FORMATS, name) for name in chosen.split("+")}
+    fitting = {}
+    for name in sorted(FORMATS, key=lambda name: LAST.index(name) if name in LAST else -1):
+        covered = {*fitting} - {*BESIDE} if name == "table" else fitting if name in LAST else ()
+        if not covered and (evidence := FORMATS[name].evidence(folder)):
+            fitting[name] = f"{name} ({evidence})"
+    if len(fitting) > 1:
+        names = [*reversed(fitting)]  # a table of names before what others drew
+        choices = f"--config.format={names[0]} decides, and --config.format={'+'.join(names)} reads both"
+        raise InputError(f"{folder.root} looks like {' and like '.join(fitting.values())}: {choices}")
+    if not fitting:
+        tables = cells.examples(path.name for path in folder.tables)
+        raise InputError(f"{folder.root}: no photos, and no format fits its tables ({tables}): see docs/your_photos.md")
+    return {name: FORMATS[name] for name in fitting}

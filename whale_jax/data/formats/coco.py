@@ -1,0 +1,118 @@
+"""COCO's JSON, as CVAT, Wild Me and many others write it: images, categories and annotations.
+
+The points are told by the names of a category's keypoints; v = 0 means that one is not marked. The whale is a text that
+an annotation has under one of NAMES, itself or in its attributes, where CVAT puts what a person typed.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from whale_jax.data import cells
+from whale_jax.data.folder import Folder, parsed
+from whale_jax.data.rows import TEXTS, Fact, Format, Reading, Row, Settings, Source, point_kind
+
+NAMES = {
+    "whale": (
+        "whaleID",
+        "whale",
+        "individual_id",
+        "identity",
+        "individual",
+        "name",
+        "individual_name",
+        "individual_uuid",
+    ),
+    "encounter": ("encounter", "encounter_id", "sighting", "encounter_uuid"),
+    "date": ("date", "date_captured", "datetime"),
+}
+
+
+def evidence(folder: Folder) -> str:
+    """What it is recognised by: JSON with images and annotations."""
+    return cells.examples(f"images and annotations of {path.name}" for path in _files(folder))
+
+
+def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
+    """A row for each annotation, and for each image without one; a file each."""
+    return Reading(tuple(Source(rows(path, problems)) for path in _files(folder)))
+
+
+def rows(path: Path, problems: list[str]) -> list[Row]:
+    """The rows of one file."""
+    content = parsed(path)
+    kinds = {
+        category.get("id"): [point_kind(name) for name in category.get("keypoints") or ()]
+        for category in content.get("categories") or ()
+    }
+    individuals = {entry.get(key): entry for entry in content.get("individuals") or () for key in ("id", "uuid")}
+    images = {image.get("id"): image for image in content["images"] if isinstance(image, dict)}
+    result, annotated = [], set()
+    for number, mark in enumerate(content["annotations"], start=1):
+        place = f"{path.name} annotation {number}"
+        image = images.get(mark.get("image_id")) if isinstance(mark, dict) else None
+        if image is None:
+            problems.append(f"{place}: no image has its image_id")
+            continue
+        annotated.add(image["id"])
+        facts = _facts(mark, kinds.get(mark.get("category_id"), []), place=place, problems=problems)
+        texts = _texts(mark, mark.get("attributes"), individuals.get(mark.get("individual_id")), image)
+        result.append(Row(_name(image), {**_size(image), **facts, **texts}, place))
+    bare = [image for image in images.values() if image.get("id") not in annotated]
+    return result + [Row(_name(image), {**_size(image), **_texts(image)}, f"{path.name} images") for image in bare]
+
+
+def _facts(mark: Mapping, kinds: Sequence[str], *, place: str, problems: list[str]) -> dict[str, Fact]:
+    """The box and the points of an annotation."""
+    facts, flat = {}, list(mark.get("keypoints") or ())
+    if any(box := mark.get("bbox") or ()):
+        facts["box"] = cells.numbers(box, f"{place}, bbox", problems=problems)
+        if len(facts["box"]) != 4:
+            problems.append(f"{place}: its bbox is not four numbers, x, y, width, height")
+    if flat and len(flat) != 3 * len(kinds):
+        problems.append(f"{place}: {len(flat)} numbers in keypoints where its category has {len(kinds)} points")
+        return facts
+    for i, kind in enumerate(kinds if flat else ()):
+        x, y, visible = flat[3 * i : 3 * i + 3]
+        if kind and visible:
+            facts[kind] = cells.numbers([x, y], f"{place}, keypoints", problems=problems)
+    return facts
+
+
+def _texts(*entries: Any) -> dict[str, Fact]:
+    """The texts that the first of some entries has under one of the usual names."""
+    texts = {}
+    for kind in TEXTS:
+        values = (
+            entry[name]
+            for entry in entries
+            if isinstance(entry, dict)
+            for name in NAMES[kind]
+            if isinstance(entry.get(name), str | int) and entry[name] != ""
+        )
+        if text := next((cells.clean(str(value)) for value in values), ""):
+            texts[kind] = text
+    return texts
+
+
+def _name(image: Mapping) -> str:
+    """The photo's path, under one of the names that tools give it."""
+    return str(next((image[key] for key in ("file_name", "path", "uri", "image_path") if image.get(key)), ""))
+
+
+def _size(image: Mapping) -> dict[str, Fact]:
+    width, height = image.get("width"), image.get("height")
+    return {"size": (float(width), float(height))} if width and height else {}
+
+
+def _files(folder: Folder) -> list[Path]:
+    """JSON files with lists of images and annotations."""
+    paths = [path for path in folder.tables if path.suffix.lower() == ".json"]
+    return [path for path in paths if _is_coco(parsed(path))]
+
+
+def _is_coco(content: Any) -> bool:
+    return isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ("images", "annotations"))
+
+
+FORMAT = Format(evidence, read)

@@ -1,0 +1,55 @@
+"""A folder for each individual, at any depth: "Eg 1001/a.jpg", "2019/Eg 1001/left/a.jpg".
+
+The innermost folder that is no date and no word of every day is the whale. A folder that is a date gives the day.
+"""
+
+import re
+from pathlib import PurePosixPath
+
+from whale_jax.data import cells
+from whale_jax.data.folder import Folder
+from whale_jax.data.rows import Format, Reading, Row, Settings, Source
+
+DATE = re.compile(r"(\d{4})([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])\b.*")
+YEAR = re.compile(r"(19|20)\d\d")
+ORDINARY = re.compile(  # names that cameras, surveys and datasets give to folders
+    r"\d{3}[a-z_]{2,5}\d*|whales?|(photo|image|img|pic|picture|crop|head|survey|flight|day|camera|cam|session|trip"
+    r"|left|right|top|train|valid|val|test|data|dcim|jpe?g|raw|original|edited|(un)?labell?ed|catalog(ue)?)s?[ _-]?\d*",
+    re.IGNORECASE,
+)
+LEAST = 2  # individuals, below which folders say nothing of the kind
+
+
+def evidence(folder: Folder) -> str:
+    """What it is recognised by: photos in folders of at least two individuals."""
+    whales = {whale for name in folder.photos if (whale := individual(name))}
+    return f"folders such as {cells.examples(sorted(whales), most=3)}" if len(whales) >= LEAST else ""
+
+
+def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
+    """A row for each photo, named by its folder."""
+    rows = []
+    for name in folder.photos:
+        days = [match for part in PurePosixPath(name).parts[:-1] if (match := DATE.fullmatch(part))]
+        facts = {"whale": individual(name), "date": "-".join(days[-1].group(1, 3, 4)) if days else ""}
+        rows.append(
+            Row(name, {key: text for key, text in facts.items() if text}, f"folder {PurePosixPath(name).parent}")
+        )
+    whales = {row.facts["whale"] for row in rows if "whale" in row.facts}
+    note = (
+        f"the names of folders are the whales: {cells.examples(sorted(whales), most=8)}; if not, set format to photos"
+    )
+    return Reading((Source(rows),), notes=(note,))
+
+
+def individual(name: str) -> str:
+    """The whale that the folders of a photo name, "" where none does."""
+    parts = [part for part in PurePosixPath(name).parts[:-1] if not _is_ordinary(part)]
+    return parts[-1] if parts else ""
+
+
+def _is_ordinary(part: str) -> bool:
+    return any(pattern.fullmatch(part) for pattern in (DATE, YEAR, ORDINARY))
+
+
+FORMAT = Format(evidence, read)

@@ -1,0 +1,84 @@
+"""Points and boxes of photos, in pixels as they are stored: converted where a person says so, else asked about."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from whale_jax.data import cells, doubts
+from whale_jax.data.photo_files import Note
+from whale_jax.data.rows import Settings
+
+
+def in_pixels(
+    points: np.ndarray,
+    boxes: np.ndarray,
+    *,
+    names: Sequence[str],
+    notes: Sequence[Note],
+    drawn_on: np.ndarray,
+    settings: Settings,
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The same marks in pixels of the photos as they are stored, and warnings.
+
+    Args:
+        points: (N, 2, 2) bonnet and blowhead as (x, y); NaN where unknown.
+        boxes: (N, 4) as (x, y, width, height); NaN where unknown.
+        names: of the N photos.
+        notes: on their files; the size is (0, 0) where a file cannot be read.
+        drawn_on: (N, 2) (width, height) of the photo that marks were drawn on, where a file says so; else NaN.
+        settings: what the person says of units and of turned photos.
+
+    Raises:
+        InputError: marks that seem to be in another unit, or of turned photos, and nobody said which.
+    """
+    sizes = np.array([note.size for note in notes], int).reshape(-1, 2)
+    turns = np.array([note.orientation for note in notes])
+    unit = settings.units or doubts.unit(points, boxes, sizes=sizes)
+    if unit != "pixels" and not settings.units:
+        doubts.ask(
+            f"all points and boxes look like a {unit} of the photo, not like pixels", (unit, "pixels"), key="units"
+        )
+    factor = doubts.scale(unit, _viewed(sizes, turns) if settings.orientation == "viewed" else sizes)
+    points, boxes = points * factor[:, None], boxes * np.tile(factor, 2)
+    turned = doubts.transposed(points, boxes, sizes=sizes, orientation=turns) | _sideways(drawn_on, sizes, turns)
+    if turned.any() and not settings.orientation:
+        name = names[int(np.argmax(turned))]
+        question = (
+            f"the marks of {turned.sum():,} photos, such as {cells.short(name)}, are of the photo as viewers turn it"
+        )
+        doubts.ask(f"{question} by EXIF", ("viewed", "stored"), key="orientation")
+    if settings.orientation == "viewed":
+        points, boxes = _stored(points, boxes, sizes=sizes, turns=turns)
+    warnings = []
+    if doubts.seem_swapped(points, sizes):
+        warnings.append("most bonnets lie nearer to the middle of their photo than the blowheads: are they swapped?")
+    other = np.isfinite(drawn_on).all(1) & (sizes > 0).all(1) & (drawn_on != sizes[:, ::-1]).any(1) & ~turned
+    if other.any():
+        row = int(np.argmax(other))
+        drawn, size = drawn_on[row].astype(int).tolist(), sizes[row, ::-1].tolist()
+        example = f"{cells.short(names[row])} of {size[0]}x{size[1]}, drawn on {drawn[0]}x{drawn[1]}"
+        warnings.append(f"{other.sum():,} photos are of another size than those that were annotated: {example}")
+    return points.astype(np.float32), boxes.astype(np.float32), warnings
+
+
+def _viewed(sizes: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """(N, 2) (height, width) as viewers show photos of (N, 2) stored sizes."""
+    return np.where(turns[:, None] >= 5, sizes[:, ::-1], sizes)
+
+
+def _sideways(drawn_on: np.ndarray, sizes: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """(N,) bool, photos that a file says were annotated as viewers turn them, onto their side."""
+    return (turns >= 5) & (drawn_on == sizes).all(1) & (sizes[:, 0] != sizes[:, 1])
+
+
+def _stored(
+    points: np.ndarray, boxes: np.ndarray, *, sizes: np.ndarray, turns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Marks of photos as viewed -> of photos as stored."""
+    points, boxes = points.copy(), boxes.copy()
+    for i in np.flatnonzero(turns > 1):
+        points[i] = doubts.stored(points[i], sizes[i], orientation=turns[i])
+        corners = doubts.stored(np.stack([boxes[i, :2], boxes[i, :2] + boxes[i, 2:]]), sizes[i], orientation=turns[i])
+        low, high = corners.min(0), corners.max(0)
+        boxes[i] = *low, *(high - low)
+    return points, boxes

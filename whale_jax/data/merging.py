@@ -1,0 +1,145 @@
+"""Rows of several files -> what is known of each whale on each photo. The files must agree to a pixel."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from whale_jax.data import cells
+from whale_jax.data.cells import MOST, short
+from whale_jax.data.names import Names
+from whale_jax.data.rows import Fact, Reading, Row, Settings
+
+UNNAMED = ("", "?", "-", "--", "n/a")
+
+
+class Merged(NamedTuple):
+    """One whale on one photo: the photo's path, what is known of it, and the place of each fact."""
+
+    file: str
+    facts: dict[str, Fact]
+    places: dict[str, str]
+
+
+def merge(
+    reading: Reading, names: Names, *, settings: Settings, root: object, problems: list[str]
+) -> tuple[list[Merged], int, list[str]]:
+    """The whales on the photos that are there, in order of the photos, and those of no file among them.
+
+    Returns:
+        The whales; how many rows are of photos that are not there; notes for a person.
+    """
+    by_photo: dict[str, list[Merged]] = {name: [] for name in sorted(names.photos)}
+    words: Counter = Counter()
+    unused = 0
+    for number, source in enumerate(reading.sources):
+        present: dict[str, list[Row]] = {}
+        absent = []
+        for row in source.rows:
+            if flaw := cells.flaw(row.path):
+                problems.append(f"{row.place}: {flaw}")
+                continue
+            name, reason = names.find(row.path)
+            if not name and source.only_present:
+                problems.append(_absence(row, reason, names, root, problems))
+            if name:
+                present.setdefault(name, []).append(row)
+            else:
+                absent.append(row)
+        if absent and not present and not source.only_present:
+            file = f"neither {short(cells.basename(absent[0].path))} nor any other photo of this file"
+            problems.append(f"{absent[0].place}: {file} is in {root}: remove the file")
+        unused += len(absent)
+        silent = reading.labels_first and number > 0
+        for name, rows in present.items():
+            entries = [_entry(name, row, settings, silent=silent, words=words, problems=problems) for row in rows]
+            _check_several(entries, problems)
+            by_photo[name] = _join(by_photo[name], entries, problems)
+    merged = [entry for name, entries in by_photo.items() for entry in entries or [Merged(name, {}, {})]]
+    notes = [f"no whale: {', '.join(f'{word!r} {count:,} times' for word, count in words.items())}"] if words else []
+    return merged, unused, notes
+
+
+def _absence(row: Row, reason: str, names: Names, root: object, problems: Sequence[str]) -> str:
+    if reason != "is not there":
+        return f"{row.place}: {short(row.path)} {reason}"
+    close = names.hint(row.path) if len(problems) < MOST else ""  # it is slow
+    path = f" ({short(row.path)})" if cells.basename(row.path) != row.path else ""
+    return f"{row.place}{path}: no photo {short(cells.basename(row.path))} in {root}{close}: add it, or remove the row"
+
+
+def _entry(name: str, row: Row, settings: Settings, *, silent: bool, words: Counter, problems: list[str]) -> Merged:
+    """What a row says of a photo. A word for no whale is counted, a damaged name is a problem."""
+    facts = {kind: fact for kind, fact in row.facts.items() if not (kind == "whale" and silent)}
+    if "whale" in facts:
+        whale = str(facts["whale"])
+        if whale.casefold() in {*UNNAMED, *cells.NO_WHALE, *(word.casefold() for word in settings.no_whale)}:
+            words[facts.pop("whale")] += 1
+        elif kind := cells.damage(whale):
+            problems.append(
+                f"{row.place}: {short(whale)} is no name, it looks like {kind}, which spreadsheets make of names"
+            )
+    for text in (facts.get("whale", ""), facts.get("encounter", "")):
+        if reason := cells.flaw(str(text)):
+            problems.append(f"{row.place}: {reason}")
+    return Merged(name, facts, dict.fromkeys(facts, row.place) | {"row": row.place})
+
+
+def _check_several(entries: Sequence[Merged], problems: list[str]) -> None:
+    """Adds a problem where two rows of a file are of one photo, and nothing tells two heads from one."""
+    for i, entry in enumerate(entries):
+        for earlier in entries[:i]:
+            whales = entry.facts.get("whale"), earlier.facts.get("whale")
+            is_distinct = any(
+                kind in entry.facts and kind in earlier.facts and not agree(entry.facts[kind], earlier.facts[kind])
+                for kind in ("bonnet", "blowhead", "box")
+            )
+            if not is_distinct or (whales[0] and whales[0] == whales[1]):
+                name, place = short(entry.file), earlier.places["row"]
+                advice = "remove one of them" if whales[0] == whales[1] else "mark each whale's points or box"
+                problems.append(f"{entry.places['row']}: {name} is in {place} already: {advice}")
+                return
+
+
+def _join(existing: list[Merged], entries: list[Merged], problems: list[str]) -> list[Merged]:
+    """The whales of a photo by all files so far, joined with those of one more."""
+    if not existing:
+        return entries
+    if len(existing) == len(entries) == 1:
+        return [_agreeing(existing[0], entries[0], problems)]
+    whales = {entry.facts.get("whale"): i for i, entry in enumerate(existing)}
+    for entry in entries:
+        i = whales.get(entry.facts.get("whale"))
+        if i is None or "whale" not in entry.facts:
+            file = f"{short(entry.file)} shows {len(existing)} whales in {existing[0].places['row']}"
+            problems.append(f"{entry.places['row']}: {file}: name the whale in both files, or keep one of them")
+            break
+        existing[i] = _agreeing(existing[i], entry, problems)
+    return existing
+
+
+def _agreeing(first: Merged, second: Merged, problems: list[str]) -> Merged:
+    """Two statements about one whale on one photo as one."""
+    facts, places = dict(first.facts), dict(first.places)
+    for kind, fact in second.facts.items():
+        if not agree(facts.setdefault(kind, fact), fact):
+            values = f"{short(str(fact))} here and {short(str(facts[kind]))} in {places[kind]}"
+            problems.append(
+                f"{second.places[kind]}: {kind} of {short(first.file)} is {values}: {_advice(kind, first, second)}"
+            )
+        places.setdefault(kind, second.places[kind])
+    return Merged(first.file, facts, places)
+
+
+def _advice(kind: str, first: Merged, second: Merged) -> str:
+    """What to do about two files that disagree: where one has the points the wrong way round, it says so."""
+    crossed = [(first.facts.get(a), second.facts.get(b)) for a, b in (("bonnet", "blowhead"), ("blowhead", "bonnet"))]
+    if kind in ("bonnet", "blowhead") and any(a and b and agree(a, b) for a, b in crossed):
+        return "are bonnet and blowhead swapped in one of the files?"
+    return "remove one of them"
+
+
+def agree(a: Fact, b: Fact) -> bool:
+    """Whether two texts are equal, or the numbers of two marks to a pixel."""
+    if isinstance(a, str) or isinstance(b, str):
+        return a == b
+    return not any(abs(x - y) >= 1 for x, y in zip(a, b, strict=True))  # NaN, which is a problem already, agrees

@@ -1,0 +1,60 @@
+"""Which photo a table means: tools write absolute paths, people write names, with or without their ending."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from whale_jax.data import cells
+from whale_jax.data.photo_files import SUFFIXES
+
+
+class Names:
+    """The names of the photos in a folder, to look up what files call them.
+
+    A path is looked up as it is, then by as many of its last parts as tell one photo from the others; each first
+    letter by letter, then without regard to case, then without the ending where it has none.
+    """
+
+    def __init__(self, photos: Iterable[str]):
+        """`photos`: paths below the root."""
+        self.photos = {*photos}
+        self._by_base: Mapping[str, list[str]] = defaultdict(list)
+        for name in sorted(self.photos):
+            base = cells.basename(name).casefold()
+            self._by_base[base].append(name)
+            self._by_base[base.rpartition(".")[0]].append(name)
+
+    def find(self, path: str) -> tuple[str, str]:
+        """The photo that a path means, and "" ; or "" and the reason why there is none."""
+        path = cells.clean(path).replace("\\", "/")
+        if path in self.photos:
+            return path, ""
+        base = cells.basename(path)
+        candidates = self._by_base.get(base.casefold(), []) if base else []
+        exact = [name for name in candidates if cells.basename(name) == base]
+        candidates = exact or candidates
+        if len(candidates) > 1:
+            shared = [_shared(path, name) for name in candidates]
+            candidates = [name for name, count in zip(candidates, shared, strict=True) if count == max(shared)]
+        if len(candidates) == 1:
+            return candidates[0], ""
+        if candidates:
+            return "", f"is {len(candidates)} photos, {cells.examples(candidates, most=3)}: write the folder as well"
+        return "", "is not there"
+
+    def hint(self, path: str) -> str:
+        """The photos of the nearest names, as a question; it is slow."""
+        base = cells.basename(path)
+        stem = base.rpartition(".")[0].casefold()
+        same = self._by_base.get(stem, []) if base.lower().endswith(SUFFIXES) else []
+        return f" (did you mean {' or '.join(same[:3])}?)" if same else cells.hint(base, self.photos)
+
+
+def _shared(path: str, name: str) -> int:
+    """How many of the last parts of two paths are equal, without regard to case."""
+    pairs = zip(reversed(path.casefold().split("/")), reversed(name.casefold().split("/")), strict=False)
+    count = 0
+    for first, second in pairs:
+        if first != second:
+            return count
+        count += 1
+    return count
