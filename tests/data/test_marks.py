@@ -86,7 +86,17 @@ def test_swapped_points_of_a_whole_table_are_pointed_at():
 def test_real_points_are_not_called_swapped(whales):
     catalogue = annotations.read(whales / "annotations", absent=True)
     points = np.stack([photo.points for photo in catalogue.photos])
-    size = np.tile((2048, 3072), (len(points), 1))
-    assert not doubts.seem_swapped(points, size)
-    assert doubts.seem_swapped(points[:, ::-1], size)
-    assert doubts.seem_swapped(points[:100, ::-1], size[:100])
+    boxes, unknown = np.stack([photo.box for photo in catalogue.photos]), np.full((len(points), 4), np.nan)
+    sizes = np.tile((2048, 3072), (len(points), 1))
+    for marks_around, number in ((unknown, 100), (boxes, 30)):
+        for rows in (slice(None), slice(number)):
+            assert not doubts.seem_swapped(points[rows], marks_around[rows], sizes=sizes[rows])
+            assert doubts.seem_swapped(points[rows, ::-1], marks_around[rows], sizes=sizes[rows])
+
+
+def test_few_boxes_are_enough_to_see_that_points_are_swapped():
+    points, _ = heads(8)
+    boxes = annotations.around(points)
+    sizes = np.tile((683, 1024), (8, 1))
+    assert not doubts.seem_swapped(points, boxes, sizes=sizes)
+    assert doubts.seem_swapped(points[:, ::-1], boxes, sizes=sizes)

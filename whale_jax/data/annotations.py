@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whale_jax.data import cells, doubts, encounters, folder, formats, marks, merging, photo_files
+from whale_jax.data import cells, doubts, encounters, folder, formats, headers, marks, merging
 from whale_jax.data.cells import hint, short
 from whale_jax.data.folder import Folder
 from whale_jax.data.merging import Merged
 from whale_jax.data.names import Names
 from whale_jax.data.rows import Reading, Row, Settings
-from whale_jax.runtime import progress, threads
 from whale_jax.runtime.errors import InputError
 
 MARKS = {"bonnet": 2, "blowhead": 2, "box": 4}
@@ -90,23 +89,32 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
     if not files.photos and not (absent and files.tables):
         raise InputError(f"no photos in {files.root}: put them there")
     names = formats.recognise(files, settings.format)
-    reading = _join([entry.read(files, settings, problems=problems) for entry in names.values()])
+    reading = _join([formats.FORMATS[name].read(files, settings, problems=problems) for name in names])
     listed = files.photos or _named(reading)
     lookup = Names(listed)
     sample = _sample(reading, lookup, root=files.root, problems=problems)
-    whales, unused, notes = merging.merge(reading, lookup, settings=settings, root=files.root, problems=problems)
+    merge = merging.merge(reading, lookup, settings=settings, root=files.root, problems=problems)
+    whales, unused = merge.whales, merge.unused
     problems += _mismatches(whales, reading, sample)
     cells.report(problems)
     warnings = [*folder.unread(files), *_homeless(files)]
-    photos, remarks = _examined(files, _photos(whales, listed), whales, settings)
+    photos, remarks = _examined(files, _photos(whales, listed), whales=whales, settings=settings)
     warnings += remarks
     cells.report([reason for photo in photos for reason in _mistakes(photo)])
     if alike := doubts.alike(photo.whale for photo in photos if photo.whale):
         warnings.append(f"names of whales that differ in case, blanks or hyphens alone: {cells.examples(alike)}")
+    if merge.shared:
+        warnings.append(
+            f"photos of several whales, without marks that tell which is where: {cells.examples(merge.shared)}"
+        )
     if unused:
         warnings.append(f"{unused:,} annotations speak of photos that are not in {files.root}")
     columns = reading.whales or tuple(sorted({photo.whale for photo in photos} - {""}))
-    notes = (f"read as {' and '.join(names)}", *reading.notes, *notes)
+    notes = (
+        *(f"read as {name}: {evidence}" for name, evidence in names.items()),
+        *reading.notes,
+        *_counted(merge.words),
+    )
     readers = {photo.name: listed[photo.file].read for photo in photos}
     return Catalogue(
         files.root,
@@ -119,6 +127,12 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
         warnings=tuple(warnings),
         formats=tuple(names),
     )
+
+
+def _counted(words: Mapping[str, int]) -> list[str]:
+    """A line about the words that stand in place of a whale's name."""
+    texts = [f"{word!r} {count:,} times" for word, count in words.items()]
+    return [f"no whale: {', '.join(texts)}"] if texts else []
 
 
 def around(points: np.ndarray) -> np.ndarray:
@@ -203,16 +217,10 @@ def _photos(whales: Sequence[Merged], files: Mapping[str, folder.File]) -> list[
 
 
 def _examined(
-    files: Folder, photos: list[Photo], whales: Sequence[Merged], settings: Settings
+    files: Folder, photos: Sequence[Photo], *, whales: Sequence[Merged], settings: Settings
 ) -> tuple[tuple[Photo, ...], list[str]]:
-    """The photos with marks in stored pixels and with encounters, and warnings, by what the files' headers say."""
-    notes = [photo_files.Note((0, 0), 1, None, "")] * len(photos)
-    if files.photos:
-        with progress.bar(len(photos), title="headers", unit="photos") as bar:
-            notes = []
-            for note in threads.ahead(lambda photo: _note(files.photos[photo.file]), photos):
-                notes.append(note)
-                bar.update()
+    """The photos with marks in stored pixels and with encounters, by what the files' headers say; and warnings."""
+    notes = headers.read([files.photos.get(photo.file) for photo in photos])
     points, boxes, warnings = marks.in_pixels(
         np.array([photo.points for photo in photos], float).reshape(-1, 2, 2),
         np.array([photo.box for photo in photos], float).reshape(-1, 4),
@@ -223,15 +231,12 @@ def _examined(
     )
     named = [photo.encounter for photo in photos]
     if not any(named):
-        named, remarks = _encounters(photos, notes, settings)
+        columns = [photo.whale for photo in photos], [photo.date for photo in photos]
+        named, remarks = encounters.name(*columns, notes=notes, gap_minutes=settings.gap_minutes)
         warnings += remarks
-    times = [note.time for note in notes]
-    return tuple(
-        photo._replace(
-            points=points[i], box=boxes[i], encounter=named[i], date=photo.date or (str(times[i]) if times[i] else "")
-        )
-        for i, photo in enumerate(photos)
-    ), warnings
+    dates = [photo.date or str(note.time or "") for photo, note in zip(photos, notes, strict=True)]
+    values = zip(photos, points, boxes, named, dates, strict=True)
+    return tuple(p._replace(points=xy, box=box, encounter=e, date=date) for p, xy, box, e, date in values), warnings
 
 
 def _mistakes(photo: Photo) -> Iterator[str]:
@@ -240,28 +245,3 @@ def _mistakes(photo: Photo) -> Iterator[str]:
         yield f"{photo.places['blowhead']}: the two points of {photo.file} are equal: remove or redraw them"
     if (photo.box[2:] <= 0).any():
         yield f"{photo.places['box']}: the box of {photo.file} has no area"
-
-
-def _note(file: folder.File) -> photo_files.Note:
-    """What the header of a photo's file says; nothing where it cannot be read, which is found on decoding it."""
-    try:
-        with file.open() as stream, photo_files.open_header(stream) as image:
-            return photo_files.note(image)
-    except Exception:  # Pillow raises many kinds on a broken file
-        return photo_files.Note((0, 0), 1, None, "")
-
-
-def _encounters(
-    photos: Sequence[Photo], notes: Sequence[photo_files.Note], settings: Settings
-) -> tuple[list[str], list[str]]:
-    """The encounters by the day that a table gives, else by the time that cameras wrote; and a line that says so."""
-    whales = [photo.whale for photo in photos]
-    by_day = encounters.by_day(whales, [photo.date for photo in photos])
-    if any(by_day):
-        return by_day, ["encounters are made of the table's dates: photos of one whale on one day are one"]
-    times, cameras = [note.time for note in notes], [note.camera for note in notes]
-    if not any(times):
-        return [""] * len(photos), []
-    gap = f"{settings.gap_minutes:g} minutes apart at most"
-    line = f"encounters are made of the times in EXIF, without their time zones: of one whale, or camera, {gap}"
-    return encounters.by_time(whales, times, cameras=cameras, gap_minutes=settings.gap_minutes), [line]

@@ -15,16 +15,34 @@ from whale_jax.runtime.errors import InputError
 MOST = 10  # problems reported at once
 SHOWN = 60  # characters of a cell in a message
 LONGEST = 255  # characters of a name, as of a file: NumPy keeps a column as wide as its longest cell
-NO_WHALE = ("unknown", "unidentified", "unid", "new_whale", "new_individual", "new", "none", "na", "nan", "null")
+NO_WHALE = (  # what people write in place of a whale's name, see `key`
+    *("unknown", "unk", "unidentified", "unid", "not identified", "undetermined", "unmatched", "no match", "unnamed"),
+    *(
+        "unlabelled",
+        "unlabeled",
+        "new",
+        "new_whale",
+        "new_individual",
+        "none",
+        "nil",
+        "null",
+        "na",
+        "nan",
+        "no id",
+        "tbd",
+    ),
+)
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # half a character of UTF-16 counts as one
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _BLANK = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")  # spaces that look like the one of the keyboard
 _MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _SPOILED = {  # how a spreadsheet writes what it took for a number, a date or a formula
-    "a number with decimals": re.compile(r"[+-]?\d+\.0+"),
+    "a number with decimals": re.compile(r"[+-]?\d+[.,]0+"),
     "a number in powers of ten": re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+"),
     "a date": re.compile(
-        rf"\d{{1,2}}-{_MONTH}(-\d{{2,4}})?|{_MONTH}-\d{{2,4}}|\d{{4}}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?", re.IGNORECASE
+        rf"\d{{1,2}}-{_MONTH}(-\d{{2,4}})?|{_MONTH}-\d{{2,4}}|\d{{4}}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?"
+        r"|\d{1,2}([/.])\d{1,2}\4\d{2,4}",
+        re.IGNORECASE,
     ),
     "an error of a formula": re.compile(r"#(REF!|NAME\?|VALUE!|N/A|DIV/0!|NUM!|NULL!|#+)"),
 }

@@ -4,6 +4,29 @@ import datetime
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from whale_jax.data.photo_files import Note
+
+
+def name(
+    whales: Sequence[str], dates: Sequence[str], *, notes: Sequence[Note], gap_minutes: float
+) -> tuple[list[str], list[str]]:
+    """The encounters by the days that a table gives, else by the times that cameras wrote; and a line that says so.
+
+    Args:
+        whales: name of each photo's whale, "" where unknown.
+        dates: of each photo, "" where unknown.
+        notes: on each photo's file.
+        gap_minutes: see `by_time`.
+    """
+    if any(days := by_day(whales, dates)):
+        return days, ["encounters are made of the table's dates: photos of one whale on one day are one"]
+    times = [note.time for note in notes]
+    if not any(times):
+        return [""] * len(whales), []
+    gap = f"{gap_minutes:g} minutes apart at most"
+    line = f"encounters are made of the times in EXIF, without their time zones: of one whale, or camera, {gap}"
+    return by_time(whales, times, cameras=[note.camera for note in notes], gap_minutes=gap_minutes), [line]
+
 
 def by_time(
     whales: Sequence[str], times: Sequence[datetime.datetime | None], *, cameras: Sequence[str], gap_minutes: float

@@ -50,8 +50,8 @@ def in_pixels(
     if settings.orientation == "viewed":
         points, boxes = _stored(points, boxes, sizes=sizes, turns=turns)
     warnings = []
-    if doubts.seem_swapped(points, sizes):
-        warnings.append("most bonnets lie nearer to the middle of their photo than the blowheads: are they swapped?")
+    if doubts.seem_swapped(points, boxes, sizes=sizes):
+        warnings.append("most bonnets lie where blowheads are expected, towards the body: are they swapped?")
     other = np.isfinite(drawn_on).all(1) & (sizes > 0).all(1) & (drawn_on != sizes[:, ::-1]).any(1) & ~turned
     if other.any():
         row = int(np.argmax(other))

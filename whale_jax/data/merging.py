@@ -9,8 +9,6 @@ from whale_jax.data.cells import MOST, short
 from whale_jax.data.names import Names
 from whale_jax.data.rows import Fact, Reading, Row, Settings
 
-UNNAMED = ("", "?", "-", "--", "n/a")
-
 
 class Merged(NamedTuple):
     """One whale on one photo: the photo's path, what is known of it, and the place of each fact."""
@@ -20,17 +18,27 @@ class Merged(NamedTuple):
     places: dict[str, str]
 
 
-def merge(
-    reading: Reading, names: Names, *, settings: Settings, root: object, problems: list[str]
-) -> tuple[list[Merged], int, list[str]]:
-    """The whales on the photos that are there, in order of the photos, and those of no file among them.
+class Merge(NamedTuple):
+    """The whales on all photos.
 
-    Returns:
-        The whales; how many rows are of photos that are not there; notes for a person.
+    Attributes:
+        whales: in order of the photos; a photo that no file knows has one entry without facts.
+        unused: number of rows about photos that are not there.
+        words: word in place of a whale's name -> how often it stands there.
+        shared: photos that show several whales, and nothing tells which is where.
     """
-    by_photo: dict[str, list[Merged]] = {name: [] for name in sorted(names.photos)}
+
+    whales: list[Merged]
+    unused: int
+    words: Counter
+    shared: list[str]
+
+
+def merge(reading: Reading, names: Names, *, settings: Settings, root: object, problems: list[str]) -> Merge:
+    """What all files say of the photos that are there. Mistakes are added to `problems`."""
+    by_photo: dict[str, list[Merged]] = {name: [] for name in names.photos.values()}
     words: Counter = Counter()
-    unused = 0
+    unused, shared = 0, []
     for number, source in enumerate(reading.sources):
         present: dict[str, list[Row]] = {}
         absent = []
@@ -52,11 +60,10 @@ def merge(
         silent = reading.labels_first and number > 0
         for name, rows in present.items():
             entries = [_entry(name, row, settings, silent=silent, words=words, problems=problems) for row in rows]
-            _check_several(entries, problems)
+            shared += [name] if _share(entries, problems) else []
             by_photo[name] = _join(by_photo[name], entries, problems)
     merged = [entry for name, entries in by_photo.items() for entry in entries or [Merged(name, {}, {})]]
-    notes = [f"no whale: {', '.join(f'{word!r} {count:,} times' for word, count in words.items())}"] if words else []
-    return merged, unused, notes
+    return Merge(merged, unused, words, shared)
 
 
 def _absence(row: Row, reason: str, names: Names, root: object, problems: Sequence[str]) -> str:
@@ -72,32 +79,38 @@ def _entry(name: str, row: Row, settings: Settings, *, silent: bool, words: Coun
     facts = {kind: fact for kind, fact in row.facts.items() if not (kind == "whale" and silent)}
     if "whale" in facts:
         whale = str(facts["whale"])
-        if whale.casefold() in {*UNNAMED, *cells.NO_WHALE, *(word.casefold() for word in settings.no_whale)}:
+        if kind := cells.damage(whale):
+            reason = f"{short(whale)} is no name, it looks like {kind}, which spreadsheets make of names"
+            problems.append(f"{row.place}: {reason}")
+        elif cells.key(whale) in {"", *map(cells.key, settings.no_whale)}:
             words[facts.pop("whale")] += 1
-        elif kind := cells.damage(whale):
-            problems.append(
-                f"{row.place}: {short(whale)} is no name, it looks like {kind}, which spreadsheets make of names"
-            )
     for text in (facts.get("whale", ""), facts.get("encounter", "")):
         if reason := cells.flaw(str(text)):
             problems.append(f"{row.place}: {reason}")
     return Merged(name, facts, dict.fromkeys(facts, row.place) | {"row": row.place})
 
 
-def _check_several(entries: Sequence[Merged], problems: list[str]) -> None:
-    """Adds a problem where two rows of a file are of one photo, and nothing tells two heads from one."""
+def _share(entries: Sequence[Merged], problems: list[str]) -> bool:
+    """Whether rows of a file name several whales on a photo, and no marks tell which is where.
+
+    Two rows of one whale, or of none, are a problem.
+    """
+    shared = False
     for i, entry in enumerate(entries):
         for earlier in entries[:i]:
-            whales = entry.facts.get("whale"), earlier.facts.get("whale")
-            is_distinct = any(
-                kind in entry.facts and kind in earlier.facts and not agree(entry.facts[kind], earlier.facts[kind])
-                for kind in ("bonnet", "blowhead", "box")
-            )
-            if not is_distinct or (whales[0] and whales[0] == whales[1]):
-                name, place = short(entry.file), earlier.places["row"]
-                advice = "remove one of them" if whales[0] == whales[1] else "mark each whale's points or box"
-                problems.append(f"{entry.places['row']}: {name} is in {place} already: {advice}")
-                return
+            whale, marked = entry.facts.get("whale", ""), _are_distinct(entry, earlier)
+            if whale == earlier.facts.get("whale", "") and (whale or not marked):
+                place = f"{short(entry.file)} is in {earlier.places['row']} already"
+                problems.append(f"{entry.places['row']}: {place}: remove one of them")
+                return False
+            shared |= not marked
+    return shared
+
+
+def _are_distinct(first: Merged, second: Merged) -> bool:
+    """Whether the points or boxes of two rows are of two heads."""
+    kinds = {"bonnet", "blowhead", "box"} & first.facts.keys() & second.facts.keys()
+    return any(not agree(first.facts[kind], second.facts[kind]) for kind in kinds)
 
 
 def _join(existing: list[Merged], entries: list[Merged], problems: list[str]) -> list[Merged]:

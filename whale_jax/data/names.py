@@ -16,10 +16,10 @@ class Names:
 
     def __init__(self, photos: Iterable[str]):
         """`photos`: paths below the root."""
-        self.photos = {*photos}
+        self.photos = {cells.clean(name): name for name in sorted(photos)}
         self._by_base: Mapping[str, list[str]] = defaultdict(list)
-        for name in sorted(self.photos):
-            base = cells.basename(name).casefold()
+        for name in self.photos.values():
+            base = cells.clean(cells.basename(name)).casefold()
             self._by_base[base].append(name)
             self._by_base[base.rpartition(".")[0]].append(name)
 
@@ -27,10 +27,10 @@ class Names:
         """The photo that a path means, and "" ; or "" and the reason why there is none."""
         path = cells.clean(path).replace("\\", "/")
         if path in self.photos:
-            return path, ""
+            return self.photos[path], ""
         base = cells.basename(path)
         candidates = self._by_base.get(base.casefold(), []) if base else []
-        exact = [name for name in candidates if cells.basename(name) == base]
+        exact = [name for name in candidates if cells.clean(cells.basename(name)) == base]
         candidates = exact or candidates
         if len(candidates) > 1:
             shared = [_shared(path, name) for name in candidates]

@@ -66,7 +66,7 @@ class Settings(NamedTuple):
     Attributes:
         format: name of the format; several are joined by "+"; "" is to recognise it.
         columns: column of ours -> the table's.
-        no_whale: words in place of a whale's name, besides the usual ones.
+        no_whale: words in place of a whale's name; empty cells and question marks are none either.
         units: of points and boxes: "pixels", "percent" or "fraction" of the photo; "" is to ask where in doubt.
         orientation: whether points and boxes are of the photo as it is "stored", or as it is "viewed", turned by EXIF;
             "" is to ask where it seems the latter.
@@ -75,7 +75,7 @@ class Settings(NamedTuple):
 
     format: str = ""
     columns: Mapping[str, str] = {}
-    no_whale: tuple[str, ...] = ()
+    no_whale: tuple[str, ...] = cells.NO_WHALE
     units: str = ""
     orientation: str = ""
     gap_minutes: float = 10.0

@@ -7,6 +7,7 @@ import openpyxl
 import pytest
 
 from tests.data.formats.folder import named, photos, read, table
+from whale_jax.data import cells
 from whale_jax.runtime.errors import InputError
 
 POINTS = ("bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y")
@@ -88,7 +89,7 @@ def test_words_for_no_whale_are_counted_aloud(tmp_path):
     words = ["1001", "unknown", "new_whale", "NA", "?", "", "Unknown", "calf?"]
     photos(tmp_path, *(f"p{i}.jpg" for i in range(8)))
     table(tmp_path / "w.csv", ["Image", "whaleID"], *([f"p{i}.jpg", word] for i, word in enumerate(words)))
-    catalogue = read(tmp_path, no_whale=("calf?",))
+    catalogue = read(tmp_path, no_whale=(*cells.NO_WHALE, "calf?"))
     assert [entry.whale for entry in catalogue.photos] == ["1001"] + [""] * 7
     [line] = [note for note in catalogue.notes if note.startswith("no whale")]
     assert all(f"{word!r} 1 times" in line for word in words[1:5])
@@ -121,7 +122,11 @@ def test_mother_and_calf_are_two_rows_of_one_photo(tmp_path):
     assert [entry.points[0, 0] for entry in catalogue.photos] == [100, 200]
     assert catalogue.read_bytes("p.jpg#2") == (tmp_path / "p.jpg").read_bytes()
     table(tmp_path / "w.csv", ["Image", "whaleID"], ["p.jpg", "1001"], ["p.jpg", "1002"])
-    with pytest.raises(InputError, match=r"line 3: p.jpg is in w.csv line 2 already: mark each whale's points or box"):
+    catalogue = read(tmp_path)
+    assert [entry.whale for entry in catalogue.photos] == ["1001", "1002"]
+    assert any("several whales, without marks that tell which is where: p.jpg" in line for line in catalogue.warnings)
+    table(tmp_path / "w.csv", ["Image", "whaleID"], ["p.jpg", "1001"], ["p.jpg", "1001"])
+    with pytest.raises(InputError, match=r"line 3: p.jpg is in w.csv line 2 already: remove one of them"):
         read(tmp_path)
 
 

@@ -19,7 +19,6 @@ from whale_jax.data.formats import (
     wildbook,
     wildlife_datasets,
 )
-from whale_jax.data.rows import Format
 from whale_jax.runtime import registry
 from whale_jax.runtime.errors import InputError
 
@@ -43,24 +42,26 @@ LAST = ("table", "folders", "photos")  # where no format fits that says more of 
 BESIDE = ("coco", "label_studio", "via")  # files of annotations, beside which a table names the whales
 
 
-def recognise(folder: Folder, chosen: str = "") -> dict[str, Format]:
-    """The formats of a folder by name: those that `chosen` lists with "+", else the one that fits.
+def recognise(folder: Folder, chosen: str = "") -> dict[str, str]:
+    """The names of a folder's formats, with evidence of each: those that `chosen` lists with "+", or the one that fits.
 
     Raises:
         InputError: an unknown name, two formats that fit, or none.
     """
     if chosen:
-        return {name: registry.lookup("format", FORMATS, name) for name in chosen.split("+")}
+        names = chosen.split("+")
+        return {name: registry.lookup("format", FORMATS, name).evidence(folder) or "as you say" for name in names}
     fitting = {}
     for name in sorted(FORMATS, key=lambda name: LAST.index(name) if name in LAST else -1):
         covered = {*fitting} - {*BESIDE} if name == "table" else fitting if name in LAST else ()
         if not covered and (evidence := FORMATS[name].evidence(folder)):
-            fitting[name] = f"{name} ({evidence})"
+            fitting[name] = evidence
     if len(fitting) > 1:
         names = [*reversed(fitting)]  # a table of names before what others drew
         choices = f"--config.format={names[0]} decides, and --config.format={'+'.join(names)} reads both"
-        raise InputError(f"{folder.root} looks like {' and like '.join(fitting.values())}: {choices}")
+        looks = " and like ".join(f"{name} ({evidence})" for name, evidence in fitting.items())
+        raise InputError(f"{folder.root} looks like {looks}: {choices}")
     if not fitting:
         tables = cells.examples(path.name for path in folder.tables)
         raise InputError(f"{folder.root}: no photos, and no format fits its tables ({tables}): see docs/your_photos.md")
-    return {name: FORMATS[name] for name in fitting}
+    return fitting
