@@ -89,13 +89,13 @@ def count(catalogue: Catalogue) -> dict[str, int]:
 
 def summary(catalogue: Catalogue, counts: dict[str, int], *, warnings: Sequence[str]) -> str:
     """What a person reads on the terminal."""
-    several, median = counts["heads"] - counts["photos"], counts["photos_of_a_whale"]
+    several, nameless = counts["heads"] - counts["photos"], counts["heads"] - counts["labelled"]
     lines = [
         f"{catalogue.root}",
         *catalogue.notes,
         f"{counts['photos']:,} photos" + (f", {several:,} of them of a further whale" if several else ""),
-        f"{counts['labelled']:,} named, of {counts['whales']:,} whales; {counts['heads'] - counts['labelled']:,} without",
-        f"{median} photos of a whale at the median, {counts['whales_with_one_photo']:,} whales with one",
+        f"{nameless:,} without a name, {counts['labelled']:,} of {counts['whales']:,} whales",
+        f"{counts['photos_of_a_whale']} photos of a whale at the median, {counts['whales_with_one_photo']:,} whales with one",
         f"{counts['encounters']:,} encounters",
         f"{counts['with_points']:,} with both points, {counts['with_box']:,} with a box",
         *(f"look into this: {line}" for line in warnings),

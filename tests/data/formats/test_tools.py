@@ -28,7 +28,7 @@ def coco(**annotation):
 @pytest.mark.parametrize(
     "individual",
     [{"individual_uuid": "Eg1001"}, {"name": "Eg1001"}, {"attributes": {"occluded": False, "whaleID": "Eg1001"}}],
-    ids=["Wild Me, by identifier", "Wild Me, by name", "CVAT 2"],
+    ids=["by identifier", "Wild Me", "CVAT 2"],
 )
 def test_coco(tmp_path, individual):
     photos(tmp_path, "images/default/p.jpg", "images/default/q.jpg")
@@ -37,6 +37,15 @@ def test_coco(tmp_path, individual):
     assert catalogue.formats == ("coco",)
     check_head(catalogue.photos[0])
     assert named(catalogue)[1] == ("images/default/q.jpg", "")
+
+
+def test_coco_of_miewid_names_images_by_uuid(tmp_path):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    content = coco(name="Eg1001", image_uuid="u-5")
+    content["images"][0] |= {"uuid": "u-5"}
+    del content["annotations"][0]["image_id"]
+    dump(tmp_path / "a.json", content)
+    check_head(read(tmp_path).photos[0])
 
 
 def test_coco_passes_over_points_that_are_not_marked(tmp_path):

@@ -46,19 +46,19 @@ def rows(path: Path, problems: list[str]) -> list[Row]:
         for category in content.get("categories") or ()
     }
     individuals = {entry.get(key): entry for entry in content.get("individuals") or () for key in ("id", "uuid")}
-    images = {image.get("id"): image for image in content["images"] if isinstance(image, dict)}
+    images = {image.get(key): image for key in ("uuid", "id") for image in content["images"] if key in image}
     result, annotated = [], set()
     for number, mark in enumerate(content["annotations"], start=1):
         place = f"{path.name} annotation {number}"
-        image = images.get(mark.get("image_id")) if isinstance(mark, dict) else None
+        image = images.get(mark.get("image_id", mark.get("image_uuid"))) if isinstance(mark, dict) else None
         if image is None:
             problems.append(f"{place}: no image has its image_id")
             continue
-        annotated.add(image["id"])
+        annotated.add(_name(image))
         facts = _facts(mark, kinds.get(mark.get("category_id"), []), place=place, problems=problems)
         texts = _texts(mark, mark.get("attributes"), individuals.get(mark.get("individual_id")), image)
         result.append(Row(_name(image), {**_size(image), **facts, **texts}, place))
-    bare = [image for image in images.values() if image.get("id") not in annotated]
+    bare = [image for image in content["images"] if _name(image) not in annotated]
     return result + [Row(_name(image), {**_size(image), **_texts(image)}, f"{path.name} images") for image in bare]
 
 
