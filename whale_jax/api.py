@@ -116,7 +116,7 @@ class Run:
         training = self.training(network)
         if not (whales := apply.whales_of(training)):
             raise errors.InputError(f"{training.folder} names no whales: name a classifier, as network=")
-        photos = _unlabelled(heads.photos)
+        photos = right_whale.unlabelled(heads.photos)
         data = dataset.join(photos, heads.view, split=apply.split_of(training, heads.photos))
         p = np.asarray(jax.nn.softmax(apply.predict(training, data, batch=self.batch)["logits"]), np.float64)
         if calibrated:
@@ -128,7 +128,7 @@ class Run:
 
         Photos that it was trained on have features too.
         """
-        data = dataset.join(_unlabelled(heads.photos), heads.view, split=None)
+        data = dataset.join(right_whale.unlabelled(heads.photos), heads.view, split=None)
         arrays = apply.predict(self.training(network), data, batch=self.batch)
         return arrays["embedding"] if "embedding" in arrays else arrays["features"]
 
@@ -150,7 +150,7 @@ class Run:
         """Predictions as the stage `name` made them, a cross-fit or one that applied its networks, for other photos."""
         stage = self.stage(name)
         training = self.stage(stage.config["inputs"]["network"]) if "network" in stage.config["inputs"] else stage
-        view, photos = self._view(stage.config["inputs"]["view"], photos), _unlabelled(photos)
+        view, photos = self._view(stage.config["inputs"]["view"], photos), right_whale.unlabelled(photos)
         data = dataset.join(photos, view, split=apply.split_of(training, photos))
         return apply.predict(training, data, batch=self.batch)
 
@@ -199,8 +199,3 @@ def _cut(stage: Stage, photos: Photos) -> images.View:
     config = ConfigDict({**stage.config, "inputs": {"predictions": ""}})
     matrices = align.matrices_of(config, photos)
     return images.save(folders.scratch(stage.folder.name), photos, matrices=matrices, size=tuple(config.size))
-
-
-def _unlabelled(photos: Photos) -> Photos:
-    """Photos whose names are left out: a network names its own whales, and those may be others."""
-    return photos._replace(whales=(), label=np.full(len(photos.name), -1, np.int32))

@@ -66,12 +66,14 @@ def known_keys() -> set[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with runs/small, as far as a config that continues from a finished run looks at it."""
+    """A folder with finished runs, as far as a config that continues from one looks at it."""
     path = tmp_path_factory.mktemp("finished")
     for name, stage in load("configs/pipeline.py:small", {}).stages.items():
-        (path / "runs" / "small" / name).mkdir(parents=True)
-        (path / "runs" / "small" / name / "config.json").write_text(stage.to_json_best_effort())
-        (path / "runs" / "small" / name / "result.json").write_text('{"digest": ""}')
+        for run in ("small", "mine", "crops"):
+            folder = path / "runs" / run / name
+            folder.mkdir(parents=True)
+            (folder / "config.json").write_text(stage.to_json_best_effort())
+            (folder / "result.json").write_text('{"digest": ""}')
     return path
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.programs.test_stages import photos
 from whale_jax import frames, geometry
+from whale_jax.data import predictions
 from whale_jax.programs import align
 from whale_jax.workflow import stage
 
@@ -19,6 +20,18 @@ def test_the_head_frame_lays_the_bonnet_right_of_the_blowhead(size):
     # Where the crops of the competition have them, 224 x 224 and squashed: (178.8, 112) and (67, 112).
     expected = (np.array([[178.8, 112.0], [67.0, 112.0]]) + 0.5) * (np.array(size[::-1]) / 224) - 0.5
     np.testing.assert_allclose(moved, np.tile(expected, (6, 1, 1)), atol=0.6)
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+def test_annotations_count_before_predictions_where_a_person_says_so(tmp_path, annotated):
+    data = photos()
+    predicted = data.points + 7
+    predictions.save(tmp_path, data, arrays={"points": predicted})
+    partly = data._replace(points=np.where(np.arange(6)[:, None, None] < 2, data.points, np.nan))
+    config = stage.config("align", inputs={"predictions": str(tmp_path)}, frame="head", annotated=annotated)
+    points = align.find(config, partly, kind="points")
+    expected = np.where(np.arange(6)[:, None, None] < (2 if annotated else 0), data.points, predicted)
+    np.testing.assert_array_equal(points, expected)
 
 
 def test_a_squashed_frame_shows_the_same_part_of_the_photo():

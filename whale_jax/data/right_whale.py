@@ -180,6 +180,11 @@ def annotated(photos: Photos, name: str) -> np.ndarray:
     return values >= 0 if name == "label" else np.isfinite(values).all(tuple(range(1, values.ndim)))
 
 
+def unlabelled(photos: Photos) -> Photos:
+    """Photos whose names are left out: a network names its own whales, and those may be others."""
+    return photos._replace(whales=(), label=np.full(len(photos.name), -1, np.int32))
+
+
 def located(photos: Photos) -> np.ndarray:
     """(N,) bool, on which photos somebody marked the head, by points or a box."""
     return annotated(photos, "points") | annotated(photos, "box")

@@ -37,6 +37,11 @@ def load(inputs: Mapping[str, str]) -> Data:
     return join(photos, images.load(Path(inputs["view"])), split=split)
 
 
+def other(photos: Path, view: Path) -> Data:
+    """The data of photos that a network was not trained on; their names, which may be of other whales, are left out."""
+    return join(right_whale.unlabelled(right_whale.load(photos)), images.load(view), split=None)
+
+
 def join(photos: right_whale.Photos, view: images.View, *, split: splits.Split | None) -> Data:
     """Photos with the pictures that a view has of them. Without a split, a network can only be applied to them."""
     return Data(photos, split, view, loader.Examples(photos, view))

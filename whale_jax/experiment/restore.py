@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from etils import epath
 from ml_collections import ConfigDict
 
+from whale_jax.data import right_whale
 from whale_jax.experiment import build, dataset, rows
 from whale_jax.experiment.build import Network
 from whale_jax.experiment.dataset import Data
@@ -70,7 +71,14 @@ def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: boo
 
 
 def reopen(
-    folder: Path, *, batch: int, best: bool = True, layer: str = "", view: str = "", size: Sequence[int] = ()
+    folder: Path,
+    *,
+    batch: int,
+    best: bool = True,
+    layer: str = "",
+    view: str = "",
+    photos: str = "",
+    size: Sequence[int] = (),
 ) -> Trained:
     """A trained network with its data, for batches of another size; see `network`.
 
@@ -80,6 +88,7 @@ def reopen(
         best: take the best weights instead of the last.
         layer: whose features are wanted; "" is the network's own.
         view: folder of other pictures of the same photos; "" is those it was trained on.
+        photos: folder of other photos, of which `view` has pictures; "" is those it was trained on.
         size: (height, width) that it sees them at; () is the one it was trained at.
 
     Raises:
@@ -88,8 +97,9 @@ def reopen(
     config = {**finished_runs.read(folder).config, "batch": batch}
     config["inputs"] = {**config["inputs"], **({"view": view} if view else {})}
     config["size"] = tuple(size) or config["size"]
-    data = dataset.load(config["inputs"])
+    data = dataset.other(Path(photos), Path(view)) if photos else dataset.load(config["inputs"])
+    whales = right_whale.load(Path(config["inputs"]["photos"])).whales if photos else data.photos.whales
     if view or size:
         dataset.expect_sharp(data.stored_size, size=config["size"])
-    trained = network(config, folder, classes=len(data.photos.whales), best=best, layer=layer)
+    trained = network(config, folder, classes=len(whales), best=best, layer=layer)
     return Trained(trained, data, rows.holdout_of(config))

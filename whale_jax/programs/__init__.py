@@ -23,6 +23,7 @@ for _name in (
     "retrieve",
     "rerank",
     "novelty",
+    "identify",
     "stack",
     "blend",
     "fuse",

@@ -15,6 +15,7 @@ from whale_jax.workflow.program import Program
 SHARD = "images.npy"  # in a shard's folder
 DEFAULTS = {
     "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken
+    "annotated": False,  # whether annotations count before predictions, where a photo has them
     "frame": "whole",
     "size": (256, 256),  # height, width of the view
     "padding": 0.0,  # box: share of its sides added on each side
@@ -72,7 +73,11 @@ def find(config: ConfigDict, photos: right_whale.Photos, *, kind: str) -> np.nda
     """(N, ...) predicted "points" or "box" of every photo, or the annotated ones; NaN where there is none."""
     if not config.inputs.predictions:
         return getattr(photos, kind)
-    return predictions.load(config.inputs.predictions, photos, kind=kind)
+    values = predictions.load(config.inputs.predictions, photos, kind=kind)
+    if config.annotated:
+        rows = right_whale.annotated(photos, kind)
+        values[rows] = getattr(photos, kind)[rows]
+    return values
 
 
 def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:

@@ -8,12 +8,13 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import predictions
 from whale_jax.experiment import prediction, restore
-from whale_jax.runtime import registry
+from whale_jax.runtime import errors, registry
 from whale_jax.workflow import provenance
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    "inputs": {"network": "", "view": ""},  # view: other pictures than it was trained on
+    # view: other pictures than it was trained on; photos: other photos, of which the view has pictures
+    "inputs": {"network": "", "view": "", "photos": ""},
     "size": (),  # (height, width) that it sees them at, other than it was trained at: a map then has more places
     "weights": "best",  # on validation, or "last": where the learning rate falls to 0, and calibration follows
     "layer": "",  # whose features are written, such as "stage3", a map with all its places; "" for the network's own
@@ -34,6 +35,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         best=best,
         layer=config.layer,
         view=config.inputs.view,
+        photos=config.inputs.photos,
         size=config.size,
     )
     rows = np.flatnonzero(data.view.pictured)
@@ -51,8 +53,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for weights that there are not."""
+    """Raises InputError for weights that there are not, and for other photos without a view of them."""
     registry.lookup("weights", restore.WEIGHTS, config.weights)
+    if config.inputs.photos and not config.inputs.view:
+        raise errors.InputError("inputs.photos are other photos: name a view of them as inputs.view")
 
 
 PROGRAM = Program(DEFAULTS, run, check=check)

@@ -39,7 +39,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         named = gallery if photos.label[row] >= 0 else np.concatenate([gallery, valid])
         references.append(named[np.isin(photos.label[named], whales[row])])
-    likenesses = compare(view, queries, references=references, title=workdir.name)
+    rows = np.unique(np.concatenate([queries, *references]))
+    places = [np.searchsorted(rows, photo) for photo in references]
+    likenesses = compare(outlines(view, rows), np.searchsorted(rows, queries), references=places, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, photo, likeness in zip(queries, references, likenesses, strict=True):
         answers[row] = answer(likeness, photos.label[photo], whales=len(photos.whales))
@@ -60,29 +62,37 @@ def load(folder: str, photos: right_whale.Photos) -> np.ndarray:
     return predictions.load(folder, photos, kind="scores")
 
 
-def compare(view: images.View, queries: np.ndarray, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
-    """How alike each of (n,) queries is to each of its own references: the mean over patches of their correlations.
+def compare(pictures: np.ndarray, queries: np.ndarray, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
+    """How alike each query is to each of its own references: the mean over patches of their correlations.
 
-    Both are rows of a view. It goes through all photos patch by patch, which takes little memory: the phases of all
-    patches are twenty times as large as their pictures.
+    It goes through all photos patch by patch, which takes little memory: the phases of all patches are twenty times as
+    large as their pictures.
+
+    Args:
+        pictures: (M, height, width) outlines of heads.
+        queries: (n,) rows of them.
+        references: n arrays of (m,) rows of them.
+        title: of the progress bar.
     """
-    rows = np.unique(np.concatenate([queries, *references]))
-    blocks = np.array_split(rows, -(-len(rows) // 64))
-    outlines = np.concatenate(list(threads.ahead(lambda block: outline(view, block), blocks)))
-    query, reference = np.searchsorted(rows, queries), [np.searchsorted(rows, photo) for photo in references]
-    patches = phase.patches(outlines.shape[1:])
+    patches = phase.patches(pictures.shape[1:])
     likenesses = [np.zeros(len(photo), np.float32) for photo in references]
     with progress.bar(len(patches) * len(queries), title=title, unit="patches") as bar:
         for patch in patches:
-            phases = phase.spectra(outlines[:, *patch])
-            for likeness, row, photo in zip(likenesses, query, reference, strict=True):
+            phases = phase.spectra(pictures[:, *patch])
+            for likeness, row, photo in zip(likenesses, queries, references, strict=True):
                 likeness += phase.correlation(phases[row], phases[photo]) / len(patches)
                 bar.update()
     return likenesses
 
 
+def outlines(view: images.View, rows: np.ndarray) -> np.ndarray:
+    """(n, height, width) outlines of the pictures of (n,) rows of a view."""
+    blocks = np.array_split(rows, -(-len(rows) // 64))
+    return np.concatenate(list(threads.ahead(lambda block: outline(view, block), blocks)))
+
+
 def outline(view: images.View, rows: np.ndarray) -> np.ndarray:
-    """(n, height, width) outlines of the pictures of (n,) rows."""
+    """(n, height, width) outlines of the pictures of a few rows."""
     return phase.outlines(np.stack([images.grey(view.images[row], phase.SIZE) for row in rows]))
 
 

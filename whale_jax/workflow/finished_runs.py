@@ -49,15 +49,14 @@ def trained_on(stage: Stage, photos: Photos) -> bool:
     return stage.result.get("photos") == photos.digest
 
 
-def ancestors(stages: Iterable[Stage]) -> list[Stage]:
-    """These stages and all that they were made from, each after its inputs."""
+def ancestors(stages: Iterable[Stage], *, run: Path | None = None) -> list[Stage]:
+    """These stages and all that they were made from, each after its inputs; within a run, see `read_within`."""
     ordered: dict[Path, Stage] = {}
 
     def visit(stage: Stage) -> None:
         if stage.folder not in ordered:
-            for path in stage.config.get("inputs", {}).values():
-                if path:
-                    visit(read(path))
+            for path in filter(None, stage.config.get("inputs", {}).values()):
+                visit(read_within(run, path) if run else read(path))
             ordered[stage.folder] = stage
 
     for stage in stages:

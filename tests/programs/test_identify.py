@@ -1,0 +1,129 @@
+"""A finished run answers photos that it has never seen as it answers its own photos without a name."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from configs import identify, matching
+from configs.stages import cut, network, submission
+from tests.data.folders import write_csv
+from whale_jax.data import probabilities, right_whale
+from whale_jax.programs import identify as program
+from whale_jax.runtime import errors
+from whale_jax.workflow import stage
+
+WHALES, PHOTOS, UNNAMED = 5, 8, 6
+
+
+class Recipe:
+    """A small network that is hardly trained, in place of configs/classifier.py."""
+
+    @staticmethod
+    def get_config(preset, **changes):
+        model = {"name": "vgg", "stages": ((8, 1), (8, 1))}
+        return stage.config("train", model=model, size=(24, 48), epochs=1.0, batch=8, devices=1, num_evals=1, **changes)
+
+
+def head(whale, seed):
+    """A picture of an individual's pattern, a little moved and under its own light."""
+    pattern = ndimage.gaussian_filter(np.random.default_rng(whale).normal(size=(32, 64)), 2).repeat(2, 0).repeat(2, 1)
+    rng = np.random.default_rng(100 + seed)
+    moved = ndimage.shift(pattern / pattern.std(), rng.integers(-2, 3, 2), mode="nearest")
+    return np.clip(120 + 40 * moved + rng.normal(0, 6, moved.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of crops, and that of a run on them: searches, patches and a network, fused."""
+    root, run = tmp_path_factory.mktemp("crops"), tmp_path_factory.mktemp("run")
+    rows = [["Image", "whaleID", "encounter"]]
+    for i in range(WHALES * PHOTOS + UNNAMED):
+        Image.fromarray(head(i % WHALES, i)).save(root / f"{i:02d}.png")
+        rows.append([f"{i:02d}.png", f"w{i % WHALES}" if i < WHALES * PHOTOS else "", f"s{i // 2}"])
+    write_csv(root / "whales.csv", rows)
+    stages = {
+        "photos": stage.config("import_photos", root=str(root)),
+        "split": stage.config("split", inputs={"photos": "photos"}, group="none", folds=4),
+        "view": cut("whole", (24, 48)),
+        "classifier": network(Recipe, "", "view"),
+        "features": stage.config("extract", inputs={"network": "classifier"}, weights="last"),
+        **matching.fused((), features=["features"]),
+        "submission": submission("fused"),
+    }
+    for name, size in {"hog64": (32, 64), "hog96": (48, 96), "hog128": (64, 128)}.items():
+        stages[name].size = size
+    stages["described"].size = (64, 128)
+    stage.run(stage.config("pipeline", stages=stages), run)
+    return root, run
+
+
+def answers(path, key):
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [row for row in rows if row[key] == name] for name in {row[key]: None for row in rows}}
+
+
+def test_other_photos_are_answered_as_the_runs_own(finished, tmp_path):
+    root, run = finished
+    (tmp_path / "new").mkdir()
+    names = [f"{WHALES * PHOTOS + i:02d}.png" for i in range(UNNAMED)]
+    for name in names:
+        shutil.copy(root / name, tmp_path / "new" / f"june_{name}")
+    config = identify.get_config(str(run))
+    config.data.root = str(tmp_path / "new")
+    stage.run(config, tmp_path / "june")
+    photos = right_whale.load(run / "photos")
+    p = probabilities.load_source(str(run / "fused"), photos, source="fused")
+    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
+    assert [*rows] == [f"june_{name}" for name in names]
+    for name, row in zip(names, photos.name.tolist()[-UNNAMED:], strict=True):
+        assert name == row
+        expected = p[photos.name.tolist().index(name)]
+        best = rows[f"june_{name}"][0]
+        assert best["whaleID"] == photos.whales[expected.argmax()]
+        probability = float(best["probability"]) / (1 - float(best["p_none"]))
+        assert probability == pytest.approx(expected.max(), abs=2e-3)
+        assert [int(row["rank"]) for row in rows[f"june_{name}"]] == [1, 2, 3, 4, 5]
+
+
+def test_an_encounter_is_answered_together_and_a_whale_of_no_photo_is_doubted(finished, tmp_path):
+    _, run = finished
+    (tmp_path / "new").mkdir()
+    rows = [["Image", "encounter"]]
+    for i, whale in enumerate([2, 2, 77]):  # the last is of nobody that the run knows
+        Image.fromarray(head(whale, 60 + i)).save(tmp_path / "new" / f"{i}.png")
+        rows.append([f"{i}.png", "pair" if i < 2 else "alone"])
+    write_csv(tmp_path / "new" / "sightings.csv", rows)
+    config = identify.get_config(str(run))
+    config.data.root = str(tmp_path / "new")
+    stage.run(config, tmp_path / "june")
+    photos = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
+    pooled = answers(tmp_path / "june" / "identified" / "encounters.csv", "encounter")
+    assert photos["0.png"][0]["whaleID"] == photos["1.png"][0]["whaleID"] == pooled["pair"][0]["whaleID"] == "w2"
+    assert float(pooled["pair"][0]["probability"]) >= min(float(photos[f"{i}.png"][0]["probability"]) for i in (0, 1))
+    assert float(photos["2.png"][0]["p_none"]) > float(photos["0.png"][0]["p_none"])
+
+
+def test_what_a_run_lacks_is_said(finished, tmp_path):
+    _, run = finished
+    config = identify.get_config(str(run))
+    del config.stages.identified.inputs["hog96"]
+    (tmp_path / "new").mkdir()
+    Image.fromarray(head(1, 99)).save(tmp_path / "new" / "a.png")
+    config.data.root = str(tmp_path / "new")
+    with pytest.raises(errors.InputError, match=r"inputs.hog96 is empty: name the same of the new photos"):
+        stage.run(config, tmp_path / "june")
+
+
+def test_a_photo_without_its_whale_is_as_one_of_a_whale_that_is_not_there():
+    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])
+    assert program.confidence(p) == pytest.approx(np.log([0.7, 0.5]))
+    judge = program.Judge(np.log(0.6), lambda sure: np.full(len(sure), 0.25))
+    first, second = program.candidates(p, ("a", "b", "c"), judge=judge, likeliest=2)
+    assert first == [["1", "a", "0.5250", "0.2500", "0"], ["2", "b", "0.1500", "0.2500", "0"]]
+    assert second[0][-1] == "1"
+    assert program.candidates(np.full((1, 3), np.nan), ("a", "b", "c"), judge=judge, likeliest=2) == [[]]
