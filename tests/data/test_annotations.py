@@ -145,4 +145,5 @@ def test_annotations_without_photos_are_listed_where_they_may_be(whales):
         annotations.read(whales / "annotations")
     catalogue = annotations.read(whales / "annotations", absent=True)
     assert (len(catalogue.photos), len(catalogue.whales)) == (4544, 447)
+    assert catalogue.warnings[0].startswith("no photo is in")
     assert all(np.isfinite(photo.points).all() and np.isfinite(photo.box).all() for photo in catalogue.photos)

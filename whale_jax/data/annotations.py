@@ -98,6 +98,8 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
     problems += _mismatches(whales, reading, sample)
     cells.report(problems)
     warnings = [*folder.unread(files), *_homeless(files)]
+    if not files.photos:
+        warnings.insert(0, f"no photo is in {files.root}: these are the names that its tables have")
     photos, remarks = _examined(files, _photos(whales, listed), whales=whales, settings=settings)
     warnings += remarks
     cells.report([reason for photo in photos for reason in _mistakes(photo)])

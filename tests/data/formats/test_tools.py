@@ -48,6 +48,14 @@ def test_coco_of_miewid_names_images_by_uuid(tmp_path):
     check_head(read(tmp_path).photos[0])
 
 
+def test_coco_of_individuals_that_are_listed_by_themselves(tmp_path):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    dump(tmp_path / "a.json", coco(individual_id=7) | {"individuals": [{"id": 7, "name": "Eg1001"}, {"id": 8}]})
+    check_head(read(tmp_path).photos[0])
+    dump(tmp_path / "a.json", coco() | {"individuals": [{"id": 7, "name": "Eg1001"}]})
+    check_head(read(tmp_path).photos[0], whale="")
+
+
 def test_coco_passes_over_points_that_are_not_marked(tmp_path):
     photos(tmp_path, "p.jpg", "q.jpg")
     dump(tmp_path / "a.json", coco(keypoints=[*BLOWHEAD, 2, 0, 0, 0], num_keypoints=1))

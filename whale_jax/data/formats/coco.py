@@ -45,7 +45,9 @@ def rows(path: Path, problems: list[str]) -> list[Row]:
         category.get("id"): [point_kind(name) for name in category.get("keypoints") or ()]
         for category in content.get("categories") or ()
     }
-    individuals = {entry.get(key): entry for entry in content.get("individuals") or () for key in ("id", "uuid")}
+    individuals = {
+        entry[key]: entry for entry in content.get("individuals") or () for key in ("id", "uuid") if key in entry
+    }
     images = {image.get(key): image for key in ("uuid", "id") for image in content["images"] if key in image}
     result, annotated = [], set()
     for number, mark in enumerate(content["annotations"], start=1):
@@ -56,7 +58,8 @@ def rows(path: Path, problems: list[str]) -> list[Row]:
             continue
         annotated.add(_name(image))
         facts = _facts(mark, kinds.get(mark.get("category_id"), []), place=place, problems=problems)
-        texts = _texts(mark, mark.get("attributes"), individuals.get(mark.get("individual_id")), image)
+        individual = individuals.get(mark.get("individual_id", mark.get("individual_uuid")))
+        texts = _texts(individual, mark, mark.get("attributes"), image)
         result.append(Row(_name(image), {**_size(image), **facts, **texts}, place))
     bare = [image for image in content["images"] if _name(image) not in annotated]
     return result + [Row(_name(image), {**_size(image), **_texts(image)}, f"{path.name} images") for image in bare]
