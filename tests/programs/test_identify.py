@@ -11,6 +11,7 @@ from scipy import ndimage
 from configs import identify, matching
 from configs.stages import cut, network, submission
 from tests.data.folders import write_csv
+from tests.data.test_splits import as_photos
 from whale_jax.data import probabilities, right_whale
 from whale_jax.programs import identify as program
 from whale_jax.runtime import errors
@@ -88,6 +89,7 @@ def test_other_photos_are_answered_as_the_runs_own(finished, tmp_path):
         probability = float(best["probability"]) / (1 - float(best["p_none"]))
         assert probability == pytest.approx(expected.max(), abs=2e-3)
         assert [int(row["rank"]) for row in rows[f"june_{name}"]] == [1, 2, 3, 4, 5]
+        assert all(photos.whale[photos.name == row["nearest"]] == row["whaleID"] for row in rows[f"june_{name}"])
 
 
 def test_an_encounter_is_answered_together_and_a_whale_of_no_photo_is_doubted(finished, tmp_path):
@@ -120,10 +122,13 @@ def test_what_a_run_lacks_is_said(finished, tmp_path):
 
 
 def test_a_photo_without_its_whale_is_as_one_of_a_whale_that_is_not_there():
-    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])
-    assert program.confidence(p) == pytest.approx(np.log([0.7, 0.5]))
+    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [np.nan] * 3])
+    assert program.confidence(p[:2]) == pytest.approx(np.log([0.7, 0.5]))
     judge = program.Judge(np.log(0.6), lambda sure: np.full(len(sure), 0.25))
-    first, second = program.candidates(p, ("a", "b", "c"), judge=judge, likeliest=2)
-    assert first == [["1", "a", "0.5250", "0.2500", "0"], ["2", "b", "0.1500", "0.2500", "0"]]
-    assert second[0][-1] == "1"
-    assert program.candidates(np.full((1, 3), np.nan), ("a", "b", "c"), judge=judge, likeliest=2) == [[]]
+    photos = as_photos(np.array([0, 1, 2]))._replace(whales=("a", "b", "c"))
+    nearest = np.array([[2, -1, 0]] * 3)
+    first, second, third = program.candidates(p, photos, nearest=nearest, judge=judge, likeliest=2)
+    assert first[0] == ["1", "a", "0.5250", photos.name[2], "0.2500", "0", ""]
+    assert first[1] == ["2", "b", "0.1500", "", "0.2500", "0", ""]
+    assert second[0][-2] == "1"
+    assert third == [program.UNANSWERED]

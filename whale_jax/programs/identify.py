@@ -30,7 +30,8 @@ DEFAULTS = {
     "error": 0.05,  # the largest share of photos of known whales that may be called new
     "prior": 0.1,  # the share of photos whose whale is assumed to be new
 }
-COLUMNS = ("rank", "whaleID", "probability", "p_none", "is_none")
+COLUMNS = ("rank", "whaleID", "probability", "nearest", "p_none", "is_none", "note")
+UNANSWERED = [*[""] * (len(COLUMNS) - 1), "no head was found"]
 
 
 class Run(NamedTuple):
@@ -42,6 +43,8 @@ class Run(NamedTuple):
         split: theirs.
         new: n other photos.
         folders: name of a stage in the run -> the folder of the same of the new photos.
+        nearest: (n, whales) row of the run's photo of each whale that is most alike patch by patch; -1 where none was
+            compared.
         answers: folder of a stage of the run -> its scores of the new photos, once it has been asked.
     """
 
@@ -50,6 +53,7 @@ class Run(NamedTuple):
     split: Split
     new: Photos
     folders: Mapping[str, str]
+    nearest: np.ndarray
     answers: dict[Path, np.ndarray]
 
     def load(self, folder: str, kind: str) -> np.ndarray:
@@ -86,22 +90,25 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(stage.config["inputs"]["photos"]))
     split = splits.load(Path(stage.config["inputs"]["split"]), photos)
     new = right_whale.load(Path(config.inputs.photos))
-    p = ask(stage, Run(fused.parent, photos, split, new, config.inputs, answers={}))
+    nearest = np.full((len(new.name), len(photos.whales)), -1, np.int32)
+    p = ask(stage, Run(fused.parent, photos, split, new, config.inputs, nearest=nearest, answers={}))
     judge = fit_judge(stage, photos, split=split, error=config.error, prior=config.prior)
     group = groups.by_encounter(new)
     first = np.unique(group, return_index=True)[1]
+    pooled, all_rows = of_groups(p, group)[first], np.arange(len(p))
     levels = {
-        "candidates.csv": (("Image", "encounter"), (new.name, new.encounter), p),
-        "encounters.csv": (("encounter", "Image"), (new.encounter[first], new.name[first]), of_groups(p, group)[first]),
+        "candidates.csv": (all_rows, ("Image", "encounter"), p),
+        "encounters.csv": (first, ("encounter", "Image"), pooled),
     }
-    for name, (columns, cells, answer) in levels.items():
-        lines = candidates(answer, photos.whales, judge=judge, likeliest=config.likeliest)
-        rows = (
-            [*map(str, names), *line]
-            for names, lines in zip(zip(*cells, strict=True), lines, strict=True)
-            for line in lines
+    for name, (rows, columns, answer) in levels.items():
+        lines = candidates(answer, photos, nearest=nearest[rows], judge=judge, likeliest=config.likeliest)
+        cells = [{"Image": new.name, "encounter": new.encounter}[column][rows] for column in columns]
+        table = (
+            [*map(str, pair), *line]
+            for pair, block in zip(zip(*cells, strict=True), lines, strict=True)
+            for line in block
         )
-        tables.write(workdir / name, (*columns, *COLUMNS), rows=rows)
+        tables.write(workdir / name, (*columns, *COLUMNS), rows=table)
     answered = np.isfinite(p).all(1)
     return {
         "photos": len(new.name),
@@ -154,12 +161,14 @@ def by_patches(stage: Stage, run: Run) -> np.ndarray:
     views = images.load(Path(config.inputs.view)), images.load(Path(run.folder(config.inputs.view)))
     scores = ask(run.stage(config.inputs.scores), run)
     queries = np.flatnonzero(views[1].pictured & np.isfinite(scores).all(1))
+    if not len(queries):
+        return scores
     sides = splits.train_rows(run.split, config.fold), splits.measured_rows(run.split, config.fold)
     named = np.concatenate([rows[views[0].pictured[rows]] for rows in sides])
     label = run.photos.label[named]
     whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
     references = [named[np.isin(label, row)] for row in whales]
-    rows = np.unique(np.concatenate([named[:0], *references]))  # without a query there is none
+    rows = np.unique(np.concatenate(references))
     pictures = [rerank.outlines(view, side) for view, side in zip(views, (rows, queries), strict=True)]
     likenesses = rerank.compare(
         np.concatenate(pictures),
@@ -169,6 +178,8 @@ def by_patches(stage: Stage, run: Run) -> np.ndarray:
     )
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, photo, likeness in zip(queries, references, likenesses, strict=True):
+        photo, likeness = photo[order := np.argsort(likeness)], likeness[order]
+        run.nearest[row, run.photos.label[photo]] = photo  # of each whale the last, which is most alike
         answers[row] = rerank.answer(likeness, run.photos.label[photo], whales=scores.shape[1])
     return answers
 
@@ -214,26 +225,33 @@ def fit_judge(stage: Stage, photos: Photos, *, split: Split, error: float, prior
     return Judge(open_set.threshold(confidence(p), error=error), posterior)
 
 
-def candidates(p: np.ndarray, whales: tuple[str, ...], *, judge: Judge, likeliest: int) -> list[list[list[str]]]:
-    """The cells of COLUMNS for each candidate of each of n answers, the likeliest first; none where there is no answer.
+def candidates(
+    p: np.ndarray, photos: Photos, *, nearest: np.ndarray, judge: Judge, likeliest: int
+) -> list[list[list[str]]]:
+    """The cells of COLUMNS for each candidate of each of n answers, the likeliest first; UNANSWERED for no answer.
 
     Args:
         p: (n, whales) probabilities, if the whale is one of the run's.
-        whales: their names.
+        photos: of the run.
+        nearest: (n, whales) row of the photo to show of each whale, -1 for none.
         judge: of whether it is.
         likeliest: number of candidates.
     """
     lines = []
-    for row in p:
+    names = np.append(photos.name, "")
+    for row, example in zip(p, nearest, strict=True):
         if not np.isfinite(row).all():
-            lines.append([])
+            lines.append([UNANSWERED])
             continue
         sure = confidence(row[None])
         none = float(judge.posterior(sure)[0])
         order = np.argsort(-row, kind="stable")[:likeliest]
-        verdict = f"{none:.4f}", str(int(sure[0] <= judge.threshold))
+        verdict = f"{none:.4f}", str(int(sure[0] <= judge.threshold)), ""
         lines.append(
-            [[str(rank), whales[i], f"{(1 - none) * row[i]:.4f}", *verdict] for rank, i in enumerate(order, start=1)]
+            [
+                [str(rank), photos.whales[i], f"{(1 - none) * row[i]:.4f}", str(names[example[i]]), *verdict]
+                for rank, i in enumerate(order, start=1)
+            ]
         )
     return lines
 
