@@ -4,7 +4,7 @@
     --config=configs/classifier.py:crops, :crops_dense, :crops_vgg   for ready crops; with a dense head; a VGG
     --config=configs/classifier.py:crops_lite0         an EfficientNet that knows pictures (`pretrained`)
     --config=configs/classifier.py:crops_lite0_margin  the same with the margins of ArcFace, for its features
-    --config=configs/classifier.py:crops_v2m_gpu       MiewID's network and loss, for a GPU of 24 GB
+    --config=configs/classifier.py:crops_v2m_gpu       MiewID's network and loss, for a GPU of 24 GB (a few steps run)
     --config=configs/classifier.py:resnet67            a network of the post by its recipe, in configs/post.py
     --config=configs/classifier.py:resnet67_released   the same as the released code has it
     --config=configs/classifier.py:resnet67_cpu        the same network and optimiser, small pictures, 45 epochs
