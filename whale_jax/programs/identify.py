@@ -17,6 +17,7 @@ from whale_jax.data.splits import Split
 from whale_jax.evaluation import fusion, open_set
 from whale_jax.evaluation.probabilities import of_groups
 from whale_jax.programs import fuse, rerank, retrieve
+from whale_jax.report import identify_page
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
@@ -84,7 +85,7 @@ class Judge(NamedTuple):
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes candidates.csv, a row for each candidate of each photo, and encounters.csv, the same of encounters."""
+    """Writes candidates.csv, a row for each candidate of each photo, encounters.csv, and report.html to look at."""
     fused = Path(config.inputs.fused)
     stage = finished_runs.read_within(fused.parent, fused.name)
     photos = right_whale.load(Path(stage.config["inputs"]["photos"]))
@@ -109,6 +110,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             for line in block
         )
         tables.write(workdir / name, (*columns, *COLUMNS), rows=table)
+    heads = identify_page.find_heads(stage, config.inputs)
+    identify_page.write(workdir, new, photos=photos, heads=heads, run=fused.parent.name, error=config.error)
     answered = np.isfinite(p).all(1)
     return {
         "photos": len(new.name),

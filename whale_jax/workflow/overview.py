@@ -17,6 +17,7 @@ WIDTH, COLUMN = 110, 26  # characters of a line, and of its column of flags
 SHOWN = 6  # stages that are named, at most, where many have a key
 RESULTS = ("table.md", "*/table.md", "submission.csv", "*/submission.csv", "*/likeliest.csv", "aligned/points.csv")
 RESULTS += ("catalogue.csv", "catalogue.html", "identified/candidates.csv", "identified/encounters.csv")
+RESULTS += ("identified/report.html",)
 HELP = """
 usage: python -m whale_jax.main --config=configs/NAME.py[:PRESET] --workdir=runs/NAME [--config.KEY=VALUE ...]
 
