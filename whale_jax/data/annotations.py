@@ -89,7 +89,7 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
     if not files.photos and not (absent and files.tables):
         raise InputError(f"no photos in {files.root}: put them there")
     names = formats.recognise(files, settings.format)
-    reading = _join([formats.FORMATS[name].read(files, settings, problems=problems) for name in names])
+    reading = _join([formats.read(name, files, settings=settings, problems=problems) for name in names])
     listed = files.photos or _named(reading)
     lookup = Names(listed)
     sample = _sample(reading, lookup, root=files.root, problems=problems)

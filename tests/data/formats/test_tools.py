@@ -1,5 +1,6 @@
 """What annotation tools export: COCO of CVAT and Wild Me, Label Studio, VIA; and what each says of one head."""
 
+import copy
 import json
 
 import numpy as np
@@ -166,6 +167,46 @@ def test_via(tmp_path, kind):
     assert catalogue.formats == ("via",)
     check_head(catalogue.photos[0])
     assert named(catalogue)[1] == ("q.jpg", "")
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [("/data/local-files/?d=day%201/p.jpg", "p.jpg"), ("s3://bucket/p.jpg", "p.jpg"), ("100%25.jpg", "100%25.jpg")],
+)
+def test_label_studio_calls_photos_by_addresses(tmp_path, image, name):
+    photos(tmp_path, name)
+    dump(tmp_path / "a.json", [label_studio() | {"data": {"image": image}}])
+    check_head(read(tmp_path).photos[0])
+
+
+def spoil(content, rng):
+    """The content with a random part replaced by what no tool writes there."""
+    content = copy.deepcopy(content)
+    parent = content
+    while True:
+        keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
+        key = keys[rng.integers(len(keys))]
+        child = parent[key]
+        if not (isinstance(child, dict | list) and child) or rng.random() < 0.25:
+            parent[key] = (None, 7, "x", [], {}, [1], {"a": 1}, -1e400)[rng.integers(8)]
+            return content
+        parent = child
+
+
+@pytest.mark.parametrize("tool", ["coco", "label_studio", "via"])
+def test_a_spoiled_export_is_read_or_refused_and_never_ends_in_a_traceback(tmp_path, tool):
+    rng = np.random.default_rng(0)
+    content = {"coco": coco(name="Eg1001"), "label_studio": [label_studio()], "via": via_entry()}[tool]
+    content = json.loads(json.dumps(content))
+    photos(tmp_path, "p.jpg", "q.jpg")
+    outcomes = []
+    for _ in range(150):
+        dump(tmp_path / "a.json", spoil(content, rng))
+        try:
+            outcomes.append(read(tmp_path).formats[0])
+        except InputError:
+            outcomes.append("refused")
+    assert {"refused", tool} <= {*outcomes}
 
 
 def test_two_formats_are_an_error_and_can_be_joined(tmp_path):

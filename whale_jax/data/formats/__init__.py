@@ -19,6 +19,7 @@ from whale_jax.data.formats import (
     wildbook,
     wildlife_datasets,
 )
+from whale_jax.data.rows import Reading, Settings
 from whale_jax.runtime import registry
 from whale_jax.runtime.errors import InputError
 
@@ -40,6 +41,16 @@ FORMATS = registry.Registry(
 register = FORMATS.register
 LAST = ("table", "folders", "photos")  # where no format fits that says more of a folder
 BESIDE = ("coco", "label_studio", "via")  # files of annotations, beside which a table names the whales
+
+
+def read(name: str, folder: Folder, *, settings: Settings, problems: list[str]) -> Reading:
+    """What the files of a folder say, read as the format `name`. Files that it does not understand raise InputError."""
+    try:
+        return FORMATS[name].read(folder, settings, problems=problems)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        tables = cells.examples(path.name for path in folder.tables)
+        message = f"{folder.root}: {tables} is not as {name} writes it ({error!r}): export it again"
+        raise InputError(message) from error
 
 
 def recognise(folder: Folder, chosen: str = "") -> dict[str, str]:

@@ -5,6 +5,7 @@ the task's data, or a text or a choice of the annotation, under one of the usual
 """
 
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,10 @@ def _photo(data: Mapping) -> str:
     paths = [value for value in data.values() if isinstance(value, str) and value.lower().endswith(SUFFIXES)]
     if not paths:
         return ""
-    folder, _, name = paths[0].replace("\\", "/").partition("?d=")[2 if "?d=" in paths[0] else 0].rpartition("/")
-    return f"{folder}/{PREFIX.sub('', name)}" if folder else PREFIX.sub("", name)
+    path = paths[0].rpartition("?d=")[2]  # of a file on the server's disk
+    path = urllib.parse.unquote(path) if paths[0].startswith(("/", "http")) else path
+    folder, slash, name = path.replace("\\", "/").rpartition("/")
+    return folder + slash + PREFIX.sub("", name)
 
 
 def _files(folder: Folder) -> list[Path]:

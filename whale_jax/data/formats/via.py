@@ -98,7 +98,8 @@ def _files(folder: Folder) -> list[Path]:
 
 def _entries(content: Any) -> Mapping[str, Any]:
     """Entries of photos, those of a project as those of an export."""
-    return content.get(PROJECT, content) if isinstance(content, dict) else {}
+    entries = content.get(PROJECT, content) if isinstance(content, dict) else {}
+    return entries if isinstance(entries, dict) else {}
 
 
 def _is_via(content: Any) -> bool:
