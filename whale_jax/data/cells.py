@@ -41,7 +41,7 @@ _SPOILED = {  # how a spreadsheet writes what it took for a number, a date or a 
     "a number in powers of ten": re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+"),
     "a date": re.compile(
         rf"\d{{1,2}}-{_MONTH}(-\d{{2,4}})?|{_MONTH}-\d{{2,4}}|\d{{4}}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?"
-        r"|\d{1,2}([/.])\d{1,2}\4\d{2,4}",
+        r"|\d{1,2}(?P<mark>[/.])\d{1,2}(?P=mark)\d{2,4}",
         re.IGNORECASE,
     ),
     "an error of a formula": re.compile(r"#(REF!|NAME\?|VALUE!|N/A|DIV/0!|NUM!|NULL!|#+)"),

@@ -52,7 +52,9 @@ def test_a_spreadsheet_keeps_numbers_as_they_are_shown(tmp_path):
     assert [entry.date for entry in catalogue.photos] == ["2021-04-02", ""]
 
 
-@pytest.mark.parametrize("whale", ["1001.0", "5E+10", "5,2E+10", "02-Apr", "Apr-21", "2021-04-02", "#REF!", "#N/A"])
+@pytest.mark.parametrize(
+    "whale", ["1001.0", "5E+10", "5,2E+10", "02-Apr", "Apr-21", "2021-04-02", "4/2/2021", "04.02.21", "#REF!", "#N/A"]
+)
 def test_what_a_spreadsheet_made_of_a_name_is_refused(tmp_path, whale):
     photos(tmp_path, "p.jpg")
     table(tmp_path / "w.csv", ["Image", "whaleID"], ["p.jpg", whale])
@@ -68,7 +70,7 @@ def test_damage_is_seen_in_the_format_of_a_cell(tmp_path, value, style):
         read(tmp_path)
 
 
-@pytest.mark.parametrize("whale", ["Eg1001", "1001", "E10", "1E", "A.0", "2-April-Fool", "Dec", "10-4"])
+@pytest.mark.parametrize("whale", ["Eg1001", "1001", "E10", "1E", "A.0", "2-April-Fool", "Dec", "10-4", "1/2"])
 def test_a_name_that_only_resembles_damage_is_kept(tmp_path, whale):
     photos(tmp_path, "p.jpg")
     table(tmp_path / "w.csv", ["Image", "whaleID"], ["p.jpg", whale])
