@@ -90,6 +90,8 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
         raise InputError(f"no photos in {files.root}: put them there")
     names = formats.recognise(files, settings.format)
     reading = _join([formats.read(name, files, settings=settings, problems=problems) for name in names])
+    if all(formats.FORMATS[name].pixels for name in names) and not settings.units:
+        settings = settings._replace(units="pixels")
     listed = files.photos or _named(reading)
     lookup = Names(listed)
     sample = _sample(reading, lookup, root=files.root, problems=problems)
@@ -97,7 +99,7 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
     whales, unused = merge.whales, merge.unused
     problems += _mismatches(whales, reading, sample)
     cells.report(problems)
-    warnings = [*folder.unread(files), *_homeless(files)]
+    warnings = [*folder.unread(files), *_silent(files, reading), *_homeless(files)]
     if not files.photos:
         warnings.insert(0, f"no photo is in {files.root}: these are the names that its tables have")
     photos, remarks = _examined(files, _photos(whales, listed), whales=whales, settings=settings)
@@ -195,6 +197,14 @@ def _mismatches(whales: Sequence[Merged], reading: Reading, sample: Mapping[str,
             row = sample[entry.file].place
             problems.append(f"{row}: {short(entry.file)} has a whale already ({place}): remove one of the rows")
     return problems
+
+
+def _silent(files: Folder, reading: Reading) -> list[str]:
+    """A line about tables of which no row was read."""
+    rows = [row for source in reading.sources for row in source.rows] + [*reading.sample]
+    names = [path.name for path in files.tables]
+    unread = [name for name in names if not any(row.place.startswith(f"{name} ") for row in rows)]
+    return [f"tables not read: {cells.examples(unread)}"] if unread else []
 
 
 def _homeless(files: Folder) -> list[str]:

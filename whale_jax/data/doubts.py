@@ -10,9 +10,8 @@ from scipy import stats
 from whale_jax.data import cells
 from whale_jax.runtime.errors import InputError
 
-CHANCE = (
-    0.03  # of marks in pixels that lie within 100 pixels of the corner by accident, below which percent is likelier
-)
+# Likelihood of marks in pixels to lie within 100 pixels of the corner by accident, below which percent is likelier.
+CHANCE = 0.01
 LEAST_SIDE = 200  # pixels of a photo that says something of it
 LIKELY = 0.01  # of so few photos with the usual side, if it were as often as not
 SWAPPED = 0.42  # share of photos with the usual side below which the points seem swapped

@@ -95,10 +95,12 @@ class Format(NamedTuple):
     Attributes:
         evidence: (folder) -> what it is recognised by, for a message; "" where the folder is not of this format.
         read: (folder, settings, *, problems) -> what the files say. Mistakes in single rows are added to `problems`.
+        pixels: whether the numbers that it returns are pixels for certain, as those of annotation tools are.
     """
 
     evidence: Callable[[Folder], str]
     read: Callable[..., Reading]
+    pixels: bool = False
 
 
 def point_kind(*texts: object) -> str:

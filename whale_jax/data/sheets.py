@@ -10,6 +10,7 @@ import datetime
 import functools
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from whale_jax.data.photo_files import SUFFIXES
 from whale_jax.runtime.errors import InputError
 
 SEPARATORS = ",;\t|"
+TITLES = 10  # lines among which the header is looked for: titles above it fill one cell
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # how files begin
 _PICTURE = re.compile(rf"({'|'.join(map(re.escape, SUFFIXES))})\b", re.IGNORECASE)
 
@@ -31,8 +33,8 @@ class Sheet(NamedTuple):
 
     Attributes:
         path: of its file.
-        place: of its first line.
-        header: cells of its first line.
+        place: of its header.
+        header: cells of the first line that fills two.
         rows: place and cells of each other line.
     """
 
@@ -62,9 +64,19 @@ def _read(path: Path, time: int, size: int) -> Sheet:
     spreadsheet = path.suffix.lower() == ".xlsx"
     lines = [line for line in (_spreadsheet(path) if spreadsheet else _text(path)) if any(line[1])]
     name = "row" if spreadsheet else "line"
-    rows = tuple((f"{path.name} {name} {number}", row) for number, row in lines[1:])
-    number, header = lines[0] if lines else (1, ())
+    start = next((i for i, (_, row) in enumerate(lines[:TITLES]) if sum(map(bool, row)) > 1), 0)
+    number, header = lines[start] if lines else (1, ())
+    if spreadsheet:  # which has as many columns as its longest row
+        header = header[: 1 + max(i for i, cell in enumerate(header) if cell)] if header else ()
+        lines = [(number, _fitted(row, len(header))) for number, row in lines]
+    rows = tuple((f"{path.name} {name} {number}", row) for number, row in lines[start + 1 :])
     return Sheet(path, f"{path} {name} {number}", header, rows)
+
+
+def _fitted(row: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """A spreadsheet's row with as many cells as its header, unless more are filled."""
+    filled = max((i + 1 for i, cell in enumerate(row) if cell), default=0)
+    return (*row, *[""] * width)[: max(width, filled)]
 
 
 def _text(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -78,7 +90,7 @@ def _text(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
     encoding = next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8")
     try:
         with open(path, newline="", encoding=encoding) as file:
-            separator = _separator(file.readline())
+            separator = next((mark for line in islice(file, TITLES) if (mark := _separator(line))), SEPARATORS[0])
             file.seek(0)
             for row in (reader := csv.reader(file, strict=True, delimiter=separator)):
                 if swallowed := [cell for cell in row if _PICTURE.search("".join(cell.splitlines(True)[1:]))]:
@@ -93,13 +105,14 @@ def _text(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def _separator(line: str) -> str:
-    """What separates the cells of a first line; in doubt the comma."""
+    """What separates the cells of a line, "" where nothing does."""
     outside = re.sub('"[^"]*"', "", line)
-    return max(SEPARATORS, key=outside.count)
+    mark = max(SEPARATORS, key=outside.count)
+    return mark if mark in outside else ""
 
 
 def _spreadsheet(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The rows of a spreadsheet's only sheet that has any, by number, as wide as the first."""
+    """The rows of a spreadsheet's only sheet that has any, by number."""
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # of a zip file, of XML, and of openpyxl
@@ -109,15 +122,8 @@ def _spreadsheet(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
         if len(filled) > 1:
             names = ", ".join(sheet.title for sheet in filled)
             raise InputError(f"{path} has several sheets ({names}): save the one of the photos as a file of its own")
-        width = 0
         for number, row in enumerate(filled[0].iter_rows() if filled else (), start=1):
-            texts = [_shown(cell) for cell in row]
-            while len(texts) > width and not texts[-1]:
-                texts.pop()
-            if width:
-                texts += [""] * (width - len(texts))
-            width = width or len(texts)
-            yield number, tuple(texts)
+            yield number, tuple(map(_shown, row))
 
 
 def _shown(cell: Cell) -> str:

@@ -77,6 +77,26 @@ def test_a_name_that_only_resembles_damage_is_kept(tmp_path, whale):
     assert named(read(tmp_path)) == [("p.jpg", whale)]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_title_above_the_header_and_blank_columns_beside_it_are_passed_over(tmp_path, suffix):
+    photos(tmp_path, "p.jpg")
+    rows = [["Catalogue 2021"], [], ["Image", "whaleID", "encounter"], ["p.jpg", "Eg1", ""]]
+    if suffix == "xlsx":
+        spreadsheet(tmp_path / "w.xlsx", *rows, [None, None, None, None, None])
+    else:
+        (tmp_path / "w.csv").write_text("\n".join(";".join(row) for row in rows))
+    assert named(read(tmp_path)) == [("p.jpg", "Eg1")]
+
+
+def test_a_table_without_photos_is_named_and_not_read(tmp_path):
+    photos(tmp_path, "p.jpg")
+    table(tmp_path / "whales.csv", ["Image", "whaleID"], ["p.jpg", "Eg1"])
+    table(tmp_path / "weather.csv", ["day", "wind"], ["1", "2"])
+    catalogue = read(tmp_path)
+    assert named(catalogue) == [("p.jpg", "Eg1")]
+    assert "tables not read: weather.csv" in catalogue.warnings
+
+
 def test_several_sheets_are_refused(tmp_path):
     photos(tmp_path, "p.jpg")
     book = openpyxl.Workbook()

@@ -118,4 +118,4 @@ def _is_coco(content: Any) -> bool:
     return isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ("images", "annotations"))
 
 
-FORMAT = Format(evidence, read)
+FORMAT = Format(evidence, read, pixels=True)

@@ -111,4 +111,4 @@ def _are_tasks(content: Any) -> bool:
     )
 
 
-FORMAT = Format(evidence, read)
+FORMAT = Format(evidence, read, pixels=True)

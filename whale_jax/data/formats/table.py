@@ -31,8 +31,10 @@ def sheets(folder: Folder) -> list[Path]:
 
 
 def only(folder: Folder, paths: Sequence[Path]) -> Path | None:
-    """The table that says which photo is which whale: the only one of these that is no JSON, if there is any."""
+    """The table that says which photo is which whale: the only one of these with a column of photos."""
     candidates = [path for path in paths if path.suffix.lower() != ".json"]
+    photos = [path for path in candidates if "Image" in tabular.columns(header(path))]
+    candidates = photos or candidates
     if len(candidates) > 1:
         names = ", ".join(path.name for path in candidates)
         raise InputError(f"{folder.root} has several tables ({names}): call one train.csv")

@@ -107,4 +107,4 @@ def _is_via(content: Any) -> bool:
     return bool(_entries(content)) and all(isinstance(entry, dict) and "regions" in entry for entry in entries)
 
 
-FORMAT = Format(evidence, read)
+FORMAT = Format(evidence, read, pixels=True)
