@@ -5,18 +5,17 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 import numpy as np
 from PIL import Image
 
 from whale_jax.data import check, render
 from whale_jax.data.annotations import Catalogue, Photo
-from whale_jax.runtime import progress, storage, threads
+from whale_jax.report import html
+from whale_jax.runtime import progress, threads
 from whale_jax.runtime.errors import InputError
 
 FILE, THUMBNAILS = "catalogue.html", "thumbnails"
 SIDE = 240  # the longer one of a thumbnail, in pixels
-QUALITY = 80  # of its JPEG
 MOST = 5_000  # photos on a page, which has 3 MB then and is shown at once
 MOST_WARNINGS = 20
 ABSENT = "the photo is not in the folder"
@@ -25,13 +24,6 @@ REMARKS = {
     "cut": "lacks the end of its file",
     "turned": "is turned by viewers (EXIF), and shown as stored",
 }
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 class Thumbnail(NamedTuple):
@@ -100,7 +92,8 @@ def write(
         Section(whale, totals[whale], [card(row, pictures.get(row.photo.file, Thumbnail())) for row in group])
         for whale, group in groups.items()
     ]
-    page = TEMPLATES.get_template(FILE).stream(
+    html.write(
+        workdir / FILE,
         name=catalogue.root.resolve().name,
         catalogue=catalogue,
         counts=counts,
@@ -109,9 +102,6 @@ def write(
         sections=sections,
         shown=len(chosen),
     )
-    page.enable_buffering(100)
-    with storage.replacing(workdir / FILE) as partial, partial.open("w", encoding="utf-8", errors="replace") as file:
-        page.dump(file)
 
 
 def choose(rows: Iterable[check.Checked], *, most: int) -> tuple[dict[str, list[check.Checked]], dict[str, int]]:
@@ -161,7 +151,7 @@ def thumbnails(
             pixels = render.decode(read_bytes(row.photo.name), (scale, scale))
         except (InputError, OSError) as error:  # what `check.decode` has passed over, or a file that has gone since
             return Thumbnail(problem=str(error))
-        Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=QUALITY)
+        Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=html.QUALITY)
         return Thumbnail(f"{folder.name}/{number}.jpg", pixels.shape[1], pixels.shape[0])
 
     results = {}

@@ -15,7 +15,7 @@ from PIL import Image
 
 from whale_jax.data import groups, images
 from whale_jax.data.right_whale import Photos
-from whale_jax.report.catalogue_page import QUALITY, TEMPLATES
+from whale_jax.report import html
 from whale_jax.report.heads import head_aspect
 from whale_jax.runtime import progress, storage
 from whale_jax.workflow import finished_runs
@@ -119,7 +119,8 @@ def write(
     for row, answer in zip(chosen, answers, strict=True):
         sections.setdefault(group[row], []).append(card(answer, large.get(row), nearest=nearest))
     totals = np.bincount(group)
-    page = TEMPLATES.get_template(FILE).stream(
+    html.write(
+        workdir / FILE,
         run=run,
         total=len(order),
         called_new=sum(answer[0]["is_none"] == "1" for answer in lines.values()),
@@ -131,9 +132,6 @@ def write(
         pictured=heads is not None,
         table=TABLE,
     )
-    page.enable_buffering(100)
-    with storage.replacing(workdir / FILE) as partial, partial.open("w", encoding="utf-8", errors="replace") as file:
-        page.dump(file)
 
 
 def find_heads(answer: Stage, folders: Mapping[str, str]) -> tuple[Heads, Heads] | None:
@@ -206,7 +204,7 @@ def cut(photos: Photos, heads: Heads, *, rows: Iterable[int], width: int) -> dic
 def embed(pixels: np.ndarray, size: tuple[int, int]) -> Picture:
     """(height, width, 3) uint8 pixels as a picture of `size`, its width and height in pixels, within a page."""
     file = io.BytesIO()
-    Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=QUALITY)
+    Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=html.QUALITY)
     return Picture("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii"), *size)
 
 

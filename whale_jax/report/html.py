@@ -1,0 +1,25 @@
+"""The pages that people open in a browser: one look, no request to another machine, every name escaped."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from whale_jax.runtime import storage
+
+QUALITY = 80  # of the pictures' JPEG
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write(path: Path, **values: Any) -> None:
+    """Writes a whole page by the template of its name, piece by piece: a page may have many photos."""
+    page = TEMPLATES.get_template(path.name).stream(**values)
+    page.enable_buffering(100)
+    with storage.replacing(path) as partial, partial.open("w", encoding="utf-8", errors="replace") as file:
+        page.dump(file)
