@@ -16,6 +16,7 @@ from whale_jax.runtime.errors import InputError
 
 LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth of that
 HOME = "imgs"  # the competition's folder of photos, whose name is no part of theirs
+CROPS = ("train/", "test/")  # those of ready crops, likewise
 TABLES = (".csv", ".tsv", ".xlsx", ".json")
 SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}  # what systems leave in folders
 ADVICE = {
@@ -48,12 +49,24 @@ class Folder(NamedTuple):
             begins behind these. Written with / and in Unicode's form NFC, in order.
         tables: files that may say what the photos show, those nearest to the root, in order.
         unusable: paths of all other files, but those that systems leave.
+        hidden: the folders that are no part of a photo's name, such as ("imgs/",).
     """
 
     root: Path
     photos: dict[str, File]
     tables: tuple[Path, ...]
     unusable: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def documents(self) -> list[Path]:
+        """The tables that are JSON."""
+        return [path for path in self.tables if _is_document(path)]
+
+    @property
+    def sheets(self) -> list[Path]:
+        """The tables of rows and columns."""
+        return [path for path in self.tables if not _is_document(path)]
 
     def table(self, name: str) -> Path | None:
         """The table of this name in the root, if there is one."""
@@ -66,11 +79,11 @@ def read(root: Path) -> Folder:
         raise InputError(f"no folder {str(root)!r}: give the one that holds the photos and their tables")
     photos: dict[str, File] = {}
     tables, unusable = [], []
-    prefixes = hidden_prefixes(root)
+    hidden = _hidden(root)
     for path, file in _files(root):
         suffix = os.path.splitext(path)[1].lower()
         if suffix in SUFFIXES:
-            name = _name(path, prefixes)
+            name = _name(path, hidden)
             _check(f"{root}/{path}", name, file.size)
             if name in photos:
                 raise InputError(f"{root}/{path}: there are two photos of this name: rename one of them")
@@ -82,16 +95,16 @@ def read(root: Path) -> Folder:
     depth = min((len(path.parts) for path in tables), default=0)
     nearest = tuple(path for path in tables if len(path.parts) == depth)
     unusable += [path.relative_to(root).as_posix() for path in tables if path not in nearest]
-    return Folder(root, dict(sorted(photos.items())), nearest, tuple(unusable))
+    return Folder(root, dict(sorted(photos.items())), nearest, tuple(unusable), hidden)
 
 
-def hidden_prefixes(root: Path) -> tuple[str, ...]:
-    """The folders that are no part of a photo's name."""
+def _hidden(root: Path) -> tuple[str, ...]:
+    """The folders that are no part of a photo's name: imgs, or those of ready crops."""
     if (root / HOME).is_dir() or (root / f"{HOME}.zip").exists():
         return (f"{HOME}/",)
     labels = root / "train.csv"
     ready = labels.exists() and sorted(map(cells.key, sheets.read(labels).header)) != ["id", "image"]  # Happywhale's
-    return ("train/", "test/") if ready else ()
+    return CROPS if ready else ()
 
 
 def unread(folder: Folder) -> Iterator[str]:
@@ -121,7 +134,11 @@ def _parsed(path: Path, time: int, *, size: int) -> Any:
 
 def header(path: Path) -> tuple[str, ...]:
     """The cells of a table's first line; () of a JSON file."""
-    return () if path.suffix.lower() == ".json" else sheets.read(path).header
+    return () if _is_document(path) else sheets.read(path).header
+
+
+def _is_document(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
 
 
 def _name(path: str, prefixes: tuple[str, ...]) -> str:

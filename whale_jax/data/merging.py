@@ -38,6 +38,7 @@ def merge(reading: Reading, names: Names, *, settings: Settings, root: object, p
     """What all files say of the photos that are there. Mistakes are added to `problems`."""
     by_photo: dict[str, list[Merged]] = {name: [] for name in names.photos.values()}
     words: Counter = Counter()
+    no_whale = {"", *map(cells.key, settings.no_whale)}
     unused, shared = 0, []
     for number, source in enumerate(reading.sources):
         present: dict[str, list[Row]] = {}
@@ -59,7 +60,9 @@ def merge(reading: Reading, names: Names, *, settings: Settings, root: object, p
         unused += len(absent)
         silent = reading.labels_first and number > 0
         for name, rows in present.items():
-            entries = [_entry(name, row, settings, silent=silent, words=words, problems=problems) for row in rows]
+            entries = [
+                _entry(name, row, no_whale=no_whale, silent=silent, words=words, problems=problems) for row in rows
+            ]
             shared += [name] if _share(entries, problems) else []
             by_photo[name] = _join(by_photo[name], entries, problems)
     merged = [entry for name, entries in by_photo.items() for entry in entries or [Merged(name, {}, {})]]
@@ -74,7 +77,7 @@ def _absence(row: Row, reason: str, names: Names, root: object, problems: Sequen
     return f"{row.place}{path}: no photo {short(cells.basename(row.path))} in {root}{close}: add it, or remove the row"
 
 
-def _entry(name: str, row: Row, settings: Settings, *, silent: bool, words: Counter, problems: list[str]) -> Merged:
+def _entry(name: str, row: Row, *, no_whale: set[str], silent: bool, words: Counter, problems: list[str]) -> Merged:
     """What a row says of a photo. A word for no whale is counted, a damaged name is a problem."""
     facts = {kind: fact for kind, fact in row.facts.items() if not (kind == "whale" and silent)}
     if "whale" in facts:
@@ -82,7 +85,7 @@ def _entry(name: str, row: Row, settings: Settings, *, silent: bool, words: Coun
         if kind := cells.damage(whale):
             reason = f"{short(whale)} is no name, it looks like {kind}, which spreadsheets make of names"
             problems.append(f"{row.place}: {reason}")
-        elif cells.key(whale) in {"", *map(cells.key, settings.no_whale)}:
+        elif cells.key(whale) in no_whale:
             words[facts.pop("whale")] += 1
     for text in (facts.get("whale", ""), facts.get("encounter", "")):
         if reason := cells.flaw(str(text)):

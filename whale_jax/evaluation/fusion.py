@@ -42,6 +42,11 @@ def centre(scores: np.ndarray) -> np.ndarray:
     return usable - usable.mean(2, keepdims=True)
 
 
+def scored(scores: np.ndarray) -> np.ndarray:
+    """(n,) bool, which photos any member of (n, members, whales) scores."""
+    return np.isfinite(scores).all(2).any(1)
+
+
 def spread(scores: np.ndarray) -> np.ndarray:
     """(members,) standard deviations of (n, members, whales) scores, above 0."""
     return np.maximum(scores.std((0, 2)), 1e-12)

@@ -37,7 +37,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     members = load(config, photos)
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
     valid = splits.measured_rows(split, config.fold)
-    usable = np.isfinite(scores).all(2).any(1)
+    usable = fusion.scored(scores)
     rows = np.setdiff1d(np.flatnonzero(usable), splits.train_rows(split, config.fold))
     fit = valid[usable[valid]]
     if len(np.unique(split.group[fit])) < 2:
@@ -93,7 +93,7 @@ def answer(
     method = fusion.calibrated(method)
     p[rows] = method(scores[fit], label, prior=facts["prior"])(scores[rows])
     p[fit] = calibration.cross_fit(method, scores[fit], label=label, **facts)
-    p[~np.isfinite(scores).all(2).any(1)] = np.nan
+    p[~fusion.scored(scores)] = np.nan
     return p
 
 

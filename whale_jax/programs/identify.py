@@ -171,14 +171,7 @@ def by_patches(stage: Stage, run: Run) -> np.ndarray:
     label = run.photos.label[named]
     whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
     references = [named[np.isin(label, row)] for row in whales]
-    rows = np.unique(np.concatenate(references))
-    pictures = [rerank.outlines(view, side) for view, side in zip(views, (rows, queries), strict=True)]
-    likenesses = rerank.compare(
-        np.concatenate(pictures),
-        len(rows) + np.arange(len(queries)),
-        references=[np.searchsorted(rows, photo) for photo in references],
-        title=stage.folder.name,
-    )
+    likenesses = rerank.look((views[1], queries), (views[0], references), title=stage.folder.name)
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, photo, likeness in zip(queries, references, likenesses, strict=True):
         photo, likeness = photo[order := np.argsort(likeness)], likeness[order]
@@ -197,11 +190,11 @@ def by_fusion(stage: Stage, run: Run) -> np.ndarray:
     answers = np.stack([ask(run.stage(folder), run) for folder in folders.values()], axis=1)
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
     fit = splits.measured_rows(run.split, config.fold)
-    fit = fit[np.isfinite(scores[fit]).all(2).any(1)]
+    fit = fit[fusion.scored(scores[fit])]
     prior = splits.prior(run.photos, run.split, fold=config.fold)
     answer = fusion.calibrated(fusion.METHODS[config.method])(scores[fit], run.photos.label[fit], prior=prior)
     p = answer(answers.astype(np.float32))
-    p[~np.isfinite(answers).all(2).any(1)] = np.nan
+    p[~fusion.scored(answers)] = np.nan
     return p
 
 

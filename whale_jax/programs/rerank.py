@@ -39,9 +39,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         named = gallery if photos.label[row] >= 0 else np.concatenate([gallery, valid])
         references.append(named[np.isin(photos.label[named], whales[row])])
-    rows = np.unique(np.concatenate([queries, *references]))
-    places = [np.searchsorted(rows, photo) for photo in references]
-    likenesses = compare(outlines(view, rows), np.searchsorted(rows, queries), references=places, title=workdir.name)
+    likenesses = look((view, queries), (view, references), title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, photo, likeness in zip(queries, references, likenesses, strict=True):
         answers[row] = answer(likeness, photos.label[photo], whales=len(photos.whales))
@@ -60,6 +58,23 @@ def load(folder: str, photos: right_whale.Photos) -> np.ndarray:
     if (Path(folder) / probabilities.FILE).exists():
         return probabilities.load_source(folder, photos, source="fused")
     return predictions.load(folder, photos, kind="scores")
+
+
+def look(
+    query: tuple[images.View, np.ndarray], gallery: tuple[images.View, list[np.ndarray]], *, title: str
+) -> list[np.ndarray]:
+    """How alike each photo that asks is to each of its references, see `compare`.
+
+    Args:
+        query: a view, and (n,) rows of it.
+        gallery: a view, which may be the same, and n arrays of (m,) rows of it.
+        title: of the progress bar.
+    """
+    (query_view, queries), (view, references) = query, gallery
+    rows = np.unique(np.concatenate(references))
+    pictures = np.concatenate([outlines(view, rows), outlines(query_view, queries)])
+    places = [np.searchsorted(rows, photo) for photo in references]
+    return compare(pictures, len(rows) + np.arange(len(queries)), references=places, title=title)
 
 
 def compare(pictures: np.ndarray, queries: np.ndarray, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
@@ -87,6 +102,8 @@ def compare(pictures: np.ndarray, queries: np.ndarray, *, references: list[np.nd
 
 def outlines(view: images.View, rows: np.ndarray) -> np.ndarray:
     """(n, height, width) outlines of the pictures of (n,) rows of a view."""
+    if not len(rows):
+        return np.zeros((0, *phase.SIZE), np.float32)
     blocks = np.array_split(rows, -(-len(rows) // 64))
     return np.concatenate(list(threads.ahead(lambda block: outline(view, block), blocks)))
 

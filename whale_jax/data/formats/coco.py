@@ -110,8 +110,7 @@ def _size(image: Mapping) -> dict[str, Fact]:
 
 def _files(folder: Folder) -> list[Path]:
     """JSON files with lists of images and annotations."""
-    paths = [path for path in folder.tables if path.suffix.lower() == ".json"]
-    return [path for path in paths if _is_coco(parsed(path))]
+    return [path for path in folder.documents if _is_coco(parsed(path))]
 
 
 def _is_coco(content: Any) -> bool:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from whale_jax.data import cells, sheets
-from whale_jax.data.folder import HOME, Folder, hidden_prefixes, parsed
+from whale_jax.data.folder import CROPS, HOME, Folder, header, parsed
 from whale_jax.data.formats import table, tabular
 from whale_jax.data.rows import Format, Reading, Row, Settings, Source
 from whale_jax.runtime.errors import InputError
@@ -21,11 +21,11 @@ DRAWN = re.compile(r"train_with_\w+\.csv", re.IGNORECASE)
 
 def evidence(folder: Folder) -> str:
     """What it is recognised by: files with the competition's names."""
-    if hidden_prefixes(folder.root) == ("train/", "test/"):
-        return ""  # ready crops
+    if folder.hidden == CROPS:
+        return ""
     shared = [path.name for path in _shared(folder)]
     labels = folder.table(LABELS)
-    if labels and hidden_prefixes(folder.root) and {*tabular.columns(_header(labels))} == {"Image", "whaleID"}:
+    if labels and folder.hidden and {*tabular.columns(header(labels))} == {"Image", "whaleID"}:
         shared += [f"{LABELS} beside {HOME}"]
     return cells.examples(shared)
 
@@ -33,7 +33,7 @@ def evidence(folder: Folder) -> str:
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """The labels, what others drew, and the sample submission."""
     shared = _shared(folder)
-    labels = folder.table(LABELS) or table.only(folder, [path for path in folder.tables if path not in shared])
+    labels = folder.table(LABELS) or table.only(folder, [path for path in folder.sheets if path not in shared])
     sources, notes, whales, sample = [], [], (), ()
     if labels:
         rows, notes = tabular.read(labels, settings, problems=problems, required=("Image", "whaleID"))
@@ -68,11 +68,11 @@ def sloth(path: Path, kind: str, *, problems: list[str]) -> list[Row]:
 def _sample(path: Path, problems: list[str]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
     """The whales (columns) and the photos (rows) of a sample submission."""
     sheet = sheets.read(path)
-    header = sheet.header
-    if len(header) < 2 or header[0] != "Image" or len(set(header)) != len(header):
+    columns = sheet.header
+    if len(columns) < 2 or columns[0] != "Image" or len(set(columns)) != len(columns):
         raise InputError(f"{path} line 1: its columns must be Image and then every whale once")
-    problems += [f"{path.name} line 1: {reason}" for whale in header if (reason := cells.flaw(whale))]
-    return header[1:], tuple(Row(row[0], {}, place) for place, row in sheet.rows)
+    problems += [f"{path.name} line 1: {reason}" for whale in columns if (reason := cells.flaw(whale))]
+    return columns[1:], tuple(Row(row[0], {}, place) for place, row in sheet.rows)
 
 
 def _shared(folder: Folder) -> list[Path]:
@@ -82,10 +82,6 @@ def _shared(folder: Folder) -> list[Path]:
         for path in folder.tables
         if path.name in (*POINTS, SAMPLE) or (DRAWN.fullmatch(path.name) and path.name != LABELS)
     ]
-
-
-def _header(path: Path) -> tuple[str, ...]:
-    return sheets.read(path).header
 
 
 FORMAT = Format(evidence, read)

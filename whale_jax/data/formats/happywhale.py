@@ -5,8 +5,8 @@ Photos lie in train_images/ and test_images/ (2022), or train/ and test/. "new_i
 
 from whale_jax.data import cells
 from whale_jax.data.folder import Folder
-from whale_jax.data.formats import table, tabular
-from whale_jax.data.rows import Format, Reading, Settings, Source
+from whale_jax.data.formats import table
+from whale_jax.data.rows import Format, Reading, Settings
 
 HEADERS = {("image", "individualid"): ("image", "individual_id"), ("image", "id"): ("Image", "Id")}
 
@@ -19,8 +19,7 @@ def evidence(folder: Folder) -> str:
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """The rows of train.csv."""
     _, path = _tables(folder)[0]
-    rows, notes = tabular.read(path, settings, problems=problems, required=("Image", "whaleID"))
-    return Reading((Source(rows, only_present=True),), notes=notes)
+    return table.reading(path, settings, problems=problems, required=("Image", "whaleID"))
 
 
 def _tables(folder: Folder) -> list:

@@ -99,8 +99,7 @@ def _photo(data: Mapping) -> str:
 
 
 def _files(folder: Folder) -> list[Path]:
-    paths = [path for path in folder.tables if path.suffix.lower() == ".json"]
-    return [path for path in paths if _are_tasks(parsed(path))]
+    return [path for path in folder.documents if _are_tasks(parsed(path))]
 
 
 def _are_tasks(content: Any) -> bool:

@@ -13,28 +13,26 @@ from whale_jax.runtime.errors import InputError
 def evidence(folder: Folder) -> str:
     """What it is recognised by: a table."""
     regions = with_columns(folder, "regionshapeattributes")  # of VIA
-    return cells.examples(path.name for path in sheets(folder) if path not in regions)
+    return cells.examples(path.name for path in folder.sheets if path not in regions)
 
 
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """The rows of the table."""
-    path = folder.table("train.csv") or only(folder, sheets(folder))
+    path = folder.table("train.csv") or only(folder, folder.sheets)
     if path is None:
         raise InputError(f"{folder.root} has no table: add one, or choose another format")
-    rows, notes = tabular.read(path, settings, problems=problems)
+    return reading(path, settings, problems=problems)
+
+
+def reading(path: Path, settings: Settings, *, problems: list[str], required: Sequence[str] = ("Image",)) -> Reading:
+    """What one table says, each row of a photo that is there; see `tabular.read`."""
+    rows, notes = tabular.read(path, settings, problems=problems, required=required)
     return Reading((Source(rows, only_present=True),), notes=notes)
-
-
-def sheets(folder: Folder) -> list[Path]:
-    """The tables of rows and columns."""
-    return [path for path in folder.tables if path.suffix.lower() != ".json"]
 
 
 def only(folder: Folder, paths: Sequence[Path]) -> Path | None:
     """The table that says which photo is which whale: the only one of these with a column of photos."""
-    candidates = [path for path in paths if path.suffix.lower() != ".json"]
-    photos = [path for path in candidates if "Image" in tabular.columns(header(path))]
-    candidates = photos or candidates
+    candidates = [path for path in paths if "Image" in tabular.columns(header(path))] or list(paths)
     if len(candidates) > 1:
         names = ", ".join(path.name for path in candidates)
         raise InputError(f"{folder.root} has several tables ({names}): call one train.csv")
@@ -43,7 +41,7 @@ def only(folder: Folder, paths: Sequence[Path]) -> Path | None:
 
 def with_columns(folder: Folder, *needed: str) -> list[Path]:
     """The tables whose first line has all of these words, see cells.key."""
-    return [path for path in sheets(folder) if {*needed} <= {*map(cells.key, header(path))}]
+    return [path for path in folder.sheets if {*needed} <= {*map(cells.key, header(path))}]
 
 
 FORMAT = Format(evidence, read)

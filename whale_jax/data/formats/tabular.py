@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from whale_jax.data import cells, sheets
@@ -83,9 +83,14 @@ def read(
 def notes(sheet: sheets.Sheet, mapping: Mapping[str, str]) -> tuple[str, ...]:
     """Lines about the columns that go by another name than column, and those that are not used."""
     renamed = [f"{column} is its column {short(cell)!r}" for column, cell in mapping.items() if column != cell]
-    unused = [name for name in sheet.header if name and name not in mapping.values()]
     lines = [f"{sheet.path.name}: {', '.join(renamed)}"] if renamed else []
-    return (*lines, *([f"{sheet.path.name}: columns not used: {cells.examples(unused, most=20)}"] if unused else []))
+    return (*lines, *unused(sheet, mapping.values()))
+
+
+def unused(sheet: sheets.Sheet, used: Collection[str]) -> tuple[str, ...]:
+    """A line about the columns of a table that are not among those used."""
+    names = [name for name in sheet.header if name and name not in used]
+    return (f"{sheet.path.name}: columns not used: {cells.examples(names, most=20)}",) if names else ()
 
 
 def _mapping(sheet: sheets.Sheet, settings: Settings) -> dict[str, str]:

@@ -92,8 +92,7 @@ def _texts(attributes: Mapping) -> dict[str, Fact]:
 
 
 def _files(folder: Folder) -> list[Path]:
-    tables = table.with_columns(folder, *COLUMNS)
-    return tables + [path for path in folder.tables if path.suffix.lower() == ".json" and _is_via(parsed(path))]
+    return table.with_columns(folder, *COLUMNS) + [path for path in folder.documents if _is_via(parsed(path))]
 
 
 def _entries(content: Any) -> Mapping[str, Any]:

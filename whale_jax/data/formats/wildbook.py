@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from whale_jax.data import cells, sheets
 from whale_jax.data.folder import Folder, header
-from whale_jax.data.formats import table
+from whale_jax.data.formats import table, tabular
 from whale_jax.data.rows import Format, Reading, Row, Settings, Source
 
 PHOTO = re.compile(r"encountermediaasset\d+")
@@ -40,9 +40,8 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
         facts = {kind: text for kind, text in facts.items() if text}
         rows += [Row(name, facts, place) for name in names]
     used = {*DATE, *(name for columns in TEXTS.values() for name in columns)}
-    unused = [name for name in sheet.header if not (PHOTO.fullmatch(cells.key(name)) or cells.key(name) in used)]
-    notes = (f"{path.name}: columns not used: {cells.examples(unused, most=20)}",) if unused else ()
-    return Reading((Source(rows, only_present=True),), notes=notes)
+    columns = [name for name in sheet.header if PHOTO.fullmatch(cells.key(name)) or cells.key(name) in used]
+    return Reading((Source(rows, only_present=True),), notes=tabular.unused(sheet, columns))
 
 
 def _date(record: Mapping[str, str]) -> str:
@@ -53,7 +52,7 @@ def _date(record: Mapping[str, str]) -> str:
 
 
 def _tables(folder: Folder) -> list:
-    return [path for path in table.sheets(folder) if any(PHOTO.fullmatch(cells.key(name)) for name in header(path))]
+    return [path for path in folder.sheets if any(PHOTO.fullmatch(cells.key(name)) for name in header(path))]
 
 
 FORMAT = Format(evidence, read)

@@ -6,8 +6,8 @@ columns of a dataset (orientation, species, viewpoint) are passed over.
 
 from whale_jax.data import cells
 from whale_jax.data.folder import Folder
-from whale_jax.data.formats import table, tabular
-from whale_jax.data.rows import Format, Reading, Settings, Source
+from whale_jax.data.formats import table
+from whale_jax.data.rows import Format, Reading, Settings
 
 
 def evidence(folder: Folder) -> str:
@@ -21,8 +21,7 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """The rows of the table, whose `path` is the photo's, below the root."""
     path = table.only(folder, table.with_columns(folder, "identity", "path"))
     columns = {"Image": "path", "whaleID": "identity", **{k: v for k, v in settings.columns.items() if v}}
-    rows, notes = tabular.read(path, settings._replace(columns=columns), problems=problems)
-    return Reading((Source(rows, only_present=True),), notes=notes)
+    return table.reading(path, settings._replace(columns=columns), problems=problems)
 
 
 FORMAT = Format(evidence, read)
