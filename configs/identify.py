@@ -7,7 +7,7 @@ answer is fused. Of a pipeline, NEW has photos, in which the heads are found; po
 the others, NEW has ready crops. candidates.csv has the likeliest whales of each photo, encounters.csv those of
 encounters; report.html shows each head beside its candidates'.
 
-2 CPU cores, a run of `crops.py:cpu`: 1,000 crops in 2 min 51 s. The answers are those that the run itself gives its
+2 CPU cores, a run of `crops.py:cpu`: 1,000 crops in 2 min 44 s. The answers are those that the run itself gives its
 photos without a name.
 """
 
