@@ -50,6 +50,7 @@ CHANGES = {
         "epochs": PLAN["epochs"] / 2,
         "pretrained": "",
         "inputs.weights": "the recipe",
+        "init": "partial",  # the dense layer begins anew: the map that it sees is larger
     },
 }
 
