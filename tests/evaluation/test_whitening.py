@@ -61,12 +61,24 @@ def test_more_features_than_photos_are_whitened_in_the_space_of_the_photos(heads
     features, _ = heads
     turned = np.linalg.qr(np.random.default_rng(0).normal(size=(200, 12)))[0]
     few, wide = (whitening.span(vectors) for vectors in (features, features @ turned.T))
-    assert few[0].shape == (60, 12)
-    assert wide[0].shape == (60, 60)
+    assert few.coordinates.shape == (60, 12)
+    assert wide.coordinates.shape == (60, 60)
     shifted = features[::2] + 1
-    np.testing.assert_allclose(
-        few[1](shifted) @ few[0].T, wide[1](shifted @ turned.T) @ wide[0].T, rtol=1e-3, atol=1e-2
+    few, wide = (
+        space.project(rows) @ space.coordinates.T for space, rows in ((few, shifted), (wide, shifted @ turned.T))
     )
+    np.testing.assert_allclose(few, wide, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("width", [12, 200])
+@pytest.mark.parametrize("most", [60, 45])
+@pytest.mark.parametrize("name", whitening.TRANSFORMS)
+def test_the_photos_that_it_is_fitted_on_are_transformed_as_any_others(heads, width, most, name):
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(width, 12)))[0]
+    features = (heads[0] @ turned.T).astype(np.float32)
+    limit = {"most": most} if name == "whiten" else {}
+    fitted = whitening.TRANSFORMS[name](features, heads[1], **limit)
+    np.testing.assert_allclose(fitted.vectors, fitted(features), atol=2e-3)
 
 
 def test_directions_that_no_photo_has_count_for_nothing(heads):

@@ -1,9 +1,11 @@
 """Features made fit for a search: less their mean, or whitened within whales, fitted on named photos."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
+from scipy.linalg import lapack
 
 from whale_jax.evaluation.retrieval import unit
 
@@ -13,18 +15,29 @@ INDEPENDENT = 1e-4  # of the mean square, added to each vector's, so that vector
 Transform = Callable[[np.ndarray], np.ndarray]  # (n, D) features -> (n, K) float32 of length 1
 
 
-def leave(features: np.ndarray, label: np.ndarray) -> Transform:
+class Fitted(NamedTuple):
+    """A transform, and what it makes of the (n, D) features that it was fitted on: (n, K) `vectors`."""
+
+    vectors: np.ndarray
+    transform: Transform
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """(m, D) other features -> (m, K) vectors of length 1."""
+        return self.transform(features)
+
+
+def leave(features: np.ndarray, label: np.ndarray) -> Fitted:
     """The (n, D) features as they are, brought to length 1. Nothing is fitted."""
-    return unit
+    return Fitted(unit(features), unit)
 
 
-def centre(features: np.ndarray, label: np.ndarray) -> Transform:
+def centre(features: np.ndarray, label: np.ndarray) -> Fitted:
     """Less the mean of the (n, D) features: what all heads share says nothing of whose they are."""
     mean = np.asarray(features, np.float32).mean(0)
-    return lambda features: unit(features - mean)
+    return Fitted(unit(features - mean), lambda features: unit(features - mean))
 
 
-def whiten(features: np.ndarray, label: np.ndarray, *, most: int = MOST) -> Transform:
+def whiten(features: np.ndarray, label: np.ndarray, *, most: int = MOST) -> Fitted:
     """Differences between photos of one whale, of all whales together, made as large in every direction.
 
     What varies from photo to photo of a whale (light, waves, the pose) then counts less than what varies from whale to
@@ -39,41 +52,66 @@ def whiten(features: np.ndarray, label: np.ndarray, *, most: int = MOST) -> Tran
     """
     centred = centre(features, label)
     rows = np.sort(np.random.default_rng(0).permutation(len(features))[:most])
-    vectors, (_, whale, count) = (
-        centred(features[rows]),
-        np.unique(label[rows], return_inverse=True, return_counts=True),
-    )
+    vectors = centred.vectors[rows]
+    _, whale, count = np.unique(label[rows], return_inverse=True, return_counts=True)
     repeated = count[whale] > 1
     if not repeated.any() or not vectors.any():
         return centred
-    coordinates, project = span(vectors)
-    mean = np.zeros((len(count), coordinates.shape[1]), np.float32)
-    np.add.at(mean, whale, coordinates)
-    difference = (coordinates - mean[whale] / count[whale, None])[repeated]
-    within = difference.T @ difference / (repeated.sum() - (count > 1).sum())
+    space = span(vectors)
+    mean = np.zeros((len(count), space.coordinates.shape[1]), np.float32)
+    np.add.at(mean, whale, space.coordinates)
+    mean /= count[:, None].astype(np.float32)
+    difference = (space.coordinates - mean[whale])[repeated]
+    within = difference.T @ difference / np.float32(repeated.sum() - (count > 1).sum())
     within[np.diag_indices(len(within))] += max(np.trace(within) / len(within), np.finfo(np.float32).eps)
-    # With within = L L', the cosine of L^-1 x and L^-1 y is that of x and y by the inverse covariance.
-    lower = linalg.cholesky(within, lower=True)
-    return lambda features: unit(linalg.solve_triangular(lower, project(centred(features)).T, lower=True).T)
+    lower = linalg.cholesky(within, lower=True, overwrite_a=True)
+
+    def whitened(coordinates: np.ndarray) -> np.ndarray:
+        # With within = L L', the cosine of L^-1 x and L^-1 y is that of x and y by the inverse covariance.
+        return unit(linalg.solve_triangular(lower, coordinates.T, lower=True).T)
+
+    def transform(features: np.ndarray) -> np.ndarray:
+        return whitened(space.project(centred(features)))
+
+    if len(rows) == len(features):
+        return Fitted(whitened(space.projected), transform)
+    result = np.empty((len(features), space.coordinates.shape[1]), np.float32)
+    result[rows] = whitened(space.projected)
+    rest = np.setdiff1d(np.arange(len(features)), rows)
+    result[rest] = transform(features[rest])
+    return Fitted(result, transform)
 
 
-def span(vectors: np.ndarray) -> tuple[np.ndarray, Transform]:
-    """Coordinates in the space that vectors span, which has no more dimensions than there are vectors.
+class Span(NamedTuple):
+    """The space that n vectors of D numbers span, of K dimensions: the smaller of n and D.
+
+    Attributes:
+        coordinates: (n, K) of the vectors, a little apart where they are alike.
+        projected: (n, K) what `project` makes of the vectors.
+        project: (m, D) vectors -> (m, K) coordinates of what lies along the space.
+    """
+
+    coordinates: np.ndarray
+    projected: np.ndarray
+    project: Callable[[np.ndarray], np.ndarray]
+
+
+def span(vectors: np.ndarray) -> Span:
+    """Coordinates in the space that (n, D) vectors span, which has no more dimensions than there are vectors.
 
     Whatever else vectors differ in, those that span the space say nothing of. What lies along it keeps its length.
-
-    Args:
-        vectors: (n, D).
-
-    Returns:
-        (n, K) coordinates, with K the smaller of n and D, and what takes (m, D) vectors to (m, K) coordinates.
     """
     if vectors.shape[1] <= len(vectors):
-        return vectors, lambda vectors: vectors
+        return Span(vectors, vectors, lambda rows: rows)
     products = vectors @ vectors.T
-    products[np.diag_indices(len(products))] += INDEPENDENT * np.trace(products) / len(products)
-    lower = linalg.cholesky(products, lower=True)  # row i: coordinates of vector i
-    return lower, lambda rows: linalg.solve_triangular(lower, vectors @ rows.T, lower=True).T
+    ridge = INDEPENDENT * np.trace(products) / len(products)
+    products[np.diag_indices(len(products))] += ridge
+    lower = linalg.cholesky(products, lower=True, overwrite_a=True)  # row i: coordinates of vector i
+    # Products without the ridge are L L' - r I, so the vectors' projections L^-1 (L L' - r I) are L' - r L^-1: no need
+    # to multiply all vectors by each other once more, which is what takes the time.
+    inverse, _ = lapack.strtri(np.asarray(lower, np.float32, order="F"), lower=1)
+    projected = lower - ridge * inverse.T
+    return Span(lower, projected, lambda rows: linalg.solve_triangular(lower, vectors @ rows.T, lower=True).T)
 
 
 TRANSFORMS = {"": leave, "centre": centre, "whiten": whiten}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import gallery, predictions, right_whale, splits, tables
 from whale_jax.data.gallery import Gallery
 from whale_jax.evaluation import metrics, retrieval, whitening
+from whale_jax.evaluation.whitening import Fitted
 from whale_jax.runtime import errors, progress, registry
 from whale_jax.workflow.program import Program
 
@@ -26,6 +27,40 @@ DEFAULTS = {
     "likeliest": 5,  # photos of the gallery that are named for each query and each photo without a name
 }
 PREFIXES = {"photo": "", "prototype": "prototype_", "joint": "joint_"}  # way to name a whale -> prefix of its metrics
+
+
+class Transforms(NamedTuple):
+    """What makes blocks of features one vector, whose cosine is the mean of the cosines of the blocks, transformed.
+
+    Attributes:
+        fitted: the transform of each block, fitted on the gallery.
+        sides: of a photo that a block holds beside each other.
+    """
+
+    fitted: tuple[Fitted, ...]
+    sides: int
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """(G, K) of the gallery."""
+        return np.concatenate([side for fit in self.fitted for side in np.split(fit.vectors, self.sides)], axis=1)
+
+    def __call__(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
+        """(n, K) vectors of the (n, D) blocks of other photos."""
+        return np.concatenate(
+            [
+                in_pieces(fit, side)
+                for fit, block in zip(self.fitted, blocks, strict=True)
+                for side in np.split(block, self.sides, axis=1)
+            ],
+            axis=1,
+        )
+
+
+def in_pieces(transform: whitening.Transform, features: np.ndarray) -> np.ndarray:
+    """(n, D) features transformed, some at a time: what is between takes as much memory as they do."""
+    pieces = np.split(features, range(retrieval.AT_ONCE, len(features), retrieval.AT_ONCE))
+    return np.concatenate([transform(piece) for piece in pieces])
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -101,27 +136,31 @@ def combine(
     usable: np.ndarray,
     config: ConfigDict,
 ) -> np.ndarray:
-    """(N, K) vectors whose cosine is the mean of those of (N, D) blocks of features, each transformed; NaN if unusable.
+    """(N, K) vectors of (N, D) blocks of features, by transforms fitted on the gallery alone; NaN if unusable."""
+    transforms = fit(config, [block[catalogue.rows] for block in blocks], label=photos.label[catalogue.rows])
+    rest = np.setdiff1d(np.flatnonzero(usable), catalogue.rows)
+    features = np.full((len(usable), transforms.vectors.shape[1]), np.nan, np.float32)
+    features[catalogue.rows] = transforms.vectors
+    features[rest] = transforms([block[rest] for block in blocks])
+    return features
 
-    A transform is fitted on the gallery alone; on both sides of its photos, as on whales of their own, where there are
-    two. One block without any is left as it is.
+
+def fit(config: ConfigDict, blocks: Sequence[np.ndarray], *, label: np.ndarray) -> Transforms:
+    """The config's transform, fitted on (G, D) blocks of features of the gallery, whose (G,) whales are `label`.
+
+    Both sides of a photo, where there are two, are photos of whales of their own. One block without a transform is
+    left as it is.
     """
     if len(blocks) == 1 and not config.transform:
-        return blocks[0]
-    fit, rows = whitening.TRANSFORMS[config.transform], np.flatnonzero(usable)
-    label = photos.label[catalogue.rows] + len(photos.whales) * np.arange(config.sides)[:, None]
-    vectors = []
+        return Transforms((Fitted(np.asarray(blocks[0]), np.asarray),), 1)
+    method, sides = whitening.TRANSFORMS[config.transform], config.sides
+    label = (label + (label.max() + 1) * np.arange(sides)[:, None]).ravel()
+    fitted = []
     with progress.bar(len(blocks), title=f"{config.transform or 'join'} features", unit="inputs") as bar:
         for block in blocks:
-            sides = np.split(block, config.sides, axis=1)
-            fitted = fit(np.concatenate([side[catalogue.rows] for side in sides]), label.ravel())
-            chunks = np.split(rows, range(retrieval.AT_ONCE, len(rows), retrieval.AT_ONCE))
-            vectors += [np.concatenate([fitted(side[chunk]) for chunk in chunks]) for side in sides]
+            fitted.append(method(np.concatenate(np.split(block, sides, axis=1)), label))
             bar.update()
-    joined = np.concatenate(vectors, axis=1)
-    features = np.full((len(usable), joined.shape[1]), np.nan, np.float32)
-    features[rows] = joined
-    return features
+    return Transforms(tuple(fitted), sides)
 
 
 def ways(
