@@ -41,6 +41,7 @@ def cut(finished):
     """A view, cut as it was, around points of these photos."""
     config = copy(finished, predictions=Path(finished.config["inputs"]["predictions"]).name)
     config.annotated = True
+    config.length = finished.result.get("length", 0.0)  # heads are of the size of the run's
     return config
 
 

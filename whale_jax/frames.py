@@ -59,7 +59,12 @@ def places(size: geometry.Size) -> jax.Array:
     return geometry.move_points(head(points, size), points)
 
 
-def steady(points: jax.Array, photos: jax.Array, *, within: float) -> jax.Array:
+def lengths(points: jax.Array, photos: jax.Array) -> jax.Array:
+    """(N,) lengths of heads in widths of their photos, by (N, 2, 2) points and (N, 2) (height, width), in pixels."""
+    return jnp.linalg.norm(points[:, 0] - points[:, 1], axis=-1) / photos.max(1)
+
+
+def steady(points: jax.Array, photos: jax.Array, *, within: float, length: float = 0.0) -> jax.Array:
     """Predicted points moved along their line until they are neither too near nor too far for a head.
 
     Heads are of about one size in all photos of a survey, so the median length of those predicted tells more of a head
@@ -68,10 +73,10 @@ def steady(points: jax.Array, photos: jax.Array, *, within: float) -> jax.Array:
     Args:
         points: (N, 2, 2) bonnet and blowhead, in photo pixels.
         photos: (N, 2) their (height, width).
-        within: the largest factor between a length and the median, both in widths of the photo.
+        within: the largest factor between a length and the usual one, both in widths of the photo.
+        length: the usual one; 0 is the median of these points.
     """
-    arm = (points[:, :1] - points[:, 1:]) / 2
-    length = jnp.linalg.norm(arm, axis=-1, keepdims=True) / photos.max(1)[:, None, None]
-    median = jnp.nanmedian(length)
-    arm = arm * jnp.clip(length, median / within, median * within) / length
+    arm, present = (points[:, :1] - points[:, 1:]) / 2, lengths(points, photos)[:, None, None]
+    usual = length or jnp.nanmedian(present)
+    arm = arm * jnp.clip(present, usual / within, usual * within) / present
     return points.mean(1, keepdims=True) + jnp.concatenate([arm, -arm], axis=1)

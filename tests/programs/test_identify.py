@@ -13,6 +13,8 @@ from configs.stages import cut, network, submission
 from tests.data.folders import write_csv
 from tests.data.test_splits import as_photos
 from whale_jax.data import probabilities, right_whale
+from whale_jax.evaluation.judge import Judge
+from whale_jax.evaluation.reliability import Reliability
 from whale_jax.programs import identify as program
 from whale_jax.runtime import errors
 from whale_jax.workflow import stage
@@ -121,14 +123,22 @@ def test_what_a_run_lacks_is_said(finished, tmp_path):
         stage.run(config, tmp_path / "june")
 
 
-def test_a_photo_without_its_whale_is_as_one_of_a_whale_that_is_not_there():
+def test_a_candidate_is_as_likely_as_its_whale_and_that_the_run_knows_it():
     p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [np.nan] * 3])
-    assert program.confidence(p[:2]) == pytest.approx(np.log([0.7, 0.5]))
-    judge = program.Judge(np.log(0.6), lambda sure: np.full(len(sure), 0.25))
-    photos = as_photos(np.array([0, 1, 2]))._replace(whales=("a", "b", "c"))
-    nearest = np.array([[2, -1, 0]] * 3)
-    first, second, third = program.candidates(p, photos, nearest=nearest, judge=judge, likeliest=2)
-    assert first[0] == ["1", "a", "0.5250", photos.name[2], "0.2500", "0", ""]
-    assert first[1] == ["2", "b", "0.1500", "", "0.2500", "0", ""]
-    assert second[0][-2] == "1"
-    assert third == [program.UNANSWERED]
+    trust = Reliability(np.full(50, 0.6), np.repeat([1, 2], [40, 10]))
+    judged = Judge(np.log(0.6), 0.05, lambda sure: np.full(len(sure), 0.25), trust)
+    nearest = np.array([["c.jpg", "", "a.jpg"]] * 3)
+    first, second, third = program.candidates(p, ("a", "b", "c"), nearest=nearest, judged=judged, likeliest=2)
+    assert first[0] == ["1", "a", "0.5250", "c.jpg", "0.2500", "0", "0.6000", "0.05", "50", "40", ""]
+    assert first[1][:5] == ["2", "b", "0.1500", "", "0.2500"]
+    assert second[0][5] == "1"
+    assert not third
+
+
+def test_a_head_of_implausible_size_is_none_and_points_of_a_table_are_believed():
+    points = np.zeros((4, 2, 2), np.float32)
+    points[:, 0, 0] = 10, 12, 60, np.nan
+    photos = as_photos(np.zeros(4, int))._replace(size=np.full((4, 2), 100, np.int32))
+    notes = program.doubts(points, photos, usual=0.1, plausible=2.5)
+    assert [*notes] == ["", "", "no head was found (implausible size: 6 times the usual length)", "no head was found"]
+    assert [*program.doubts(points, photos, usual=0.1, plausible=0)][:3] == [""] * 3

@@ -114,13 +114,34 @@ def fit_wildfusion(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) 
     return answer
 
 
-def calibrated(method: Callable[..., Answer]) -> Callable[..., Answer]:
+class Calibrated(NamedTuple):
+    """A fused answer, and the temperature and share of the prior that were fitted after it."""
+
+    answer: Answer
+    calibration: calibration.Calibration
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """(n, members, whales) scores -> (n, whales) probabilities."""
+        return self.calibration(self.answer(scores))
+
+    def enlarged(self, count: int) -> "Calibrated":
+        """The same for scores of `count` more whales, each as likely beforehand as the rarest of its own.
+
+        An answer that is no `Weights` raises TypeError: it has nothing to say of other whales.
+        """
+        if not isinstance(self.answer, Weights):
+            raise TypeError("only an answer by weights can have more whales")
+        sides = self.answer.bias, self.calibration.prior
+        bias, prior = (np.pad(values, (0, count), constant_values=values.min()) for values in sides)
+        return Calibrated(self.answer._replace(bias=bias), self.calibration._replace(prior=prior / prior.sum()))
+
+
+def calibrated(method: Callable[..., Answer]) -> Callable[..., Calibrated]:
     """A way to fuse, of METHODS, after whose answer a temperature and a share of the prior are fitted."""
 
-    def fit(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Answer:
+    def fit(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Calibrated:
         answer = method(scores, label, prior=prior)
-        fitted = calibration.fit(answer(scores), label, prior=prior)
-        return lambda scores: fitted(answer(scores))
+        return Calibrated(answer, calibration.fit(answer(scores), label, prior=prior))
 
     return fit
 

@@ -24,7 +24,8 @@ DEFAULTS = {
     # head: width over height of the crop, which `size` may squash, as in the post. whole: width over height at which
     # people should see ready crops, which may be stored squashed.
     "aspect": frames.ASPECT,
-    "steady": 0.0,  # head: the largest factor between a head's length and the median one's; 0 for any
+    "steady": 0.0,  # head: the largest factor between a predicted head's length and the usual one's; 0 for any
+    "length": 0.0,  # head: the usual one, in widths of the photo; 0 is the median of these photos
     "ahead": frames.AHEAD,  # head: how far the points' middle lies right of the frame's, in head lengths
 }
 
@@ -40,9 +41,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError(
             f"no photo has what the frame {config.frame!r} needs: import annotations or predict them"
         )
+    result = {"views": int(view.pictured.sum()), "without": photos.name[~view.pictured].tolist()[:20]}
     if config.frame == "head":
-        write_points(workdir / "points.csv", photos.name, points=find(config, photos, kind="points"))
-    return {"views": int(view.pictured.sum()), "without": photos.name[~view.pictured].tolist()[:20]}
+        points = find(config, photos, kind="points")
+        write_points(workdir / "points.csv", photos.name, points=points)
+        result["length"] = config.length or float(np.nanmedian(frames.lengths(points, photos.size)))
+    return result
 
 
 def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
@@ -95,7 +99,9 @@ def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
     """(N, 3, 3) from photo pixels to the aligned head. Equal points give NaN."""
     points = find(config, photos, kind="points")
     if config.steady:
-        points = frames.steady(points, photos.size, within=config.steady)
+        moved = frames.steady(points, photos.size, within=config.steady, length=config.length)
+        sure = config.annotated & right_whale.annotated(photos, "points")  # which a person is sure of
+        points = np.where(sure[:, None, None], points, moved)
     frame = {name: config[name] for name in ("across", "aspect", "ahead")}
     return frames.head(points, tuple(config.size), **frame)
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import predictions, probabilities, right_whale, splits
+from whale_jax.data import probabilities, right_whale, splits
 from whale_jax.evaluation import calibration, fusion
 from whale_jax.evaluation.probabilities import score
+from whale_jax.recognition import members as recognition
 from whale_jax.report import tables
 from whale_jax.runtime import errors, progress, registry
 from whale_jax.workflow.program import Program
@@ -34,7 +35,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    members = load(config, photos)
+    members = recognition.load(config, photos)
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
     valid = splits.measured_rows(split, config.fold)
     usable = fusion.scored(scores)
@@ -105,32 +106,6 @@ def weights(scores: np.ndarray, names: list[str], *, label: np.ndarray, prior: n
     fused = fusion.fit_weights(scores, label, prior=prior).weight
     alone = [fusion.fit_weights(scores[:, i : i + 1], label, prior=prior).weight[0] for i in range(len(names))]
     return {name: float(a / max(b, 1e-12)) for name, a, b in zip(names, fused, alone, strict=True)}
-
-
-def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray]:
-    """The (N, whales) scores of each member, by its name. A folder that has none raises InputError."""
-    members = {}
-    for name, folder in config.inputs.items():
-        if name in ("photos", "split") or not folder:
-            continue
-        if (Path(folder) / probabilities.FILE).exists():
-            for source, p in probabilities.load(folder, photos).items():
-                members[f"{name}_{source}"] = np.log(np.maximum(p, 1e-12))
-            continue
-        kinds = [kind for kind in ("scores", "logits") if kind in predictions.kinds(folder)]
-        if not kinds:
-            raise errors.InputError(
-                f"{folder} scores no whales: name an `extract`, a `crossfit`, a `retrieve`, or probabilities"
-            )
-        members[name] = predictions.load(folder, photos, kind=kinds[0])
-    if not members:
-        raise errors.InputError("there is nothing to fuse: name members in config.inputs, beside photos and split")
-    for name, scores in members.items():
-        if scores.shape != (len(photos.name), len(photos.whales)):
-            raise errors.InputError(
-                f"{config.inputs.get(name, name)} scores {scores.shape[1]} whales, not those of the photos"
-            )
-    return members
 
 
 def check(config: ConfigDict) -> None:

@@ -1,0 +1,56 @@
+"""Is the whale on a photo one of those that a run knows? Judged by how sure its likeliest answer is."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from whale_jax.evaluation import open_set, reliability
+from whale_jax.evaluation.reliability import Reliability
+
+
+class Judge(NamedTuple):
+    """What tells photos of unknown whales, fitted on photos that a run held out.
+
+    Attributes:
+        threshold: a photo whose `confidence` is at most this is called new.
+        error: the largest share of photos of known whales that this calls new.
+        posterior: (n,) confidences -> (n,) probabilities that the whale is none of the run's.
+        reliability: of answers about the photos that it was fitted on.
+    """
+
+    threshold: float
+    error: float
+    posterior: Callable[[np.ndarray], np.ndarray]
+    reliability: Reliability
+
+    def verdicts(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) probabilities that the whale is none of the run's, and (n,) bool, which photos are called new.
+
+        By (n, whales) probabilities of the whales, if it is one of them.
+        """
+        sure = confidence(p)
+        return self.posterior(sure), sure <= self.threshold
+
+
+def confidence(p: np.ndarray) -> np.ndarray:
+    """(n,) logarithm of the likeliest whale's probability, of (n, whales)."""
+    return np.log(np.maximum(p.max(1), 1e-12))
+
+
+def fit(p: np.ndarray, label: np.ndarray, *, error: float, prior: float) -> Judge:
+    """The judge by photos of known whales that nothing was learned from.
+
+    No unknown whale is needed: without the column of its whale, a photo looks as one of a whale that is not there.
+
+    Args:
+        p: (n, whales) probabilities.
+        label: (n,) their whales.
+        error: the largest share of photos of known whales that may be called new.
+        prior: the share of photos whose whale is assumed to be new.
+    """
+    rest = np.delete(p.ravel(), np.arange(len(p)) * p.shape[1] + label).reshape(len(p), -1)
+    rest /= np.maximum(rest.sum(1, keepdims=True), 1e-12)
+    posterior = open_set.fit_posterior(confidence(p), confidence(rest), prior=prior)
+    threshold = open_set.threshold(confidence(p), error=error)
+    return Judge(threshold, error, posterior, reliability.measure(p, label))

@@ -1,0 +1,169 @@
+"""The members of a run's answer, and the answer itself, asked about photos that the run has never seen.
+
+Networks answer by their logits, searches by the photos of the run that have a name, with what was fitted there. New
+photos take no part in any fit. Labelled photos of a gallery join those that are searched, and their whales the answer.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
+from whale_jax.evaluation import fusion
+from whale_jax.recognition import patches, search
+from whale_jax.recognition.query import Query, Run
+from whale_jax.runtime import errors
+from whale_jax.workflow.finished_runs import Stage
+
+
+def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray]:
+    """The (N, whales) scores of each member of a `fuse`, by its name. A folder that has none raises InputError."""
+    members = {}
+    for name, folder in config.inputs.items():
+        if name in ("photos", "split") or not folder:
+            continue
+        if (Path(folder) / probabilities.FILE).exists():
+            for source, p in probabilities.load(folder, photos).items():
+                members[f"{name}_{source}"] = np.log(np.maximum(p, 1e-12))
+            continue
+        kinds = [kind for kind in ("scores", "logits") if kind in predictions.kinds(folder)]
+        if not kinds:
+            raise errors.InputError(
+                f"{folder} scores no whales: name an `extract`, a `crossfit`, a `retrieve`, or probabilities"
+            )
+        members[name] = predictions.load(folder, photos, kind=kinds[0])
+    if not members:
+        raise errors.InputError("there is nothing to fuse: name members in config.inputs, beside photos and split")
+    for name, scores in members.items():
+        if scores.shape != (len(photos.name), len(photos.whales)):
+            raise errors.InputError(
+                f"{config.inputs.get(name, name)} scores {scores.shape[1]} whales, not those of the photos"
+            )
+    return members
+
+
+def ask(stage: Stage, query: Query) -> np.ndarray:
+    """(n, whales) scores of the query's photos by a finished stage of the run, NaN of a photo that it cannot answer.
+
+    A stage of another kind than `extract`, `retrieve`, `rerank` and `fuse` raises InputError.
+    """
+    program = stage.config["program"]
+    if program not in MEMBERS:
+        raise errors.InputError(f"{stage.folder} is a {program!r}, which answers no other photos than its own")
+    if stage.folder not in query.answers:  # a search is asked for its likeliest whales, and for its own sake
+        query.answers[stage.folder] = MEMBERS[program](stage, query)
+    return query.answers[stage.folder]
+
+
+def by_network(stage: Stage, query: Query) -> np.ndarray:
+    """(n, whales) logits of a network, of the stage of its features. Of whales it does not know they are the mean."""
+    logits = query.source.load(str(stage.folder), "logits")[query.rows]
+    scores = np.full((len(query.source.photos.name), len(query.run.whales)), np.nan, np.float32)
+    scores[query.rows] = logits.mean(1, keepdims=True)  # which says nothing for or against a whale
+    scores[query.rows, : logits.shape[1]] = logits
+    return scores
+
+
+def by_search(stage: Stage, query: Query) -> np.ndarray:
+    """(n, whales) scores of a search among the run's photos with a name, by the transform that was fitted there."""
+    score = query.run.fitted(stage, fit_search)
+    blocks = [query.source.load(folder, "features")[query.rows] for folder in search.folders(ConfigDict(stage.config))]
+    usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
+    scores = np.full((len(query.source.photos.name), len(query.run.whales)), np.nan, np.float32)
+    scores[query.rows[usable]] = score([block[usable] for block in blocks])
+    return scores
+
+
+def fit_search(config: ConfigDict, run: Run) -> Callable[[list[np.ndarray]], np.ndarray]:
+    """What takes (n, D) blocks of features to (n, whales) scores: the config's search of all photos with a name."""
+    blocks = search.load(config, run.photos)
+    usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
+    sides = gallery.select(run.photos, run.split, fold=config.fold, usable=usable)
+    label = run.photos.label[sides.rows]
+    transforms = search.fit(config, [block[sides.rows] for block in blocks], label=label)
+    vectors = [transforms.vectors, transforms([block[sides.queries] for block in blocks])]
+    labels = [label, run.photos.label[sides.queries]]
+    if references := run.references:
+        blocks = [references.source.load(folder, "features")[references.rows] for folder in search.folders(config)]
+        usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
+        vectors.append(transforms([block[usable] for block in blocks]))
+        labels.append(references.label[usable])
+    searched, names = np.concatenate(vectors), {"label": np.concatenate(labels), "whales": len(run.whales)}
+    return lambda blocks: search.WAYS[config.by](transforms(blocks), searched, **names)
+
+
+def by_patches(stage: Stage, query: Query) -> np.ndarray:
+    """(n, whales) scores of a second look at the likeliest whales, against photos that have a name."""
+    config = ConfigDict(stage.config)
+    scores = ask(query.run.stage(config.inputs.scores), query)
+    view = query.source.view(config.inputs.view)
+    queries = query.rows[view.pictured[query.rows] & np.isfinite(scores[query.rows]).all(1)]
+    if not len(queries):
+        return scores
+    views, label, photo = references_of(config, query.run)
+    whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
+    places = [np.flatnonzero(np.isin(label, row)) for row in whales]
+    likenesses = patches.look((view, queries), views, references=places, title=stage.folder.name)
+    answers = np.full(scores.shape, np.nan, np.float32)
+    for row, place, likeness in zip(queries, places, likenesses, strict=True):
+        place, likeness = place[order := np.argsort(likeness)], likeness[order]
+        query.nearest[row, label[place]] = photo[place]  # of each whale the last, which is most alike
+        answers[row] = patches.answer(likeness, label[place], whales=scores.shape[1])
+    return answers
+
+
+def references_of(config: ConfigDict, run: Run) -> tuple[list[patches.Heads], np.ndarray, np.ndarray]:
+    """The heads with a name that a `rerank` compares, in one or two views, and (r,) whales and photos of all of them.
+
+    A photo of the gallery is N and its row in the gallery's source.
+    """
+    view = run.view(config.inputs.view)
+    sides = splits.train_rows(run.split, config.fold), splits.measured_rows(run.split, config.fold)
+    rows = np.concatenate([rows[view.pictured[rows]] for rows in sides])
+    heads, label, photo = [(view, rows)], [run.photos.label[rows]], [rows]
+    if references := run.references:
+        view = references.source.view(config.inputs.view)
+        pictured = view.pictured[references.rows]
+        heads.append((view, references.rows[pictured]))
+        label.append(references.label[pictured])
+        photo.append(len(run.photos.name) + references.rows[pictured])
+    return heads, np.concatenate(label), np.concatenate(photo)
+
+
+def by_fusion(stage: Stage, query: Query) -> np.ndarray:
+    """(n, whales) probabilities by all members together, fitted on the photos that the run held out, as for its own."""
+    answer, folders = query.run.fitted(stage, fit_fusion)
+    scores = np.stack([ask(query.run.stage(folder), query) for folder in folders], axis=1)
+    p = answer(scores.astype(np.float32))
+    p[~fusion.scored(scores)] = np.nan
+    return p
+
+
+def fit_fusion(config: ConfigDict, run: Run) -> tuple[fusion.Answer, list[str]]:
+    """What takes (n, members, whales) scores to (n, whales) probabilities, and the folders of the members."""
+    members = load(config, run.photos)
+    folders = {name: config.inputs[name] for name in members if name in config.inputs}
+    if absent := members.keys() - folders:
+        raise errors.InputError(f"{run.answer.folder} fuses probabilities, {', '.join(absent)}: other photos have none")
+    scores = np.stack(list(members.values()), axis=1).astype(np.float32)
+    rows = splits.measured_rows(run.split, config.fold)
+    rows = rows[fusion.scored(scores[rows])]
+    prior = splits.prior(run.photos, run.split, fold=config.fold)
+    answer = fusion.calibrated(fusion.METHODS[config.method])(scores[rows], run.photos.label[rows], prior=prior)
+    if count := len(run.whales) - len(run.photos.whales):
+        if config.method != "weights":
+            raise errors.InputError(
+                f"{run.answer.folder} fuses by {config.method!r}: no other whale can join its answer"
+            )
+        answer = answer.enlarged(count)
+    return answer, list(folders.values())
+
+
+MEMBERS: dict[str, Callable[[Stage, Query], np.ndarray]] = {
+    "extract": by_network,
+    "retrieve": by_search,
+    "rerank": by_patches,
+    "fuse": by_fusion,
+}
