@@ -26,9 +26,9 @@ from whale_jax.evaluation import calibration
 from whale_jax.evaluation.probabilities import normalise
 from whale_jax.experiment import apply, dataset
 from whale_jax.experiment.prediction import Predictions
-from whale_jax.programs import align
+from whale_jax.recognition import views
 from whale_jax.runtime import errors
-from whale_jax.workflow import finished_runs, folders
+from whale_jax.workflow import finished_runs, folders, program
 from whale_jax.workflow.finished_runs import Stage
 
 
@@ -196,6 +196,6 @@ def photos(root: str | Path, *, skip_unreadable: bool = False) -> Photos:
 
 def _cut(stage: Stage, photos: Photos) -> images.View:
     """The view that an `align` stage cuts, out of photos whose points and boxes stand for its predictions."""
-    config = ConfigDict({**stage.config, "inputs": {"predictions": ""}})
-    matrices = align.matrices_of(config, photos)
+    config = ConfigDict(program.complete({**stage.config, "inputs": {"predictions": ""}}))
+    matrices = views.matrices_of(config, photos)
     return images.save(folders.scratch(stage.folder.name), photos, matrices=matrices, size=tuple(config.size))

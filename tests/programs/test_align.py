@@ -9,6 +9,7 @@ from tests.programs.test_stages import photos
 from whale_jax import frames, geometry
 from whale_jax.data import predictions
 from whale_jax.programs import align
+from whale_jax.recognition import views
 from whale_jax.workflow import stage
 
 
@@ -16,7 +17,7 @@ from whale_jax.workflow import stage
 def test_the_head_frame_lays_the_bonnet_right_of_the_blowhead(size):
     data = photos()
     config = stage.config("align", frame="head", size=size)
-    moved = geometry.move_points(align.head(config, data), data.points)
+    moved = geometry.move_points(views.head(config, data), data.points)
     # Where the crops of the competition have them, 224 x 224 and squashed: (178.8, 112) and (67, 112).
     expected = (np.array([[178.8, 112.0], [67.0, 112.0]]) + 0.5) * (np.array(size[::-1]) / 224) - 0.5
     np.testing.assert_allclose(moved, np.tile(expected, (6, 1, 1)), atol=0.6)
@@ -29,14 +30,14 @@ def test_annotations_count_before_predictions_where_a_person_says_so(tmp_path, a
     predictions.save(tmp_path, data, arrays={"points": predicted})
     partly = data._replace(points=np.where(np.arange(6)[:, None, None] < 2, data.points, np.nan))
     config = stage.config("align", inputs={"predictions": str(tmp_path)}, frame="head", annotated=annotated)
-    points = align.find(config, partly, kind="points")
+    points = views.find(config, partly, kind="points")
     expected = np.where(np.arange(6)[:, None, None] < (2 if annotated else 0), data.points, predicted)
     np.testing.assert_array_equal(points, expected)
 
 
 def test_a_squashed_frame_shows_the_same_part_of_the_photo():
     data = photos()
-    wide, square = (align.head(stage.config("align", size=size), data) for size in [(100, 200), (200, 200)])
+    wide, square = (views.head(stage.config("align", size=size), data) for size in [(100, 200), (200, 200)])
     for matrix, size in ((wide, (100, 200)), (square, (200, 200))):
         rim = geometry.corners(np.array([-0.5, -0.5, size[1], size[0]], np.float32))
         corners = geometry.move_points(geometry.invert(matrix), np.tile(rim, (6, 1, 1)))
@@ -61,7 +62,7 @@ def test_steady_points_keep_their_middle_and_heading_and_a_likely_length():
 
 def test_the_box_frame_fills_the_view_with_the_padded_box():
     data = photos()
-    matrix = align.box(stage.config("align", size=(50, 60), padding=0.1), data)
+    matrix = views.box(stage.config("align", size=(50, 60), padding=0.1), data)
     padded = data.box + data.box[:, [2, 3, 2, 3]] * np.array([-0.1, -0.1, 0.2, 0.2])
     corners = geometry.move_points(matrix, geometry.corners(padded))
     np.testing.assert_allclose(corners[:, [0, 2]], np.tile([[-0.5, -0.5], [59.5, 49.5]], (6, 1, 1)), atol=1e-3)
@@ -69,7 +70,7 @@ def test_the_box_frame_fills_the_view_with_the_padded_box():
 
 def test_a_square_box_keeps_the_heads_shape():
     data = photos()
-    matrix = np.asarray(align.box(stage.config("align", frame="box", size=(50, 50), square=True), data))
+    matrix = np.asarray(views.box(stage.config("align", frame="box", size=(50, 50), square=True), data))
     np.testing.assert_allclose(matrix[:, 0, 0], matrix[:, 1, 1])
     corners = geometry.move_points(matrix, geometry.corners(data.box))
     across = np.ptp(corners, axis=1)

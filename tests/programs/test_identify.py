@@ -16,8 +16,9 @@ from whale_jax.data import probabilities, right_whale
 from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.reliability import Reliability
 from whale_jax.programs import identify as program
+from whale_jax.recognition import live
 from whale_jax.runtime import errors
-from whale_jax.workflow import stage
+from whale_jax.workflow import finished_runs, stage
 
 WHALES, PHOTOS, UNNAMED = 5, 8, 6
 
@@ -142,3 +143,22 @@ def test_a_head_of_implausible_size_is_none_and_points_of_a_table_are_believed()
     notes = program.doubts(points, photos, usual=0.1, plausible=2.5)
     assert [*notes] == ["", "", "no head was found (implausible size: 6 times the usual length)", "no head was found"]
     assert [*program.doubts(points, photos, usual=0.1, plausible=0)][:3] == [""] * 3
+
+
+def test_a_run_that_stays_open_answers_one_photo_as_all_of_them(finished, tmp_path):
+    root, run = finished
+    (tmp_path / "new").mkdir()
+    for i in range(WHALES * PHOTOS, WHALES * PHOTOS + UNNAMED):
+        shutil.copy(root / f"{i:02d}.png", tmp_path / "new" / f"{i:02d}.png")
+    config = identify.get_config(str(run))
+    config.data.root = str(tmp_path / "new")
+    stage.run(config, tmp_path / "june")
+    folders = finished_runs.read(tmp_path / "june" / "identified").config["inputs"]
+    recogniser = live.Recogniser(folders)
+    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
+    for row in (1, 4):
+        p, nearest = recogniser.ask(row, np.zeros((2, 2)))  # crops have no points
+        [best, *_] = rows[recogniser.source.photos.name[row]]
+        assert recogniser.run.whales[p.argmax()] == best["whaleID"]
+        assert p.max() * (1 - float(best["p_none"])) == pytest.approx(float(best["probability"]), abs=1e-3)
+        assert recogniser.run.photos.name[nearest[p.argmax()]] == best["nearest"]

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax import frames
-from whale_jax.data import images, predictions, render, right_whale, shards, tables
+from whale_jax.data import images, render, right_whale, shards, tables
+from whale_jax.recognition import views
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow.program import Program
 
@@ -43,7 +43,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         )
     result = {"views": int(view.pictured.sum()), "without": photos.name[~view.pictured].tolist()[:20]}
     if config.frame == "head":
-        points = find(config, photos, kind="points")
+        points = views.find(config, photos, kind="points")
         write_points(workdir / "points.csv", photos.name, points=points)
         result["length"] = config.length or float(np.nanmedian(frames.lengths(points, photos.size)))
     return result
@@ -60,50 +60,12 @@ def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
 def plan(config: ConfigDict) -> tuple[right_whale.Photos, np.ndarray]:
     """N photos and their (N, 3, 3) matrices from photo pixels to view pixels, NaN where unknown."""
     photos = right_whale.load(Path(config.inputs.photos))
-    return photos, matrices_of(config, photos)
-
-
-def matrices_of(config: ConfigDict, photos: right_whale.Photos) -> np.ndarray:
-    """(N, 3, 3) matrices from photo pixels to the pixels of the config's view, NaN where unknown."""
-    return np.asarray(registry.lookup("frame", FRAMES, config.frame)(config, photos), np.float32)
+    return photos, views.matrices_of(config, photos)
 
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for an unknown frame."""
-    registry.lookup("frame", FRAMES, config.frame)
-
-
-def find(config: ConfigDict, photos: right_whale.Photos, *, kind: str) -> np.ndarray:
-    """(N, ...) predicted "points" or "box" of every photo, or the annotated ones; NaN where there is none."""
-    if not config.inputs.predictions:
-        return getattr(photos, kind)
-    values = predictions.load(config.inputs.predictions, photos, kind=kind)
-    if config.annotated:
-        rows = right_whale.annotated(photos, kind)
-        values[rows] = getattr(photos, kind)[rows]
-    return values
-
-
-def whole(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
-    """(N, 3, 3) from photo pixels to the whole photo."""
-    return frames.whole(photos.size, tuple(config.size))
-
-
-def box(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
-    """(N, 3, 3) from photo pixels to the box around the head and some padding."""
-    annotation = find(config, photos, kind="box")
-    return frames.box(annotation, tuple(config.size), padding=config.padding, square=config.square)
-
-
-def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
-    """(N, 3, 3) from photo pixels to the aligned head. Equal points give NaN."""
-    points = find(config, photos, kind="points")
-    if config.steady:
-        moved = frames.steady(points, photos.size, within=config.steady, length=config.length)
-        sure = config.annotated & right_whale.annotated(photos, "points")  # which a person is sure of
-        points = np.where(sure[:, None, None], points, moved)
-    frame = {name: config[name] for name in ("across", "aspect", "ahead")}
-    return frames.head(points, tuple(config.size), **frame)
+    registry.lookup("frame", views.FRAMES, config.frame)
 
 
 def write_points(path: Path, names: np.ndarray, *, points: np.ndarray) -> None:
@@ -111,9 +73,6 @@ def write_points(path: Path, names: np.ndarray, *, points: np.ndarray) -> None:
     cells = [[f"{value:.2f}" if np.isfinite(value) else "" for value in pair] for pair in points.reshape(-1, 4)]
     rows = ([name, *pair] for name, pair in zip(names, cells, strict=True))
     tables.write(path, ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y"], rows=rows)
-
-
-FRAMES = {"whole": whole, "box": box, "head": head}
 
 
 PROGRAM = Program(DEFAULTS, run, check=check, shard=shard)

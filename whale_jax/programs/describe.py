@@ -1,19 +1,17 @@
 """Features of every photo by local descriptors of its view: nothing is trained."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
-from skimage import feature
 
 from whale_jax.data import images, predictions, right_whale, shards
-from whale_jax.runtime import errors, progress, registry, storage, threads
+from whale_jax.recognition import descriptors
+from whale_jax.runtime import errors, registry, storage
 from whale_jax.workflow.program import Program
 
 SHARD = "features.npy"  # in a shard's folder
-CELL = 8  # pixels, the sides of a square in which gradients are counted
 DEFAULTS = {
     "inputs": {"photos": "", "view": ""},
     "descriptor": "hog",
@@ -28,7 +26,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if files:
         features = np.concatenate([read(file) for file in files])
     else:
-        features = describe(config, view, rows=slice(0, len(photos.name)), title=workdir.name)
+        features = descriptors.describe(config, view, rows=slice(0, len(photos.name)), title=workdir.name)
     predictions.save(workdir, photos, arrays={"features": features})
     shards.remove(workdir)
     return {"features": features.shape[1], "photos": int(view.pictured.sum())}
@@ -39,7 +37,7 @@ def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
     photos, view = load(config)
     path, rows = piece.folder(workdir) / SHARD, piece.rows(len(photos.name))
     if rows.start < rows.stop and not path.exists():
-        features = describe(config, view, rows=rows, title=workdir.name)
+        features = descriptors.describe(config, view, rows=rows, title=workdir.name)
         with storage.replacing(path) as partial, partial.open("wb") as file:
             np.save(file, features)
 
@@ -67,38 +65,13 @@ def load(config: ConfigDict) -> tuple[right_whale.Photos, images.View]:
     return photos, view
 
 
-def describe(config: ConfigDict, view: images.View, *, rows: slice, title: str) -> np.ndarray:
-    """(n, D) float16 features of some rows of a view, NaN where there is no picture; three digits are enough."""
-    descriptor, size = registry.lookup("descriptor", DESCRIPTORS, config.descriptor), tuple(config.size)
-    pictured = view.pictured[rows]
-    numbers = np.flatnonzero(pictured)
-    length = len(descriptor(np.zeros(size, np.uint8)))
-    features = np.full((len(pictured), length), np.nan, np.float16)
-    with progress.bar(len(numbers), title=title, unit="photos") as bar:
-        pictures = (view.images[rows.start + number] for number in numbers)
-        vectors = threads.ahead(lambda picture: descriptor(images.grey(picture, size)), pictures)
-        for number, values in zip(numbers, vectors, strict=True):
-            features[number] = values
-            bar.update()
-    return features
-
-
-def hog(picture: np.ndarray) -> np.ndarray:
-    """(D,) histograms of oriented gradients of a (height, width) picture (Dalal and Triggs, CVPR 2005).
-
-    9 directions in cells of 8 x 8 pixels, each normalised in the blocks of 2 x 2 cells that it is a part of.
-    """
-    return feature.hog(picture, orientations=9, pixels_per_cell=(CELL, CELL), cells_per_block=(2, 2))
-
-
-DESCRIPTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"hog": hog}
-
-
 def check(config: ConfigDict) -> None:
     """Raises InputError for an unknown descriptor, or a size of less than one block."""
-    registry.lookup("descriptor", DESCRIPTORS, config.descriptor)
-    if min(config.size) < 2 * CELL:
-        raise errors.InputError(f"config.size = {tuple(config.size)} is less than the {2 * CELL} pixels of one block")
+    registry.lookup("descriptor", descriptors.DESCRIPTORS, config.descriptor)
+    if min(config.size) < 2 * descriptors.CELL:
+        raise errors.InputError(
+            f"config.size = {tuple(config.size)} is less than the {2 * descriptors.CELL} pixels of one block"
+        )
 
 
 PROGRAM = Program(DEFAULTS, run, check=check, shard=shard)

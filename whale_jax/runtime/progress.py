@@ -1,11 +1,25 @@
 """The progress bar of all long work, with its speed and the time that is left; and durations in words."""
 
+import contextlib
 import sys
+import threading
+from collections.abc import Iterator
 
 from tqdm import tqdm
 
 HIDDEN = False  # True where another host shows the same bars
 STAGE = ""  # the stage of these bars, where other processes write to the terminal too: then no bar moves
+_thread = threading.local()
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Inside the block, this thread shows no bars: its work takes a moment."""
+    _thread.silent = True
+    try:
+        yield
+    finally:
+        _thread.silent = False
 
 
 class _Lines:
@@ -37,7 +51,7 @@ def bar(total: int, *, title: str, unit: str, start: int = 0) -> tqdm:
         file=sys.stderr if moving else _Lines(),
         mininterval=0.5 if moving else 30,
         dynamic_ncols=moving,
-        disable=HIDDEN,
+        disable=HIDDEN or getattr(_thread, "silent", False),
     )
 
 
