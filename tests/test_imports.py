@@ -20,6 +20,7 @@ ORDER = [
     {"models", "data", "tasks"},
     {"train", "workflow"},
     {"experiment", "report"},
+    {"review"},
     {"programs"},
     {"main", "api"},
 ]
@@ -37,6 +38,7 @@ FILES = (
     "whale_jax/workflow/",
     "whale_jax/experiment/",
     "whale_jax/report/",
+    "whale_jax/review/",
     "whale_jax/programs/",
 )
 TOUCHING = {
