@@ -21,6 +21,7 @@ ORDER = [
     {"train", "workflow"},
     {"experiment", "report"},
     {"recognition"},
+    {"review"},
     {"programs"},
     {"main", "api"},
 ]
@@ -39,6 +40,7 @@ FILES = (
     "whale_jax/experiment/",
     "whale_jax/report/",
     "whale_jax/recognition/",
+    "whale_jax/review/",
     "whale_jax/programs/",
 )
 TOUCHING = {

@@ -8,13 +8,21 @@ import jinja2
 from whale_jax.runtime import storage
 
 QUALITY = 80  # of the pictures' JPEG
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+FOLDER = Path(__file__).parent / "templates"
+
+
+def environment(folder: Path) -> jinja2.Environment:
+    """The templates in a folder: they escape every value, and a missing one is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+TEMPLATES = environment(FOLDER)
 
 
 def write(path: Path, **values: Any) -> None:

@@ -1,0 +1,58 @@
+// How many candidates must be looked at: the curve as a sentence, a drawing and a table.
+
+import { draw, find, make } from "./elements.js";
+
+const WIDTH = 460, HEIGHT = 220, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 44;
+const COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+
+const share = p => `${Math.round(100 * p)} %`;
+const word = k => COUNTS[k] ?? String(k);
+
+/** What the curve says. `curve[k - 1]` is the share of photos whose whale is among the first k. */
+export function sentence(curve, validated) {
+  const some = Math.min(5, curve.length), all = curve.length;
+  const photos = `${validated.toLocaleString("en")} photo${validated === 1 ? "" : "s"}`;
+  let text = `On validation (${photos}) the right whale was the first of the list for ${share(curve[0])} of the photos`;
+  if (some > 1) text += `, among the first ${word(some)} for ${share(curve[some - 1])}`;
+  if (all > some) text += ` and among the first ${word(all)} for ${share(curve[all - 1])}`;
+  text += ".";
+  if (all > some && curve[some - 1] < 1) {
+    const rest = (curve[all - 1] - curve[some - 1]) / (1 - curve[some - 1]);
+    text += ` Where the first ${word(some)} were all wrong, the next ${word(all - some)} had it for ${share(rest)}.`;
+  }
+  return text;
+}
+
+export function show({ curve, validated }) {
+  find("looks").hidden = !curve.length;
+  if (!curve.length) return;
+  find("looks-words").textContent = sentence(curve, validated);
+  find("looks-plot").replaceChildren(drawing(curve), table(curve));
+}
+
+function drawing(curve) {
+  const x = k => LEFT + (WIDTH - LEFT - RIGHT) * (k - 1) / Math.max(1, curve.length - 1);
+  const y = p => TOP + (HEIGHT - TOP - BOTTOM) * (1 - p);
+  const plot = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "plot", "aria-hidden": "true" });
+  for (const p of [0, 0.25, 0.5, 0.75, 1]) {
+    plot.append(
+      draw("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(p), y2: y(p), class: "grid" }),
+      draw("text", { x: LEFT - 8, y: y(p) + 4, "text-anchor": "end" }, share(p)));
+  }
+  for (const k of [1, 5, 10, 15, 20].filter(k => k <= curve.length)) {
+    plot.append(draw("text", { x: x(k), y: HEIGHT - BOTTOM + 18, "text-anchor": "middle" }, k));
+  }
+  plot.append(
+    draw("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "candidates looked at"),
+    draw("polyline", { points: curve.map((p, i) => `${x(i + 1)},${y(p)}`).join(" "), class: "line" }),
+    ...curve.map((p, i) => draw("circle", { cx: x(i + 1), cy: y(p), r: 3 })));
+  return plot;
+}
+
+function table(curve) {
+  const counts = [1, 2, 3, 5, 10, 20].filter(k => k <= curve.length);
+  return make("table", {},
+    make("caption", {}, "Photos whose whale was among the first"),
+    make("tbody", {}, ...counts.map(k =>
+      make("tr", {}, make("th", { scope: "row" }, String(k)), make("td", {}, share(curve[k - 1]))))));
+}

@@ -1,0 +1,34 @@
+// The keys of the page. They rest while a person writes, and while a dialog is open.
+
+const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+
+/**
+ * Listens from now on.
+ *
+ * `actions` holds a function for each letter, sign or name of a key; `digit(rank, shift)` answers to 1 to 5, `step(places)`
+ * to the arrows, and `rests()` says whether all keys rest.
+ */
+export function listen({ actions, digit, step, rests }) {
+  document.addEventListener("keydown", event => {
+    const writes = event.target.closest?.("input:not([type=checkbox]), textarea, select");
+    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || writes || rests()) return;
+    if (event.key in STEPS) {
+      event.preventDefault(); // the page would scroll
+      step(STEPS[event.key]);
+      return;
+    }
+    const rank = /^(?:Digit|Numpad)([1-5])$/.exec(event.code)?.[1];
+    const action = actions[name(event)];
+    if (!action && !rank) return;
+    event.preventDefault();
+    if (event.repeat) return; // a key that is held decides once
+    if (action) action();
+    else digit(Number(rank), event.shiftKey);
+  });
+}
+
+// A letter by what is written on the key, or by its place where the keyboard writes another alphabet.
+function name({ key, code }) {
+  if (/^Key[A-Z]$/.test(code) && !/^[a-z]$/i.test(key)) return code[3].toLowerCase();
+  return key.length === 1 ? key.toLowerCase() : key;
+}

@@ -1,0 +1,299 @@
+// The page: one photo at a time, its head beside its candidates. It decides nothing by itself, and goes on to the next
+// photo when the server has kept a decision.
+
+import * as curve from "./curve.js";
+import * as dialogs from "./dialogs.js";
+import { find, words } from "./elements.js";
+import * as heads from "./heads.js";
+import * as keys from "./keys.js";
+import { List } from "./list.js";
+import { Refusal, Silence, ask } from "./server.js";
+import { Store } from "./store.js";
+import { Whole } from "./whole.js";
+
+const PENDING = 1000, SILENT = 2000; // milliseconds until the server is asked again
+const MEMORY = "whale_jax reviewer";
+
+const store = new Store();
+const list = new List(store, go);
+const whole = new Whole(store, { commit: savePoints, say });
+let row = null; // of the photo that is shown
+let view = { kind: "candidates" }; // or "whole", or "whale" with its name and pictures
+let busy = false; // while the server has not answered to what was decided
+let silent = false; // the server has not answered to the last request
+let timer = null;
+
+const photo = () => store.photos.get(row);
+
+function say(text) {
+  find("status").textContent = text;
+}
+
+function alarm(text) {
+  find("alert").textContent = text;
+  find("alert").hidden = !text;
+}
+
+/** Does what needs the server; what goes wrong stays on the page. Resolves to the message, or to undefined. */
+async function attempt(action) {
+  try {
+    await action();
+    if (!silent) alarm("");
+    silent = false;
+    return undefined;
+  } catch (error) {
+    alarm(message(error));
+    return find("alert").textContent;
+  } finally {
+    find("undo").disabled = !store.history.length;
+    schedule();
+  }
+}
+
+function message(error) {
+  if (error instanceof Silence) {
+    silent = true;
+    return "The server does not answer: what you decided last may not be kept, and nothing is until it answers. "
+      + "Start the program again with the same command; this page goes on by itself.";
+  }
+  if (!(error instanceof Refusal)) throw error;
+  if (!error.photo) return `Nothing was changed: ${error.message}`;
+  const { name, decision } = error.photo;
+  const by = decision?.reviewer ? ` by ${decision.reviewer}` : "";
+  return `Nothing of yours was kept: ${name} was changed in another window${by}. It is ${words(error.photo)} now, `
+    + "as shown here; decide again if you do not agree.";
+}
+
+/** One action at a time: a key that is pressed twice does not decide on the photo that comes next. */
+async function act(action) {
+  if (busy) return "The last decision is still being kept.";
+  busy = true;
+  find("main").setAttribute("aria-busy", "true");
+  try {
+    return await attempt(action);
+  } finally {
+    busy = false;
+    find("main").removeAttribute("aria-busy");
+  }
+}
+
+function decide(kind, whale) {
+  const decided = row, { name } = photo();
+  return act(async () => {
+    await whole.flush();
+    await store.decide(decided, kind, whale);
+    const next = list.next();
+    if (next === undefined) say(`${name}: ${words(store.photos.get(decided))}. ${list.rest()}`);
+    else go(next, `${name}: ${words(store.photos.get(decided))}. Next is ${store.photos.get(next).name}.`);
+  });
+}
+
+const confirm = whale => decide("whale", whale);
+
+function undoLast() {
+  const last = store.history.at(-1);
+  if (!last) return say("This window has no decision to take back.");
+  return act(async () => {
+    go(last.row);
+    await store.undoLast();
+    say(`Taken back. ${photo().name}: ${words(photo())}.`);
+  });
+}
+
+function undoShown() {
+  return act(async () => {
+    await store.undo(row);
+    say(`Taken back. ${photo().name}: ${words(photo())}.`);
+  });
+}
+
+/** Sends points that have moved; what goes wrong shows the points that the server has. */
+async function savePoints() {
+  const moved = row;
+  await attempt(async () => {
+    if (await whole.flush()) say(`The points of ${store.photos.get(moved).name} are kept; it is being matched again.`);
+  });
+  render();
+}
+
+function nameNew() {
+  const opened = row;
+  return dialogs.nameNew(store, name => row === opened ? decide("new", name) : "Another photo is shown now: close this.");
+}
+
+/** Shows all photos of a whale beside the head. */
+async function showWhale(name) {
+  const asked = row;
+  await attempt(async () => {
+    const pictures = await ask(`/api/whale?name=${encodeURIComponent(name)}`);
+    if (row !== asked) return;
+    show({ kind: "whale", name, pictures });
+    find("panel-title").focus({ preventScroll: true });
+  });
+}
+
+function show(next) {
+  if (whole.draft) savePoints();
+  view = next;
+  render();
+}
+
+const toggleWhole = () => show({ kind: view.kind === "whole" ? "candidates" : "whole" });
+
+/** Shows a photo, with its candidates. */
+function go(next, text = "") {
+  if (whole.draft) savePoints();
+  if (next !== row) view = { kind: "candidates" };
+  row = next;
+  history.replaceState(null, "", store.address(row));
+  list.select(row);
+  say(text);
+  render();
+  if (find("name").getBoundingClientRect().top < 0) find("name").scrollIntoView();
+  preload(list.next());
+}
+
+function preload(next) {
+  if (next === undefined) return;
+  const { candidates } = store.photos.get(next);
+  const references = candidates.slice(0, heads.CANDIDATES).map(({ reference }) => reference).filter(r => r != null);
+  const addresses = [...store.photos.get(next).head ? [store.head(store.photos.get(next))] : [],
+    ...references.map(reference => store.reference(reference))];
+  for (const address of addresses) new Image().src = address;
+}
+
+function render() {
+  const shown = photo();
+  document.title = `${shown.name}: who is on it?`;
+  heads.query(store, shown, { go, undo: undoShown });
+  find("previous").disabled = list.beside(-1) === undefined;
+  find("next").disabled = list.beside(1) === undefined;
+  find("undo").disabled = !store.history.length;
+  find("sight").dataset.view = view.kind;
+  find("show-candidates").setAttribute("aria-pressed", String(view.kind === "candidates"));
+  find("show-whole").setAttribute("aria-pressed", String(view.kind === "whole"));
+  const pending = shown.pending && view.kind === "candidates";
+  find("panel-title").textContent = pending ? "Matching again…" : {
+    candidates: "Candidates", whole: "The whole photo", whale: `All photos of ${view.name}`,
+  }[view.kind];
+  if (view.kind === "whole" && whole.update(shown)) return; // a point keeps the focus
+  const panel = find("panel"), focused = panel.contains(document.activeElement);
+  panel.inert = pending;
+  panel.setAttribute("aria-busy", String(pending));
+  panel.replaceChildren(...content(shown));
+  if (focused && document.activeElement === document.body) find("panel-title").focus({ preventScroll: true });
+}
+
+function content(shown) {
+  if (view.kind === "whole") return whole.show(shown);
+  if (view.kind === "whale") {
+    return heads.whale(store, shown, { ...view, confirm, go, back: () => show({ kind: "candidates" }) });
+  }
+  return [heads.candidates(store, shown, { confirm, showWhale, name: nameNew })];
+}
+
+/** A digit confirms a candidate that is on the screen, or with Shift shows all of its photos. */
+function digit(rank, shift) {
+  const candidate = heads.listed(photo())[rank - 1];
+  if (!candidate) return say(`There is no candidate ${rank}.`);
+  if (shift) return showWhale(candidate.whale);
+  if (view.kind === "whole" || (view.kind === "whale" && view.name !== candidate.whale)) {
+    return say("Return to the candidates first: Esc.");
+  }
+  if (photo().pending) return say("The photo is being matched again: its candidates may change.");
+  return confirm(candidate.whale);
+}
+
+const step = places => {
+  const next = list.beside(places);
+  if (next === undefined) say(places > 0 ? "This is the last photo of the list." : "This is the first photo of the list.");
+  else go(next);
+};
+
+const KEYS = {
+  n: nameNew,
+  u: () => decide("unusable"),
+  s: () => decide("skip"),
+  z: undoLast,
+  w: toggleWhole,
+  c: () => view.kind === "whale" && confirm(view.name),
+  b: () => view.kind === "whole" && whole.choose(0),
+  h: () => view.kind === "whole" && whole.choose(1),
+  "+": () => view.kind === "whole" && whole.resize(1),
+  "-": () => view.kind === "whole" && whole.resize(-1),
+  "/": () => dialogs.search(store, showWhale),
+  "?": dialogs.help,
+  Escape: () => view.kind !== "candidates" && show({ kind: "candidates" }),
+};
+function schedule() {
+  clearTimeout(timer);
+  if (silent) timer = setTimeout(reconnect, SILENT);
+  else if (store.pending) timer = setTimeout(refresh, PENDING);
+}
+
+async function refresh() {
+  if (row === null || silent) return;
+  await store.refresh().catch(error => alarm(message(error)));
+  schedule();
+}
+
+async function reconnect() {
+  const { run } = store;
+  try {
+    await store.load();
+  } catch {
+    return schedule();
+  }
+  if (store.run !== run || !store.photos.has(row)) return location.reload();
+  silent = false;
+  list.build();
+  list.select(row);
+  render();
+  alarm("The server answers again. This page shows what it has kept; decide again where something is missing.");
+  schedule();
+}
+
+function listen() {
+  const clicks = {
+    previous: () => step(-1), next: () => step(1), new: nameNew, unusable: KEYS.u, "skip-photo": KEYS.s, undo: undoLast,
+    search: KEYS["/"], "help-button": dialogs.help, "show-whole": () => show({ kind: "whole" }),
+    "show-candidates": () => show({ kind: "candidates" }),
+  };
+  for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", action);
+  keys.listen({ actions: KEYS, digit, step, rests: () => row === null || dialogs.opened() });
+  find("skip").addEventListener("click", event => {
+    event.preventDefault(); // the address is that of a photo
+    find("main").focus();
+  });
+  find("reviewer").addEventListener("input", () => localStorage.setItem(MEMORY, find("reviewer").value));
+  store.reviewer = () => find("reviewer").value.trim();
+  store.addEventListener("change", ({ detail: rows }) => {
+    if (row === null || !store.photos.has(row)) return;
+    list.update(rows);
+    const { encounter } = photo();
+    if (rows.some(changed => changed === row || (encounter && store.photos.get(changed).encounter === encounter))) render();
+  });
+  window.addEventListener("hashchange", () => {
+    const next = store.rowAt(location.hash);
+    if (next !== undefined) go(next);
+  });
+  window.addEventListener("focus", refresh);
+  window.addEventListener("pagehide", () => whole.flush().catch(() => {}));
+}
+
+async function start() {
+  await store.load();
+  find("run").textContent = store.run;
+  find("reviewer").value = localStorage.getItem(MEMORY) || store.state.reviewer;
+  find("error-words").textContent = `. At most ${Number((100 * store.error).toFixed(2))} % of the photos of whales that it `
+    + "knows are called new";
+  curve.show(store);
+  list.build();
+  listen();
+  if (!store.order.length) return say("There are no photos to review.");
+  row = store.rowAt(location.hash) ?? store.order.find(each => !store.photos.get(each).decision) ?? store.order[0];
+  go(row);
+  schedule();
+}
+
+start().catch(error => alarm(`The page cannot be shown: ${error.message}`));
