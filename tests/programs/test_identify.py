@@ -14,7 +14,6 @@ from tests.data.folders import write_csv
 from tests.data.test_splits import as_photos
 from whale_jax.data import probabilities, right_whale
 from whale_jax.evaluation.judge import Judge
-from whale_jax.evaluation.reliability import Reliability
 from whale_jax.programs import identify as program
 from whale_jax.recognition import live
 from whale_jax.runtime import errors
@@ -126,11 +125,10 @@ def test_what_a_run_lacks_is_said(finished, tmp_path):
 
 def test_a_candidate_is_as_likely_as_its_whale_and_that_the_run_knows_it():
     p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [np.nan] * 3])
-    trust = Reliability(np.full(50, 0.6), np.repeat([1, 2], [40, 10]))
-    judged = Judge(np.log(0.6), 0.05, lambda sure: np.full(len(sure), 0.25), trust)
+    judged = Judge(np.log(0.6), 0.05, lambda sure: np.full(len(sure), 0.25))
     nearest = np.array([["c.jpg", "", "a.jpg"]] * 3)
     first, second, third = program.candidates(p, ("a", "b", "c"), nearest=nearest, judged=judged, likeliest=2)
-    assert first[0] == ["1", "a", "0.5250", "c.jpg", "0.2500", "0", "0.6000", "0.05", "50", "40", ""]
+    assert first[0] == ["1", "a", "0.5250", "c.jpg", "0.2500", "0", "0.6000", "0.05", ""]
     assert first[1][:5] == ["2", "b", "0.1500", "", "0.2500"]
     assert second[0][5] == "1"
     assert not third

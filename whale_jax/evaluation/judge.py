@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whale_jax.evaluation import open_set, reliability
-from whale_jax.evaluation.reliability import Reliability
+from whale_jax.evaluation import open_set
 
 
 class Judge(NamedTuple):
@@ -16,13 +15,11 @@ class Judge(NamedTuple):
         threshold: a photo whose `confidence` is at most this is called new.
         error: the largest share of photos of known whales that this calls new.
         posterior: (n,) confidences -> (n,) probabilities that the whale is none of the run's.
-        reliability: of answers about the photos that it was fitted on.
     """
 
     threshold: float
     error: float
     posterior: Callable[[np.ndarray], np.ndarray]
-    reliability: Reliability
 
     def verdicts(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n,) probabilities that the whale is none of the run's, and (n,) bool, which photos are called new.
@@ -53,4 +50,4 @@ def fit(p: np.ndarray, label: np.ndarray, *, error: float, prior: float) -> Judg
     rest /= np.maximum(rest.sum(1, keepdims=True), 1e-12)
     posterior = open_set.fit_posterior(confidence(p), confidence(rest), prior=prior)
     threshold = open_set.threshold(confidence(p), error=error)
-    return Judge(threshold, error, posterior, reliability.measure(p, label))
+    return Judge(threshold, error, posterior)

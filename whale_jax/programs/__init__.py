@@ -24,6 +24,7 @@ for _name in (
     "rerank",
     "novelty",
     "identify",
+    "review",
     "stack",
     "blend",
     "fuse",

@@ -9,7 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import frames
-from whale_jax.data import gallery, groups, predictions, right_whale, tables
+from whale_jax.data import gallery, groups, predictions, right_whale, tables, validation
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import judge, reliability
 from whale_jax.evaluation.judge import Judge
@@ -31,19 +31,7 @@ DEFAULTS = {
     "prior": 0.1,  # the share of photos whose whale is assumed to be new
     "plausible": 2.5,  # a predicted head so many times as long as the run's, or as short, is none; 0 for any
 }
-COLUMNS = (
-    "rank",
-    "whaleID",
-    "probability",
-    "nearest",
-    "p_none",
-    "is_none",
-    "threshold",
-    "error",
-    "as_sure",
-    "right",
-    "note",
-)
+COLUMNS = ("rank", "whaleID", "probability", "nearest", "p_none", "is_none", "threshold", "error", "note")
 NO_HEAD = "no head was found"
 
 
@@ -61,9 +49,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         write_points(workdir / "points.csv", new, points=points, predicted=predicted, rows=rows)
     query = queries.begin(finished, source, rows=rows[notes[rows] == ""])
     p = members.ask(finished.answer, query)
-    judged = judge.fit(*finished.validation(), error=config.error, prior=config.prior)
-    lines = [[f"{sure:.4f}", str(rank)] for sure, rank in zip(*judged.reliability, strict=True)]
-    tables.write(workdir / "validation.csv", ("probability", "rank"), rows=lines)
+    held_out, p_known, label = finished.validation()
+    judged = judge.fit(p_known, label, error=config.error, prior=config.prior)
+    trust = reliability.measure(p_known, label)
+    validation.write(workdir / validation.FILE, finished.photos.name[held_out], reliability=trust)
     answers = {"judged": judged, "likeliest": config.likeliest}
     write_answers(workdir, query, rows=rows, p=p, notes=notes, **answers)
     heads = identify_page.find_heads(finished.answer, config.inputs)
@@ -208,8 +197,7 @@ def candidates(
         [none], [new] = judged.verdicts(row[None])
         order = np.argsort(-row, kind="stable")[:likeliest]
         limit = f"{np.exp(judged.threshold):.4f}", f"{judged.error:g}"
-        count, right = reliability.as_sure(judged.reliability, row.max())
-        verdict = f"{none:.4f}", str(int(new)), *limit, str(count), str(right), ""
+        verdict = f"{none:.4f}", str(int(new)), *limit, ""
         yield [
             [str(rank), whales[i], f"{(1 - none) * row[i]:.4f}", examples[i], *verdict]
             for rank, i in enumerate(order, start=1)

@@ -71,12 +71,12 @@ class Run(NamedTuple):
             fits[stage.folder] = fit(ConfigDict(stage.config), self)
         return fits[stage.folder]
 
-    def validation(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n, whales) probabilities of the photos that the run held out, by fits on others, and (n,) true whales."""
+    def validation(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The n photos that the run held out: (n,) rows, (n, whales) probabilities by fits on others, (n,) whales."""
         p = probabilities.load_source(str(self.answer.folder), self.photos, source="fused")
         rows = splits.measured_rows(self.split, self.answer.config["fold"])
         rows = rows[np.isfinite(p[rows]).all(1)]
-        return p[rows], self.photos.label[rows]
+        return rows, p[rows], self.photos.label[rows]
 
 
 class Query(NamedTuple):

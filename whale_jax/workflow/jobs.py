@@ -55,6 +55,8 @@ def claim(config: ConfigDict, workdir: Path) -> None:
     elif existing and existing.get("program") == config.program:
         # A key that is newer than the folder counts as its default.
         content, existing = (json.loads(json.dumps(program.complete(side))) for side in (content, existing))
+        if owner.interactive:  # what a person sets anew each time
+            content, existing = ({"inputs": side["inputs"]} for side in (content, existing))
     folders.expect(workdir, label="config", content=content, existing=existing)
 
 
@@ -71,6 +73,8 @@ def digest(job: Job, content: Any) -> str:
 
 def is_complete(job: Job, result: Mapping[str, Any]) -> bool:
     """Whether a job with this result has nothing left to do: a pipeline may have got more stages."""
+    if job.program.interactive:
+        return False
     if not job.program.runs_stages:
         return True
     content = job.program.digest(job.config, job.workdir)

@@ -45,6 +45,8 @@ class Program(NamedTuple):
             where one of these folders belongs to another config.
         digest: (config, workdir) -> the digest that `run` would return, None where a stage is left to do. Goes with
             `claim`.
+        interactive: whether a person ends it. It is never complete: started again in its folder, with the same inputs,
+            it goes on.
     """
 
     defaults: Mapping[str, Any]
@@ -59,6 +61,7 @@ class Program(NamedTuple):
     specs: Mapping[str, Mapping[str, Callable]] = {}
     claim: Callable[[ConfigDict, Path], None] | None = None
     digest: Callable[[ConfigDict, Path], str | None] | None = None
+    interactive: bool = False
 
     @property
     def runs_stages(self) -> bool:

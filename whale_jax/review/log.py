@@ -1,0 +1,46 @@
+"""What a person did, event by event, in a file that only grows: a line each, on disk before anything else happens.
+
+A process that is killed leaves at most a last line that is cut off, of an event that nobody was told of.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from whale_jax.runtime import errors
+
+
+class Log:
+    """The events of a file of JSON lines, the oldest first. They are numbered from 1."""
+
+    def __init__(self, path: Path):
+        """Opens a file, which is made where there is none; a damaged line raises InputError.
+
+        One process at a time may have it open.
+        """
+        self._file = path.open("a+b")
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content.rfind(b"\n") + 1  # what follows was not written to its end
+        self._file.truncate(whole)
+        self.events: list[dict[str, Any]] = []
+        for i, line in enumerate(content[:whole].splitlines(), start=1):
+            try:
+                event = json.loads(line)
+            except ValueError as error:
+                raise errors.InputError(f"{path}, line {i}: not an event ({error}): remove the line") from None
+            self.events.append({**event, "number": i})
+
+    def append(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Writes an event and returns it with its number, when it is on the disk."""
+        self._file.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.events.append({**event, "number": len(self.events) + 1})
+        return self.events[-1]
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()

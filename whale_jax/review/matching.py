@@ -1,0 +1,73 @@
+"""Matching in the background: heads whose points a person has moved are named again, one after the other."""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from whale_jax.evaluation import judge, reliability
+from whale_jax.evaluation.judge import Judge
+from whale_jax.evaluation.reliability import Reliability
+from whale_jax.recognition.live import Recogniser
+
+LIKELIEST = 5  # candidates
+
+Answer = Mapping[str, Any]  # in JSON, with the keys of NO_ANSWER
+NO_ANSWER = {"candidates": [], "p_none": None, "called_new": False, "words": "", "note": ""}
+
+
+class Matcher:
+    """A thread that answers about moved points; what it fits stays in memory, from the first answer on."""
+
+    def __init__(self, recogniser: Recogniser, *, error: float, prior: float):
+        """Starts the thread.
+
+        Args:
+            recogniser: that is asked.
+            error, prior: as for `judge.fit`.
+        """
+        self._recogniser, self._queue = recogniser, queue.SimpleQueue()
+        _, p, label = recogniser.run.validation()
+        self._judge: Judge = judge.fit(p, label, error=error, prior=prior)
+        self._trust: Reliability = reliability.measure(p, label)
+        threading.Thread(target=self._work, name="matching", daemon=True).start()
+
+    def ask(self, row: int, points: np.ndarray, *, done: Callable[[Answer], None]) -> None:
+        """Has the head between (2, 2) points on a photo named; `done` gets the answer, in the matcher's thread."""
+        self._queue.put((row, points, done))
+
+    def _work(self) -> None:
+        while True:
+            row, points, done = self._queue.get()
+            try:
+                done(self.answer(row, points))
+            except Exception as error:  # the person goes on without this answer, and is told
+                logging.exception("matching failed")
+                done(
+                    {"candidates": [], "p_none": None, "called_new": False, "words": "", "note": f"no answer: {error}"}
+                )
+
+    def answer(self, row: int, points: np.ndarray) -> Answer:
+        """The answer about the head between (2, 2) points on a photo."""
+        p, nearest = self._recogniser.ask(row, points)
+        if not np.isfinite(p).all():
+            return {**NO_ANSWER, "note": "no head was found"}
+        [none], [new] = self._judge.verdicts(p[None])
+        candidates = [
+            {
+                "whale": self._recogniser.run.whales[i],
+                "probability": round(float((1 - none) * p[i]), 4),
+                "reference": int(nearest[i]) if nearest[i] >= 0 else None,
+            }
+            for i in np.argsort(-p, kind="stable")[:LIKELIEST]
+        ]
+        return {
+            "candidates": candidates,
+            "p_none": round(float(none), 4),
+            "called_new": bool(new),
+            "words": reliability.words(self._trust, float(p.max())),
+            "note": "",
+        }

@@ -1,0 +1,252 @@
+"""A review: the answers of a finished `identify`, and what a person decides about them. See `server.Session`."""
+
+import datetime
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whale_jax.data import cells, decisions, tables
+from whale_jax.evaluation import reliability
+from whale_jax.recognition.live import Recogniser
+from whale_jax.report import answers
+from whale_jax.report.answers import Answer
+from whale_jax.review import outcome
+from whale_jax.review.history import MATCH, MOVE, UNDO, History, replay
+from whale_jax.review.log import Log
+from whale_jax.review.matching import Matcher
+from whale_jax.review.pictures import Pictures
+from whale_jax.review.server import Conflict
+from whale_jax.runtime.errors import InputError
+from whale_jax.workflow.finished_runs import Stage
+
+LOG = "decisions.jsonl"
+
+
+class Session:
+    """Photos with their answers, pictures, decisions; all methods may be called from several threads."""
+
+    def __init__(self, identified: Stage, workdir: Path, *, reviewer: str):
+        """Opens a review, or goes on with it.
+
+        Args:
+            identified: a finished `identify`.
+            workdir: gets the log of events, and decisions.csv after each.
+            reviewer: name of the person, unless the page gives another.
+        """
+        config = identified.config
+        self._lock, self._workdir, self._reviewer = threading.RLock(), workdir, reviewer
+        self._error, folders = config["error"], config["inputs"]
+        self.recogniser = Recogniser(folders)
+        self.photos, self.run = self.recogniser.source.photos, self.recogniser.run
+        self.answers = answers.read(identified.folder)
+        self._points, self._sources = read_points(identified.folder / answers.POINTS)
+        self.pictures = Pictures(self.recogniser, folders)
+        self._row = {name: i for i, name in enumerate(self.photos.name.tolist())}
+        self._references = {name: i for i, name in enumerate([*self.run.photos.name.tolist(), *self._row])}
+        self.order = [self._row[answer.name] for section in answers.arrange(self.answers) for answer in section]
+        self.log = Log(workdir / LOG)
+        self.histories = replay(self.log.events)
+        limits = {"error": config["error"], "prior": config["prior"]}
+        self._matcher = Matcher(self.recogniser, **limits) if self._points else None
+        self._write()
+        for name, history in self.histories.items():
+            if history.pending:
+                self._match(name, history)
+
+    def state(self) -> dict[str, Any]:
+        """All that the page shows."""
+        trust = self.answers.reliability
+        with self._lock:
+            return {
+                "run": self.run.answer.folder.parent.name,
+                "reviewer": self._reviewer,
+                "error": self._error,
+                "curve": reliability.cmc(trust) if trust and len(trust.rank) else [],
+                "validated": len(trust.rank) if trust else 0,
+                "ready_crops": self._matcher is None,
+                "number": len(self.log.events),
+                "whales": self.whales(),
+                "photos": [self.photo_of(row) for row in self.order],
+            }
+
+    def changes(self, since: int) -> dict[str, Any]:
+        """The photos that have changed since an event."""
+        with self._lock:
+            names = [name for name, history in self.histories.items() if history.changed > since]
+            photos = [self.photo_of(self._row[name]) for name in names]
+            return {"number": len(self.log.events), "whales": self.whales(), "photos": photos}
+
+    def whales(self) -> list[str]:
+        """Whales of the run and of its gallery, and after them those that were named here."""
+        named = [history.decision["whale"] for history in self.histories.values() if history.decision]
+        return [*self.run.whales, *sorted({*named} - {"", *self.run.whales})]
+
+    def photo_of(self, row: int) -> dict[str, Any]:
+        """What the page shows of a photo."""
+        name = self.photos.name[row]
+        answer, history = self.answers.photos[name], self.history(row)
+        together = self.answers.encounters.get(answer.encounter)
+        shown = history.match or self._shown(answer)
+        decision = history.decision
+        return {
+            "row": row,
+            "name": str(name),
+            "encounter": answer.encounter,
+            "head": bool(history.move or self.pictures.pictured[row]),
+            "version": history.move["number"] if history.move else 0,
+            "size": self.photos.size[row].tolist(),
+            "points": history.move["points"] if history.move else self._points.get(name),
+            "source": "moved" if history.move else self._sources.get(name, ""),
+            **{key: shown[key] for key in ("candidates", "p_none", "called_new", "words", "note")},
+            "encounter_candidates": [c._asdict() for c in together.whales] if together else [],
+            "pending": history.pending,
+            "decision": decision and {key: decision[key] for key in ("kind", "whale", "reviewer", "time", "number")},
+            "number": history.number,
+        }
+
+    def decide(self, row: int, *, kind: str, whale: str, reviewer: str, based_on: int) -> dict[str, Any]:
+        """Keeps a decision. Raises Conflict where the window did not know the last one, InputError for a bad name."""
+        with self._lock:
+            if whale:
+                whale = outcome.name_of(whale, self.whales())
+                if kind == "new" and whale in self.run.whales:
+                    raise InputError(f"{whale} is a whale of the run: confirm it as that, or choose another name")
+                kind = "whale" if whale in self.run.whales else "new"
+            return self._append(row, kind, reviewer=reviewer, based_on=based_on, whale=whale)
+
+    def undo(self, row: int, *, reviewer: str, based_on: int) -> dict[str, Any]:
+        """Takes back the last event of a photo. Raises Conflict, and InputError where there is none."""
+        with self._lock:
+            if not self.history(row).standing:
+                raise InputError(f"{self.photos.name[row]}: there is nothing to take back")
+            return self._append(row, UNDO, reviewer=reviewer, based_on=based_on)
+
+    def move(self, row: int, *, points: Sequence[Sequence[float]], reviewer: str, based_on: int) -> dict[str, Any]:
+        """Moves bonnet and blowhead, in pixels of the photo. Raises Conflict, and InputError where they cannot be."""
+        with self._lock:
+            height, width = self.photos.size[row]
+            pairs = np.clip(np.array(points, np.float64), -0.5, [width - 0.5, height - 0.5]).round(2)
+            if self._matcher is None:
+                raise InputError("these photos are ready crops: they have no points")
+            if np.linalg.norm(pairs[0] - pairs[1]) < 2:
+                raise InputError("bonnet and blowhead are at one place: move one of them")
+            since = len(self.log.events)
+            self._append(row, MOVE, reviewer=reviewer, based_on=based_on, points=pairs.tolist())
+            self._match(str(self.photos.name[row]), self.history(row))
+            return self.changes(since)
+
+    def suggest(self) -> str:
+        """A name for a new individual that is free."""
+        with self._lock:
+            names = {*map(cells.key, self.whales())}
+            return next(name for i in range(1, len(names) + 2) if cells.key(name := f"new_{i}") not in names)
+
+    def whale_photos(self, whale: str) -> list[dict[str, Any]]:
+        """All photos of a whale: those of the run and of its gallery, and those that were decided here."""
+        run = self.run
+        numbers = [int(i) for i in np.flatnonzero(run.photos.whale == whale) if run.photos.label[i] >= 0]
+        if run.references:
+            mine = run.references.rows[np.array(run.whales)[run.references.label] == whale]
+            numbers += (len(run.photos.name) + mine).tolist()
+        names = [*run.photos.name.tolist(), *self._row]
+        with self._lock:
+            decided = [
+                {"row": self._row[name], "name": name}
+                for name, history in self.histories.items()
+                if history.decision and history.decision["whale"] == whale
+            ]
+        return [{"reference": i, "name": names[i]} for i in numbers] + decided
+
+    def head(self, row: int) -> bytes:
+        """The aligned head on a photo."""
+        move = self.history(row).move
+        return self.pictures.head(row, tuple(np.ravel(move["points"]).tolist()) if move else ())
+
+    def photo(self, row: int) -> bytes:
+        """The whole photo."""
+        if row >= len(self.photos.name):
+            raise IndexError(row)
+        return self.pictures.photo(row)
+
+    def reference(self, number: int) -> bytes:
+        """The head on a photo of the run or of its gallery."""
+        return self.pictures.reference(number)
+
+    def history(self, row: int) -> History:
+        """The events of a photo; IndexError for no photo of this review."""
+        name = self.photos.name[row]
+        if name not in self.answers.photos:
+            raise IndexError(row)
+        return self.histories.get(name, History())
+
+    def close(self) -> None:
+        """Closes the log."""
+        with self._lock:
+            self.log.close()
+
+    def _append(self, row: int, kind: str, *, reviewer: str, based_on: int, **facts: Any) -> dict[str, Any]:
+        """Writes an event of a person, and what was shown when it came."""
+        photo = self.photo_of(row)
+        if based_on != photo["number"]:
+            raise Conflict(photo)
+        since = len(self.log.events)
+        shown = {"candidates": [[c["whale"], c["probability"]] for c in photo["candidates"]], "p_none": photo["p_none"]}
+        time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        event = {"image": photo["name"], "kind": kind, "time": time, "reviewer": reviewer or self._reviewer}
+        self._record({**event, "whale": "", **facts, "based_on": based_on, "shown": shown})
+        self._write()
+        return self.changes(since)
+
+    def _record(self, event: dict[str, Any]) -> None:
+        event = self.log.append(event)
+        self.histories[event["image"]] = self.histories.get(event["image"], History()).after(event)
+
+    def _match(self, name: str, history: History) -> None:
+        """Has moved points matched in the background."""
+
+        def done(answer: dict[str, Any]) -> None:
+            with self._lock:
+                self._record({"image": name, "kind": MATCH, "move": history.move["number"], **answer})
+
+        self._matcher.ask(self._row[name], np.array(history.move["points"]), done=done)
+
+    def _shown(self, answer: Answer) -> dict[str, Any]:
+        """An answer of the tables, as a Matcher gives it."""
+        candidates = [
+            {"whale": c.whale, "probability": c.probability, "reference": self._references.get(c.nearest)}
+            for c in answer.whales
+        ]
+        none = answer.none.probability if answer.none else None
+        facts = {"called_new": answer.called_new, "words": answer.words, "note": answer.note}
+        return {"candidates": candidates, "p_none": none, **facts}
+
+    def _write(self) -> None:
+        """Writes decisions.csv."""
+        rows = [
+            outcome.decision(
+                name,
+                history,
+                encounter=self.answers.photos[name].encounter,
+                points=self._points[name] if self._sources.get(name) == "table" else None,
+            )
+            for name, history in self.histories.items()
+            if history.standing
+        ]
+        decisions.write(self._workdir / decisions.FILE, rows)
+
+
+def read_points(path: Path) -> tuple[dict[str, list[list[float]]], dict[str, str]]:
+    """Name of a photo -> its bonnet and blowhead in pixels, and where they come from; empty for ready crops."""
+    if not path.exists():
+        return {}, {}
+    columns = ("Image", *decisions.POINTS, "source")
+    points, sources = {}, {}
+    for line in tables.read(path, columns):
+        if line["source"]:
+            numbers = [float(line[column]) for column in decisions.POINTS]
+            points[line["Image"]] = [numbers[:2], numbers[2:]]
+            sources[line["Image"]] = line["source"]
+    return points, sources
