@@ -18,7 +18,7 @@ export function sentence(curve, validated) {
   text += ".";
   if (all > some && curve[some - 1] < 1) {
     const rest = (curve[all - 1] - curve[some - 1]) / (1 - curve[some - 1]);
-    text += ` Where the first ${word(some)} were all wrong, the next ${word(all - some)} had it for ${share(rest)}.`;
+    text += ` Where the first ${word(some)} were all wrong, it was among the next ${word(all - some)} for ${share(rest)}.`;
   }
   return text;
 }

@@ -16,7 +16,7 @@ export function query(store, photo, { go, undo }) {
   const alt = `The head on ${photo.name}`;
   find("head").replaceChildren(photo.head
     ? picture(store.head(photo), alt)
-    : make("div", { class: "blank" }, points || store.ready_crops ? "no picture" : "no head: set its points"));
+    : make("div", { class: "blank" }, points || store.state.ready_crops ? "no picture" : "no head: set its points"));
   find("words").textContent = [encounter && `Encounter ${encounter}.`, photo.candidates.length ? photo.words : photo.note]
     .filter(Boolean).join(" ");
   decision(photo, undo);
@@ -26,7 +26,7 @@ export function query(store, photo, { go, undo }) {
   find("encounter-title").textContent = `${number(others.length, "other photo")} of this encounter`;
   const pooled = photo.encounter_candidates.slice(0, 3)
     .map(({ whale, probability }) => `${whale} ${percent(probability)}`).join(", ");
-  find("pooled").textContent = pooled && `All photos of it together: ${pooled}.`;
+  find("pooled").textContent = pooled && `All ${others.length + 1} photos together: ${pooled}.`;
   find("strip").replaceChildren(...others.map(other => make("li", {},
     make("a", {
       href: store.address(other.row), class: "thumbnail", "data-kind": other.decision?.kind ?? "",
