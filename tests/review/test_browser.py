@@ -246,7 +246,7 @@ def test_points_are_dragged_and_moved_by_arrow_keys(window, session):
 
 def test_points_of_a_photo_without_any_are_set_by_two_clicks(window, session):
     window.find("#list a").nth(3).click()
-    expect(window.find("#panel")).to_have_text("no head was found")
+    expect(window.find("#panel")).to_have_text("There are no candidates: no head was found.")
     window.press("w")
     expect(window.find(".frame img")).to_have_js_property("complete", True)
     window.find(".frame").click(position={"x": 200, "y": 100})

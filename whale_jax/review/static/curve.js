@@ -5,7 +5,7 @@ import { draw, find, make } from "./elements.js";
 const WIDTH = 460, HEIGHT = 220, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 44;
 const COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
-const share = p => `${Math.round(100 * p)} %`;
+const share = p => `${Math.round(100 * p)}\u00a0%`;
 const word = k => COUNTS[k] ?? String(k);
 
 /** What the curve says. `curve[k - 1]` is the share of photos whose whale is among the first k. */
