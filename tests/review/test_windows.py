@@ -29,7 +29,9 @@ def test_a_second_window_gets_a_conflict_and_shows_the_decision_of_the_first(win
     shows(second, ODD)
     expect(second.find("#alert")).to_be_hidden()
     assert decisions(session)[0] == WHALES[1]
-    window.press("z")  # of what the second has changed since
+    window.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+    expect(window.find("#list a").first).to_contain_text(WHALES[1])
+    window.press("z")  # of what the second has changed since, as this window has seen
     expect(window.find("#alert")).to_contain_text("in another window by Ben")
     assert decisions(session)[0] == WHALES[1]
     window.forgive("409")
@@ -50,6 +52,15 @@ def test_a_held_key_decides_once(window, session):
     window.page.keyboard.up("1")
     shows(window, ODD)
     assert [event[1] for event in session.events] == [0]
+
+
+def test_a_key_that_is_pressed_twice_decides_once(window, session):
+    with session.lock:  # the server answers late
+        window.press("1", "1")
+    shows(window, ODD)
+    window.press("u")
+    shows(window, "photo_2.jpg")
+    assert [event[1] for event in session.events] == [0, 1]
 
 
 def test_a_server_that_ends_between_decisions_is_told_and_nothing_is_pretended(browser, session):
