@@ -5,7 +5,7 @@ import { draw, find, make } from "./elements.js";
 const WIDTH = 460, HEIGHT = 220, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 44;
 const COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
-const share = p => `${Math.round(100 * p)} %`;
+const share = p => `${Math.round(100 * p)}\u00a0%`;
 const word = k => COUNTS[k] ?? String(k);
 
 /** What the curve says. `curve[k - 1]` is the share of photos whose whale is among the first k. */
@@ -18,7 +18,7 @@ export function sentence(curve, validated) {
   text += ".";
   if (all > some && curve[some - 1] < 1) {
     const rest = (curve[all - 1] - curve[some - 1]) / (1 - curve[some - 1]);
-    text += ` Where the first ${word(some)} were all wrong, the next ${word(all - some)} had it for ${share(rest)}.`;
+    text += ` Where the first ${word(some)} were all wrong, it was among the next ${word(all - some)} for ${share(rest)}.`;
   }
   return text;
 }

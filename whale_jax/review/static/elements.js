@@ -36,9 +36,9 @@ export function picture(address, alt, blank = "no picture") {
 }
 
 export function percent(p) {
-  if (p < 0.0005) return "< 0.1 %";
-  if (p > 0.9995) return "> 99.9 %";
-  return `${(100 * p).toFixed(1)} %`;
+  if (p < 0.0005) return "< 0.1\u00a0%";
+  if (p > 0.9995) return "> 99.9\u00a0%";
+  return `${(100 * p).toFixed(1)}\u00a0%`;
 }
 
 export function number(count, noun) {

@@ -16,7 +16,7 @@ export function query(store, photo, { go, undo }) {
   const alt = `The head on ${photo.name}`;
   find("head").replaceChildren(photo.head
     ? picture(store.head(photo), alt)
-    : make("div", { class: "blank" }, points || store.ready_crops ? "no picture" : "no head: set its points"));
+    : make("div", { class: "blank" }, points || store.state.ready_crops ? "no picture" : "no head: mark it on the whole photo"));
   find("words").textContent = [encounter && `Encounter ${encounter}.`, photo.candidates.length ? photo.words : photo.note]
     .filter(Boolean).join(" ");
   decision(photo, undo);
@@ -26,7 +26,7 @@ export function query(store, photo, { go, undo }) {
   find("encounter-title").textContent = `${number(others.length, "other photo")} of this encounter`;
   const pooled = photo.encounter_candidates.slice(0, 3)
     .map(({ whale, probability }) => `${whale} ${percent(probability)}`).join(", ");
-  find("pooled").textContent = pooled && `All photos of it together: ${pooled}.`;
+  find("pooled").textContent = pooled && `All ${others.length + 1} photos together: ${pooled}.`;
   find("strip").replaceChildren(...others.map(other => make("li", {},
     make("a", {
       href: store.address(other.row), class: "thumbnail", "data-kind": other.decision?.kind ?? "",
@@ -78,7 +78,7 @@ export function candidates(store, photo, { confirm, showWhale, name }) {
   }
   return cards.length
     ? make("ol", { class: "candidates", "aria-label": "Candidates, the likeliest first" }, ...cards.map(({ card }) => card))
-    : make("p", {}, photo.note || "There is no answer for this photo.");
+    : make("p", {}, `There are no candidates${photo.note && `: ${photo.note}`}.`);
 }
 
 function candidateCard(store, photo, { candidate, rank, confirm, showWhale }) {

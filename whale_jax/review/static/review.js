@@ -7,7 +7,8 @@ import { find, words } from "./elements.js";
 import * as heads from "./heads.js";
 import * as keys from "./keys.js";
 import { List } from "./list.js";
-import { Refusal, Silence, ask } from "./server.js";
+import { message } from "./messages.js";
+import { Silence, ask } from "./server.js";
 import { Store } from "./store.js";
 import { Whole } from "./whole.js";
 
@@ -34,6 +35,13 @@ function alarm(text) {
   find("alert").hidden = !text;
 }
 
+/** Tells what went wrong, on the page, where it stays. */
+function fail(error) {
+  silent ||= error instanceof Silence;
+  alarm(message(error));
+  return message(error);
+}
+
 /** Does what needs the server; what goes wrong stays on the page. Resolves to the message, or to undefined. */
 async function attempt(action) {
   try {
@@ -42,26 +50,11 @@ async function attempt(action) {
     silent = false;
     return undefined;
   } catch (error) {
-    alarm(message(error));
-    return find("alert").textContent;
+    return fail(error);
   } finally {
     find("undo").disabled = !store.history.length;
     schedule();
   }
-}
-
-function message(error) {
-  if (error instanceof Silence) {
-    silent = true;
-    return "The server does not answer: what you decided last may not be kept, and nothing is until it answers. "
-      + "Start the program again with the same command; this page goes on by itself.";
-  }
-  if (!(error instanceof Refusal)) throw error;
-  if (!error.photo) return `Nothing was changed: ${error.message}`;
-  const { name, decision } = error.photo;
-  const by = decision?.reviewer ? ` by ${decision.reviewer}` : "";
-  return `Nothing of yours was kept: ${name} was changed in another window${by}. It is ${words(error.photo)} now, `
-    + "as shown here; decide again if you do not agree.";
 }
 
 /** One action at a time: a key that is pressed twice does not decide on the photo that comes next. */
@@ -166,13 +159,13 @@ function render() {
   const shown = photo();
   document.title = `${shown.name}: who is on it?`;
   heads.query(store, shown, { go, undo: undoShown });
-  find("previous").disabled = list.beside(-1) === undefined;
-  find("next").disabled = list.beside(1) === undefined;
+  steps();
   find("undo").disabled = !store.history.length;
   find("sight").dataset.view = view.kind;
   find("show-candidates").setAttribute("aria-pressed", String(view.kind === "candidates"));
   find("show-whole").setAttribute("aria-pressed", String(view.kind === "whole"));
   const pending = shown.pending && view.kind === "candidates";
+  find("panel-title").classList.toggle("unseen", view.kind !== "whale" && !pending); // the pressed button says it
   find("panel-title").textContent = pending ? "Matching again…" : {
     candidates: "Candidates", whole: "The whole photo", whale: `All photos of ${view.name}`,
   }[view.kind];
@@ -182,6 +175,11 @@ function render() {
   panel.setAttribute("aria-busy", String(pending));
   panel.replaceChildren(...content(shown));
   if (focused && document.activeElement === document.body) find("panel-title").focus({ preventScroll: true });
+}
+
+function steps() {
+  find("previous").disabled = list.beside(-1) === undefined;
+  find("next").disabled = list.beside(1) === undefined;
 }
 
 function content(shown) {
@@ -233,18 +231,18 @@ function schedule() {
 
 async function refresh() {
   if (row === null || silent) return;
-  await store.refresh().catch(error => alarm(message(error)));
+  await store.refresh().catch(fail);
   schedule();
 }
 
 async function reconnect() {
-  const { run } = store;
+  const { run } = store.state;
   try {
     await store.load();
   } catch {
     return schedule();
   }
-  if (store.run !== run || !store.photos.has(row)) return location.reload();
+  if (store.state.run !== run || !store.photos.has(row)) return location.reload();
   silent = false;
   list.build();
   list.select(row);
@@ -261,6 +259,7 @@ function listen() {
   };
   for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", action);
   keys.listen({ actions: KEYS, digit, step, rests: () => row === null || dialogs.opened() });
+  find("filter").addEventListener("change", steps);
   find("skip").addEventListener("click", event => {
     event.preventDefault(); // the address is that of a photo
     find("main").focus();
@@ -283,11 +282,11 @@ function listen() {
 
 async function start() {
   await store.load();
-  find("run").textContent = store.run;
+  find("run").textContent = store.state.run;
   find("reviewer").value = localStorage.getItem(MEMORY) || store.state.reviewer;
-  find("error-words").textContent = `. At most ${Number((100 * store.error).toFixed(2))} % of the photos of whales that it `
+  find("error-words").textContent = `. At most ${Number((100 * store.state.error).toFixed(2))} % of the photos of whales that it `
     + "knows are called new";
-  curve.show(store);
+  curve.show(store.state);
   list.build();
   listen();
   if (!store.order.length) return say("There are no photos to review.");

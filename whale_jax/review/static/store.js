@@ -3,6 +3,7 @@
 import { ask } from "./server.js";
 
 export class Store extends EventTarget {
+  state = null; // what /api/state said last
   photos = new Map(); // row -> photo
   order = []; // rows, as they should be reviewed
   whales = [];
@@ -14,9 +15,8 @@ export class Store extends EventTarget {
 
   async load() {
     const state = await ask("/api/state");
-    const { photos, ...rest } = state;
-    Object.assign(this, rest);
-    this.state = rest;
+    const { photos, number, whales, token } = state;
+    Object.assign(this, { state, number, whales, token });
     this.photos = new Map(photos.map(photo => [photo.row, photo]));
     this.order = photos.map(photo => photo.row);
     const names = new Map();

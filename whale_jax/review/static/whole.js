@@ -1,7 +1,7 @@
 // The whole photo with bonnet and blowhead, which a person can move. Points are pixels of the photo as [x, y], where
 // [0, 0] is the centre of the first pixel.
 
-import { draw, key, make, percent } from "./elements.js";
+import { draw, key, make } from "./elements.js";
 
 const NAMES = ["bonnet", "blowhead"];
 const PAUSE = 500; // milliseconds without an arrow key after which points are sent
@@ -34,7 +34,7 @@ export class Whole {
   show(photo) {
     Object.assign(this, { photo, zoom: 0, chosen: 0, draft: false });
     this.points = (photo.points ?? [null, null]).map(point => point && [...point]);
-    this.movable = !this.store.ready_crops;
+    this.movable = !this.store.state.ready_crops;
     const [height, width] = photo.size;
     this.image = make("img", {
       src: this.store.photo(photo), alt: `The whole photo ${photo.name}`, width, height, draggable: "false",
@@ -58,7 +58,7 @@ export class Whole {
     this.explain();
     return make("div", { class: "tools" },
       this.movable && make("span", { id: "click-moves" }, "A click moves the"),
-      this.movable && make("span", { role: "group", "aria-labelledby": "click-moves" }, ...this.choices),
+      this.movable && make("span", { class: "buttons", role: "group", "aria-labelledby": "click-moves" }, ...this.choices),
       make("button", { type: "button", id: "smaller", "aria-label": "Smaller", click: () => this.resize(-1) }, key("−")),
       make("button", { type: "button", id: "larger", "aria-label": "Larger", click: () => this.resize(1) }, key("+")),
       this.source);
@@ -176,6 +176,6 @@ export class Whole {
     const box = this.frame.getBoundingClientRect();
     this.box.scrollLeft = (middle(0) ?? width / 2) / width * box.width - this.box.clientWidth / 2;
     this.box.scrollTop = (middle(1) ?? height / 2) / height * box.height - this.box.clientHeight / 2;
-    this.say(`The photo is shown at ${percent(factor).replace(".0", "")} of the page's width.`);
+    this.say(factor > 1 ? `The photo is ${factor} times as large.` : "The photo is shown whole.");
   }
 }
