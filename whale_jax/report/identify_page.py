@@ -86,7 +86,9 @@ def write(
     if heads:
         large = cut(new, heads[0], names=[answer.name for answer in shown], width=LARGE)
         examples = {candidate.nearest for answer in shown for candidate in answer.whales if candidate.nearest}
-        nearest = cut(photos, heads[1], names=sorted(examples), width=SMALL)
+        enrolled = sorted(examples.difference(photos.name.tolist()))  # of a gallery, imported with the new photos
+        nearest = cut(photos, heads[1], names=sorted(examples.difference(enrolled)), width=SMALL)
+        nearest |= cut(new, heads[0], names=enrolled, width=SMALL)
     html.write(
         workdir / FILE,
         run=run,

@@ -35,23 +35,23 @@ class Matcher:
         self._trust: Reliability = reliability.measure(p, label)
         threading.Thread(target=self._work, name="matching", daemon=True).start()
 
-    def ask(self, row: int, points: np.ndarray, *, done: Callable[[Answer], None]) -> None:
-        """Has the head between (2, 2) points on a photo named; `done` gets the answer, in the matcher's thread."""
-        self._queue.put((row, points, done))
+    def ask(self, row: int, points: np.ndarray, *, then: Callable[[Answer], None]) -> None:
+        """Has the head between (2, 2) points, in pixels of its photo, named; `then` gets the answer, in another thread."""
+        self._queue.put((row, points, then))
 
     def _work(self) -> None:
         while True:
-            row, points, done = self._queue.get()
+            row, points, then = self._queue.get()
             try:
-                done(self.answer(row, points))
+                then(self.answer(row, points))
             except Exception as error:  # the person goes on without this answer, and is told
                 logging.exception("matching failed")
-                done(
+                then(
                     {"candidates": [], "p_none": None, "called_new": False, "words": "", "note": f"no answer: {error}"}
                 )
 
     def answer(self, row: int, points: np.ndarray) -> Answer:
-        """The answer about the head between (2, 2) points on a photo."""
+        """The answer about the head between (2, 2) points, in pixels of its photo."""
         p, nearest = self._recogniser.ask(row, points)
         if not np.isfinite(p).all():
             return {**NO_ANSWER, "note": "no head was found"}

@@ -18,7 +18,7 @@ from whale_jax.workflow.finished_runs import Stage
 WIDTH = 640  # of a head, in pixels
 LONGEST = 1600  # side of a whole photo, in pixels
 QUALITY = 85
-KEPT = 512  # pictures that are kept in memory
+CACHED = 512  # pictures that are kept in memory
 
 
 class Pictures:
@@ -38,8 +38,8 @@ class Pictures:
         self._aspect = head_aspect(finished_runs.read(self._folder), self._view)
         self._run_aspect = head_aspect(stage, self._run_view)
         self.pictured = self._view.pictured
-        self.head = functools.lru_cache(KEPT)(self._head)
-        self.reference = functools.lru_cache(KEPT)(self._reference)
+        self.head = functools.lru_cache(CACHED)(self._head)
+        self.reference = functools.lru_cache(CACHED)(self._reference)
 
     def _head(self, row: int, points: tuple[float, ...] = ()) -> bytes:
         """The head on a new photo, between points (bonnet x, y, blowhead x, y) in pixels if a person moved them."""

@@ -149,8 +149,8 @@ class Session:
         run = self.run
         numbers = [int(i) for i in np.flatnonzero(run.photos.whale == whale) if run.photos.label[i] >= 0]
         if run.references:
-            mine = run.references.rows[np.array(run.whales)[run.references.label] == whale]
-            numbers += (len(run.photos.name) + mine).tolist()
+            enrolled = run.references.rows[np.array(run.whales)[run.references.label] == whale]
+            numbers += (len(run.photos.name) + enrolled).tolist()
         names = [*run.photos.name.tolist(), *self._row]
         with self._lock:
             decided = [
@@ -207,11 +207,11 @@ class Session:
     def _match(self, name: str, history: History) -> None:
         """Has moved points matched in the background."""
 
-        def done(answer: dict[str, Any]) -> None:
+        def keep(answer: dict[str, Any]) -> None:
             with self._lock:
                 self._record({"image": name, "kind": MATCH, "move": history.move["number"], **answer})
 
-        self._matcher.ask(self._row[name], np.array(history.move["points"]), done=done)
+        self._matcher.ask(self._row[name], np.array(history.move["points"]), then=keep)
 
     def _shown(self, answer: Answer) -> dict[str, Any]:
         """An answer of the tables, as a Matcher gives it."""
