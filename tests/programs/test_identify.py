@@ -6,12 +6,11 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import ndimage
 
-from configs import identify, matching
-from configs.stages import cut, network, submission
+from configs import identify
 from tests.data.folders import write_csv
 from tests.data.test_splits import as_photos
+from tests.finished_run import PHOTOS, UNNAMED, WHALES, finish, head
 from whale_jax.data import probabilities, right_whale
 from whale_jax.evaluation.judge import Judge
 from whale_jax.programs import identify as program
@@ -19,48 +18,12 @@ from whale_jax.recognition import live
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, stage
 
-WHALES, PHOTOS, UNNAMED = 5, 8, 6
-
-
-class Recipe:
-    """A small network that is hardly trained, in place of configs/classifier.py."""
-
-    @staticmethod
-    def get_config(preset, **changes):
-        model = {"name": "vgg", "stages": ((8, 1), (8, 1))}
-        return stage.config("train", model=model, size=(24, 48), epochs=1.0, batch=8, devices=1, num_evals=1, **changes)
-
-
-def head(whale, seed):
-    """A picture of an individual's pattern, a little moved and under its own light."""
-    pattern = ndimage.gaussian_filter(np.random.default_rng(whale).normal(size=(32, 64)), 2).repeat(2, 0).repeat(2, 1)
-    rng = np.random.default_rng(100 + seed)
-    moved = ndimage.shift(pattern / pattern.std(), rng.integers(-2, 3, 2), mode="nearest")
-    return np.clip(120 + 40 * moved + rng.normal(0, 6, moved.shape), 0, 255).astype(np.uint8)
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The folder of crops, and that of a run on them: searches, patches and a network, fused."""
+    """The folder of crops, and that of a run on them."""
     root, run = tmp_path_factory.mktemp("crops"), tmp_path_factory.mktemp("run")
-    rows = [["Image", "whaleID", "encounter"]]
-    for i in range(WHALES * PHOTOS + UNNAMED):
-        Image.fromarray(head(i % WHALES, i)).save(root / f"{i:02d}.png")
-        rows.append([f"{i:02d}.png", f"w{i % WHALES}" if i < WHALES * PHOTOS else "", f"s{i // 2}"])
-    write_csv(root / "whales.csv", rows)
-    stages = {
-        "photos": stage.config("import_photos", root=str(root)),
-        "split": stage.config("split", inputs={"photos": "photos"}, group="none", folds=4),
-        "view": cut("whole", (24, 48)),
-        "classifier": network(Recipe, "", "view"),
-        "features": stage.config("extract", inputs={"network": "classifier"}, weights="last"),
-        **matching.fused((), features=["features"]),
-        "submission": submission("fused"),
-    }
-    for name, size in {"hog64": (32, 64), "hog96": (48, 96), "hog128": (64, 128)}.items():
-        stages[name].size = size
-    stages["described"].size = (64, 128)
-    stage.run(stage.config("pipeline", stages=stages), run)
+    finish(root, run)
     return root, run
 
 

@@ -36,7 +36,7 @@ class Matcher:
         threading.Thread(target=self._work, name="matching", daemon=True).start()
 
     def ask(self, row: int, points: np.ndarray, *, then: Callable[[Answer], None]) -> None:
-        """Has the head between (2, 2) points, in pixels of its photo, named; `then` gets the answer, in another thread."""
+        """Has the head between (2, 2) points, in pixels, named; `then` gets the answer, in another thread."""
         self._queue.put((row, points, then))
 
     def _work(self) -> None:
