@@ -240,6 +240,26 @@ def test_a_run_that_compares_no_heads_has_a_page_without_pictures(tmp_path):
     assert "no head was found" in Page(part(text, "blank.jpg")).text
 
 
+def test_a_candidate_of_a_gallery_is_shown_by_its_photo_there(tmp_path):
+    photos = as_photos([0, 1], files=[jpeg(COLOURS[i]) for i in range(2)])._replace(whales=("a", "b"))
+    new = as_photos([-1, 0, 1], files=[jpeg(COLOURS[i]) for i in range(3)])
+    new = new._replace(
+        name=np.array(["query.jpg", "gallery/w_0.jpg", "gallery/w_1.jpg"]), whale=np.array(["", "joined", "a"])
+    )
+    rows = [["query.jpg", "", 1, "joined", 0.6, "gallery/w_0.jpg", 0.1, 0, ""]]
+    rows += [["query.jpg", "", 2, "b", 0.2, str(photos.name[1]), 0.1, 0, ""]]
+    write_csv(tmp_path / "candidates.csv", [COLUMNS, *rows])
+    view = heads(3, size=(32, 32))
+    identify_page.write(tmp_path, new, photos=photos, heads=(view, heads(2, size=(128, 256))), run="crops", error=0.05)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "knows 2 whales; 2 photos of a gallery added 1 whale." in page.text
+    drawn = {values["alt"]: values["src"] for values in page.select("img")}
+    assert drawn.keys() == {"The head on query.jpg", "joined on gallery/w_0.jpg", f"b on {photos.name[1]}"}
+    for src in (drawn["joined on gallery/w_0.jpg"], drawn[f"b on {photos.name[1]}"]):
+        with Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))) as file:
+            assert np.abs(np.asarray(file, float).mean((0, 1)) - COLOURS[1]).max() < 6
+
+
 def test_of_many_photos_the_first_in_order_are_shown_and_the_page_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(identify_page, "MOST", 2)
     page, text = show(tmp_path)
