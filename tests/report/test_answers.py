@@ -93,11 +93,14 @@ def test_without_the_other_tables_answers_have_no_words(tmp_path):
 def test_points_say_where_they_come_from_or_what_is_wrong(tmp_path):
     header, marks = ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y", "source"], [1, 2, 3, 4]
     rows = [["sure.jpg", *marks, "table"], ["doubt.jpg", *marks, "predicted"], ["new.jpg", *marks, "moved"]]
+    rows += [["blank.jpg", *[""] * 5]]
     write_csv(tables(tmp_path) / "points.csv", [header, *rows])
     sources = {name: answer.points for name, answer in answers.read(tmp_path).photos.items() if answer.points}
     assert sources == {"sure.jpg": "of the table", "doubt.jpg": "predicted", "new.jpg": "moved by a person"}
     write_csv(tmp_path / "points.csv", [header, rows[0], ["doubt.jpg", *marks, "guessed"]])
-    with pytest.raises(errors.InputError, match=r"points.csv, row 3: source 'guessed': write table, predicted, moved"):
+    with pytest.raises(
+        errors.InputError, match=r"points.csv, row 3: source 'guessed': write table, predicted, moved or nothing"
+    ):
         answers.read(tmp_path)
 
 

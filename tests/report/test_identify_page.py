@@ -11,8 +11,7 @@ from PIL import Image
 from tests.data.folders import write_csv
 from tests.data.test_splits import as_photos
 from tests.report.test_catalogue_page import Page
-from whale_jax.data import images, validation
-from whale_jax.evaluation.reliability import Reliability
+from whale_jax.data import images
 from whale_jax.report import identify_page
 from whale_jax.report.identify_page import Heads
 from whale_jax.workflow import json_files
@@ -73,34 +72,6 @@ def show(workdir, answers=ANSWERS, *, pictured=True):
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     return show(tmp_path_factory.mktemp("page"))
-
-
-TRIP = "<b>trip</b>"
-TOGETHER = [(1, SCRIPT, 0.7, 0.1, 0), (2, "b", 0.15, 0.1, 0), (3, "c", 0.04, 0.1, 0), (4, "d", 0.01, 0.1, 0)]
-
-
-def add_tables(workdir, *, together=TOGETHER):
-    """The tables beside candidates.csv: of the trip, of a validation of a thousand photos, and of the points."""
-    rows = [[TRIP, ODD, rank, whale, p, "", none, new, ""] for rank, whale, p, none, new in together]
-    write_csv(workdir / "encounters.csv", [["encounter", "Image", *COLUMNS[2:]], *rows])
-    probability = np.linspace(0, 1, 1000)
-    case = Reliability(probability, np.where(probability > 0.7, 1, 3))
-    validation.write(workdir / validation.FILE, map(str, range(1000)), reliability=case)
-    sources = zip(NAMES, ["table", "predicted", "moved"], strict=False)
-    write_csv(workdir / "points.csv", [["Image", "source"], *sources])
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory):
-    """The page with all tables beside candidates.csv."""
-    workdir = tmp_path_factory.mktemp("trusted")
-    add_tables(workdir)
-    return show(workdir)
-
-
-def links(text):
-    """The text of each link of the side list."""
-    return [Page(each.split("</li>")[0]).text for each in text.split("<nav")[1].split("</nav>")[0].split("<li>")[1:]]
 
 
 def part(text, name):
@@ -168,64 +139,6 @@ def test_names_are_text_and_nothing_is_asked_of_another_machine(shown):
     assert all(label["for"] in targets for label in page.select("label"))
 
 
-def test_an_encounter_shows_the_answer_of_its_photos_together_and_is_listed_by_it(trusted):
-    page, text = trusted
-    answer = f"Both photos together: {SCRIPT} 70.0 % , b 15.0 % , c 4.0 % , none of these 10.0 %"
-    assert answer.replace(" ", "") in page.text.replace(" ", "")
-    assert "d 1.0 %" not in page.text
-    assert links(text) == ["doubt.jpg 40.0 %", f"{TRIP} 70.0 %", "sure.jpg 95.0 %", "blank.jpg no answer"]
-    assert "called new 1 encounter of several photos 1 of them called new 0 without" in page.text
-
-
-def test_an_encounter_that_is_called_new_says_so(tmp_path):
-    add_tables(tmp_path, together=[(1, "b", 0.15, 0.8, 1)])
-    page, text = show(tmp_path)
-    header = Page(text.split('class="together"')[1].split("</p>")[0]).text
-    assert header.endswith("none of these 80.0 % called new")
-    assert links(text)[0] == f"{TRIP} new"
-    assert "encounter of several photos 1 of them called new 1 without" in page.text
-
-
-def test_photos_without_an_answer_are_not_counted_among_those_together(tmp_path):
-    add_tables(tmp_path)
-    answers = [(name, TRIP, *answer) for name, _, *answer in ANSWERS]
-    assert "The 4 photos with an answer together:" in show(tmp_path, answers)[0].text
-    answers = [(name, TRIP, none, new, p if name == ODD else ()) for name, _, none, new, p in ANSWERS]
-    assert "The one photo with an answer together:" in show(tmp_path, answers)[0].text
-
-
-def test_every_answer_has_its_words_and_the_source_of_its_points(trusted):
-    _, text = trusted
-    cards = {name: Page(part(text, name)).text for name in NAMES}
-    right = {
-        name: re.findall(r"Of 100 answers about as sure as this one, (\d+) were right", cards[name]) for name in NAMES
-    }
-    assert right == {"sure.jpg": ["100"], "blank.jpg": [], ODD: ["0"], "doubt.jpg": ["0"], "second.jpg": ["100"]}
-    sources = {"sure.jpg": "of the table", "blank.jpg": "predicted", ODD: "moved by a person"}
-    for name, card in cards.items():
-        assert ("points:" in card) == (name in sources)
-        assert f"points: {sources.get(name, '')}" in card or name not in sources
-
-
-def test_the_curve_can_be_read_without_seeing_it(trusted):
-    page, _ = trusted
-    [curve] = page.select("svg", role="img")
-    assert "k = 1: 30 %. k = 2: 30 %." in curve["aria-label"]
-    assert "On 1,000 validation photos of known whales, the right whale came first for 30 %." in page.text
-    [line] = page.select("polyline")
-    points = np.array([pair.split(",") for pair in line["points"].split()], float)
-    grid = sorted(float(each["y1"]) for each in page.select("line", **{"class": "grid"}))
-    assert len(points) == 2  # of three whales, the first and the second
-    share = (grid[-1] - points[:, 1]) / (grid[-1] - grid[0])
-    assert share == pytest.approx([0.3, 0.3], abs=1e-3)
-
-
-def test_without_the_tables_beside_it_the_page_says_nothing_of_them(shown):
-    page, _ = shown
-    assert not page.select("svg")
-    assert not {"together:", "points:", "validation", "Validation"} & set(page.text.split())
-
-
 def test_the_top_counts_and_says_the_error_in_words(shown):
     page, _ = shown
     assert "photos 5 called new 1 without an answer 1" in page.text
@@ -238,6 +151,26 @@ def test_a_run_that_compares_no_heads_has_a_page_without_pictures(tmp_path):
     assert not page.select("img")
     assert "the page has no pictures" in page.text
     assert "no head was found" in Page(part(text, "blank.jpg")).text
+
+
+def test_a_candidate_of_a_gallery_is_shown_by_its_photo_there(tmp_path):
+    photos = as_photos([0, 1], files=[jpeg(COLOURS[i]) for i in range(2)])._replace(whales=("a", "b"))
+    new = as_photos([-1, 0, 1], files=[jpeg(COLOURS[i]) for i in range(3)])
+    new = new._replace(
+        name=np.array(["query.jpg", "gallery/w_0.jpg", "gallery/w_1.jpg"]), whale=np.array(["", "joined", "a"])
+    )
+    rows = [["query.jpg", "", 1, "joined", 0.6, "gallery/w_0.jpg", 0.1, 0, ""]]
+    rows += [["query.jpg", "", 2, "b", 0.2, str(photos.name[1]), 0.1, 0, ""]]
+    write_csv(tmp_path / "candidates.csv", [COLUMNS, *rows])
+    view = heads(3, size=(32, 32))
+    identify_page.write(tmp_path, new, photos=photos, heads=(view, heads(2, size=(128, 256))), run="crops", error=0.05)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "knows 2 whales; 2 photos of a gallery added 1 whale." in page.text
+    drawn = {values["alt"]: values["src"] for values in page.select("img")}
+    assert drawn.keys() == {"The head on query.jpg", "joined on gallery/w_0.jpg", f"b on {photos.name[1]}"}
+    for src in (drawn["joined on gallery/w_0.jpg"], drawn[f"b on {photos.name[1]}"]):
+        with Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))) as file:
+            assert np.abs(np.asarray(file, float).mean((0, 1)) - COLOURS[1]).max() < 6
 
 
 def test_of_many_photos_the_first_in_order_are_shown_and_the_page_says_so(tmp_path, monkeypatch):

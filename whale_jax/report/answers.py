@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
     Attributes:
         whale: its name; None stands for all whales that the run does not know.
         probability: that the photo shows it.
-        nearest: name of the run's photo of it that is most alike; "" where none was compared.
+        nearest: name of the run's or the gallery's photo of it that is most alike; "" where none was compared.
     """
 
     whale: str | None
@@ -111,7 +111,7 @@ def answer_of(lines: Sequence[Mapping[str, str]]) -> Answer:
 
 
 def read_points(path: Path) -> dict[str, str]:
-    """Name of a photo -> where its points come from, in words; nothing where there is no such table.
+    """Name of a photo -> where its points come from, in words; nothing where it has none, or there is no such table.
 
     A word that is none of SOURCES raises InputError.
     """
@@ -119,9 +119,9 @@ def read_points(path: Path) -> dict[str, str]:
         return {}
     sources = {}
     for row, line in enumerate(tables.read(path, ("Image", "source")), start=2):
-        if line["source"] not in SOURCES:
-            raise errors.InputError(f"{path}, row {row}: source {line['source']!r}: write {', '.join(SOURCES)}")
-        sources[line["Image"]] = SOURCES[line["source"]]
+        if (source := line["source"]) and source not in SOURCES:
+            raise errors.InputError(f"{path}, row {row}: source {source!r}: write {', '.join(SOURCES)} or nothing")
+        sources[line["Image"]] = SOURCES.get(source, "")
     return sources
 
 

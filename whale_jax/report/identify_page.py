@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from whale_jax.data import images
+from whale_jax.data import gallery, images
 from whale_jax.data.right_whale import Photos
 from whale_jax.report import answers, cmc, html
 from whale_jax.report.answers import Answer, Answers
@@ -72,7 +72,7 @@ def write(
 
     Args:
         workdir: the folder of the tables, see `answers`.
-        new: n photos that were asked for.
+        new: n photos that were asked for, and those of a gallery.
         photos: N photos of the run that answered.
         heads: those of `new` and those of `photos`. Without them, the page has no pictures.
         run: name of the run.
@@ -82,13 +82,15 @@ def write(
     sections = arrange(result)
     shown = [answer for section in sections for answer in section.photos]
     likeliest = max((len(answer.whales) for answer in result.photos.values()), default=0)
+    rows = gallery.enrolled(new)
+    joining = dict(zip(new.name[rows].tolist(), new.whale[rows].tolist(), strict=True))
+    whales = {*photos.whales, *joining.values()} - {""}
     large, nearest = {}, {}
     if heads:
         large = cut(new, heads[0], names=[answer.name for answer in shown], width=LARGE)
-        examples = {candidate.nearest for answer in shown for candidate in answer.whales if candidate.nearest}
-        enrolled = sorted(examples.difference(photos.name.tolist()))  # of a gallery, imported with the new photos
-        nearest = cut(photos, heads[1], names=sorted(examples.difference(enrolled)), width=SMALL)
-        nearest |= cut(new, heads[0], names=enrolled, width=SMALL)
+        examples = sorted({candidate.nearest for answer in shown for candidate in answer.whales} - {""})
+        nearest = cut(photos, heads[1], names=[name for name in examples if name not in joining], width=SMALL)
+        nearest |= cut(new, heads[0], names=[name for name in examples if name in joining], width=SMALL)
     html.write(
         workdir / FILE,
         run=run,
@@ -99,12 +101,14 @@ def write(
         sections=sections,
         pooled=len(result.encounters),
         pooled_new=sum(answer.called_new for answer in result.encounters.values()),
-        curve=cmc.curve(result.reliability, likeliest, whales=len(photos.whales)),
+        curve=cmc.curve(result.reliability, likeliest, whales=len(whales)),
         likeliest=likeliest,
         heads=large,
         nearest=nearest,
         shown=len(shown),
         whales=len(photos.whales),
+        joining_whales=len(whales) - len(photos.whales),
+        joining=len(joining),
         pictured=heads is not None,
         table=answers.CANDIDATES,
     )
@@ -144,6 +148,8 @@ def cut(photos: Photos, heads: Heads, *, names: Sequence[str], width: int) -> di
     rows = [row for row in map(number.__getitem__, names) if heads.view.pictured[row]]
     height, stored = heads.view.images.shape[1:3]
     pictures = {}
+    if not rows:
+        return pictures
     with progress.bar(len(rows), title=f"heads for {FILE}", unit="photos") as bar:
         for start in range(0, len(rows), BATCH):
             batch = np.array(rows[start : start + BATCH])
