@@ -1,33 +1,32 @@
-"""A server of a drawn session, and what its page sends."""
+"""Finished answers to review: of photos with points, a few of them of an encounter."""
 
-import httpx
 import pytest
 
-from tests.review.drawn import DrawnSession
-from whale_jax.review import server
-
-ACTIONS = {
-    "/api/decide": {"row": 0, "kind": "whale", "whale": "whale_5", "reviewer": "Ann", "based_on": 0},
-    "/api/undo": {"row": 0, "reviewer": "Ann", "based_on": 0},
-    "/api/points": {"row": 0, "points": [[1, 2.5], [3, 4]], "reviewer": "Ann", "based_on": 0},
-}
+from configs import identify
+from tests.data.folders import write_csv
+from tests.finished_run import finish, write_crops, write_photos
+from whale_jax.workflow import finished_runs, stage
 
 
 @pytest.fixture(scope="module")
-def served():
-    """A session, and a client of its server."""
-    session = DrawnSession()
-    with server.running(session, port=0) as (url, _), httpx.Client(base_url=url) as client:
-        yield session, client
+def june(tmp_path_factory):
+    """The folder of new photos, and that of the answers about them."""
+    return answer(tmp_path_factory, write=write_photos, frame="head")
 
 
-@pytest.fixture
-def session(served):
-    """The session, as it begins."""
-    served[0].__init__()
-    return served[0]
+@pytest.fixture(scope="module")
+def june_crops(tmp_path_factory):
+    """As `june`, of ready crops."""
+    return answer(tmp_path_factory, write=write_crops, frame="whole")
 
 
-@pytest.fixture
-def client(session, served):
-    return served[1]
+def answer(tmp_path_factory, *, write, frame):
+    root, run, new = (tmp_path_factory.mktemp(name) for name in ("root", "run", "new"))
+    finish(root, run, write=write, frame=frame)
+    rows = write(new, [0, 0, 1, 2, 3, 4], start=100, named=False)
+    write_csv(new / "photos.csv", rows)
+    config = identify.get_config(str(run))
+    config.data.root = str(new)
+    folder = tmp_path_factory.mktemp("june")
+    stage.run(config, folder)
+    return new, finished_runs.read(folder / "identified")

@@ -18,6 +18,7 @@ from whale_jax.runtime.errors import InputError
 
 BATCH_PIXELS = 2**21  # view pixels warped at once: 32 views of 256x256
 TILE_STEP = 16  # tiles are rounded up to this many pixels
+FEW_TILES = 256  # the same, where there are few pictures at a time: one more compile takes longer than padding
 
 
 def decode(jpeg: bytes, scale: tuple[float, float] = (1, 1), *, window: Iterable[int] | None = None) -> np.ndarray:
@@ -109,7 +110,7 @@ def write(
 
 def pictures(jpegs: Sequence[bytes], sizes: np.ndarray, *, matrices: np.ndarray, size: geometry.Size) -> np.ndarray:
     """(R, *size, 3) uint8 views of R photos of (R, 2) sizes, moved by (R, 3, 3) finite matrices."""
-    plan = _plan(sizes, matrices, size=size)
+    plan = _plan(sizes, matrices, size=size, step=FEW_TILES)
     tiles = np.stack([_tile(jpeg, plan, i) for i, jpeg in enumerate(jpegs)])
     return np.asarray(_warp(tiles, plan.matrix, size))
 
@@ -134,7 +135,7 @@ class _Plan(NamedTuple):
     still: bool
 
 
-def _plan(sizes: np.ndarray, matrices: np.ndarray, *, size: geometry.Size) -> _Plan:
+def _plan(sizes: np.ndarray, matrices: np.ndarray, *, size: geometry.Size, step: int = TILE_STEP) -> _Plan:
     """Shrinks so that about one decoded pixel becomes one view pixel, and cuts the least tile."""
     matrices = np.asarray(matrices, np.float32)
     pairs = np.stack([matrices, geometry.invert(matrices)])
@@ -148,7 +149,7 @@ def _plan(sizes: np.ndarray, matrices: np.ndarray, *, size: geometry.Size) -> _P
     last = shrunk[:, ::-1] - 1
     low, high = np.clip(np.floor(low) - 1, 0, last), np.clip(np.ceil(low + extent) + 1, 0, last)
     low, high = low.astype(int), high.astype(int) + 1
-    tile_width, tile_height = (-(-(high - low)[ok].max(0, initial=1) // TILE_STEP) * TILE_STEP).tolist()
+    tile_width, tile_height = (-(-(high - low)[ok].max(0, initial=1) // step) * step).tolist()
     matrix = np.asarray(geometry.compose(geometry.translation(*low.T), matrix))
     still = np.allclose(matrix[ok], np.eye(3), atol=1e-3)
     return _Plan(ok, scale, np.concatenate([low, high], axis=1), matrix, (tile_height, tile_width), still)

@@ -1,0 +1,187 @@
+"""What a person decides is on disk before anything else happens, can be taken back, and comes back as a table."""
+
+import io
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from whale_jax.data import annotations, decisions
+from whale_jax.review.server import Conflict
+from whale_jax.review.session import LOG, Session
+from whale_jax.runtime import errors
+
+
+@pytest.fixture
+def session(june, tmp_path):
+    review = Session(june[1], tmp_path, reviewer="Ann")
+    yield review
+    review.close()
+
+
+def photo(session, row):
+    return next(entry for entry in session.state()["photos"] if entry["row"] == row)
+
+
+def decide(session, row, kind="whale", whale="w1"):
+    number = photo(session, row)["number"]
+    return session.decide(row, kind=kind, whale=whale, reviewer="", based_on=number)
+
+
+def moved(session, row, points):
+    """Moves points and waits until the head has been matched again."""
+    ended = threading.Event()
+    keep = session._record
+
+    def record(event):
+        keep(event)
+        if event["kind"] == "match":
+            ended.set()
+
+    session._record = record
+    session.move(row, points=points, reviewer="", based_on=photo(session, row)["number"])
+    assert ended.wait(120)
+    return photo(session, row)
+
+
+def test_the_page_shows_what_the_tables_say(session, june):
+    state = session.state()
+    assert len(state["photos"]) == 6
+    assert state["whales"] == [f"w{i}" for i in range(5)]
+    assert not state["ready_crops"]
+    for entry in state["photos"]:
+        assert entry["source"] == "table"
+        assert len(entry["candidates"]) == 5
+        assert entry["candidates"][0]["probability"] >= entry["candidates"][1]["probability"]
+        nearest = entry["candidates"][0]["reference"]
+        assert session.run.photos.whale[nearest] == entry["candidates"][0]["whale"]
+    pair = [entry for entry in state["photos"] if entry["encounter"] == "s50"]
+    assert len(pair) == 2
+    assert pair[0]["encounter_candidates"]
+
+
+def test_a_decision_is_on_disk_when_it_is_answered_and_stays_after_a_kill(session, june, tmp_path):
+    change = decide(session, 2, whale="w1")
+    assert [entry["row"] for entry in change["photos"]] == [2]
+    [event] = map(json.loads, (tmp_path / LOG).read_text().splitlines())
+    assert (event["image"], event["kind"], event["whale"], event["reviewer"]) == ("102.png", "whale", "w1", "Ann")
+    assert event["shown"]["candidates"][0][0] == photo(session, 2)["candidates"][0]["whale"]
+    with (tmp_path / LOG).open("a") as file:
+        file.write('{"image":"103.png","kind":"wha')  # a process that was killed while it wrote
+    again = Session(june[1], tmp_path, reviewer="Bob")
+    assert photo(again, 2)["decision"]["whale"] == "w1"
+    assert photo(again, 3)["decision"] is None
+    decide(again, 3, whale="w2")
+    again.close()
+    assert len((tmp_path / LOG).read_text().splitlines()) == 2
+
+
+def test_a_window_that_does_not_know_the_last_decision_is_told(session):
+    decide(session, 1, whale="w0")
+    with pytest.raises(Conflict) as conflict:
+        session.decide(1, kind="whale", whale="w3", reviewer="", based_on=0)
+    assert conflict.value.photo["decision"]["whale"] == "w0"
+    assert photo(session, 1)["decision"]["whale"] == "w0"
+
+
+def test_undo_takes_back_one_event_after_the_other(session):
+    decide(session, 1, whale="w0")
+    decide(session, 1, kind="unusable", whale="")
+    for expected in ("w0", None):
+        session.undo(1, reviewer="", based_on=photo(session, 1)["number"])
+        decision = photo(session, 1)["decision"]
+        assert (decision and decision["whale"]) == expected
+    with pytest.raises(errors.InputError, match="nothing to take back"):
+        session.undo(1, reviewer="", based_on=photo(session, 1)["number"])
+
+
+def test_new_whales_have_names_that_a_catalogue_reads_back(session):
+    assert session.suggest() == "new_1"
+    decide(session, 0, kind="new", whale="new_1")
+    assert session.suggest() == "new_2"
+    decide(session, 1, whale="new_1")  # confirmed as the one that was named
+    assert session.state()["whales"][-1] == "new_1"
+    assert photo(session, 1)["decision"]["kind"] == "new"
+    assert [entry["name"] for entry in session.whale_photos("new_1")] == ["100.png", "101.png"]
+    for name, reason in {
+        "unknown": "no whale",
+        "5E+10": "spreadsheets",
+        "NEW_1": "nearly the name",
+        "w1": "confirm it",
+        "  ": "no whale",
+    }.items():
+        with pytest.raises(errors.InputError, match=reason):
+            decide(session, 2, kind="new", whale=name)
+    assert photo(session, 2)["decision"] is None
+
+
+def test_points_that_are_moved_give_another_head_and_another_answer(session, june):
+    before = photo(session, 3)
+    first, head = session.head(3), np.array(before["points"])
+    entry = moved(session, 3, (head + np.array([30, 0])).tolist())
+    assert entry["source"] == "moved"
+    assert not entry["pending"]
+    assert session.head(3) != first
+    assert [c["probability"] for c in entry["candidates"]] != [c["probability"] for c in before["candidates"]]
+    back = moved(session, 3, before["points"])
+    for one, two in zip(back["candidates"], before["candidates"], strict=True):
+        assert (one["whale"], one["reference"]) == (two["whale"], two["reference"])
+        assert one["probability"] == pytest.approx(two["probability"], abs=2e-3)
+    for _ in range(2):
+        session.undo(3, reviewer="", based_on=photo(session, 3)["number"])
+    assert photo(session, 3)["candidates"] == before["candidates"]
+    assert photo(session, 3)["source"] == "table"
+
+
+def test_points_whose_matching_was_cut_off_are_matched_at_the_next_start(june, tmp_path):
+    event = {"image": "102.png", "kind": "move", "points": [[80.0, 40.0], [30.0, 40.0]], "whale": ""}
+    event |= {"time": "2026-06-01T12:30:00.000+00:00", "reviewer": "Ann", "shown": {"candidates": [], "p_none": None}}
+    (tmp_path / LOG).write_text(json.dumps(event) + "\n")
+    review = Session(june[1], tmp_path, reviewer="Ann")
+    assert photo(review, 2)["pending"] or photo(review, 2)["candidates"]
+    assert photo(review, 2)["points"] == event["points"]
+    review.close()
+
+
+def test_pictures_are_of_what_they_name_and_nothing_else_is_served(session):
+    with Image.open(io.BytesIO(session.head(0))) as picture:
+        assert picture.size == (640, 320)
+    with Image.open(io.BytesIO(session.photo(0))) as picture:
+        assert picture.size == (200, 120)
+    assert session.reference(0) != session.reference(1)
+    for ask, number in ((session.head, 6), (session.photo, 6), (session.reference, 46 + 6)):
+        with pytest.raises((IndexError, KeyError)):
+            ask(number)
+
+
+def test_decisions_come_back_as_names_and_points_of_the_catalogue(session, june, tmp_path):
+    for row, whale in enumerate(["w0", "w0", "w1"]):
+        decide(session, row, whale=whale)
+    decide(session, 3, kind="new", whale="Nova")
+    decide(session, 4, kind="unusable", whale="")
+    points = [[100.25, 50.5], [60.75, 52.0]]
+    session.move(5, points=points, reviewer="", based_on=0)
+    rows = {entry.image: entry for entry in decisions.read(tmp_path / decisions.FILE)}
+    assert rows["103.png"].whale == "Nova"
+    folder = tmp_path / "photos"
+    shutil.copytree(june[0], folder)
+    shutil.copy(tmp_path / decisions.FILE, folder)
+    catalogue = {entry.name: entry for entry in annotations.read(folder).photos}
+    names = [catalogue[f"{100 + i}.png"].whale for i in range(6)]
+    assert names == ["w0", "w0", "w1", "Nova", "", ""]
+    np.testing.assert_array_equal(catalogue["105.png"].points, np.float32(points))
+    given = np.array(photo(session, 0)["points"], np.float32)
+    np.testing.assert_allclose(catalogue["100.png"].points, given, atol=0.01)
+
+
+def test_ready_crops_have_no_points_to_move(june_crops, tmp_path):
+    review = Session(june_crops[1], tmp_path, reviewer="Ann")
+    assert review.state()["ready_crops"]
+    assert photo(review, 0)["points"] is None
+    with pytest.raises(errors.InputError, match="ready crops"):
+        review.move(0, points=[[1.0, 1.0], [20.0, 1.0]], reviewer="", based_on=0)
+    decide(review, 0, whale="w0")
+    review.close()
