@@ -127,9 +127,9 @@ def test_points_that_are_moved_give_another_head_and_another_answer(session, jun
     assert session.head(3) != first
     assert [c["probability"] for c in entry["candidates"]] != [c["probability"] for c in before["candidates"]]
     back = moved(session, 3, before["points"])
-    for one, two in zip(back["candidates"], before["candidates"], strict=True):
-        assert (one["whale"], one["reference"]) == (two["whale"], two["reference"])
-        assert one["probability"] == pytest.approx(two["probability"], abs=2e-3)
+    for after, first in zip(back["candidates"], before["candidates"], strict=True):
+        assert (after["whale"], after["reference"]) == (first["whale"], first["reference"])
+        assert after["probability"] == pytest.approx(first["probability"], abs=2e-3)
     for _ in range(2):
         session.undo(3, reviewer="", based_on=photo(session, 3)["number"])
     assert photo(session, 3)["candidates"] == before["candidates"]
@@ -173,8 +173,8 @@ def test_decisions_come_back_as_names_and_points_of_the_catalogue(session, june,
     names = [catalogue[f"{100 + i}.png"].whale for i in range(6)]
     assert names == ["w0", "w0", "w1", "Nova", "", ""]
     np.testing.assert_array_equal(catalogue["105.png"].points, np.float32(points))
-    given = np.array(photo(session, 0)["points"], np.float32)
-    np.testing.assert_allclose(catalogue["100.png"].points, given, atol=0.01)
+    table = np.array(photo(session, 0)["points"], np.float32)
+    np.testing.assert_allclose(catalogue["100.png"].points, table, atol=0.01)
 
 
 def test_ready_crops_have_no_points_to_move(june_crops, tmp_path):

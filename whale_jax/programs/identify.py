@@ -1,6 +1,6 @@
 """Who is on photos that a finished run has never seen? Its answer, without training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import of_groups
 from whale_jax.recognition import members
 from whale_jax.recognition import query as queries
-from whale_jax.recognition.query import Query, Run
+from whale_jax.recognition.query import Query
 from whale_jax.report import identify_page
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
@@ -42,9 +42,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     finished = queries.open_run(Path(config.inputs.fused), source)
     rows = np.flatnonzero(~gallery.enrolled(new))
     notes = np.full(len(new.name), "", object)
-    if heads := head_stage(finished, config.inputs):
+    cut = queries.head_view(finished.answer, config.inputs)
+    heads = finished_runs.read(config.inputs[cut.folder.name])
+    if heads.config["frame"] == "head":
         points, predicted = points_of(heads, new)
-        notes = doubts(points, new, usual=usual_length(finished, heads), plausible=config.plausible)
+        notes = doubts(points, new, usual=cut.result.get("length", 0.0), plausible=config.plausible)
         notes[~predicted] = ""  # a person is sure of them
         write_points(workdir / "points.csv", new, points=points, predicted=predicted, rows=rows)
     query = queries.begin(finished, source, rows=rows[notes[rows] == ""])
@@ -70,19 +72,6 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def head_stage(run: Run, folders: Mapping[str, str]) -> Stage | None:
-    """The stage that cut aligned heads out of the new photos; None where these are heads already.
-
-    Args:
-        run: that is asked.
-        folders: name of a stage in the run -> the folder of the same of the new photos.
-    """
-    for stage in finished_runs.ancestors([run.answer], run=run.answer.folder.parent):
-        if stage.config["program"] == "align" and stage.config["frame"] == "head" and stage.folder.name in folders:
-            return finished_runs.read(folders[stage.folder.name])
-    return None
-
-
 def points_of(heads: Stage, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
     """(n, 2, 2) bonnets and blowheads by which heads were cut out of n photos; (n,) bool, which were predicted."""
     annotated = right_whale.annotated(photos, "points")
@@ -90,11 +79,6 @@ def points_of(heads: Stage, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
         return photos.points, ~annotated
     points = predictions.load(folder, photos, kind="points")
     return np.where(annotated[:, None, None], photos.points, points), ~annotated
-
-
-def usual_length(run: Run, heads: Stage) -> float:
-    """The length of the run's heads at the median, in widths of their photos; 0 where the run is too old to say."""
-    return run.stage(heads.folder.name).result.get("length", 0.0)
 
 
 def doubts(points: np.ndarray, photos: Photos, *, usual: float, plausible: float) -> np.ndarray:

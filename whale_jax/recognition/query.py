@@ -144,3 +144,19 @@ def of_folders(folders: Mapping[str, str]) -> Source:
 def begin(run: Run, source: Source, *, rows: np.ndarray) -> Query:
     """A query about (m,) rows of a source, which no member has answered yet."""
     return Query(run, source, rows, np.full((len(source.photos.name), len(run.whales)), -1, np.int32), {})
+
+
+def head_view(answer: Stage, folders: Mapping[str, str]) -> Stage:
+    """The stage of a run that cut the heads which its answer compares: those of its `rerank`, else the largest.
+
+    Heads that were cut on the way there, around points that are not final, are others.
+
+    Args:
+        answer: the stage that is asked.
+        folders: name of a stage in the run -> the folder of the same of new photos; other stages are left out.
+    """
+    run = answer.folder.parent
+    stages = finished_runs.ancestors([answer], run=run)
+    cut = [stage for stage in stages if stage.config["program"] == "align" and stage.folder.name in folders]
+    compared = {Path(s.config["inputs"]["view"]).name for s in stages if s.config["program"] == "rerank"}
+    return max(cut, key=lambda stage: (stage.folder.name in compared, stage.config["size"][1]))

@@ -41,6 +41,11 @@ class Log:
         self.events.append({**event, "number": len(self.events) + 1})
         return self.events[-1]
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is written."""
+        return self._file.closed
+
     def close(self) -> None:
         """Closes the file."""
         self._file.close()

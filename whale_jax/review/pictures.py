@@ -11,9 +11,9 @@ from PIL import Image
 from whale_jax.data import images, render
 from whale_jax.data.right_whale import Photos
 from whale_jax.recognition.live import Recogniser, photo_with
+from whale_jax.recognition.query import head_view
 from whale_jax.report.heads import head_aspect
 from whale_jax.workflow import finished_runs
-from whale_jax.workflow.finished_runs import Stage
 
 WIDTH = 640  # of a head, in pixels
 LONGEST = 1600  # side of a whole photo, in pixels
@@ -72,20 +72,6 @@ class Pictures:
         height, width = view.images.shape[1:3]
         pixels = images.enlarge(photos, view, rows=np.array([row]), height=round(WIDTH * height / width))[0]
         return encode(Image.fromarray(pixels).resize((WIDTH, max(1, round(WIDTH / aspect))), Image.Resampling.LANCZOS))
-
-
-def head_view(answer: Stage, folders: Mapping[str, str]) -> Stage:
-    """The stage of a run that cut the heads which its answer compares: of its `rerank`, else the largest.
-
-    Args:
-        answer: the stage that is asked.
-        folders: name of a stage in the run -> the folder of the same of new photos; other stages are left out.
-    """
-    run = answer.folder.parent
-    stages = finished_runs.ancestors([answer], run=run)
-    cut = [stage for stage in stages if stage.config["program"] == "align" and stage.folder.name in folders]
-    compared = {Path(s.config["inputs"]["view"]).name for s in stages if s.config["program"] == "rerank"}
-    return max(cut, key=lambda stage: (stage.folder.name in compared, stage.config["size"][1]))
 
 
 def encode(picture: Image.Image) -> bytes:

@@ -209,7 +209,8 @@ class Session:
 
         def keep(answer: dict[str, Any]) -> None:
             with self._lock:
-                self._record({"image": name, "kind": MATCH, "move": history.move["number"], **answer})
+                if not self.log.closed:  # or it is done again at the next start
+                    self._record({"image": name, "kind": MATCH, "move": history.move["number"], **answer})
 
         self._matcher.ask(self._row[name], np.array(history.move["points"]), then=keep)
 
