@@ -53,7 +53,7 @@ SMALL = {
 }
 NIGHT = {
     **SMALL,
-    "presets": {**SMALL["presets"], "aligner": "night", "window": "window_night", "classifier": "night"},
+    "presets": {**SMALL["presets"], "aligner": "night", "window": "window_night", "classifier": "small_long"},
 }
 POINTS = {
     "whole": SMALL["whole"],
