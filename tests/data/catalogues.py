@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.data.catalogue import Catalogue, Photo
 
 SIZE = (24, 32)  # height, width
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from whale_jax.data import check, photo_files, render
-from whale_jax.data.annotations import Photo
+from whale_jax.data.catalogue import Photo
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8).repeat(4, 0).repeat(4, 1)
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.data.catalogues import SIZE, catalogue, jpeg
 from whale_jax.data import check, columns, records, render, right_whale
-from whale_jax.data.annotations import Photo
+from whale_jax.data.catalogue import Photo
 from whale_jax.runtime import errors
 
 

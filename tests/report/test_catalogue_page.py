@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.data.folders import write_csv
 from whale_jax.data import check
-from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.data.catalogue import Catalogue, Photo
 from whale_jax.programs import catalogue as program
 from whale_jax.report import catalogue_page
 from whale_jax.workflow import stage

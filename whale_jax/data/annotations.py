@@ -8,72 +8,21 @@ gives a whale are unlabelled.
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from whale_jax.data import cells, doubts, encounters, folder, formats, headers, marks, merging
+from whale_jax.data import cells, doubts, encounters, folder, formats, headers, marks, merging, reviews
+from whale_jax.data.catalogue import Catalogue, Photo
 from whale_jax.data.cells import hint, short
 from whale_jax.data.folder import Folder
 from whale_jax.data.merging import Merged
 from whale_jax.data.names import Names
+from whale_jax.data.photo_files import Note
 from whale_jax.data.rows import Reading, Row, Settings
 from whale_jax.runtime.errors import InputError
 
 MARKS = {"bonnet": 2, "blowhead": 2, "box": 4}
 _CORNERS = np.array([(-0.30, -0.46), (-0.30, 0.46), (1.26, 0.46), (1.26, -0.46)])  # of a head, from blowhead to bonnet
-
-
-class Photo(NamedTuple):
-    """One whale on one photo, and its annotations.
-
-    Attributes:
-        name: of the photo, its path below the root, such as "w_1.jpg". The second whale on it is "w_1.jpg#2".
-        whale: its whaleID, "" where unlabelled.
-        points: (2, 2) float32 bonnet and blowhead as (x, y), in pixels; NaN where unknown.
-        box: (4,) float32 head box (x, y, width, height), in pixels; NaN where unknown.
-        encounter: name of the sighting, "" where unknown.
-        file_size: in bytes.
-        places: kind of annotation ("bonnet", "box") -> the file and row that gave it, for messages.
-        date: when it was taken, as the file writes it, "" where unknown.
-        file: its path below the root.
-    """
-
-    name: str
-    whale: str
-    points: np.ndarray
-    box: np.ndarray
-    encounter: str
-    file_size: int
-    places: Mapping[str, str]
-    date: str = ""
-    file: str = ""
-
-
-class Catalogue(NamedTuple):
-    """A folder's photos, sorted by name.
-
-    Attributes:
-        root: the folder.
-        photos: all of them.
-        whales: columns of the sample submission in their order, else the labels of the photos, sorted.
-        read_bytes: name -> content of the photo's file. May be called from several threads.
-        unused: number of annotations that speak of photos which are not there.
-        sample: names of the photos in the sample submission, in its order.
-        notes: lines that tell a person how the folder was understood.
-        warnings: lines that a person should look into.
-        formats: names of the layouts.
-    """
-
-    root: Path
-    photos: tuple[Photo, ...]
-    whales: tuple[str, ...]
-    read_bytes: Callable[[str], bytes]
-    unused: int
-    sample: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    formats: tuple[str, ...] = ()
 
 
 def read(root: str | Path, settings: Settings | None = None, *, absent: bool = False) -> Catalogue:
@@ -96,30 +45,28 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
     lookup = Names(listed)
     sample = _sample(reading, lookup, root=files.root, problems=problems)
     merge = merging.merge(reading, lookup, settings=settings, root=files.root, problems=problems)
-    whales, unused = merge.whales, merge.unused
-    problems += _mismatches(whales, reading, sample)
+    review = reviews.read(files.decisions, lookup, root=files.root, no_whale=settings.no_whale, problems=problems)
+    problems += _mismatches(merge.whales, reading, sample)
     cells.report(problems)
     warnings = [*folder.unread(files), *_silent(files, reading), *_homeless(files)]
     if not files.photos:
         warnings.insert(0, f"no photo is in {files.root}: these are the names that its tables have")
-    photos, remarks = _examined(files, _photos(whales, listed), whales=whales, settings=settings)
-    warnings += remarks
+    photos = _photos(merge.whales, listed)
+    notes = headers.read([files.photos.get(photo.file) for photo in photos])
+    photos, remarks = _in_pixels(photos, notes, whales=merge.whales, settings=settings)
+    reviewed = reviews.join(photos, review)
+    photos, lines = _dated(photos, notes, reviewed=reviewed.photos, settings=settings)
+    warnings += [*remarks, *reviewed.warnings, *lines]
     cells.report([reason for photo in photos for reason in _mistakes(photo)])
-    if alike := doubts.alike(photo.whale for photo in photos if photo.whale):
-        warnings.append(f"names of whales that differ in case, blanks or hyphens alone: {cells.examples(alike)}")
+    columns = _whales(reading, photos, warnings=warnings)
     if merge.shared:
         warnings.append(
             f"photos of several whales, without marks that tell which is where: {cells.examples(merge.shared)}"
         )
-    if unused:
+    if unused := merge.unused + reviewed.unused:
         warnings.append(f"{unused:,} annotations speak of photos that are not in {files.root}")
-    columns = reading.whales or tuple(sorted({photo.whale for photo in photos} - {""}))
-    notes = (
-        *(f"read as {name}: {evidence}" for name, evidence in names.items()),
-        *reading.notes,
-        *_counted(merge.words),
-    )
     readers = {photo.name: listed[photo.file].read for photo in photos}
+    evidence = (f"read as {name}: {text}" for name, text in names.items())
     return Catalogue(
         files.root,
         photos,
@@ -127,10 +74,23 @@ def read(root: str | Path, settings: Settings | None = None, *, absent: bool = F
         functools.partial(_read, readers),
         unused,
         sample=tuple(sample),
-        notes=notes,
+        notes=(*evidence, *reading.notes, *_counted(merge.words), *reviewed.notes),
         warnings=tuple(warnings),
         formats=tuple(names),
     )
+
+
+def _whales(reading: Reading, photos: Sequence[Photo], *, warnings: list[str]) -> tuple[str, ...]:
+    """The names of all whales: the columns of a sample submission first, then all that the photos have, sorted."""
+    names = sorted({photo.whale for photo in photos} - {""})
+    if alike := doubts.alike(names):
+        warnings.append(f"names of whales that differ in case, blanks or hyphens alone: {cells.examples(alike)}")
+    new = sorted({*names}.difference(reading.whales))
+    if reading.whales and new:
+        warnings.append(
+            f"whales that people decided on, and sample_submission.csv has no column of: {cells.examples(new)}"
+        )
+    return (*reading.whales, *new)
 
 
 def _counted(words: Mapping[str, int]) -> list[str]:
@@ -228,11 +188,10 @@ def _photos(whales: Sequence[Merged], files: Mapping[str, folder.File]) -> list[
     return photos
 
 
-def _examined(
-    files: Folder, photos: Sequence[Photo], *, whales: Sequence[Merged], settings: Settings
-) -> tuple[tuple[Photo, ...], list[str]]:
-    """The photos with marks in stored pixels and with encounters, by what the files' headers say; and warnings."""
-    notes = headers.read([files.photos.get(photo.file) for photo in photos])
+def _in_pixels(
+    photos: Sequence[Photo], notes: Sequence[Note], *, whales: Sequence[Merged], settings: Settings
+) -> tuple[list[Photo], list[str]]:
+    """The photos with marks in stored pixels, by the notes on their files; and warnings."""
     points, boxes, warnings = marks.in_pixels(
         np.array([photo.points for photo in photos], float).reshape(-1, 2, 2),
         np.array([photo.box for photo in photos], float).reshape(-1, 4),
@@ -241,14 +200,26 @@ def _examined(
         drawn_on=np.array([whale.facts.get("size", (np.nan,) * 2) for whale in whales], float).reshape(-1, 2),
         settings=settings,
     )
-    named = [photo.encounter for photo in photos]
-    if not any(named):
-        columns = [photo.whale for photo in photos], [photo.date for photo in photos]
-        named, remarks = encounters.name(*columns, notes=notes, gap_minutes=settings.gap_minutes)
-        warnings += remarks
-    dates = [photo.date or str(note.time or "") for photo, note in zip(photos, notes, strict=True)]
-    values = zip(photos, points, boxes, named, dates, strict=True)
-    return tuple(p._replace(points=xy, box=box, encounter=e, date=date) for p, xy, box, e, date in values), warnings
+    return [p._replace(points=xy, box=box) for p, xy, box in zip(photos, points, boxes, strict=True)], warnings
+
+
+def _dated(
+    photos: Sequence[Photo], notes: Sequence[Note], *, reviewed: Sequence[Photo], settings: Settings
+) -> tuple[tuple[Photo, ...], list[str]]:
+    """The reviewed photos with dates and encounters, by the notes on the files of all photos; and warnings.
+
+    Encounters are made where no file of the folder names any; those that a person decided on stay.
+    """
+    by_file = {photo.file: note for photo, note in zip(photos, notes, strict=True)}
+    notes, warnings = [by_file[photo.file] for photo in reviewed], []
+    named = [photo.encounter for photo in reviewed]
+    if not any(photo.encounter for photo in photos):
+        columns = [photo.whale for photo in reviewed], [photo.date for photo in reviewed]
+        derived, warnings = encounters.name(*columns, notes=notes, gap_minutes=settings.gap_minutes)
+        named = [first or second for first, second in zip(named, derived, strict=True)]
+    dates = [photo.date or str(note.time or "") for photo, note in zip(reviewed, notes, strict=True)]
+    values = zip(reviewed, named, dates, strict=True)
+    return tuple(photo._replace(encounter=name, date=date) for photo, name, date in values), warnings
 
 
 def _mistakes(photo: Photo) -> Iterator[str]:

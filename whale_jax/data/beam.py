@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from whale_jax.data import check
-from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.data.catalogue import Catalogue, Photo
 from whale_jax.runtime.errors import InputError
 
 MARKS = ("problem", "turned", "blank", "cut", "crc32")  # what a note says of a photo

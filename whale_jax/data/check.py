@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from whale_jax.data import photo_files
-from whale_jax.data.annotations import Photo
+from whale_jax.data.catalogue import Photo
 from whale_jax.runtime.errors import InputError
 
 BLANK = 0.01  # share of rows of one colour above which a picture counts as blank; 4,545 of 4,566 real ones do not

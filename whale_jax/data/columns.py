@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from whale_jax.data import check, records
-from whale_jax.data.annotations import Catalogue
+from whale_jax.data.catalogue import Catalogue
 from whale_jax.runtime import storage
 from whale_jax.runtime.errors import InputError
 

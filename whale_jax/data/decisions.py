@@ -77,6 +77,12 @@ def read(path: Path, root: Path | None = None) -> list[Decision]:
     return decisions
 
 
+def moment(entry: Decision) -> datetime.datetime:
+    """When the person decided. A time without a zone is one of UTC, and an unknown one is before all others."""
+    time = datetime.datetime.fromisoformat(entry.time or "0001-01-01")
+    return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+
+
 def is_file(path: Path) -> bool:
     """Whether a table is one of decisions: by the end of its name, and by its columns."""
     if not path.name.lower().endswith(FILE):
@@ -135,6 +141,6 @@ def _flaws(entry: Decision) -> Iterator[str]:
         yield f"{short(entry.whale)} is no name, it looks like {kind}, which spreadsheets make of names"
     yield from filter(None, map(cells.flaw, (entry.image, entry.whale, entry.encounter)))
     try:
-        datetime.datetime.fromisoformat(entry.time or "2000-01-01")
+        moment(entry)
     except ValueError:
         yield f"{short(entry.time)!r} in column when is no time: write it as 2026-06-01T12:30:00Z"

@@ -6,11 +6,11 @@ import os
 import sys
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from whale_jax.data import cells, sheets
+from whale_jax.data import cells, decisions, sheets
 from whale_jax.data.photo_files import SUFFIXES
 from whale_jax.runtime.errors import InputError
 
@@ -50,6 +50,8 @@ class Folder(NamedTuple):
         tables: files that may say what the photos show, those nearest to the root, in order.
         unusable: paths of all other files, but those that systems leave.
         hidden: the folders that are no part of a photo's name, such as ("imgs/",).
+        decisions: files of what a person decided, at any depth -> the folder of each as photos below it have it in
+            their names, such as "june/".
     """
 
     root: Path
@@ -57,6 +59,7 @@ class Folder(NamedTuple):
     tables: tuple[Path, ...]
     unusable: tuple[str, ...]
     hidden: tuple[str, ...]
+    decisions: Mapping[Path, str] = {}
 
     @property
     def documents(self) -> list[Path]:
@@ -78,7 +81,7 @@ def read(root: Path) -> Folder:
     if not root.is_dir():
         raise InputError(f"no folder {str(root)!r}: give the one that holds the photos and their tables")
     photos: dict[str, File] = {}
-    tables, unusable = [], []
+    tables, unusable, reviews = [], [], {}
     hidden = _hidden(root)
     for path, file in _files(root):
         suffix = os.path.splitext(path)[1].lower()
@@ -88,6 +91,8 @@ def read(root: Path) -> Folder:
             if name in photos:
                 raise InputError(f"{root}/{path}: there are two photos of this name: rename one of them")
             photos[name] = file
+        elif suffix in TABLES and (root / path).exists() and decisions.is_file(root / path):
+            reviews[root / path] = "".join(_name(path, hidden).rpartition("/")[:2])
         elif suffix in TABLES and (root / path).exists():
             tables.append(root / path)
         elif path != f"{HOME}.zip":
@@ -95,7 +100,7 @@ def read(root: Path) -> Folder:
     depth = min((len(path.parts) for path in tables), default=0)
     nearest = tuple(path for path in tables if len(path.parts) == depth)
     unusable += [path.relative_to(root).as_posix() for path in tables if path not in nearest]
-    return Folder(root, dict(sorted(photos.items())), nearest, tuple(unusable), hidden)
+    return Folder(root, dict(sorted(photos.items())), nearest, tuple(unusable), hidden, reviews)
 
 
 def _hidden(root: Path) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from whale_jax.data.annotations import Photo
+from whale_jax.data.catalogue import Photo
 
 FILE = "catalogue.csv"
 COLUMNS = ("Image", "whaleID", "encounter", "date", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y")

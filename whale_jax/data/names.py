@@ -1,17 +1,27 @@
 """Which photo a table means: tools write absolute paths, people write names, with or without their ending."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from whale_jax.data import cells
 from whale_jax.data.photo_files import SUFFIXES
 
+_HEAD = re.compile(rf"(.*(?:{'|'.join(map(re.escape, SUFFIXES))}))#([1-9]\d*)", re.IGNORECASE | re.DOTALL)
+
+
+def head(name: str) -> tuple[str, int]:
+    """The path of the photo, and which whale on it, from 1, that the name of a photo means: "a.jpg#2" the second."""
+    match = _HEAD.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, 1)
+
 
 class Names:
     """The names of the photos in a folder, to look up what files call them.
 
     A path is looked up as it is, then by as many of its last parts as tell one photo from the others; each first
-    letter by letter, then without regard to case, then without the ending where it has none.
+    letter by letter, then without regard to case, then without the ending where it has none. The name of a second
+    whale on a photo, "a.jpg#2", means the photo.
     """
 
     def __init__(self, photos: Iterable[str]):
@@ -23,11 +33,17 @@ class Names:
             self._by_base[base].append(name)
             self._by_base[base.rpartition(".")[0]].append(name)
 
-    def find(self, path: str) -> tuple[str, str]:
-        """The photo that a path means, and "" ; or "" and the reason why there is none."""
-        path = cells.clean(path).replace("\\", "/")
-        if path in self.photos:
-            return self.photos[path], ""
+    def find(self, path: str, *, home: str = "") -> tuple[str, str]:
+        """The photo that a path means, and "" ; or "" and the reason why there is none.
+
+        Args:
+            path: as a file writes it.
+            home: the folder of that file, as "june/": the path may be one below it, and its photos come first.
+        """
+        path = head(cells.clean(path).replace("\\", "/"))[0]
+        for candidate in (cells.clean(home) + path, path):
+            if candidate in self.photos:
+                return self.photos[candidate], ""
         base = cells.basename(path)
         candidates = self._by_base.get(base.casefold(), []) if base else []
         exact = [name for name in candidates if cells.clean(cells.basename(name)) == base]
@@ -35,6 +51,7 @@ class Names:
         if len(candidates) > 1:
             shared = [_shared(path, name) for name in candidates]
             candidates = [name for name, count in zip(candidates, shared, strict=True) if count == max(shared)]
+            candidates = [name for name in candidates if name.startswith(home)] or candidates
         if len(candidates) == 1:
             return candidates[0], ""
         if candidates:

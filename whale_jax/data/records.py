@@ -14,7 +14,7 @@ from array_record.python import array_record_module
 from tensorflow_datasets.core import writer
 
 from whale_jax.data import beam, cells, check
-from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.data.catalogue import Catalogue, Photo
 from whale_jax.runtime import progress, threads
 from whale_jax.runtime.errors import InputError
 

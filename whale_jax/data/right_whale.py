@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from whale_jax.data import annotations, beam, check, columns, records
-from whale_jax.data.annotations import Catalogue
+from whale_jax.data.catalogue import Catalogue
 from whale_jax.data.records import RightWhale
 from whale_jax.runtime import storage
 from whale_jax.runtime.errors import InputError, full_disk

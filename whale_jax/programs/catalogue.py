@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax.data import annotations, cells, check, listing, tables
-from whale_jax.data.annotations import Catalogue
+from whale_jax.data.catalogue import Catalogue
 from whale_jax.data.rows import Settings
 from whale_jax.programs import import_photos
 from whale_jax.report import catalogue_page

@@ -29,7 +29,7 @@ from ml_collections import ConfigDict
 from openpyxl.cell import WriteOnlyCell
 
 from whale_jax.data import annotations, cells, check, folder, listing, tables
-from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.data.catalogue import Catalogue, Photo
 from whale_jax.data.rows import Settings
 from whale_jax.programs import catalogue as catalogues
 from whale_jax.programs import import_photos

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from whale_jax.data import check, render
-from whale_jax.data.annotations import Catalogue, Photo
+from whale_jax.data.catalogue import Catalogue, Photo
 from whale_jax.report import html
 from whale_jax.runtime import progress, threads
 from whale_jax.runtime.errors import InputError

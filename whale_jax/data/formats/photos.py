@@ -11,7 +11,7 @@ def evidence(folder: Folder) -> str:
 
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """Nothing is said of them."""
-    return Reading((), notes=("no table and no folders of individuals: no photo is named",))
+    return Reading((), notes=("no table and no folders of individuals: they name no photo",))
 
 
 FORMAT = Format(evidence, read)
