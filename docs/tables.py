@@ -54,7 +54,7 @@ def tables_of(run: Path) -> Iterator[str]:
     """The tables in Markdown that a run's last stages wrote, without that of the seconds per stage."""
     paths = [
         run / stage / "table.md"
-        for stage in ("report", "fused", "compare", "novelty", ".")
+        for stage in ("report", "fused", "compare_trainings", "compare", "novelty", ".")
         if (run / stage / "table.md").exists()
     ]
     if not paths:
