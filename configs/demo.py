@@ -11,6 +11,7 @@ aligned 0.88, 77 %.
 from ml_collections import ConfigDict
 
 from configs import pipeline
+from configs.stages import identified
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
@@ -22,6 +23,7 @@ DEMO = {
     "aligned": (80, 160),
     "networks": {"naive": (96, 96), "boxed": (96, 96), "aligned": (68, 136)},
     "weights": "last",
+    "searched": (),
     "presets": {"localizer": "demo", "aligner": "demo", "window": "demo_window", "classifier": "demo"},
 }
 # What each preset changes in the drawn photos and in every training.
@@ -38,6 +40,7 @@ def get_config(preset="demo") -> ConfigDict:
     """The demo's config: the pipeline's stages, and one that draws the photos they start from."""
     photos, training = registry.lookup("preset", PRESETS, preset)
     stages = pipeline.stages(**DEMO)
+    stages["identified"] = identified(stages)
     stages["drawn"] = stage.config("draw", **photos)
     stages["photos"].inputs.drawn = "drawn"
     for config in stages.values():

@@ -42,7 +42,7 @@ SMALL = {
     "aligned": (96, 192),
     "networks": {"naive": (112, 112), "boxed": (112, 112), "aligned": (80, 160)},
     "weights": "last",
-    "searched": True,
+    "searched": matching.FEW,
     "presets": {
         "localizer": "small",
         "box_window": "window",
@@ -82,7 +82,7 @@ def stages(
     window=None,
     networks=(),
     weights="last",
-    searched=False,
+    searched=None,
 ) -> dict[str, ConfigDict]:
     """Every stage by name; the inputs of a stage are names of other stages.
 
@@ -93,7 +93,8 @@ def stages(
         networks: (height, width) of the naive, boxed and aligned classifiers' inputs; without them, no whale is named.
         weights: "best" on validation or "last", of the classifiers.
         presets: stage -> preset of the config beside this one that makes it.
-        searched: searches of aligned heads (configs/matching.py) answer together with the aligned classifier.
+        searched: maps of configs/matching.py that are searched, beside HOG, and answer together with the aligned
+            classifier; None for no searches.
     """
     head = partial(cut, "head", predictions="third" if window else "aligner")
     outline = {
@@ -110,10 +111,10 @@ def stages(
         outline["naive"] = cut("whole", naive)
     for name, size in dict(networks).items():
         outline |= classify(name, presets, view=name if name in outline else "whole", size=size, weights=weights)
-    if searched:
-        outline |= matching.fused(matching.FEW, features=["features"], heads=head)
+    if searched is not None:
+        outline |= matching.fused(searched, features=["features"], heads=head)
     if networks:
-        outline["submission"] = submission("fused" if searched else "calibrated")
+        outline["submission"] = submission("calibrated" if searched is None else "fused")
     return outline | {"report": report(outline)}
 
 

@@ -40,6 +40,12 @@ def submission(answer: str = "calibrated") -> ConfigDict:
     return stage.config("submit", inputs={**DATA, "probabilities": answer}, **source)
 
 
+def identified(stages: dict[str, ConfigDict]) -> ConfigDict:
+    """The stage that says who is on the photos of a pipeline that nobody has named, for configs/review.py to decide."""
+    seen = [name for name, config in stages.items() if config.program in ("align", "describe", "extract")]
+    return stage.config("identify", inputs={name: name for name in ("photos", "fused", *seen)})
+
+
 def report(stages: dict[str, ConfigDict], **aliases: str) -> ConfigDict:
     """The last stage: the results of all, and pictures; `aliases` map names that it expects to names in `stages`."""
     expected = program.find("report").defaults["inputs"]

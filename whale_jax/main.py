@@ -61,6 +61,8 @@ def main(argv: list[str]) -> None:
     seconds = progress.duration(time.perf_counter() - start)
     results = "\n".join(f"  {path}" for path in overview.results(workdir))
     logging.info("done in %s; the results are\n%s", seconds, results)
+    if step := overview.next_step(workdir):
+        logging.info("%s", step)
 
 
 def read_flags(argv: list[str]) -> list[str]:

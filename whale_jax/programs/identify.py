@@ -36,11 +36,14 @@ NO_HEAD = "no head was found"
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes candidates.csv, encounters.csv, points.csv and validation.csv, and report.html to look at them."""
+    """Writes candidates.csv, encounters.csv, points.csv and validation.csv, and report.html to look at them.
+
+    Of the run's own photos, those that have no name are asked about.
+    """
     source = queries.of_folders(config.inputs)
     new = source.photos
     finished = queries.open_run(Path(config.inputs.fused), source)
-    rows = np.flatnonzero(~gallery.enrolled(new))
+    rows = np.flatnonzero(~gallery.enrolled(new) & ((new.label < 0) | (new.digest != finished.photos.digest)))
     notes = np.full(len(new.name), "", object)
     cut = queries.head_view(finished.answer, config.inputs)
     heads = finished_runs.read(config.inputs[cut.folder.name])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, storage
 
 WIDTH, COLUMN = 110, 26  # characters of a line, and of its column of flags
 SHOWN = 6  # stages that are named, at most, where many have a key
@@ -39,6 +39,14 @@ configs, each with its presets; without a preset, the first one is taken:
 NO_CONFIGS = """
 configs: not in this folder; {advice}.
 """
+
+
+def next_step(workdir: Path) -> str:
+    """What a person does with the results of a run; "" where that is not known."""
+    if not (workdir / "identified" / storage.RESULT).exists():
+        return ""
+    command = f"python -m whale_jax.main --config=configs/review.py:{workdir} --workdir={workdir / 'review'}"
+    return f"decide who is on these photos, in a browser:\n  {command}"
 
 
 def help_text(flags: Mapping[str, str], *, root: Path = Path("configs")) -> str:
