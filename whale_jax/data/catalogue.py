@@ -46,6 +46,7 @@ class Catalogue(NamedTuple):
         notes: lines that tell a person how the folder was understood.
         warnings: lines that a person should look into.
         formats: names of the layouts.
+        gallery: the folder of the photos whose names begin with gallery_folder.PREFIX, where one was joined to it.
     """
 
     root: Path
@@ -57,3 +58,4 @@ class Catalogue(NamedTuple):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    gallery: Path | None = None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from whale_jax.data import annotations, beam, check, columns, records
+from whale_jax.data import annotations, beam, cells, check, columns, records
 from whale_jax.data.catalogue import Catalogue
 from whale_jax.data.records import RightWhale
 from whale_jax.runtime import storage
@@ -165,12 +165,14 @@ def rewritten(catalogue: Catalogue, folder: str | Path, *, since: float) -> list
 
     Files that nobody touched since then are not read; of a zip file that was touched, all photos are.
     """
-    files = [path for path in catalogue.root.rglob("*") if path.is_file() and path.stat().st_mtime > since]
+    roots = filter(None, (catalogue.root, catalogue.gallery))
+    files = [path for root in roots for path in root.rglob("*") if path.is_file() and path.stat().st_mtime > since]
     table = columns.read(_path(folder), "name", "sha256")
     imported = {name: row.tobytes() for name, row in zip(table["name"].tolist(), table["sha256"], strict=True)}
-    names = imported.keys() & {photo.name for photo in catalogue.photos}
+    names = {photo.name: photo.file or photo.name for photo in catalogue.photos if photo.name in imported}
     if not any(path.suffix.lower() == ".zip" for path in files):
-        names &= {path.name for path in files}
+        touched = {cells.clean(path.name) for path in files}
+        names = [name for name, file in names.items() if cells.clean(cells.basename(file)) in touched]
     return sorted(name for name in names if hashlib.sha256(catalogue.read_bytes(name)).digest() != imported[name])
 
 

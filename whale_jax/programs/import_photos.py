@@ -8,7 +8,8 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax.data import annotations, cells, right_whale, shards
+from whale_jax.data import annotations, cells, gallery_folder, right_whale, shards
+from whale_jax.data.catalogue import Catalogue
 from whale_jax.data.formats import tabular
 from whale_jax.data.rows import Settings
 from whale_jax.runtime import errors, storage
@@ -19,6 +20,8 @@ READING = {**Settings()._asdict(), "columns": dict.fromkeys(tabular.COLUMNS, "")
 DEFAULTS = {
     **READING,
     "root": "",  # a folder in one of the layouts of data/formats
+    "gallery": "",  # a second folder, of labelled photos: they are imported too, with names that begin with "gallery/"
+    "gallery_format": "",  # of that folder, as `format` is of root; all else that is said of tables holds for both
     "inputs": {"drawn": "", "imported": ""},  # or the stage that drew them, or one that imported the same photos
     "unnamed": 0.0,  # share of the labels that are withheld, to measure the worth of photos without a label
     "skip_unreadable": False,  # leave photos out that cannot be decoded, instead of refusing them all
@@ -46,12 +49,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if formulas := cells.formulas([*photos.whales, *photos.name.tolist()]):
         advice = "are written into CSVs as they are, and a spreadsheet takes them for formulas: open CSVs as text"
         logging.warning("names that begin with =, +, - or @, such as %r, %s", formulas[0], advice)
+    counts = {"gallery": int(gallery_folder.gallery_rows(photos).sum())} if catalogue.gallery else {}
     return {
         "photos": len(photos.name),
         "whales": len(photos.whales),
         "labelled": int((photos.label >= 0).sum()),
         "with_points": int(np.isfinite(photos.points).all((1, 2)).sum()),
         "with_box": int(np.isfinite(photos.box).all(1).sum()),
+        **counts,
         "unused_annotations": catalogue.unused,
         "skipped": list(skipped),
         "digest": photos.digest,
@@ -66,27 +71,37 @@ def shard(config: ConfigDict, workdir: Path, piece: shards.Shard) -> None:
         build(config, members, folder=piece.folder(workdir))
 
 
-def part_of(catalogue: annotations.Catalogue, rows: slice) -> annotations.Catalogue:
+def part_of(catalogue: Catalogue, rows: slice) -> Catalogue:
     """The catalogue of some of its photos."""
     return catalogue._replace(photos=catalogue.photos[rows])
 
 
-def build(config: ConfigDict, catalogue: annotations.Catalogue, *, folder: Path) -> tuple[str, ...]:
+def build(config: ConfigDict, catalogue: Catalogue, *, folder: Path) -> tuple[str, ...]:
     """Packages the photos into a folder; returns those that were left out, each with the reason."""
     options = {key: config[key] for key in ("skip_unreadable", "outside")}
     return right_whale.build(catalogue, folder, **options, by_beam=config.beam)
 
 
-def read(config: ConfigDict) -> annotations.Catalogue:
-    """The photos, without the names that are withheld. Drawn photos that have changed since raise InputError."""
+def read(config: ConfigDict) -> Catalogue:
+    """The photos, those of the gallery included, without the names that are withheld.
+
+    Drawn photos that have changed since raise InputError.
+    """
     if config.inputs.drawn:
         storage.verify(Path(config.inputs.drawn))
-    return withhold(annotations.read(find(config), Settings.read(config)), config.unnamed)
+    root, *galleries = find(config)
+    settings = Settings.read(config)
+    catalogue = annotations.read(root, settings)
+    for folder in galleries:
+        gallery = gallery_folder.read(folder, settings._replace(format=config.gallery_format))
+        catalogue = gallery_folder.join(catalogue, gallery)
+    return withhold(catalogue, config.unnamed)
 
 
 def revisit(config: ConfigDict, workdir: Path) -> None:
     """Warns where photos or tables have changed since they were imported; they are not imported again."""
-    if not (root := find(config)).is_dir():
+    folders = find(config)
+    if not all(folder.is_dir() for folder in folders):
         return
     try:
         catalogue = read(config)
@@ -97,10 +112,11 @@ def revisit(config: ConfigDict, workdir: Path) -> None:
     if not same or names:
         examples = f": {len(names):,} photos, such as {names[0]}, have other pixels" if names else ""
         advice = "choose another --workdir to use it as it is now"
-        logging.warning("%s has changed since it was imported%s: %s", root, examples, advice)
+        names = " or ".join(map(str, folders))
+        logging.warning("%s has changed since it was imported%s: %s", names, examples, advice)
 
 
-def withhold(catalogue: annotations.Catalogue, share: float) -> annotations.Catalogue:
+def withhold(catalogue: Catalogue, share: float) -> Catalogue:
     """The catalogue without that share of its labels, drawn at random. Each whale keeps one."""
     photos = list(catalogue.photos)
     named = [i for i, photo in enumerate(photos) if photo.whale]
@@ -111,13 +127,16 @@ def withhold(catalogue: annotations.Catalogue, share: float) -> annotations.Cata
     return catalogue._replace(photos=tuple(photos))
 
 
-def find(config: ConfigDict) -> Path:
-    """The folder of photos."""
+def find(config: ConfigDict) -> list[Path]:
+    """The folder of photos, and that of the gallery where there is one."""
     if config.inputs.imported:
-        return find(ConfigDict(stage.complete(renamed.read_config(Path(config.inputs.imported) / "config.json"))))
-    if not config.root and not config.inputs.drawn:
+        earlier = stage.complete(renamed.read_config(Path(config.inputs.imported) / "config.json"))
+        root, *galleries = find(ConfigDict(earlier))
+    elif config.root or config.inputs.drawn:
+        root, galleries = Path(config.root or Path(config.inputs.drawn) / "pod"), []
+    else:
         raise errors.InputError("no photos to import: set root to the folder that holds them")
-    return Path(config.root or Path(config.inputs.drawn) / "pod")
+    return [root, *([Path(config.gallery)] if config.gallery else galleries)]
 
 
-PROGRAM = Program(DEFAULTS, run, revisit=revisit, shard=shard)
+PROGRAM = Program(DEFAULTS, run, revisit=revisit, shard=shard, optional=("gallery", "gallery_format"))
