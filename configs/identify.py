@@ -7,6 +7,9 @@ answer is fused. Of a pipeline, NEW has photos, in which the heads are found; po
 the others, NEW has ready crops. candidates.csv has the likeliest whales of each photo, encounters.csv those of
 encounters; report.html shows each head beside its candidates'.
 
+--config.gallery=DIR adds labelled photos as references for the searches: whales of theirs that the run does not know
+can then be named, without training.
+
 2 CPU cores, a run of `crops.py:cpu`: 1,000 crops in 2 min 44 s. The answers are those that the run itself gives its
 photos without a name.
 """
@@ -28,7 +31,7 @@ def get_config(run="runs/crops"):
     inputs = {name: name for name in stages if name != "photos" and stages[name].program != "predict"}
     stages["identified"] = stage.config("identify", inputs={"photos": "photos", "fused": f"{run}/fused", **inputs})
     config = stage.config("pipeline", stages=stages)
-    config.stages.photos.root = config.data.get_ref("root")
+    config.stages.photos.root, config.stages.photos.gallery = config.data.get_ref("root"), config.get_ref("gallery")
     return config
 
 

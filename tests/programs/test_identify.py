@@ -10,7 +10,7 @@ from PIL import Image
 from configs import identify
 from tests.data.folders import write_csv
 from tests.data.test_splits import as_photos
-from tests.finished_run import PHOTOS, UNNAMED, WHALES, finish, head
+from tests.finished_run import PHOTOS, UNNAMED, WHALES, finish, head, write_crops
 from whale_jax.data import probabilities, right_whale
 from whale_jax.evaluation.judge import Judge
 from whale_jax.programs import identify as program
@@ -123,3 +123,21 @@ def test_a_run_that_stays_open_answers_one_photo_as_all_of_them(finished, tmp_pa
         assert recogniser.run.whales[p.argmax()] == best["whaleID"]
         assert p.max() * (1 - float(best["p_none"])) == pytest.approx(float(best["probability"]), abs=1e-3)
         assert recogniser.run.photos.name[nearest[p.argmax()]] == best["nearest"]
+
+
+def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, tmp_path):
+    """Whale 9 joins by four photos; the run's own whales keep their names."""
+    _, run = finished
+    for folder, whales, start in (("new", [9, 9, 2, 3], 300), ("gallery", [9, 9, 9, 9, 1], 400)):
+        (tmp_path / folder).mkdir()
+        rows = write_crops(tmp_path / folder, whales, start=start, named=folder == "gallery")
+        write_csv(tmp_path / folder / "whales.csv", rows)
+    config = identify.get_config(str(run))
+    config.data.root, config.gallery = str(tmp_path / "new"), str(tmp_path / "gallery")
+    stage.run(config, tmp_path / "june")
+    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
+    assert [*rows] == ["300.png", "301.png", "302.png", "303.png"]
+    assert [row[0]["whaleID"] for row in rows.values()] == ["w9", "w9", "w2", "w3"]
+    assert all(row[0]["nearest"].startswith("gallery/40") for name, row in rows.items() if name < "302")
+    assert "gallery/40" in (tmp_path / "june" / "identified" / "report.html").read_text(encoding="utf-8")
+    assert finished_runs.read(tmp_path / "june" / "identified").result["gallery"] == 5

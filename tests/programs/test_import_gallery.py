@@ -1,7 +1,5 @@
 """A gallery is imported with the photos of the root, whoever reads them; without one, nothing is as it was not."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -108,30 +106,6 @@ def test_each_folder_has_its_format_and_both_have_the_other_settings(pair, tmp_p
     for key, value in columns.items():
         settings.columns[key.partition(".")[2]] = value
     assert stage.run(settings, tmp_path / "run")["labelled"] == 1
-
-
-def before_galleries(config):
-    """The config of an import as it was before there were galleries."""
-    return {key: value for key, value in json.loads(config.to_json_best_effort()).items() if key not in KEYS}
-
-
-KEYS = ("gallery", "gallery_format")
-
-
-def test_without_a_gallery_digests_are_those_from_before_there_were_any(pair, tmp_path):
-    import_config = config(pair[1])
-    result = stage.run(import_config, tmp_path / "run")
-    expected = [before_galleries(import_config) | {"inputs": {}}, right_whale.load(tmp_path / "run").digest]
-    assert result["digest"] == json_files.hash_of(expected)
-    assert "gallery" not in result
-    settings = stage.config("pipeline", stages={"photos": import_config})
-    result = stage.run(settings, tmp_path / "pipeline")
-    content = json_files.hash_of(
-        {"photos": json_files.read(tmp_path / "pipeline" / "photos" / "result.json")["digest"]}
-    )
-    labels = json.loads(settings.to_json_best_effort())
-    expected = labels | {"stages": {"photos": before_galleries(import_config)}, "inputs": {}}
-    assert result["digest"] == json_files.hash_of([expected, content])
 
 
 def test_a_gallery_is_part_of_the_digest(pair, tmp_path):

@@ -8,8 +8,6 @@ from whale_jax.data import splits
 from whale_jax.data.right_whale import Photos
 from whale_jax.runtime.errors import InputError
 
-PREFIX = "gallery/"  # of the names of photos that are imported beside others, to be searched
-
 
 class Gallery(NamedTuple):
     """The rows of a search.
@@ -52,8 +50,3 @@ def select(photos: Photos, split: splits.Split, *, fold: int, usable: np.ndarray
 def rare(label: np.ndarray, gallery: Gallery, *, most: int) -> np.ndarray:
     """(Q,) bool, which queries show a whale with at most `most` photos in the gallery; (N,) `label` of every photo."""
     return np.bincount(label[gallery.rows], minlength=label.max() + 1)[label[gallery.queries]] <= most
-
-
-def enrolled(photos: Photos) -> np.ndarray:
-    """(N,) bool, which photos were imported beside others, to be searched."""
-    return np.char.startswith(photos.name.astype(str), PREFIX)

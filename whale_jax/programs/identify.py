@@ -9,7 +9,8 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax import frames
-from whale_jax.data import gallery, groups, predictions, right_whale, tables, validation
+from whale_jax.data import groups, predictions, right_whale, tables, validation
+from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import judge, reliability
 from whale_jax.evaluation.judge import Judge
@@ -43,7 +44,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     source = queries.of_folders(config.inputs)
     new = source.photos
     finished = queries.open_run(Path(config.inputs.fused), source)
-    rows = np.flatnonzero(~gallery.enrolled(new) & ((new.label < 0) | (new.digest != finished.photos.digest)))
+    rows = np.flatnonzero(~gallery_rows(new) & ((new.label < 0) | (new.digest != finished.photos.digest)))
     notes = np.full(len(new.name), "", object)
     cut = queries.head_view(finished.answer, config.inputs)
     heads = finished_runs.read(config.inputs[cut.folder.name])

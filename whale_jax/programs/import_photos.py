@@ -139,4 +139,4 @@ def find(config: ConfigDict) -> list[Path]:
     return [root, *([Path(config.gallery)] if config.gallery else galleries)]
 
 
-PROGRAM = Program(DEFAULTS, run, revisit=revisit, shard=shard, optional=("gallery", "gallery_format"))
+PROGRAM = Program(DEFAULTS, run, revisit=revisit, shard=shard)

@@ -17,6 +17,7 @@ from whale_jax.workflow.program import Program, find
 
 DEFAULTS = {
     "data": {"root": ""},
+    "gallery": "",  # a folder of labelled photos, where a config lets them join those of the root
     "stages": {},
     "processes": 1,  # stages at once, at most: each with a GPU, or with its share of the cores
 }

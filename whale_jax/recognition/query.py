@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import gallery, images, predictions, probabilities, right_whale, splits
+from whale_jax.data import images, predictions, probabilities, right_whale, splits
+from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.data.splits import Split
 from whale_jax.runtime import errors
@@ -111,7 +112,7 @@ def open_run(fused: Path, source: Source, *, keep: bool = False) -> Run:
     split = splits.load(Path(answer.config["inputs"]["split"]), photos)
     run = Run(answer, photos, split, photos.whales, fits={} if keep else None)
     new = source.photos
-    rows = np.flatnonzero(gallery.enrolled(new) & (new.label >= 0))
+    rows = np.flatnonzero(gallery_rows(new) & (new.label >= 0))
     if not len(rows):
         return run
     joining = sorted({*new.whale[rows].tolist()} - {*photos.whales})

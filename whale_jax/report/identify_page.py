@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from whale_jax.data import gallery, images
+from whale_jax.data import images
+from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.report import answers, cmc, html
 from whale_jax.report.answers import Answer, Answers
@@ -82,7 +83,7 @@ def write(
     sections = arrange(result)
     shown = [answer for section in sections for answer in section.photos]
     likeliest = max((len(answer.whales) for answer in result.photos.values()), default=0)
-    rows = gallery.enrolled(new)
+    rows = gallery_rows(new)
     joining = dict(zip(new.name[rows].tolist(), new.whale[rows].tolist(), strict=True))
     whales = {*photos.whales, *joining.values()} - {""}
     large, nearest = {}, {}

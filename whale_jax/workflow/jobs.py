@@ -68,7 +68,7 @@ def split_and_fold(job: Job) -> dict[str, Any]:
 def digest(job: Job, content: Any) -> str:
     """The digest of config, inputs and the content that the program reports. Where the inputs lie does not matter."""
     digests = {name: result["digest"] for name, result in job.inputs.items()} | job.program.files(job.config)
-    return json_files.hash_of([{**_without_optional(job.labels["config"]), "inputs": digests}, content])
+    return json_files.hash_of([{**job.labels["config"], "inputs": digests}, content])
 
 
 def is_complete(job: Job, result: Mapping[str, Any]) -> bool:
@@ -79,13 +79,3 @@ def is_complete(job: Job, result: Mapping[str, Any]) -> bool:
         return True
     content = job.program.digest(job.config, job.workdir)
     return content is not None and digest(job, content) == result["digest"]
-
-
-def _without_optional(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config, and the configs of stages in it, without the optional keys of programs that are empty."""
-    optional = program.find(config["program"]).optional if "program" in config else ()
-    return {
-        key: _without_optional(value) if isinstance(value, Mapping) else value
-        for key, value in config.items()
-        if value or key not in optional
-    }

@@ -41,7 +41,6 @@ class Program(NamedTuple):
         any_fold: whether its inputs may hold out different folds.
         specs: key -> table of callables (see `registry.build`). Such a key of the config holds the name of one and its
             arguments; the config shows the defaults of the arguments that it leaves open.
-        optional: keys that are no part of a digest while they are empty: digests from before there were such keys hold.
         claim: (config, workdir). Only for a program that runs stages in folders within `workdir`: raises InputError
             where one of these folders belongs to another config.
         digest: (config, workdir) -> the digest that `run` would return, None where a stage is left to do. Goes with
@@ -60,7 +59,6 @@ class Program(NamedTuple):
     files: Callable[[ConfigDict], dict[str, str]] = lambda config: {}
     any_fold: bool = False
     specs: Mapping[str, Mapping[str, Callable]] = {}
-    optional: tuple[str, ...] = ()
     claim: Callable[[ConfigDict, Path], None] | None = None
     digest: Callable[[ConfigDict, Path], str | None] | None = None
     interactive: bool = False
