@@ -103,9 +103,9 @@ def test_a_catalogue_has_the_names_and_points_that_were_written(tmp_path, seed):
     assert catalogue.read_bytes("may/0.jpg#2") == catalogue.read_bytes("may/0.jpg")
 
 
-def test_photos_left_without_a_name_are_counted(tmp_path):
+def test_an_unusable_photo_loses_its_name_and_a_skipped_one_keeps_it(tmp_path):
     plain_table(tmp_path)
-    decide(tmp_path / "decisions.csv", Decision("a.jpg", decision="unusable"), Decision("c.jpg", decision="skip"))
+    decide(tmp_path / "decisions.csv", Decision("a.jpg", decision="unusable"), Decision("b.jpg", decision="skip"))
     catalogue = read(tmp_path)
     assert named(catalogue) == [("a.jpg", ""), ("b.jpg", "Eg2"), ("c.jpg", "")]
     assert catalogue.notes[-1] == "decisions.csv: 1 unusable, 1 skipped"

@@ -152,7 +152,7 @@ def _decided(photo: Photo, head: Head) -> Photo:
     if head.points:
         photo = photo._replace(points=head.points.points)
         places |= dict.fromkeys((*POINTS, "row"), head.points.place)
-    if head.name:
+    if head.name and head.name.decision != "skip":
         photo = photo._replace(whale=head.name.whale)
         places |= dict.fromkeys(("whale", "row"), head.name.place)
     return photo._replace(places=places)
@@ -160,7 +160,7 @@ def _decided(photo: Photo, head: Head) -> Photo:
 
 def _contradictions(photo: Photo, name: Decision | None) -> Iterator[str]:
     """A line where the folder's files name another whale than a person did, or name one and the person none."""
-    if name and photo.whale and photo.whale != name.whale:
+    if name and photo.whale and photo.whale != name.whale and name.decision != "skip":
         result = "the decision counts" if name.whale else "it is left without a name"
         old = f"{short(photo.whale)} in {photo.places.get('whale', 'the folder')}"
         yield f"{name.place}: {short(photo.name)} is {_verdict(name)} here and {old}: {result}"
