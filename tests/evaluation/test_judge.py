@@ -25,6 +25,13 @@ def test_no_more_known_photos_are_called_new_than_the_error_says(answers):
         assert judged.verdicts(p[300:])[1].mean() == pytest.approx(error, abs=0.04)
 
 
+def test_answers_that_are_all_as_sure_are_not_all_called_new():
+    p = np.eye(4)[np.arange(80) % 4]
+    p[:2] = 0.25
+    judged = judge.fit(p, np.arange(80) % 4, error=0.05, prior=0.1)
+    assert judged.verdicts(p)[1].tolist() == [True] * 2 + [False] * 78
+
+
 def test_a_photo_without_its_whale_is_the_likelier_to_be_of_none(answers):
     p, label = answers
     judged = judge.fit(p[:300], label[:300], error=0.05, prior=0.1)

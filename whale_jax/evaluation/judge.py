@@ -12,7 +12,7 @@ class Judge(NamedTuple):
     """What tells photos of unknown whales, fitted on photos that a run held out.
 
     Attributes:
-        threshold: a photo whose `confidence` is at most this is called new.
+        threshold: a photo whose `confidence` is below this is called new.
         error: the largest share of photos of known whales that this calls new.
         posterior: (n,) confidences -> (n,) probabilities that the whale is none of the run's.
     """
@@ -27,7 +27,7 @@ class Judge(NamedTuple):
         By (n, whales) probabilities of the whales, if it is one of them.
         """
         sure = confidence(p)
-        return self.posterior(sure), sure <= self.threshold
+        return self.posterior(sure), sure < self.threshold
 
 
 def confidence(p: np.ndarray) -> np.ndarray:
