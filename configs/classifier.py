@@ -125,7 +125,7 @@ CPU = {"size": (80, 160), "epochs": 45.0, "num_evals": 15, "patience": 0}
 
 PRESETS = {
     "small": SMALL,
-    "small_long": {**SMALL, "epochs": 135.0, "num_evals": 27},
+    "long": {**SMALL, "epochs": 135.0, "num_evals": 27},
     "demo": DEMO,
     "crops": CROPS,
     # A dense layer sees the whole map: on aligned heads, it can tell where on the head a callosity is.

@@ -53,7 +53,7 @@ SMALL = {
 }
 NIGHT = {
     **SMALL,
-    "presets": {**SMALL["presets"], "aligner": "night", "window": "window_night", "classifier": "small_long"},
+    "presets": {**SMALL["presets"], "aligner": "night", "window": "window_night", "classifier": "long"},
 }
 POINTS = {
     "whole": SMALL["whole"],

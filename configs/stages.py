@@ -42,8 +42,8 @@ def submission(answer: str = "calibrated") -> ConfigDict:
 
 def identified(stages: dict[str, ConfigDict]) -> ConfigDict:
     """The stage that says who is on the photos of a pipeline that nobody has named, for configs/review.py to decide."""
-    seen = [name for name, config in stages.items() if config.program in ("align", "describe", "extract")]
-    return stage.config("identify", inputs={name: name for name in ("photos", "fused", *seen)})
+    described = [name for name, config in stages.items() if config.program in ("align", "describe", "extract")]
+    return stage.config("identify", inputs={name: name for name in ("photos", "fused", *described)})
 
 
 def report(stages: dict[str, ConfigDict], **aliases: str) -> ConfigDict:

@@ -3,6 +3,8 @@
     python -m docs.picture              docs/heads.jpg, at the top of README.md
     python -m docs.picture runs/demo    docs/demo_*.jpg too, from the report of a finished demo
 
+docs/review*.jpg are of the page that configs/review.py:runs/demo opens, in a window of 1280 x 800 pixels.
+
 The top picture shows photos of the demo's pod above the same heads, aligned: two sightings of one whale, and one of
 each of two others. The points are the drawn whales' own; nothing is trained for it.
 """

@@ -1,11 +1,40 @@
-"""Finished answers to review: of photos with points, a few of them of an encounter."""
+"""A server of a drawn session, what its page sends, and finished answers to review."""
 
+import httpx
 import pytest
 
 from configs import identify
 from tests.data.folders import write_csv
 from tests.finished_run import finish, write_crops, write_photos
+from tests.review.drawn import DrawnSession
+from whale_jax.review import server
 from whale_jax.workflow import finished_runs, stage
+
+ACTIONS = {
+    "/api/decide": {"row": 0, "kind": "whale", "whale": "whale_5", "reviewer": "Ann", "based_on": 0},
+    "/api/undo": {"row": 0, "reviewer": "Ann", "based_on": 0},
+    "/api/points": {"row": 0, "points": [[1, 2.5], [3, 4]], "reviewer": "Ann", "based_on": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A session, and a client of its server."""
+    session = DrawnSession()
+    with server.running(session, port=0) as (url, _), httpx.Client(base_url=url) as client:
+        yield session, client
+
+
+@pytest.fixture
+def session(served):
+    """The session, as it begins."""
+    served[0].__init__()
+    return served[0]
+
+
+@pytest.fixture
+def client(session, served):
+    return served[1]
 
 
 @pytest.fixture(scope="module")
