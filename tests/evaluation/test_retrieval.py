@@ -30,10 +30,11 @@ def test_nearest_is_scikit_learns_however_the_gallery_is_cut(sea, block):
     assert_allclose(cosines, 1 - distance, atol=1e-5)
 
 
-def test_a_whales_score_is_that_of_its_most_similar_photo(sea):
+@pytest.mark.parametrize("block", [7, 64])
+def test_a_whales_score_is_that_of_its_most_similar_photo(sea, block):
     queries, gallery, _, label = sea
     cosines = reference.pairwise.cosine_similarity(queries, gallery)
-    scores = retrieval.by_photo(queries, gallery, label=label, whales=WHALES)
+    scores = retrieval.by_photo(queries, gallery, label=label, whales=WHALES, block=block)
     for whale in range(WHALES - 1):
         assert_allclose(scores[:, whale], cosines[:, label == whale].max(1), atol=1e-5)
     assert_array_equal(scores[:, WHALES - 1], -1)

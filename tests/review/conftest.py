@@ -45,14 +45,14 @@ def june(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def june_crops(tmp_path_factory):
-    """As `june`, of ready crops."""
-    return answer(tmp_path_factory, write=write_crops, frame="whole")
+    """As `june`, of ready crops, which are called as photos of the run are."""
+    return answer(tmp_path_factory, write=write_crops, frame="whole", start=0)
 
 
-def answer(tmp_path_factory, *, write, frame):
+def answer(tmp_path_factory, *, write, frame, start=100):
     root, run, new = (tmp_path_factory.mktemp(name) for name in ("root", "run", "new"))
     finish(root, run, write=write, frame=frame)
-    rows = write(new, [0, 0, 1, 2, 3, 4], start=100, named=False)
+    rows = write(new, [0, 0, 1, 2, 3, 4], start=start, named=False)
     write_csv(new / "photos.csv", rows)
     config = identify.get_config(str(run))
     config.data.root = str(new)

@@ -180,7 +180,10 @@ def test_decisions_come_back_as_names_and_points_of_the_catalogue(session, june,
 def test_ready_crops_have_no_points_to_move(june_crops, tmp_path):
     review = Session(june_crops[1], tmp_path, reviewer="Ann")
     assert review.state()["ready_crops"]
-    assert photo(review, 0)["points"] is None
+    for entry in review.state()["photos"]:
+        assert entry["points"] is None
+        for candidate in entry["candidates"]:  # the run's photo, though a new one has its name
+            assert review.run.photos.whale[candidate["reference"]] == candidate["whale"]
     with pytest.raises(errors.InputError, match="ready crops"):
         review.move(0, points=[[1.0, 1.0], [20.0, 1.0]], reviewer="", based_on=0)
     decide(review, 0, whale="w0")

@@ -53,7 +53,9 @@ def _better(best, queries, block, first, count):
     return cosines, jnp.take_along_axis(candidates, place, axis=1)
 
 
-def by_photo(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int) -> np.ndarray:
+def by_photo(
+    queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int, block: int = 16384
+) -> np.ndarray:
     """(Q, whales) cosine of each query and each whale's most similar photo; -1 of whales that the gallery lacks.
 
     Args:
@@ -61,20 +63,25 @@ def by_photo(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, wha
         gallery: (N, D).
         label: (N,) whales of the gallery.
         whales: their number.
+        block: photos of the gallery that are compared at once: a copy of more might not fit in memory.
     """
+    scores = np.full((len(queries), whales), -1, np.float32)
     order = np.argsort(label, kind="stable")
-    present, first = np.unique(label[order], return_index=True)
-    sorted_gallery, scores = unit(gallery[order]), np.full((len(queries), whales), -1, np.float32)
-    for start in range(0, len(queries), QUERIES):
-        cosines = unit(queries[start : start + QUERIES]) @ sorted_gallery.T
-        scores[start : start + QUERIES, present] = np.maximum.reduceat(cosines, first, axis=1)
+    for rows in np.split(order, range(block, len(order), block)):
+        present, first = np.unique(label[rows], return_index=True)
+        vectors = unit(gallery[rows])
+        for start in range(0, len(queries), QUERIES):
+            chunk = slice(start, start + QUERIES)
+            best = np.maximum.reduceat(unit(queries[chunk]) @ vectors.T, first, axis=1)
+            scores[chunk, present] = np.maximum(scores[chunk, present], best)
     return scores
 
 
 def by_prototype(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int) -> np.ndarray:
     """(Q, whales) cosine of each query and each whale's mean photo; -1 of whales that the gallery lacks."""
-    prototypes, vectors = np.zeros((whales, gallery.shape[1]), np.float32), unit(gallery)
-    np.add.at(prototypes, label, vectors)
+    prototypes = np.zeros((whales, gallery.shape[1]), np.float32)
+    for start in range(0, len(gallery), QUERIES):
+        np.add.at(prototypes, label[start : start + QUERIES], unit(gallery[start : start + QUERIES]))
     present = np.bincount(label, minlength=whales) > 0
     return np.where(present, unit(queries) @ unit(prototypes).T, -1)
 

@@ -29,11 +29,17 @@ class Matcher:
             recogniser: that is asked.
             error, prior: as for `judge.fit`.
         """
-        self._recogniser, self._queue = recogniser, queue.SimpleQueue()
+        self._recogniser, self._queue, self._prepared = recogniser, queue.SimpleQueue(), False
         _, p, label = recogniser.run.validation()
         self._judge: Judge = judge.fit(p, label, error=error, prior=prior)
         self._trust: Reliability = reliability.measure(p, label)
         threading.Thread(target=self._work, name="matching", daemon=True).start()
+
+    def prepare(self, row: int, points: np.ndarray) -> None:
+        """Fits what the first answer would wait for, by (2, 2) points in pixels; where that is done, does nothing."""
+        if not self._prepared:
+            self._prepared = True
+            self.ask(row, points, then=lambda answer: None)
 
     def ask(self, row: int, points: np.ndarray, *, then: Callable[[Answer], None]) -> None:
         """Has the head between (2, 2) points, in pixels, named; `then` gets the answer, in another thread."""

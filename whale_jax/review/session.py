@@ -45,7 +45,8 @@ class Session:
         self._points, self._sources = read_points(identified.folder / answers.POINTS)
         self.pictures = Pictures(self.recogniser, folders)
         self._row = {name: i for i, name in enumerate(self.photos.name.tolist())}
-        self._references = {name: i for i, name in enumerate([*self.run.photos.name.tolist(), *self._row])}
+        numbers = {name: i for i, name in enumerate([*self.run.photos.name.tolist(), *self._row])}  # of a gallery
+        self._references = numbers | {name: i for i, name in enumerate(self.run.photos.name.tolist())}
         self.order = [self._row[answer.name] for section in answers.arrange(self.answers) for answer in section]
         self.log = Log(workdir / LOG)
         self.histories = replay(self.log.events)
@@ -166,9 +167,10 @@ class Session:
         return self.pictures.head(row, tuple(np.ravel(move["points"]).tolist()) if move else ())
 
     def photo(self, row: int) -> bytes:
-        """The whole photo."""
-        if row >= len(self.photos.name):
-            raise IndexError(row)
+        """The whole photo. Whoever looks at it may move its points, so that matching gets ready."""
+        name = self.photos.name[row]
+        if self._matcher and name in self._points:
+            self._matcher.prepare(row, np.array(self._points[name]))
         return self.pictures.photo(row)
 
     def reference(self, number: int) -> bytes:
