@@ -52,9 +52,7 @@ class Matcher:
                 then(self.answer(row, points))
             except Exception as error:  # the person goes on without this answer, and is told
                 logging.exception("matching failed")
-                then(
-                    {"candidates": [], "p_none": None, "called_new": False, "words": "", "note": f"no answer: {error}"}
-                )
+                then({**NO_ANSWER, "note": f"no answer: {type(error).__name__}: {error}"})
 
     def answer(self, row: int, points: np.ndarray) -> Answer:
         """The answer about the head between (2, 2) points, in pixels of its photo."""
