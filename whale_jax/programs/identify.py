@@ -67,7 +67,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     answered = rows[np.isfinite(p[rows]).all(1)]
     return {
         "photos": len(rows),
-        "gallery": len(new.name) - len(rows),
+        "gallery": int(gallery_rows(new).sum()),
         "answered": len(answered),
         "without": new.name[np.setdiff1d(rows, answered)].tolist()[:20],
         "called_new": int(judged.verdicts(p[answered])[1].sum()),
@@ -105,11 +105,12 @@ def doubts(points: np.ndarray, photos: Photos, *, usual: float, plausible: float
 
 
 def write_points(path: Path, photos: Photos, *, points: np.ndarray, predicted: np.ndarray, rows: np.ndarray) -> None:
-    """Writes the (n, 2, 2) points of (m,) rows of photos, in pixels, and where they come from."""
+    """Writes the (n, 2, 2) points of (m,) rows of photos, in pixels, bit for bit, and where they come from."""
     lines = []
     for row in rows.tolist():
         finite = np.isfinite(points[row]).all()
-        cells = [f"{value:.2f}" for value in points[row].ravel()] if finite else [""] * 4
+        numbers = np.float32(points[row]).ravel()
+        cells = [np.format_float_positional(value, trim="-") if finite else "" for value in numbers]
         lines.append([photos.name[row], *cells, ("predicted" if predicted[row] else "table") if finite else ""])
     tables.write(path, ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y", "source"], rows=lines)
 
