@@ -2,10 +2,10 @@
 
     python -m whale_jax.main --config=configs/ablations/heads.py:runs/crops --workdir=runs/ablations/heads
 
-EfficientNet-Lite0 on 64 x 128 pixels for 8 epochs, two seeds: 4 to 9 min of two cores a training, 2.5 h in all. It
-names 14 %, without ImageNet's weights 0.8 %, in twice the time 29 %. One table says what the networks name, the other
-what is named by the photo whose features are nearest. Without the optional package of weights every row is from nothing
-(requirements-pretrained.txt).
+EfficientNet-Lite0 on 64 x 128 pixels for 8 epochs, two seeds: 4 to 9 min of two cores a training, 3.4 h in all, some of
+it beside other work. It names 14 %, without ImageNet's weights 0.8 %, in twice the time 29 %. One table says what the
+networks name, the other what is named by the photo whose features are nearest. Without the optional package of weights
+every row is from nothing (requirements-pretrained.txt).
 """
 
 from configs import ablations, classifier, crops

@@ -10,6 +10,7 @@ from tests.report.test_catalogue_page import Page
 from tests.report.test_identify_page import ANSWERS, COLUMNS, NAMES, ODD, SCRIPT, part, show
 from whale_jax.data import validation
 from whale_jax.evaluation.reliability import Reliability
+from whale_jax.report import answers
 
 TRIP = "<b>trip</b>"
 TOGETHER = [(1, SCRIPT, 0.7, 0.1, 0), (2, "b", 0.15, 0.1, 0), (3, "c", 0.04, 0.1, 0), (4, "d", 0.01, 0.1, 0)]
@@ -23,7 +24,9 @@ def add_tables(workdir, *, together=TOGETHER):
     case = Reliability(probability, np.where(probability > 0.7, 1, 3))
     validation.write(workdir / validation.FILE, map(str, range(1000)), reliability=case)
     sources = zip(NAMES, ["table", "predicted", "moved"], strict=False)
-    write_csv(workdir / "points.csv", [["Image", "source"], *sources])
+    marks = ["12.5", "30", "10", "31.25"]
+    rows = [[name, *(marks if source else [""] * 4), source] for name, source in sources]
+    write_csv(workdir / "points.csv", [answers.POINTS_COLUMNS, *rows])
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 from configs import identify
 from tests.data.folders import write_csv
 from tests.finished_run import finish, write_crops, write_photos
+from tests.review import windows
 from tests.review.drawn import DrawnSession
 from whale_jax.review import server
 from whale_jax.workflow import finished_runs, stage
@@ -35,6 +36,15 @@ def session(served):
 @pytest.fixture
 def client(session, served):
     return served[1]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser, for all tests of a file."""
+    driver, browser = windows.launch()
+    yield browser
+    browser.close()
+    driver.stop()
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,6 @@ def expect(locator):
     return expect(locator)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    driver, browser = windows.launch()
-    yield browser
-    browser.close()
-    driver.stop()
-
-
 @pytest.fixture
 def session():
     return DrawnSession()
@@ -135,6 +127,7 @@ def test_the_filter_leaves_what_is_undecided(window):
     window.press("2")
     shows(window, "photo_2.jpg")
     expect(window.find("#list a:visible")).to_have_count(10)
+    assert "photo_0.jpg" not in window.find("#list a:visible").all_inner_texts()[0]
 
 
 def test_undo_takes_back_the_decisions_of_this_window_from_the_last_on(window, session):
@@ -257,7 +250,7 @@ def test_points_of_a_photo_without_any_are_set_by_two_clicks(window, session):
     assert bonnet[0] == pytest.approx(2 * blowhead[0], abs=2)
 
 
-def test_a_reload_shows_the_same_photo_and_what_was_decided(window):
+def test_a_reload_shows_the_same_photo_and_what_was_decided(window, session):
     window.press("1")
     shows(window, ODD)
     window.find("#reviewer").fill("Ben")
@@ -267,6 +260,7 @@ def test_a_reload_shows_the_same_photo_and_what_was_decided(window):
     expect(window.find("#reviewer")).to_have_value("Ben")
     window.page.goto(re.sub("#.*", "", window.page.url))
     shows(window, ODD)  # the first that is undecided
+    assert [event[1] for event in session.events] == [0]
 
 
 def test_names_are_shown_as_text(window):

@@ -17,14 +17,6 @@ from whale_jax.workflow import json_files
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def browser():
-    driver, browser = windows.launch()
-    yield browser
-    browser.close()
-    driver.stop()
-
-
 @contextlib.contextmanager
 def review(june, workdir, port):
     """The command in a process, until the block ends; yields the process when it says that the page is open."""

@@ -6,10 +6,10 @@ import pytest
 
 from tests.review import windows
 from tests.review.drawn import ODD, WHALES, DrawnSession
-from tests.review.test_browser import browser, decisions, expect, session, shows, url, window
+from tests.review.test_browser import decisions, expect, session, shows, url, window
 from whale_jax.review import server
 
-__all__ = ["browser", "session", "url", "window"]
+__all__ = ["session", "url", "window"]
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +43,7 @@ def test_a_window_that_gets_the_focus_shows_what_another_has_decided(window, ses
     session.decide(0, kind="whale", whale="whale_9", reviewer="Ben", based_on=0)
     window.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
     expect(window.find("#decision")).to_contain_text("whale_9 by Ben")
+    assert decisions(session)[0] == "whale_9"
 
 
 def test_a_held_key_decides_once(window, session):
@@ -92,9 +93,11 @@ def test_a_decision_that_the_program_cannot_keep_is_told(window, session):
     window.press("1")
     expect(window.find("#alert")).to_contain_text("no space left")
     shows(window, "photo_0.jpg")
+    assert not session.events
     session.failure = None
     window.press("1")
     shows(window, ODD)
+    assert [event[1] for event in session.events] == [0]
     window.forgive("500")
 
 
@@ -140,6 +143,7 @@ def test_the_curve_is_a_sentence_and_a_table(window):
     window.find("summary").click()
     expect(window.find("#looks-words")).to_contain_text("the first of the list for 60 % of the photos")
     expect(window.find("#looks-plot table tr").last).to_contain_text("91 %")
+    assert window.find("#looks-plot svg").is_visible()
 
 
 def test_each_control_has_a_name(window):

@@ -18,7 +18,7 @@ from whale_jax.evaluation.probabilities import of_groups
 from whale_jax.recognition import members
 from whale_jax.recognition import query as queries
 from whale_jax.recognition.query import Query
-from whale_jax.report import identify_page
+from whale_jax.report import answers, identify_page
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
 from whale_jax.workflow.program import Program
@@ -52,15 +52,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         points, predicted = points_of(heads, new)
         notes = doubts(points, new, usual=cut.result.get("length", 0.0), plausible=config.plausible)
         notes[~predicted] = ""  # a person is sure of them
-        write_points(workdir / "points.csv", new, points=points, predicted=predicted, rows=rows)
+        write_points(workdir / answers.POINTS, new, points=points, predicted=predicted, rows=rows)
     query = queries.begin(finished, source, rows=rows[notes[rows] == ""])
     p = members.ask(finished.answer, query)
     held_out, p_known, label = finished.validation()
     judged = judge.fit(p_known, label, error=config.error, prior=config.prior)
     trust = reliability.measure(p_known, label)
     validation.write(workdir / validation.FILE, finished.photos.name[held_out], reliability=trust)
-    answers = {"judged": judged, "likeliest": config.likeliest}
-    write_answers(workdir, query, rows=rows, p=p, notes=notes, **answers)
+    write_answers(workdir, query, rows=rows, p=p, notes=notes, judged=judged, likeliest=config.likeliest)
     heads = identify_page.find_heads(finished.answer, config.inputs)
     name = finished.answer.folder.parent.name
     identify_page.write(workdir, new, photos=finished.photos, heads=heads, run=name, error=config.error)
@@ -112,7 +111,7 @@ def write_points(path: Path, photos: Photos, *, points: np.ndarray, predicted: n
         numbers = np.float32(points[row]).ravel()
         cells = [np.format_float_positional(value, trim="-") if finite else "" for value in numbers]
         lines.append([photos.name[row], *cells, ("predicted" if predicted[row] else "table") if finite else ""])
-    tables.write(path, ["Image", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y", "source"], rows=lines)
+    tables.write(path, answers.POINTS_COLUMNS, rows=lines)
 
 
 def write_answers(
@@ -141,15 +140,15 @@ def write_answers(
     first = np.unique(group, return_index=True)[1]
     names = np.concatenate([query.run.photos.name, new.name, [""]])
     pooled = of_groups(p[rows], group)[first]
-    levels = {"candidates.csv": (rows, p[rows]), "encounters.csv": (rows[first], pooled)}
+    levels = {answers.CANDIDATES: (rows, p[rows]), answers.ENCOUNTERS: (rows[first], pooled)}
     for file, (numbers, answer) in levels.items():
-        head = ("Image", "encounter") if file == "candidates.csv" else ("encounter", "Image")
+        head = ("Image", "encounter") if file == answers.CANDIDATES else ("encounter", "Image")
         facts = {"Image": new.name[numbers], "encounter": new.encounter[numbers]}
         examples = names[query.nearest[numbers]]
         blocks = [*candidates(answer, query.run.whales, nearest=examples, judged=judged, likeliest=likeliest)]
         for i, note in enumerate(notes[numbers]):
             blocks[i] = blocks[i] or [[*[""] * (len(COLUMNS) - 1), note or NO_HEAD]]
-            if file == "candidates.csv":
+            if file == answers.CANDIDATES:
                 logging.info("[%d/%d] %s: %s", i + 1, len(numbers), facts["Image"][i], in_words(blocks[i]))
         lines = [
             [*(str(facts[column][i]) for column in head), *line] for i, block in enumerate(blocks) for line in block

@@ -11,6 +11,7 @@ from whale_jax.data import images, predictions, probabilities, right_whale, spli
 from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.data.splits import Split
+from whale_jax.report.heads import compared_view
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
@@ -156,8 +157,8 @@ def head_view(answer: Stage, folders: Mapping[str, str]) -> Stage:
         answer: the stage that is asked.
         folders: name of a stage in the run -> the folder of the same of new photos; other stages are left out.
     """
-    run = answer.folder.parent
-    stages = finished_runs.ancestors([answer], run=run)
+    if stage := compared_view(answer, folders):
+        return stage
+    stages = finished_runs.ancestors([answer], run=answer.folder.parent)
     cut = [stage for stage in stages if stage.config["program"] == "align" and stage.folder.name in folders]
-    compared = {Path(s.config["inputs"]["view"]).name for s in stages if s.config["program"] == "rerank"}
-    return max(cut, key=lambda stage: (stage.folder.name in compared, stage.config["size"][1]))
+    return max(cut, key=lambda stage: stage.config["size"][1])

@@ -9,14 +9,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from whale_jax.data import tables, validation
+from whale_jax.data import decisions, tables, validation
 from whale_jax.evaluation import reliability
 from whale_jax.evaluation.reliability import Reliability
 from whale_jax.runtime import errors, storage
 
 CANDIDATES, ENCOUNTERS, POINTS = "candidates.csv", "encounters.csv", "points.csv"
 COLUMNS = ("Image", "encounter", "whaleID", "probability", "nearest", "p_none", "is_none", "note")
+POINTS_COLUMNS = ("Image", *decisions.POINTS, "source")
 SOURCES = {"table": "of the table", "predicted": "predicted", "moved": "moved by a person"}  # of points, in words
+
+
+class Points(NamedTuple):
+    """The points of a photo: where they come from, one of SOURCES, and (2, 2) bonnet and blowhead, in pixels."""
+
+    source: str
+    xy: Sequence[Sequence[float]]
 
 
 class Candidate(NamedTuple):
@@ -80,7 +88,7 @@ def read(folder: Path) -> Answers:
     """The answers in the folder of a finished `identify`. A table that is damaged raises InputError."""
     validated, pooled = folder / validation.FILE, folder / ENCOUNTERS
     trust = validation.read(validated) if validated.exists() else None
-    sources = read_points(folder / POINTS)
+    sources = {name: SOURCES[points.source] for name, points in read_points(folder / POINTS).items()}
     photos = {
         answer.name: answer._replace(words=words(answer, trust), points=sources.get(answer.name, ""))
         for answer in read_table(folder / CANDIDATES)
@@ -110,19 +118,21 @@ def answer_of(lines: Sequence[Mapping[str, str]]) -> Answer:
     return Answer(name, encounter, called_new, whales, Candidate(None, float(best["p_none"])), best["note"])
 
 
-def read_points(path: Path) -> dict[str, str]:
-    """Name of a photo -> where its points come from, in words; nothing where it has none, or there is no such table.
+def read_points(path: Path) -> dict[str, Points]:
+    """Name of a photo -> its points, of those that have some; nothing where there is no such table.
 
     A word that is none of SOURCES raises InputError.
     """
     if not path.exists():
         return {}
-    sources = {}
-    for row, line in enumerate(tables.read(path, ("Image", "source")), start=2):
+    points = {}
+    for row, line in enumerate(tables.read(path, POINTS_COLUMNS), start=2):
         if (source := line["source"]) and source not in SOURCES:
             raise errors.InputError(f"{path}, row {row}: source {source!r}: write {', '.join(SOURCES)} or nothing")
-        sources[line["Image"]] = SOURCES.get(source, "")
-    return sources
+        if source:
+            numbers = [float(line[column]) for column in decisions.POINTS]
+            points[line["Image"]] = Points(source, [numbers[:2], numbers[2:]])
+    return points
 
 
 def words(answer: Answer, trust: Reliability | None) -> str:

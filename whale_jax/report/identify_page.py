@@ -18,7 +18,7 @@ from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.report import answers, cmc, html
 from whale_jax.report.answers import Answer, Answers
-from whale_jax.report.heads import head_aspect
+from whale_jax.report.heads import compared_view, head_aspect
 from whale_jax.runtime import progress
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
@@ -122,14 +122,12 @@ def find_heads(answer: Stage, folders: Mapping[str, str]) -> tuple[Heads, Heads]
         answer: the stage of the run that is asked.
         folders: name of a stage in the run -> the folder of the same of the new photos.
     """
-    run = answer.folder.parent
-    for stage in finished_runs.ancestors([answer], run=run):
-        if stage.config["program"] == "rerank" and (folder := folders.get(Path(stage.config["inputs"]["view"]).name)):
-            sides = finished_runs.read(folder), finished_runs.read_within(run, stage.config["inputs"]["view"])
-            views = [images.load(side.folder) for side in sides]
-            first, second = (Heads(shown, head_aspect(side, shown)) for side, shown in zip(sides, views, strict=True))
-            return first, second
-    return None
+    if (stage := compared_view(answer, folders)) is None:
+        return None
+    sides = finished_runs.read(folders[stage.folder.name]), stage
+    views = [images.load(side.folder) for side in sides]
+    first, second = (Heads(view, head_aspect(side, view)) for side, view in zip(sides, views, strict=True))
+    return first, second
 
 
 def arrange(result: Answers) -> list[Section]:

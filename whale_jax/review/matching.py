@@ -1,5 +1,6 @@
 """Matching in the background: heads whose points a person has moved are named again, one after the other."""
 
+import functools
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -30,9 +31,7 @@ class Matcher:
             error, prior: as for `judge.fit`.
         """
         self._recogniser, self._queue, self._prepared = recogniser, queue.SimpleQueue(), False
-        _, p, label = recogniser.run.validation()
-        self._judge: Judge = judge.fit(p, label, error=error, prior=prior)
-        self._trust: Reliability = reliability.measure(p, label)
+        self._limits = {"error": error, "prior": prior}
         threading.Thread(target=self._work, name="matching", daemon=True).start()
 
     def prepare(self, row: int, points: np.ndarray) -> None:
@@ -54,12 +53,19 @@ class Matcher:
                 logging.exception("matching failed")
                 then({**NO_ANSWER, "note": f"no answer: {type(error).__name__}: {error}"})
 
+    @functools.cached_property
+    def _trust(self) -> tuple[Judge, Reliability]:
+        """What the run's validation says of answers."""
+        _, p, label = self._recogniser.run.validation()
+        return judge.fit(p, label, **self._limits), reliability.measure(p, label)
+
     def answer(self, row: int, points: np.ndarray) -> Answer:
         """The answer about the head between (2, 2) points, in pixels of its photo."""
         p, nearest = self._recogniser.ask(row, points)
         if not np.isfinite(p).all():
             return {**NO_ANSWER, "note": "no head was found"}
-        [none], [new] = self._judge.verdicts(p[None])
+        judged, trust = self._trust
+        [none], [new] = judged.verdicts(p[None])
         candidates = [
             {
                 "whale": self._recogniser.run.whales[i],
@@ -72,6 +78,6 @@ class Matcher:
             "candidates": candidates,
             "p_none": round(float(none), 4),
             "called_new": bool(new),
-            "words": reliability.words(self._trust, float(p.max())),
+            "words": reliability.words(trust, float(p.max())),
             "note": "",
         }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from whale_jax.data import cells, decisions, tables
+from whale_jax.data import cells, decisions
 from whale_jax.evaluation import reliability
 from whale_jax.recognition.live import Recogniser
 from whale_jax.report import answers
@@ -42,7 +42,7 @@ class Session:
         self.recogniser = Recogniser(folders)
         self.photos, self.run = self.recogniser.source.photos, self.recogniser.run
         self.answers = answers.read(identified.folder)
-        self._points, self._sources = read_points(identified.folder / answers.POINTS)
+        self._points = answers.read_points(identified.folder / answers.POINTS)
         self.pictures = Pictures(self.recogniser, folders)
         self._row = {name: i for i, name in enumerate(self.photos.name.tolist())}
         numbers = {name: i for i, name in enumerate([*self.run.photos.name.tolist(), *self._row])}  # of a gallery
@@ -91,7 +91,7 @@ class Session:
         answer, history = self.answers.photos[name], self.history(row)
         together = self.answers.encounters.get(answer.encounter)
         shown = history.match or self._shown(answer)
-        decision = history.decision
+        decision, points = history.decision, self._points.get(name, answers.Points("", None))
         return {
             "row": row,
             "name": str(name),
@@ -99,8 +99,8 @@ class Session:
             "head": bool(history.move or self.pictures.pictured[row]),
             "version": history.move["number"] if history.move else 0,
             "size": self.photos.size[row].tolist(),
-            "points": history.move["points"] if history.move else self._points.get(name),
-            "source": "moved" if history.move else self._sources.get(name, ""),
+            "points": history.move["points"] if history.move else points.xy,
+            "source": "moved" if history.move else points.source,
             **{key: shown[key] for key in ("candidates", "p_none", "called_new", "words", "note")},
             "encounter_candidates": [c._asdict() for c in together.whales] if together else [],
             "pending": history.pending,
@@ -170,7 +170,7 @@ class Session:
         """The whole photo. Whoever looks at it may move its points, so that matching gets ready."""
         name = self.photos.name[row]
         if self._matcher and name in self._points:
-            self._matcher.prepare(row, np.array(self._points[name]))
+            self._matcher.prepare(row, np.array(self._points[name].xy))
         return self.pictures.photo(row)
 
     def reference(self, number: int) -> bytes:
@@ -228,28 +228,15 @@ class Session:
 
     def _write(self) -> None:
         """Writes decisions.csv."""
+        table = {name: points for name, points in self._points.items() if points.source == "table"}
         rows = [
             outcome.decision(
                 name,
                 history,
                 encounter=self.answers.photos[name].encounter,
-                points=self._points[name] if self._sources.get(name) == "table" else None,
+                points=table[name].xy if name in table else None,
             )
             for name, history in self.histories.items()
             if history.standing
         ]
         decisions.write(self._workdir / decisions.FILE, rows)
-
-
-def read_points(path: Path) -> tuple[dict[str, list[list[float]]], dict[str, str]]:
-    """Name of a photo -> its bonnet and blowhead in pixels, and where they come from; empty for ready crops."""
-    if not path.exists():
-        return {}, {}
-    columns = ("Image", *decisions.POINTS, "source")
-    points, sources = {}, {}
-    for line in tables.read(path, columns):
-        if line["source"]:
-            numbers = [float(line[column]) for column in decisions.POINTS]
-            points[line["Image"]] = [numbers[:2], numbers[2:]]
-            sources[line["Image"]] = line["source"]
-    return points, sources
