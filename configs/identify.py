@@ -5,7 +5,7 @@
 The folder after the colon is a finished run of configs/crops.py, configs/matching.py or configs/pipeline.py whose
 answer is fused. Of a pipeline, NEW has photos, in which the heads are found; points that a table gives count first. Of
 the others, NEW has ready crops. candidates.csv has the likeliest whales of each photo, encounters.csv those of
-encounters; report.html shows each head beside its candidates'.
+encounters; report.html is the page of configs/review.py as one file, to look at and to mail.
 
 --config.gallery=DIR adds labelled photos as references for the searches: whales of theirs that the run does not know
 can then be named, without training.

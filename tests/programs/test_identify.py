@@ -139,5 +139,9 @@ def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, t
     assert [*rows] == ["300.png", "301.png", "302.png", "303.png"]
     assert [row[0]["whaleID"] for row in rows.values()] == ["w9", "w9", "w2", "w3"]
     assert all(row[0]["nearest"].startswith("gallery/40") for name, row in rows.items() if name < "302")
-    assert "gallery/40" in (tmp_path / "june" / "identified" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "june" / "identified" / "report.html").read_text(encoding="utf-8")
+    assert f'"summary": "it knows {WHALES} whales; 5 photos of a gallery added 1 whale"' in page
+    nearest = page.split('"whale": "w9"')[1].split('"reference": ')[1].split("}")[0]
+    assert f'"/reference/{nearest}.jpg": "data:image/webp' in page
+    assert f'{{"reference": {nearest}, "name": "{rows["300.png"][0]["nearest"]}"}}' in page
     assert finished_runs.read(tmp_path / "june" / "identified").result["gallery"] == 5

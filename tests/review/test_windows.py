@@ -139,9 +139,9 @@ def test_ready_crops_have_no_points_to_move(browser):
     assert not session.events
 
 
-def test_the_curve_is_a_sentence_and_a_table(window):
+def test_the_curve_is_sentences_and_a_table(window):
     window.find("summary").click()
-    expect(window.find("#looks-words")).to_contain_text("the first of the list for 60 % of the photos")
+    expect(window.find("#looks-words")).to_contain_text("Of 1,234. Few.")
     expect(window.find("#looks-plot table tr").last).to_contain_text("91 %")
     assert window.find("#looks-plot svg").is_visible()
 

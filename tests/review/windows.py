@@ -1,11 +1,14 @@
 """Windows of a browser on the page, which remember what they asked for and what went wrong in them."""
 
+import io
 import os
 import shutil
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 
 PATHS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -56,3 +59,10 @@ def open_window(browser, url, *, width=1280, height=900):
     page.goto(url)
     page.wait_for_selector("#name:not(:empty)")
     return window
+
+
+def pixels(content, shape=None):
+    """(height, width, 3) pixels of a picture's file, in another shape if one is given."""
+    with Image.open(io.BytesIO(content)) as file:
+        size = file.size if shape is None else (shape[1], shape[0])
+        return np.asarray(file.convert("RGB").resize(size), np.float32)

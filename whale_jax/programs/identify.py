@@ -18,7 +18,10 @@ from whale_jax.evaluation.probabilities import of_groups
 from whale_jax.recognition import members
 from whale_jax.recognition import query as queries
 from whale_jax.recognition.query import Query
-from whale_jax.report import answers, identify_page
+from whale_jax.report import answers
+from whale_jax.review import mail
+from whale_jax.review.contents import Contents
+from whale_jax.review.pictures import Pictures
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
 from whale_jax.workflow.program import Program
@@ -37,7 +40,7 @@ NO_HEAD = "no head was found"
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes candidates.csv, encounters.csv, points.csv and validation.csv, and report.html to look at them.
+    """Writes candidates.csv, encounters.csv, points.csv and validation.csv, and report.html, the page of review, to look at.
 
     Of the run's own photos, those that have no name are asked about.
     """
@@ -60,9 +63,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     trust = reliability.measure(p_known, label)
     validation.write(workdir / validation.FILE, finished.photos.name[held_out], reliability=trust)
     write_answers(workdir, query, rows=rows, p=p, notes=notes, judged=judged, likeliest=config.likeliest)
-    heads = identify_page.find_heads(finished.answer, config.inputs)
-    name = finished.answer.folder.parent.name
-    identify_page.write(workdir, new, photos=finished.photos, heads=heads, run=name, error=config.error)
+    pictures = Pictures(new, finished, folders=config.inputs, stored=mail.SMALL)
+    mail.write(workdir, Contents(workdir, source, run=finished, error=config.error, pictures=pictures))
     answered = rows[np.isfinite(p[rows]).all(1)]
     return {
         "photos": len(rows),

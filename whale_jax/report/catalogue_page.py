@@ -94,6 +94,7 @@ def write(
     ]
     html.write(
         workdir / FILE,
+        html.TEMPLATES.get_template(FILE),
         name=catalogue.root.resolve().name,
         catalogue=catalogue,
         counts=counts,

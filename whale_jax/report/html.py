@@ -25,9 +25,9 @@ def environment(folder: Path) -> jinja2.Environment:
 TEMPLATES = environment(FOLDER)
 
 
-def write(path: Path, **values: Any) -> None:
-    """Writes a whole page by the template of its name, piece by piece: a page may have many photos."""
-    page = TEMPLATES.get_template(path.name).stream(**values)
+def write(path: Path, template: jinja2.Template, **values: Any) -> None:
+    """Writes a whole page, piece by piece: a page may have many photos."""
+    page = template.stream(**values)
     page.enable_buffering(100)
     with storage.replacing(path) as partial, partial.open("w", encoding="utf-8", errors="replace") as file:
         page.dump(file)

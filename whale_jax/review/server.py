@@ -61,9 +61,9 @@ class Session(Protocol):
         """All that the page shows.
 
         Returns:
-            {"run": str, "reviewer": str, "error": float, "number": int of the last event, "whales": names, those of the
-            run first, "curve": shares of `validated` photos whose whale is among the first 1, 2, ..., "validated": int,
-            "ready_crops": whether photos have no points to move, "photos": Photos in the order of review}
+            {"run": str, "summary": what the run knows, "reviewer": str, "error": float, "number": int of the last
+            event, "whales": names, those of the run first, "curve": a cmc.Curve by its fields, or None, "ready_crops":
+            whether photos have no points to move, "photos": Photos in the order of review}
         """
 
     def changes(self, since: int) -> dict[str, Any]:

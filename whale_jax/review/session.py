@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from whale_jax.data import cells, decisions
-from whale_jax.evaluation import reliability
 from whale_jax.recognition.live import Recogniser
-from whale_jax.report import answers
-from whale_jax.report.answers import Answer
 from whale_jax.review import outcome
+from whale_jax.review.contents import Contents
 from whale_jax.review.history import MATCH, MOVE, UNDO, History, replay
 from whale_jax.review.log import Log
-from whale_jax.review.matching import Matcher
+from whale_jax.review.matching import NO_ANSWER, Matcher
 from whale_jax.review.pictures import Pictures
 from whale_jax.review.server import Conflict
 from whale_jax.runtime.errors import InputError
@@ -25,7 +23,7 @@ from whale_jax.workflow.finished_runs import Stage
 LOG = "decisions.jsonl"
 
 
-class Session:
+class Session(Contents):
     """Photos with their answers, pictures, decisions; all methods may be called from several threads."""
 
     def __init__(self, identified: Stage, workdir: Path, *, reviewer: str):
@@ -37,21 +35,15 @@ class Session:
             reviewer: name of the person, unless the page gives another.
         """
         config = identified.config
-        self._lock, self._workdir, self._reviewer = threading.RLock(), workdir, reviewer
-        self._error, folders = config["error"], config["inputs"]
+        folders, limits = config["inputs"], {"error": config["error"], "prior": config["prior"]}
         self.recogniser = Recogniser(folders)
-        self.photos, self.run = self.recogniser.source.photos, self.recogniser.run
-        self.answers = answers.read(identified.folder)
-        self._points = answers.read_points(identified.folder / answers.POINTS)
-        self.pictures = Pictures(self.recogniser, folders)
-        self._row = {name: i for i, name in enumerate(self.photos.name.tolist())}
-        numbers = {name: i for i, name in enumerate([*self.run.photos.name.tolist(), *self._row])}  # of a gallery
-        self._references = numbers | {name: i for i, name in enumerate(self.run.photos.name.tolist())}
-        self.order = [self._row[answer.name] for section in answers.arrange(self.answers) for answer in section]
+        source, run = self.recogniser.source, self.recogniser.run
+        pictures = Pictures(source.photos, run, folders=folders, cut=self.recogniser.cut)
+        super().__init__(identified.folder, source, run=run, error=config["error"], pictures=pictures)
+        self._lock, self._workdir, self._reviewer = threading.RLock(), workdir, reviewer
         self.log = Log(workdir / LOG)
         self.histories = replay(self.log.events)
-        limits = {"error": config["error"], "prior": config["prior"]}
-        self._matcher = Matcher(self.recogniser, **limits) if self._points else None
+        self._matcher = Matcher(self.recogniser, **limits) if self.points else None
         self._write()
         for name, history in self.histories.items():
             if history.pending:
@@ -59,25 +51,15 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """All that the page shows."""
-        trust = self.answers.reliability
         with self._lock:
-            return {
-                "run": self.run.answer.folder.parent.name,
-                "reviewer": self._reviewer,
-                "error": self._error,
-                "curve": reliability.cmc(trust) if trust and len(trust.rank) else [],
-                "validated": len(trust.rank) if trust else 0,
-                "ready_crops": self._matcher is None,
-                "number": len(self.log.events),
-                "whales": self.whales(),
-                "photos": [self.photo_of(row) for row in self.order],
-            }
+            facts = {"reviewer": self._reviewer, "number": len(self.log.events), "whales": self.whales()}
+            return {**super().state(), **facts}
 
     def changes(self, since: int) -> dict[str, Any]:
         """The photos that have changed since an event."""
         with self._lock:
             names = [name for name, history in self.histories.items() if history.changed > since]
-            photos = [self.photo_of(self._row[name]) for name in names]
+            photos = [self.photo_of(self.row[name]) for name in names]
             return {"number": len(self.log.events), "whales": self.whales(), "photos": photos}
 
     def whales(self) -> list[str]:
@@ -87,26 +69,15 @@ class Session:
 
     def photo_of(self, row: int) -> dict[str, Any]:
         """What the page shows of a photo."""
-        name = self.photos.name[row]
-        answer, history = self.answers.photos[name], self.history(row)
-        together = self.answers.encounters.get(answer.encounter)
-        shown = history.match or self._shown(answer)
-        decision, points = history.decision, self._points.get(name, answers.Points("", None))
-        return {
-            "row": row,
-            "name": str(name),
-            "encounter": answer.encounter,
-            "head": bool(history.move or self.pictures.pictured[row]),
-            "version": history.move["number"] if history.move else 0,
-            "size": self.photos.size[row].tolist(),
-            "points": history.move["points"] if history.move else points.xy,
-            "source": "moved" if history.move else points.source,
-            **{key: shown[key] for key in ("candidates", "p_none", "called_new", "words", "note")},
-            "encounter_candidates": [c._asdict() for c in together.whales] if together else [],
-            "pending": history.pending,
-            "decision": decision and {key: decision[key] for key in ("kind", "whale", "reviewer", "time", "number")},
-            "number": history.number,
-        }
+        history = self.history(row)
+        photo = super().photo_of(row) | {"pending": history.pending, "number": history.number}
+        if match := history.match:
+            photo |= {key: match[key] for key in NO_ANSWER}
+        if move := history.move:
+            photo |= {"head": True, "version": move["number"], "points": move["points"], "source": "moved"}
+        if decision := history.decision:
+            photo["decision"] = {key: decision[key] for key in ("kind", "whale", "reviewer", "time", "number")}
+        return photo
 
     def decide(self, row: int, *, kind: str, whale: str, reviewer: str, based_on: int) -> dict[str, Any]:
         """Keeps a decision. Raises Conflict where the window did not know the last one, InputError for a bad name."""
@@ -147,19 +118,13 @@ class Session:
 
     def whale_photos(self, whale: str) -> list[dict[str, Any]]:
         """All photos of a whale: those of the run and of its gallery, and those that were decided here."""
-        run = self.run
-        numbers = [int(i) for i in np.flatnonzero(run.photos.whale == whale) if run.photos.label[i] >= 0]
-        if run.references:
-            enrolled = run.references.rows[np.array(run.whales)[run.references.label] == whale]
-            numbers += (len(run.photos.name) + enrolled).tolist()
-        names = [*run.photos.name.tolist(), *self._row]
         with self._lock:
             decided = [
-                {"row": self._row[name], "name": name}
+                {"row": self.row[name], "name": name}
                 for name, history in self.histories.items()
                 if history.decision and history.decision["whale"] == whale
             ]
-        return [{"reference": i, "name": names[i]} for i in numbers] + decided
+        return super().whale_photos(whale) + decided
 
     def head(self, row: int) -> bytes:
         """The aligned head on a photo."""
@@ -169,13 +134,9 @@ class Session:
     def photo(self, row: int) -> bytes:
         """The whole photo. Whoever looks at it may move its points, so that matching gets ready."""
         name = self.photos.name[row]
-        if self._matcher and name in self._points:
-            self._matcher.prepare(row, np.array(self._points[name].xy))
-        return self.pictures.photo(row)
-
-    def reference(self, number: int) -> bytes:
-        """The head on a photo of the run or of its gallery."""
-        return self.pictures.reference(number)
+        if self._matcher and name in self.points:
+            self._matcher.prepare(row, np.array(self.points[name].xy))
+        return super().photo(row)
 
     def history(self, row: int) -> History:
         """The events of a photo; IndexError for no photo of this review."""
@@ -214,21 +175,11 @@ class Session:
                 if not self.log.closed:  # or it is done again at the next start
                     self._record({"image": name, "kind": MATCH, "move": history.move["number"], **answer})
 
-        self._matcher.ask(self._row[name], np.array(history.move["points"]), then=keep)
-
-    def _shown(self, answer: Answer) -> dict[str, Any]:
-        """An answer of the tables, as a Matcher gives it."""
-        candidates = [
-            {"whale": c.whale, "probability": c.probability, "reference": self._references.get(c.nearest)}
-            for c in answer.whales
-        ]
-        none = answer.none.probability if answer.none else None
-        facts = {"called_new": answer.called_new, "words": answer.words, "note": answer.note}
-        return {"candidates": candidates, "p_none": none, **facts}
+        self._matcher.ask(self.row[name], np.array(history.move["points"]), then=keep)
 
     def _write(self) -> None:
         """Writes decisions.csv."""
-        table = {name: points for name, points in self._points.items() if points.source == "table"}
+        table = {name: points for name, points in self.points.items() if points.source == "table"}
         rows = [
             outcome.decision(
                 name,

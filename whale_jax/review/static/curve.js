@@ -3,31 +3,13 @@
 import { draw, find, make } from "./elements.js";
 
 const WIDTH = 460, HEIGHT = 220, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 44;
-const COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-
 const share = p => `${Math.round(100 * p)}\u00a0%`;
-const word = k => COUNTS[k] ?? String(k);
-
-/** What the curve says. `curve[k - 1]` is the share of photos whose whale is among the first k. */
-export function sentence(curve, validated) {
-  const some = Math.min(5, curve.length), all = curve.length;
-  const photos = `${validated.toLocaleString("en")} photo${validated === 1 ? "" : "s"}`;
-  let text = `On validation (${photos}) the right whale was the first of the list for ${share(curve[0])} of the photos`;
-  if (some > 1) text += `, among the first ${word(some)} for ${share(curve[some - 1])}`;
-  if (all > some) text += ` and among the first ${word(all)} for ${share(curve[all - 1])}`;
-  text += ".";
-  if (all > some && curve[some - 1] < 1) {
-    const rest = (curve[all - 1] - curve[some - 1]) / (1 - curve[some - 1]);
-    text += ` Where the first ${word(some)} were all wrong, it was among the next ${word(all - some)} for ${share(rest)}.`;
-  }
-  return text;
-}
-
-export function show({ curve, validated }) {
-  find("looks").hidden = !curve.length;
-  if (!curve.length) return;
-  find("looks-words").textContent = sentence(curve, validated);
-  find("looks-plot").replaceChildren(drawing(curve), table(curve));
+/** `shares[k - 1]` is the share of photos whose whale is among the first k; `marks` has some of them as text. */
+export function show({ curve }) {
+  find("looks").hidden = !curve;
+  if (!curve) return;
+  find("looks-words").textContent = curve.sentences.join(" ");
+  find("looks-plot").replaceChildren(drawing(curve.shares), table(curve.marks));
 }
 
 function drawing(curve) {
@@ -49,10 +31,9 @@ function drawing(curve) {
   return plot;
 }
 
-function table(curve) {
-  const counts = [1, 2, 3, 5, 10, 20].filter(k => k <= curve.length);
+function table(marks) {
   return make("table", {},
     make("caption", {}, "Photos whose whale was among the first"),
-    make("tbody", {}, ...counts.map(k =>
-      make("tr", {}, make("th", { scope: "row" }, String(k)), make("td", {}, share(curve[k - 1]))))));
+    make("tbody", {}, ...Object.entries(marks).map(([k, text]) =>
+      make("tr", {}, make("th", { scope: "row" }, k), make("td", {}, text)))));
 }

@@ -55,3 +55,9 @@ export function words(photo) {
     default: return "undecided";
   }
 }
+
+/** Who is likeliest on a photo, in a few words. */
+export function answer({ called_new, candidates: [best] }) {
+  if (!best) return "no answer";
+  return called_new ? "called new" : `${best.whale} ${percent(best.probability)}`;
+}

@@ -1,6 +1,7 @@
 // The head on the photo, and beside it the heads of its candidates or of all photos of a whale.
 
-import { find, key, make, number, percent, picture, words } from "./elements.js";
+import { answer, find, key, make, number, percent, picture, words } from "./elements.js";
+import { REPORT } from "./server.js";
 
 export const CANDIDATES = 5; // on the page, each with a key
 
@@ -16,7 +17,7 @@ export function query(store, photo, { go, undo }) {
   const alt = `The head on ${photo.name}`;
   find("head").replaceChildren(photo.head
     ? picture(store.head(photo), alt)
-    : make("div", { class: "blank" }, points || store.state.ready_crops ? "no picture" : "no head: mark it on the whole photo"));
+    : make("div", { class: "blank" }, points || store.state.ready_crops ? "no picture" : REPORT ? "no head" : "no head: mark it on the whole photo"));
   find("words").textContent = [encounter && `Encounter ${encounter}.`, photo.candidates.length ? photo.words : photo.note]
     .filter(Boolean).join(" ");
   decision(photo, undo);
@@ -34,7 +35,7 @@ export function query(store, photo, { go, undo }) {
         event.preventDefault();
         go(other.row);
       },
-    }, head(store, other, ""), make("span", {}, other.name), make("span", { class: "state" }, words(other))))));
+    }, head(store, other, ""), make("span", {}, other.name), make("span", { class: "state" }, REPORT ? answer(other) : words(other))))));
 }
 
 function mark() {
@@ -93,12 +94,12 @@ function candidateCard(store, photo, { candidate, rank, confirm, showWhale }) {
     make("p", {}, make("strong", {}, whale), " ", make("span", { class: "share" }, percent(probability)),
       chosen && make("span", { class: "tick" }, " ✓ confirmed")),
     make("div", { class: "buttons" },
-      make("button", {
+      !REPORT && make("button", {
         type: "button", class: "confirm", "aria-label": `Confirm ${whale}`, click: () => confirm(whale),
       }, "Confirm ", key(String(rank))),
       make("button", {
         type: "button", class: "all", "aria-label": `All photos of ${whale}`, click: () => showWhale(whale),
-      }, "All photos ", key(`⇧${rank}`))));
+      }, "All photos ", key(REPORT ? String(rank) : `⇧${rank}`))));
 }
 
 function noneCard(photo, name) {
@@ -106,7 +107,7 @@ function noneCard(photo, name) {
     make("div", { class: "blank", "aria-hidden": "true" }, "?"),
     make("p", {}, make("strong", {}, "none of these"), " ",
       photo.p_none != null && make("span", { class: "share" }, percent(photo.p_none))),
-    make("div", { class: "buttons" },
+    !REPORT && make("div", { class: "buttons" },
       make("button", { type: "button", click: name, "aria-label": "None of these: a new individual" }, "New ", key("N"))));
 }
 
@@ -115,7 +116,7 @@ export function whale(store, photo, { name, pictures, confirm, back, go }) {
   const others = pictures.filter(({ row }) => row !== photo.row);
   return [
     make("p", { class: "buttons" },
-      make("button", { type: "button", id: "confirm-whale", class: "primary", click: () => confirm(name) },
+      !REPORT && make("button", { type: "button", id: "confirm-whale", class: "primary", click: () => confirm(name) },
         `Confirm ${name} `, key("C")),
       make("button", { type: "button", id: "back", click: back }, "Back to the candidates ", key("Esc"))),
     others.length ? null : make("p", {}, "There is no other photo of it."),

@@ -1,6 +1,8 @@
-// The list of photos: what is decided on each, and how many are left. 2,000 photos are well under 10,000 elements.
+// The list of photos: what is decided on each, and how many are left; on a page that keeps nothing, who is likeliest.
+// 2,000 photos are well under 10,000 elements.
 
-import { find, make, number, words } from "./elements.js";
+import { answer, find, make, number, words } from "./elements.js";
+import { REPORT } from "./server.js";
 
 export class List {
   constructor(store, go) {
@@ -52,7 +54,7 @@ export class List {
     for (const row of rows) {
       const photo = this.store.photos.get(row);
       const { item, state } = this.items.get(row);
-      state.textContent = words(photo);
+      state.textContent = REPORT ? answer(photo) : words(photo);
       item.dataset.kind = photo.decision?.kind ?? "";
     }
     this.count();
@@ -60,7 +62,17 @@ export class List {
   }
 
   count() {
-    const { order, photos } = this.store;
+    const { order, photos, state } = this.store;
+    if (REPORT) {
+      const listed = [...photos.values()];
+      const fresh = listed.filter(photo => photo.called_new).length, silent = listed.filter(photo => !photo.candidates.length).length;
+      find("count").textContent = [
+        order.length < state.total ? `The first ${order.length.toLocaleString("en")} of ${number(state.total, "photo")}`
+          : number(order.length, "photo"),
+        `${fresh.toLocaleString("en")} called new`, silent && `${silent.toLocaleString("en")} without an answer`,
+      ].filter(Boolean).join(", ");
+      return;
+    }
     const kinds = order.map(row => photos.get(row).decision?.kind);
     const skipped = kinds.filter(kind => kind === "skip").length;
     const decided = kinds.filter(Boolean).length - skipped;

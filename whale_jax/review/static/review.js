@@ -8,7 +8,7 @@ import * as heads from "./heads.js";
 import * as keys from "./keys.js";
 import { List } from "./list.js";
 import { message } from "./messages.js";
-import { Silence, ask } from "./server.js";
+import { REPORT, Silence, ask } from "./server.js";
 import { Store } from "./store.js";
 import { Whole } from "./whole.js";
 
@@ -131,7 +131,7 @@ function show(next) {
   render();
 }
 
-const toggleWhole = () => show({ kind: view.kind === "whole" ? "candidates" : "whole" });
+const toggleWhole = () => !find("show-whole").hidden && show({ kind: view.kind === "whole" ? "candidates" : "whole" });
 
 /** Shows a photo, with its candidates. */
 function go(next, text = "") {
@@ -194,7 +194,7 @@ function content(shown) {
 function digit(rank, shift) {
   const candidate = heads.listed(photo())[rank - 1];
   if (!candidate) return say(`There is no candidate ${rank}.`);
-  if (shift) return showWhale(candidate.whale);
+  if (shift || REPORT) return showWhale(candidate.whale);
   if (view.kind === "whole" || (view.kind === "whale" && view.name !== candidate.whale)) {
     return say("Return to the candidates first: Esc.");
   }
@@ -208,15 +208,18 @@ const step = places => {
   else go(next);
 };
 
-const KEYS = {
+const DECISIONS = {
   n: nameNew,
   u: () => decide("unusable"),
   s: () => decide("skip"),
   z: undoLast,
-  w: toggleWhole,
   c: () => view.kind === "whale" && confirm(view.name),
   b: () => view.kind === "whole" && whole.choose(0),
   h: () => view.kind === "whole" && whole.choose(1),
+};
+const KEYS = {
+  ...REPORT ? {} : DECISIONS,
+  w: toggleWhole,
   "+": () => view.kind === "whole" && whole.resize(1),
   "-": () => view.kind === "whole" && whole.resize(-1),
   "/": () => dialogs.search(store, showWhale),
@@ -253,8 +256,8 @@ async function reconnect() {
 
 function listen() {
   const clicks = {
-    previous: () => step(-1), next: () => step(1), new: nameNew, unusable: KEYS.u, "skip-photo": KEYS.s, undo: undoLast,
-    search: KEYS["/"], "help-button": dialogs.help, "show-whole": () => show({ kind: "whole" }),
+    previous: () => step(-1), next: () => step(1), new: nameNew, unusable: DECISIONS.u, "skip-photo": DECISIONS.s,
+    undo: undoLast, search: KEYS["/"], "help-button": dialogs.help, "show-whole": () => show({ kind: "whole" }),
     "show-candidates": () => show({ kind: "candidates" }),
   };
   for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", action);
@@ -283,7 +286,9 @@ function listen() {
 async function start() {
   await store.load();
   find("run").textContent = store.state.run;
-  find("reviewer").value = localStorage.getItem(MEMORY) || store.state.reviewer;
+  find("summary").textContent = store.state.summary;
+  find("show-whole").hidden = Boolean(REPORT) && store.state.ready_crops; // the file has no more of them than the head
+  if (!REPORT) find("reviewer").value = localStorage.getItem(MEMORY) || store.state.reviewer;
   find("error-words").textContent = `. At most ${Number((100 * store.state.error).toFixed(2))} % of the photos of whales that it `
     + "knows are called new";
   curve.show(store.state);

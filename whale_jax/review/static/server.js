@@ -1,5 +1,8 @@
 // What the page asks of its server. One request at a time: answers arrive in the order in which they were asked for.
 
+/** Answers and pictures of a server by their paths, where the page is a file of its own; null where it has a server. */
+export const REPORT = JSON.parse(document.getElementById("report")?.textContent ?? "null");
+
 /** The server answered that it will not; `photo` is the photo as it is now, where another window changed it. */
 export class Refusal extends Error {
   constructor(message, status, photo) {
@@ -21,7 +24,13 @@ export function ask(path, body) {
   return answer;
 }
 
+/** The address of a picture; the version changes with what it shows. */
+export function address(path, version) {
+  return REPORT ? REPORT[path] ?? "data:," : `${path}?v=${version}`;
+}
+
 async function request(path, body) {
+  if (REPORT) return REPORT[path] ?? [];
   const options = { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) };
   if (body) {
     const headers = { "Content-Type": "application/json" };

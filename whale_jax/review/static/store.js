@@ -1,6 +1,6 @@
 // The photos as this window knows them, and what it has decided itself. It changes by answers of the server alone.
 
-import { ask } from "./server.js";
+import { address, ask } from "./server.js";
 
 export class Store extends EventTarget {
   state = null; // what /api/state said last
@@ -119,15 +119,15 @@ export class Store extends EventTarget {
 
   /** The address of a picture; it changes with the picture, and with the session. */
   head(photo) {
-    return `/head/${photo.row}.jpg?v=${photo.version}.${this.token}`;
+    return address(`/head/${photo.row}.jpg`, `${photo.version}.${this.token}`);
   }
 
   photo(photo) {
-    return `/photo/${photo.row}.jpg?v=${this.token}`;
+    return address(`/photo/${photo.row}.jpg`, this.token);
   }
 
   reference(row) {
-    return `/reference/${row}.jpg?v=${this.token}`;
+    return address(`/reference/${row}.jpg`, this.token);
   }
 
   /** A photo in the address of the page: by its name, or by its row where two share a name. */

@@ -2,6 +2,7 @@
 // [0, 0] is the centre of the first pixel.
 
 import { draw, key, make } from "./elements.js";
+import { REPORT } from "./server.js";
 
 const NAMES = ["bonnet", "blowhead"];
 const PAUSE = 500; // milliseconds without an arrow key after which points are sent
@@ -34,7 +35,7 @@ export class Whole {
   show(photo) {
     Object.assign(this, { photo, zoom: 0, chosen: 0, draft: false });
     this.points = (photo.points ?? [null, null]).map(point => point && [...point]);
-    this.movable = !this.store.state.ready_crops;
+    this.movable = !REPORT && !this.store.state.ready_crops;
     const [height, width] = photo.size;
     this.image = make("img", {
       src: this.store.photo(photo), alt: `The whole photo ${photo.name}`, width, height, draggable: "false",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from whale_jax.evaluation.reliability import Reliability
-from whale_jax.report import cmc
+from whale_jax.review import cmc
 
 
 def trust(rank):
@@ -40,15 +40,15 @@ def test_the_curve_is_the_share_among_the_first_k():
     curve = cmc.curve(trust(RANKS), 5, whales=447)
     assert len(curve.shares) == 20
     assert curve.shares[:4] == [0.68, 0.68, 0.68, 0.8]
-    assert curve.marks == {1: "68 %", 5: "80 %", 10: "85 %", 20: "85 %"}
+    assert curve.marks == {"1": "68 %", "2": "68 %", "3": "68 %", "5": "80 %", "10": "85 %", "20": "85 %"}
 
 
 def test_a_share_that_is_not_all_is_not_called_so():
     curve = cmc.curve(trust([*[1] * 999, 300]), 5, whales=447)
-    assert curve.marks[5] == "more than 99 %"
+    assert curve.marks["5"] == "more than 99 %"
     assert curve.sentences[1].endswith("is new, or one of the few that are missed, less than 1 %.")
     complete = cmc.curve(trust([1] * 999), 5, whales=447)
-    assert complete.marks[5] == "100 %"
+    assert complete.marks["5"] == "100 %"
     assert complete.sentences[1].endswith("is new, as far as these photos can tell: none was missed.")
     assert cmc.percent(0.001) == "less than 1 %"
     assert cmc.percent(0) == "0 %"

@@ -7,7 +7,7 @@ from whale_jax.evaluation import caveats, reliability
 from whale_jax.evaluation.reliability import Reliability
 
 MOST = 20  # candidates on the curve
-MARKED = {1, 5, 10, MOST}  # of them, those whose value is written beside it
+MARKED = {1, 2, 3, 5, 10, MOST}  # of them, those whose value is in a table beside it
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -16,12 +16,12 @@ class Curve(NamedTuple):
 
     Attributes:
         shares: of validation photos whose whale is among the first k, for k = 1, 2 ...
-        marks: k -> the text of its share, for some of them.
+        marks: k, as text -> the text of its share, for some of them.
         sentences: what the curve says.
     """
 
     shares: Sequence[float]
-    marks: dict[int, str]
+    marks: dict[str, str]
     sentences: Sequence[str]
 
 
@@ -45,7 +45,7 @@ def curve(trust: Reliability | None, shown: int, *, whales: int) -> Curve | None
         )
     shares = shares[:MOST]
     marked = MARKED if len(shares) >= 5 else {1, len(shares)}
-    return Curve(shares, {k: percent(shares[k - 1]) for k in sorted(marked) if k <= len(shares)}, sentences)
+    return Curve(shares, {str(k): percent(shares[k - 1]) for k in sorted(marked) if k <= len(shares)}, sentences)
 
 
 def hits(shares: Sequence[float], counts: Sequence[int], *, photos: int) -> str:
