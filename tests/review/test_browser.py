@@ -12,9 +12,10 @@ pytestmark = pytest.mark.slow
 
 
 def expect(locator):
-    """Waits until a locator is as a test says."""
+    """Waits until a locator is as a test says; on a busy machine, that takes a while."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=30_000)
     return expect(locator)
 
 

@@ -40,7 +40,7 @@ NO_HEAD = "no head was found"
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes candidates.csv, encounters.csv, points.csv and validation.csv, and report.html, the page of review, to look at.
+    """Writes candidates.csv, encounters.csv, points.csv, validation.csv and report.html, the page of review to look at.
 
     Of the run's own photos, those that have no name are asked about.
     """
