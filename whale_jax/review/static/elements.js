@@ -57,7 +57,11 @@ export function words(photo) {
 }
 
 /** Who is likeliest on a photo, in a few words. */
-export function answer({ called_new, candidates: [best] }) {
-  if (!best) return "no answer";
-  return called_new ? "called new" : `${best.whale} ${percent(best.probability)}`;
+export function likeliest({ candidates: [best] }) {
+  return best ? `${best.whale} ${percent(best.probability)}` : "no answer";
+}
+
+/** What the run says of a photo, in fewer words. */
+export function answer(photo) {
+  return photo.called_new ? "called new" : likeliest(photo);
 }

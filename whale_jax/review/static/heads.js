@@ -35,7 +35,7 @@ export function query(store, photo, { go, undo }) {
         event.preventDefault();
         go(other.row);
       },
-    }, head(store, other, ""), make("span", {}, other.name), make("span", { class: "state" }, REPORT ? answer(other) : words(other))))));
+    }, head(store, other, ""), make("span", {}, other.name), " ", make("span", { class: "state" }, REPORT ? answer(other) : words(other))))));
 }
 
 function mark() {
@@ -54,6 +54,7 @@ function lazy(image) {
 function decision(photo, undo) {
   const host = find("decision");
   host.hidden = !photo.decision;
+  host.replaceChildren();
   if (!photo.decision) return;
   const { reviewer, time } = photo.decision;
   const moment = new Date(time);
@@ -91,11 +92,12 @@ function candidateCard(store, photo, { candidate, rank, confirm, showWhale }) {
       type: "button", class: "picture", title: `All photos of ${whale}`, click: () => showWhale(whale), tabindex: -1,
     }, reference == null
       ? make("div", { class: "blank" }, "no photo of it was compared") : picture(store.reference(reference), alt)),
-    make("p", {}, make("strong", {}, whale), " ", make("span", { class: "share" }, percent(probability)),
+    make("p", { id: `candidate-${rank}` }, make("strong", {}, whale), " ", make("span", { class: "share" }, percent(probability)),
       chosen && make("span", { class: "tick" }, " ✓ confirmed")),
     make("div", { class: "buttons" },
       !REPORT && make("button", {
-        type: "button", class: "confirm", "aria-label": `Confirm ${whale}`, click: () => confirm(whale),
+        type: "button", class: "confirm", "aria-label": `Confirm ${whale}`, "aria-describedby": `candidate-${rank}`,
+        click: () => confirm(whale),
       }, "Confirm ", key(String(rank))),
       make("button", {
         type: "button", class: "all", "aria-label": `All photos of ${whale}`, click: () => showWhale(whale),
@@ -105,10 +107,12 @@ function candidateCard(store, photo, { candidate, rank, confirm, showWhale }) {
 function noneCard(photo, name) {
   return make("li", { class: photo.called_new ? "none doubted" : "none" },
     make("div", { class: "blank", "aria-hidden": "true" }, "?"),
-    make("p", {}, make("strong", {}, "none of these"), " ",
+    make("p", { id: "candidate-none" }, make("strong", {}, "none of these"), " ",
       photo.p_none != null && make("span", { class: "share" }, percent(photo.p_none))),
     !REPORT && make("div", { class: "buttons" },
-      make("button", { type: "button", click: name, "aria-label": "None of these: a new individual" }, "New ", key("N"))));
+      make("button", {
+        type: "button", click: name, "aria-label": "None of these: a new individual", "aria-describedby": "candidate-none",
+      }, "New ", key("N"))));
 }
 
 /** All photos of a whale, with a button that confirms it. */

@@ -1,5 +1,8 @@
-// The keys of the page. They rest while a person writes, and while a dialog is open.
+// The keys of the page. They rest while a person writes, while a dialog is open, and where a box of the help says so.
 
+import { find } from "./elements.js";
+
+const MEMORY = "whale_jax single keys";
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
 /**
@@ -9,6 +12,9 @@ const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
  * to the arrows, and `rests()` says whether all keys rest.
  */
 export function listen({ actions, digit, step, rests }) {
+  const single = find("single-keys");
+  single.checked = recall() !== "off";
+  single.addEventListener("change", () => localStorage.setItem(MEMORY, single.checked ? "on" : "off"));
   document.addEventListener("keydown", event => {
     const writes = event.target.closest?.("input:not([type=checkbox]), textarea, select");
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || writes || rests()) return;
@@ -19,7 +25,7 @@ export function listen({ actions, digit, step, rests }) {
     }
     const rank = /^(?:Digit|Numpad)([1-5])$/.exec(event.code)?.[1];
     const action = actions[name(event)];
-    if (!action && !rank) return;
+    if ((!action && !rank) || (!single.checked && event.key.length === 1)) return;
     event.preventDefault();
     if (event.repeat) return; // a key that is held decides once
     if (action) action();
@@ -31,4 +37,12 @@ export function listen({ actions, digit, step, rests }) {
 function name({ key, code }) {
   if (/^Key[A-Z]$/.test(code) && !/^[a-z]$/i.test(key)) return code[3].toLowerCase();
   return key.length === 1 ? key.toLowerCase() : key;
+}
+
+function recall() {
+  try {
+    return localStorage.getItem(MEMORY);
+  } catch { // a file that a mail program shows may have no memory
+    return null;
+  }
 }

@@ -43,7 +43,7 @@ export class List {
         event.preventDefault();
         this.go(row);
       },
-    }, make("span", {}, name), make("span", { class: "state" }));
+    }, make("span", {}, name), " ", make("span", { class: "state" }));
     const item = make("li", {}, link);
     this.items.set(row, { item, link, state: link.lastChild });
     return item;

@@ -3,7 +3,7 @@
 
 import * as curve from "./curve.js";
 import * as dialogs from "./dialogs.js";
-import { find, words } from "./elements.js";
+import { find, likeliest, words } from "./elements.js";
 import * as heads from "./heads.js";
 import * as keys from "./keys.js";
 import { List } from "./list.js";
@@ -77,8 +77,14 @@ function decide(kind, whale) {
     await store.decide(decided, kind, whale);
     const next = list.next();
     if (next === undefined) say(`${name}: ${words(store.photos.get(decided))}. ${list.rest()}`);
-    else go(next, `${name}: ${words(store.photos.get(decided))}. Next is ${store.photos.get(next).name}.`);
+    else go(next, `${name}: ${words(store.photos.get(decided))}. Next is ${title(next)}.`);
   });
+}
+
+/** A photo in a message. */
+function title(next) {
+  const { name, called_new } = store.photos.get(next);
+  return called_new ? `${name}, called new` : name;
 }
 
 const confirm = whale => decide("whale", whale);
@@ -102,21 +108,28 @@ function undoShown() {
 
 /** Sends points that have moved; what goes wrong shows the points that the server has. */
 async function savePoints() {
-  const moved = row;
+  const { name } = photo(), places = whole.complete && whole.words();
   await attempt(async () => {
-    if (await whole.flush()) say(`The points of ${store.photos.get(moved).name} are kept; it is being matched again.`);
+    if (await whole.flush()) say(`${name}: ${places}. They are kept, and the head is being matched again.`);
   });
   render();
 }
 
 function nameNew() {
   const opened = row;
-  return dialogs.nameNew(store, name => row === opened ? decide("new", name) : "Another photo is shown now: close this.");
+  say("");
+  return dialogs.nameNew(store, async name => {
+    if (row !== opened) return "Another photo is shown now: close this.";
+    const error = await decide("new", name);
+    if (error && !silent) alarm(""); // the dialog says it
+    return error;
+  });
 }
 
 /** Shows all photos of a whale beside the head. */
 async function showWhale(name) {
   const asked = row;
+  say("");
   await attempt(async () => {
     const pictures = await ask(`/api/whale?name=${encodeURIComponent(name)}`);
     if (row !== asked) return;
@@ -131,7 +144,12 @@ function show(next) {
   render();
 }
 
-const toggleWhole = () => !find("show-whole").hidden && show({ kind: view.kind === "whole" ? "candidates" : "whole" });
+function showPanel(kind) {
+  show({ kind });
+  say(kind === "whole" ? "The whole photo is shown." : "The candidates are shown.");
+}
+
+const toggleWhole = () => !find("show-whole").hidden && showPanel(view.kind === "whole" ? "candidates" : "whole");
 
 /** Shows a photo, with its candidates. */
 function go(next, text = "") {
@@ -158,7 +176,9 @@ function preload(next) {
 function render() {
   const shown = photo();
   document.title = `${shown.name}: who is on it?`;
+  const reading = document.querySelector(".query").contains(document.activeElement);
   heads.query(store, shown, { go, undo: undoShown });
+  if (reading && document.activeElement === document.body) find("name").focus({ preventScroll: true });
   steps();
   find("undo").disabled = !store.history.length;
   find("sight").dataset.view = view.kind;
@@ -185,7 +205,7 @@ function steps() {
 function content(shown) {
   if (view.kind === "whole") return whole.show(shown);
   if (view.kind === "whale") {
-    return heads.whale(store, shown, { ...view, confirm, go, back: () => show({ kind: "candidates" }) });
+    return heads.whale(store, shown, { ...view, confirm, go, back: () => showPanel("candidates") });
   }
   return [heads.candidates(store, shown, { confirm, showWhale, name: nameNew })];
 }
@@ -205,7 +225,7 @@ function digit(rank, shift) {
 const step = places => {
   const next = list.beside(places);
   if (next === undefined) say(places > 0 ? "This is the last photo of the list." : "This is the first photo of the list.");
-  else go(next);
+  else go(next, `${title(next)}: ${likeliest(store.photos.get(next))}.`);
 };
 
 const DECISIONS = {
@@ -214,17 +234,23 @@ const DECISIONS = {
   s: () => decide("skip"),
   z: undoLast,
   c: () => view.kind === "whale" && confirm(view.name),
-  b: () => view.kind === "whole" && whole.choose(0),
-  h: () => view.kind === "whole" && whole.choose(1),
+  b: () => view.kind === "whole" && whole.pick(0),
+  h: () => view.kind === "whole" && whole.pick(1),
 };
 const KEYS = {
   ...REPORT ? {} : DECISIONS,
   w: toggleWhole,
   "+": () => view.kind === "whole" && whole.resize(1),
   "-": () => view.kind === "whole" && whole.resize(-1),
-  "/": () => dialogs.search(store, showWhale),
-  "?": dialogs.help,
-  Escape: () => view.kind !== "candidates" && show({ kind: "candidates" }),
+  "/": () => {
+    say("");
+    dialogs.search(store, showWhale);
+  },
+  "?": () => {
+    say("");
+    dialogs.help();
+  },
+  Escape: () => view.kind !== "candidates" && showPanel("candidates"),
 };
 function schedule() {
   clearTimeout(timer);
@@ -257,8 +283,8 @@ async function reconnect() {
 function listen() {
   const clicks = {
     previous: () => step(-1), next: () => step(1), new: nameNew, unusable: DECISIONS.u, "skip-photo": DECISIONS.s,
-    undo: undoLast, search: KEYS["/"], "help-button": dialogs.help, "show-whole": () => show({ kind: "whole" }),
-    "show-candidates": () => show({ kind: "candidates" }),
+    undo: undoLast, search: KEYS["/"], "help-button": KEYS["?"], "show-whole": () => showPanel("whole"),
+    "show-candidates": () => showPanel("candidates"),
   };
   for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", action);
   keys.listen({ actions: KEYS, digit, step, rests: () => row === null || dialogs.opened() });

@@ -14,6 +14,7 @@ export class Whole {
   zoom = 0; // place in ZOOMS
 
   draft = false; // whether the points have moved since they were sent
+  proposed = new Set(); // points that nobody has put where they are; they are not sent
 
   /** `commit()` is called when points have moved and are to be sent by `flush`; `say` tells what has happened. */
   constructor(store, { commit, say }) {
@@ -33,7 +34,7 @@ export class Whole {
 
   /** The elements of a photo. */
   show(photo) {
-    Object.assign(this, { photo, zoom: 0, chosen: 0, draft: false });
+    Object.assign(this, { photo, zoom: 0, chosen: 0, draft: false, proposed: new Set() });
     this.points = (photo.points ?? [null, null]).map(point => point && [...point]);
     this.movable = !REPORT && !this.store.state.ready_crops;
     const [height, width] = photo.size;
@@ -46,14 +47,19 @@ export class Whole {
     this.marks = NAMES.map((name, i) => this.mark(name, i));
     this.frame = make("div", { class: "frame", click: event => this.click(event) }, this.image, this.drawing, ...this.marks);
     this.frame.classList.toggle("movable", this.movable);
-    this.box = make("div", { class: "scroll", tabindex: -1 }, this.frame);
+    this.box = make("div", {
+      class: "scroll", tabindex: -1, role: "region", "aria-label": "The photo",
+      keydown: event => { // the arrows scroll a photo that is enlarged, and do not leave it
+        if (event.target === this.box && this.zoom && event.key in ARROWS) event.stopPropagation();
+      },
+    }, this.frame);
     this.place();
     return [this.tools(), this.box];
   }
 
   tools() {
     this.choices = NAMES.map((name, i) => make("button", {
-      type: "button", class: name, "aria-pressed": String(i === this.chosen), click: () => this.choose(i),
+      type: "button", class: name, "aria-pressed": String(i === this.chosen), click: () => this.pick(i),
     }, make("span", { class: "dot", "aria-hidden": "true" }), ` ${name} `, key(i ? "H" : "B")));
     this.source = make("span", { class: "faint" });
     this.explain();
@@ -68,12 +74,13 @@ export class Whole {
   explain() {
     const source = { table: "from the table", predicted: "predicted", moved: "moved by a person" }[this.photo.source];
     this.source.textContent = this.photo.points ? source && `Points: ${source}.`
-      : this.movable ? "No points: click the bonnet, then the blowhead." : "";
+      : this.movable ? "No points: click the bonnet, then the blowhead; or choose each and move it by the arrow keys." : "";
   }
 
   mark(name, i) {
     return make("button", {
-      type: "button", class: `point ${name}`, disabled: !this.movable,
+      type: "button", class: `point ${name}`, disabled: !this.movable, role: "slider", "aria-label": name,
+      "aria-valuemin": 0, "aria-valuemax": this.photo.size[1] - 1,
       click: event => event.stopPropagation(),
       pointerdown: event => this.grab(event, i),
       keydown: event => this.nudge(event, i),
@@ -90,8 +97,8 @@ export class Whole {
       if (!point) return;
       mark.style.left = `${100 * (point[0] + 0.5) / width}%`;
       mark.style.top = `${100 * (point[1] + 0.5) / height}%`;
-      mark.setAttribute("aria-label", `${NAMES[i]} at ${Math.round(point[0])}, ${Math.round(point[1])}`
-        + (this.movable ? ": arrow keys move it" : ""));
+      mark.setAttribute("aria-valuenow", Math.round(point[0]));
+      mark.setAttribute("aria-valuetext", `column ${Math.round(point[0])}, line ${Math.round(point[1])}`);
     });
     this.line.toggleAttribute("hidden", !this.points.every(Boolean));
     if (!this.points.every(Boolean)) return;
@@ -107,6 +114,30 @@ export class Whole {
     this.say(`A click moves the ${NAMES[i]}.`);
   }
 
+  /** Chooses a point and gives it the focus; one that is not on the photo yet comes near the middle, to be moved. */
+  pick(i) {
+    if (!this.movable) return;
+    this.choose(i);
+    if (!this.points[i]) {
+      const [height, width] = this.photo.size;
+      this.points[i] = [Math.round(width * (i ? 0.4 : 0.6)), Math.round(height / 2)];
+      this.proposed.add(i);
+      this.draft = true;
+      this.place();
+      this.say(`The ${NAMES[i]} is near the middle: move it by the arrow keys, or click where it belongs.`);
+    }
+    this.marks[i].focus({ preventScroll: true });
+  }
+
+  /** Where the points are, in words. */
+  words() {
+    return this.points.map((point, i) => `${NAMES[i]} at ${point.map(Math.round).join(", ")}`).join("; ");
+  }
+
+  get complete() {
+    return this.points.every(Boolean) && !this.proposed.size;
+  }
+
   /** The pixel of the photo under the pointer. */
   pixel(event) {
     const box = this.image.getBoundingClientRect();
@@ -118,6 +149,7 @@ export class Whole {
     const [height, width] = this.photo.size;
     const within = (value, length) => Math.round(10 * Math.min(length - 1, Math.max(0, value))) / 10;
     this.points[i] = [within(x, width), within(y, height)];
+    this.proposed.delete(i);
     this.draft = true;
     this.place();
   }
@@ -126,7 +158,7 @@ export class Whole {
     if (!this.movable) return;
     this.put(this.chosen, this.pixel(event));
     if (!this.points[1 - this.chosen]) this.choose(1 - this.chosen);
-    if (this.points.every(Boolean)) this.commit();
+    if (this.complete) this.commit();
   }
 
   grab(event, i) {
@@ -160,7 +192,7 @@ export class Whole {
   /** Sends points that have moved, if both are set; resolves to whether it did. */
   async flush() {
     clearTimeout(this.timer);
-    if (!this.draft || !this.points.every(Boolean)) return false;
+    if (!this.draft || !this.complete) return false;
     this.draft = false;
     await this.store.move(this.photo.row, this.points.map(point => [...point]));
     return true;
@@ -172,6 +204,7 @@ export class Whole {
     const factor = ZOOMS[this.zoom];
     this.frame.style.width = `${100 * factor}%`;
     this.box.classList.toggle("zoomed", factor > 1);
+    this.box.tabIndex = factor > 1 ? 0 : -1;
     const points = this.points.filter(Boolean), [height, width] = this.photo.size;
     const middle = i => points.length ? points.reduce((sum, point) => sum + point[i], 0) / points.length : null;
     const box = this.frame.getBoundingClientRect();
