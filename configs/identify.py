@@ -31,6 +31,7 @@ def get_config(run="runs/crops"):
     inputs = {name: name for name in stages if name != "photos" and stages[name].program != "predict"}
     stages["identified"] = stage.config("identify", inputs={"photos": "photos", "fused": f"{run}/fused", **inputs})
     config = stage.config("pipeline", stages=stages)
+    config.stages.photos.skip_unreadable = True  # one file that is cut off says nothing of the others
     config.stages.photos.root, config.stages.photos.gallery = config.data.get_ref("root"), config.get_ref("gallery")
     return config
 

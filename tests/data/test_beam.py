@@ -54,7 +54,7 @@ def test_beam_imports_the_same_dataset(root, tmp_path, options):
 @pytest.mark.cluster
 def test_what_beam_cannot_read_is_named(root, tmp_path):
     pytest.importorskip("apache_beam")
-    with pytest.raises(errors.InputError, match=r"w_3.jpg cannot be decoded .*set skip_unreadable"):
+    with pytest.raises(errors.InputError, match=r"w_3.jpg cannot be decoded .*skip_unreadable=True"):
         right_whale.build(annotations.read(root), tmp_path / "out", by_beam=RUNNERS[0])
     for path in (root / "imgs").iterdir():
         path.write_bytes(b"no picture")

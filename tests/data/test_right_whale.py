@@ -169,7 +169,7 @@ def png():
 @pytest.mark.parametrize("data", [b"", b"no picture", jpeg(0)[:-600], png()[:-60]], ids=["empty", "text", "cut", "png"])
 def test_an_unreadable_photo_is_refused_or_left_out(tmp_path, files, data):
     bad = catalogue(tmp_path, files | {"w_11.jpg": data})
-    with pytest.raises(errors.InputError, match=r"line 4: w_11.jpg cannot be decoded .*set skip_unreadable"):
+    with pytest.raises(errors.InputError, match=r"line 4: w_11.jpg cannot be decoded .*skip_unreadable=True"):
         right_whale.build(bad, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
     for _ in range(2):  # the second time from what is there

@@ -15,6 +15,7 @@ from whale_jax.data import probabilities, right_whale
 from whale_jax.evaluation.judge import Judge
 from whale_jax.programs import identify as program
 from whale_jax.recognition import live
+from whale_jax.recognition.points import doubts
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, stage
 
@@ -97,13 +98,15 @@ def test_a_candidate_is_as_likely_as_its_whale_and_that_the_run_knows_it():
     assert not third
 
 
-def test_a_head_of_implausible_size_is_none_and_points_of_a_table_are_believed():
+def test_a_head_of_implausible_size_or_at_no_steady_place_is_none():
     points = np.zeros((4, 2, 2), np.float32)
     points[:, 0, 0] = 10, 12, 60, np.nan
     photos = as_photos(np.zeros(4, int))._replace(size=np.full((4, 2), 100, np.int32))
-    notes = program.doubts(points, photos, usual=0.1, plausible=2.5)
-    assert [*notes] == ["", "", "no head was found (implausible size: 6 times the usual length)", "no head was found"]
-    assert [*program.doubts(points, photos, usual=0.1, plausible=0)][:3] == [""] * 3
+    limits = {"usual": 0.1, "moved": np.array([0.3, 0.1, 0.4, np.nan]), "agreement": 0.25}
+    unsteady = "no head was found (the networks do not agree where: 0.3 head lengths apart)"
+    size = "no head was found (implausible size: 6 times the usual length)"
+    assert [*doubts(points, photos, plausible=2.5, **limits)] == [unsteady, "", size, "no head was found"]
+    assert [*doubts(points, photos, plausible=0, **{**limits, "agreement": 0})] == [*[""] * 3, "no head was found"]
 
 
 def test_a_run_that_stays_open_answers_one_photo_as_all_of_them(finished, tmp_path):

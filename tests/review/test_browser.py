@@ -205,10 +205,11 @@ def test_a_click_moves_the_point_and_the_photo_is_matched_again(window, session)
     assert blowhead == pytest.approx([299.5, 299.5], abs=1)
     assert window.find("#head img").get_attribute("src") != before
     window.press("w")
-    expect(window.find("#panel-title")).to_have_text("Matching again…")
+    expect(window.find("#panel-title")).to_contain_text("Matching again…")
     window.press("1")  # of candidates that may change
     session.match()
     expect(window.find("#panel-title")).to_have_text("Candidates")
+    expect(window.find("#status")).to_have_text("The head has been matched again.")
     assert decisions(session)[0] is None
     window.press("z")
     expect(window.find("#status")).to_contain_text("Taken back")
@@ -228,6 +229,8 @@ def test_points_are_dragged_and_moved_by_arrow_keys(window, session):
     expect(window.find("#status")).to_contain_text("kept")
     points = session.state()["photos"][0]["points"]
     assert points[0] == pytest.approx([600 + 30 * scale, 200 + 20 * scale], abs=0.2)
+    window.page.mouse.click(x + 30 + 8, y + 20)  # on the mark of the chosen point, beside its middle
+    expect(window.find("#status")).to_contain_text(f"bonnet at {round(600 + 41 * scale)}, ")
     window.find(".point.blowhead").focus()
     window.press("Shift+ArrowRight", "ArrowUp")
     expect(window.find(".point.blowhead")).to_be_focused()
@@ -240,7 +243,7 @@ def test_points_are_dragged_and_moved_by_arrow_keys(window, session):
 
 def test_points_of_a_photo_without_any_are_set_by_two_clicks(window, session):
     window.find("#list a").nth(3).click()
-    expect(window.find("#panel")).to_have_text("There are no candidates: no head was found.")
+    expect(window.find("#panel")).to_contain_text("There are no candidates: no head was found. The whole photo (W)")
     window.press("w")
     expect(window.find(".frame img")).to_have_js_property("complete", True)
     window.find(".frame").click(position={"x": 200, "y": 100})

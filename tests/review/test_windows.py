@@ -132,9 +132,9 @@ def test_ready_crops_have_no_points_to_move(browser):
     with server.running(session, port=0) as (url, _):
         window = windows.open_window(browser, url)
         window.press("w")
-        window.find(".frame").click(position={"x": 50, "y": 50})
-        expect(window.find(".point:visible")).to_have_count(0)
-        assert window.find("#click-moves").count() == 0
+        expect(window.find("#status")).to_contain_text("crops of heads")
+        expect(window.find("#show-whole")).to_be_hidden()
+        assert window.find(".frame").count() == 0
         window.page.context.close()
     assert not session.events
 

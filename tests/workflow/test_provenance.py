@@ -51,7 +51,7 @@ def test_results_of_other_code_are_kept_and_said_once(program, tmp_path, monkeyp
         results = [stage.run(config(), tmp_path / name) for name in "ab"]
     with warned() as warnings:
         assert [stage.run(config(), tmp_path / name) for name in "ab"] == results
-    assert [text for text in warnings if "a was made by other code (abc, and this is " in text]
+    assert [text for text in warnings if "a was made by another version of the code (abc, and this is " in text]
     assert len(warnings) == 1
 
 

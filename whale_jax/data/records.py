@@ -111,7 +111,9 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
             if row.problem and self._skip_unreadable:
                 self.skipped.append(row.problem)
             elif row.problem:
-                problems.append(f"{row.problem}: replace it, or set skip_unreadable to leave it out")
+                problems.append(
+                    f"{row.problem}: replace it, or leave it out by --config.stages.photos.skip_unreadable=True"
+                )
             else:
                 problems += check.outside(row, margin=self._outside)
                 self.rows.append(row._replace(jpeg=b""))

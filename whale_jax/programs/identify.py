@@ -8,8 +8,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax import frames
-from whale_jax.data import groups, predictions, right_whale, tables, validation
+from whale_jax.data import groups, tables, validation
 from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import judge, reliability
@@ -17,13 +16,13 @@ from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import of_groups
 from whale_jax.recognition import members
 from whale_jax.recognition import query as queries
+from whale_jax.recognition.points import NO_HEAD, distances, doubts, points_of
 from whale_jax.recognition.query import Query
 from whale_jax.report import answers
 from whale_jax.review import mail
 from whale_jax.review.contents import Contents
 from whale_jax.review.pictures import Pictures
 from whale_jax.workflow import finished_runs
-from whale_jax.workflow.finished_runs import Stage
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
@@ -33,10 +32,13 @@ DEFAULTS = {
     "likeliest": 5,  # candidates of a photo
     "error": 0.05,  # the largest share of photos of known whales that may be called new
     "prior": 0.1,  # the share of photos whose whale is assumed to be new
-    "plausible": 2.5,  # a predicted head so many times as long as the run's, or as short, is none; 0 for any
+    # Of a predicted head: one so many times as long as the run's, or as short, is none; 0 for any. And how far the last
+    # network may move the points of the one before it, in head lengths; 0 for any distance.
+    "plausible": 2.5,
+    "agreement": 0.25,
 }
 COLUMNS = ("rank", "whaleID", "probability", "nearest", "p_none", "is_none", "threshold", "error", "note")
-NO_HEAD = "no head was found"
+SQUASHED = 1.5  # the largest factor between the width over height of a ready crop and that of the run's
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -53,9 +55,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     heads = finished_runs.read(config.inputs[cut.folder.name])
     if heads.config["frame"] == "head":
         points, predicted = points_of(heads, new)
-        notes = doubts(points, new, usual=cut.result.get("length", 0.0), plausible=config.plausible)
+        limits = {"plausible": config.plausible, "agreement": config.agreement}
+        usual, moved = cut.result.get("length", 0.0), distances(heads, new)
+        notes = doubts(points, new, usual=usual, moved=moved, **limits)
         notes[~predicted] = ""  # a person is sure of them
         write_points(workdir / answers.POINTS, new, points=points, predicted=predicted, rows=rows)
+    else:
+        notes = misfits(new, finished.photos)
     query = queries.begin(finished, source, rows=rows[notes[rows] == ""])
     p = members.ask(finished.answer, query)
     held_out, p_known, label = finished.validation()
@@ -66,42 +72,31 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     pictures = Pictures(new, finished, folders=config.inputs, stored=mail.SMALL)
     mail.write(workdir, Contents(workdir, source, run=finished, error=config.error, pictures=pictures))
     answered = rows[np.isfinite(p[rows]).all(1)]
+    skipped = finished_runs.read(config.inputs.photos).result.get("skipped", [])
+    for line in skipped:
+        logging.warning("left out: %s", line)
     return {
         "photos": len(rows),
         "gallery": int(gallery_rows(new).sum()),
         "answered": len(answered),
         "without": new.name[np.setdiff1d(rows, answered)].tolist()[:20],
+        "left_out": skipped,
         "called_new": int(judged.verdicts(p[answered])[1].sum()),
         "threshold": judged.threshold if np.isfinite(judged.threshold) else None,
         "stated_error": config.error,
     }
 
 
-def points_of(heads: Stage, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 2, 2) bonnets and blowheads by which heads were cut out of n photos; (n,) bool, which were predicted."""
-    annotated = right_whale.annotated(photos, "points")
-    if not (folder := heads.config["inputs"]["predictions"]):
-        return photos.points, ~annotated
-    points = predictions.load(folder, photos, kind="points")
-    return np.where(annotated[:, None, None], photos.points, points), ~annotated
-
-
-def doubts(points: np.ndarray, photos: Photos, *, usual: float, plausible: float) -> np.ndarray:
-    """(n,) str, why the head on each of n photos, by (n, 2, 2) points, is none; "" where nothing speaks against it.
-
-    Args:
-        points: bonnets and blowheads, in pixels; NaN where there is none.
-        photos: n of them.
-        usual: length of a head, in widths of the photo; 0 for the median of these.
-        plausible: the largest factor between a length and the usual one; 0 for any.
-    """
-    lengths = np.asarray(frames.lengths(points, photos.size), np.float64)
-    usual = usual or np.nanmedian(lengths)
-    notes = np.full(len(points), "", object)
-    notes[~np.isfinite(lengths)] = NO_HEAD
-    ratio = lengths / usual
-    for row in np.flatnonzero((ratio > plausible) | (ratio < 1 / plausible)) if plausible else ():
-        notes[row] = f"{NO_HEAD} (implausible size: {ratio[row]:.2g} times the usual length)"
+def misfits(crops: Photos, photos: Photos) -> np.ndarray:
+    """(n,) str, why a photo is no ready crop as the run's `photos` are; "" where it may be one."""
+    notes = np.full(len(crops.name), "", object)
+    shape = np.median(photos.size, axis=0)
+    factor = (crops.size[:, 1] / crops.size[:, 0]) / (shape[1] / shape[0])
+    for row in np.flatnonzero(np.maximum(factor, 1 / factor) > SQUASHED):
+        height, width = crops.size[row]
+        notes[row] = (
+            f"no crop of a head as the run's are ({width} x {height} pixels, and those {shape[1]:.0f} x {shape[0]:.0f})"
+        )
     return notes
 
 

@@ -135,7 +135,7 @@ def find(config: ConfigDict) -> list[Path]:
     elif config.root or config.inputs.drawn:
         root, galleries = Path(config.root or Path(config.inputs.drawn) / "pod"), []
     else:
-        raise errors.InputError("no photos to import: set root to the folder that holds them")
+        raise errors.InputError("no photos to import: name the folder that holds them by --config.data.root=DIR")
     return [root, *([Path(config.gallery)] if config.gallery else galleries)]
 
 

@@ -18,6 +18,8 @@ def name_of(text: str, whales: Iterable[str]) -> str:
         whales: names that there are.
     """
     name = cells.clean(text)
+    if cells.formulas([name]):
+        raise InputError(f"{cells.short(name)} begins as a formula, which a spreadsheet runs: choose another name")
     if flaw := cells.flaw(name):
         raise InputError(flaw)
     if kind := cells.damage(name):

@@ -16,6 +16,8 @@ from absl import logging
 
 from whale_jax.runtime import errors, preemption, threads
 
+PACKAGE = Path(__file__).parents[1]  # a checkout may be called as the package is, with the libraries in it
+
 
 def set_up() -> None:
     """Every process of a run calls this first.
@@ -43,7 +45,9 @@ def quieten() -> None:
     logging.set_verbosity(logging.INFO)
     handler = logging.get_absl_handler()
     handler.setFormatter(stdlib_logging.Formatter("%(message)s"))
-    handler.addFilter(lambda record: record.levelno >= stdlib_logging.WARNING or "whale_jax" in record.pathname)
+    handler.addFilter(
+        lambda record: record.levelno >= stdlib_logging.WARNING or Path(record.pathname).is_relative_to(PACKAGE)
+    )
     sys.unraisablehook = partial(_print_unless_reported, sys.unraisablehook)
     threading.excepthook = partial(_print_unless_reported, threading.excepthook)
 

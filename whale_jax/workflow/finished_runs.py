@@ -34,6 +34,8 @@ def read_within(run: Path, name: str | Path) -> Stage:
     A run that was moved, or that is read from another working folder, has its stages still: they are looked for in it,
     and outside only where it has none of that name.
     """
+    if not run.is_dir():
+        raise errors.InputError(f"there is no folder {run}: name that of a finished run")
     stage = read(_place(run, name))
     inputs = {key: str(_place(run, path)) if path else "" for key, path in stage.config.get("inputs", {}).items()}
     return stage._replace(config={**stage.config, "inputs": inputs})
@@ -111,7 +113,7 @@ def effort(stage: Stage) -> dict[str, Any]:
 
 def _place(run: Path, name: str | Path) -> Path:
     inside = run / Path(name).name
-    return inside if inside.is_dir() else Path(name)
+    return inside if inside.is_dir() or not Path(name).is_dir() else Path(name)
 
 
 def _end(stage: Stage) -> float:

@@ -71,7 +71,7 @@ def read(folder: Path) -> dict[str, Any] | None:
         raise errors.InputError(f"{path} has changed since its stage wrote it: {remedy}")
     if "code" in result and result["code"]["sources"] != code()["sources"]:
         versions_of_code = f"{result['code']['version']}, and this is {code()['version']}"
-        _warn("code", f"{folder} was made by other code ({versions_of_code}): it is kept; delete it to make it anew")
+        _warn("code", f"{folder} was made by another version of the code ({versions_of_code}), and is used as it is")
     return result
 
 

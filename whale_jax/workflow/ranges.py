@@ -97,7 +97,7 @@ RANGES = {
     "folds": PARTS,
     "unknown_fraction": PART,
     **dict.fromkeys(("across", "aspect"), POSITIVE),
-    **dict.fromkeys(("padding", "steady", "length", "plausible"), NOT_NEGATIVE),
+    **dict.fromkeys(("padding", "steady", "length", "plausible", "agreement"), NOT_NEGATIVE),
     "ahead": ANY,
     # Probabilities, features and reports.
     "C": POSITIVE,

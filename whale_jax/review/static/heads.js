@@ -80,7 +80,8 @@ export function candidates(store, photo, { confirm, showWhale, name }) {
   }
   return cards.length
     ? make("ol", { class: "candidates", "aria-label": "Candidates, the likeliest first" }, ...cards.map(({ card }) => card))
-    : make("p", {}, `There are no candidates${photo.note && `: ${photo.note}`}.`);
+    : make("p", {}, `There are no candidates${photo.note && `: ${photo.note}`}.`,
+      REPORT || store.state.ready_crops ? "" : " The whole photo (W) shows whether there is a head, and its points can be moved.");
 }
 
 function candidateCard(store, photo, { candidate, rank, confirm, showWhale }) {

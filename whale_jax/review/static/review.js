@@ -20,6 +20,7 @@ const list = new List(store, go);
 const whole = new Whole(store, { commit: savePoints, say });
 let row = null; // of the photo that is shown
 let view = { kind: "candidates" }; // or "whole", or "whale" with its name and pictures
+let waiting = null; // the row that is shown, while it is matched again
 let busy = false; // while the server has not answered to what was decided
 let silent = false; // the server has not answered to the last request
 let timer = null;
@@ -149,7 +150,10 @@ function showPanel(kind) {
   say(kind === "whole" ? "The whole photo is shown." : "The candidates are shown.");
 }
 
-const toggleWhole = () => !find("show-whole").hidden && showPanel(view.kind === "whole" ? "candidates" : "whole");
+function toggleWhole() {
+  if (find("show-whole").hidden) say("These photos are crops of heads: there is no more of them.");
+  else showPanel(view.kind === "whole" ? "candidates" : "whole");
+}
 
 /** Shows a photo, with its candidates. */
 function go(next, text = "") {
@@ -185,8 +189,10 @@ function render() {
   find("show-candidates").setAttribute("aria-pressed", String(view.kind === "candidates"));
   find("show-whole").setAttribute("aria-pressed", String(view.kind === "whole"));
   const pending = shown.pending && view.kind === "candidates";
+  if (waiting === row && !shown.pending) say("The head has been matched again.");
+  waiting = shown.pending ? row : null;
   find("panel-title").classList.toggle("unseen", view.kind !== "whale" && !pending); // the pressed button says it
-  find("panel-title").textContent = pending ? "Matching again…" : {
+  find("panel-title").textContent = pending ? "Matching again… The first time takes about a minute." : {
     candidates: "Candidates", whole: "The whole photo", whale: `All photos of ${view.name}`,
   }[view.kind];
   if (view.kind === "whole" && whole.update(shown)) return; // a point keeps the focus
@@ -313,7 +319,7 @@ async function start() {
   await store.load();
   find("run").textContent = store.state.run;
   find("summary").textContent = store.state.summary;
-  find("show-whole").hidden = Boolean(REPORT) && store.state.ready_crops; // the file has no more of them than the head
+  find("show-whole").hidden = store.state.ready_crops; // a crop has no more than the head, and no points
   if (!REPORT) find("reviewer").value = localStorage.getItem(MEMORY) || store.state.reviewer;
   find("error-words").textContent = `. At most ${Number((100 * store.state.error).toFixed(2))} % of the photos of whales that it `
     + "knows are called new";

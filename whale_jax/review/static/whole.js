@@ -5,6 +5,7 @@ import { draw, key, make } from "./elements.js";
 import { REPORT } from "./server.js";
 
 const NAMES = ["bonnet", "blowhead"];
+const NEAR = 4; // pixels of the screen: a press so far from the middle of a chosen point's mark moves the point there
 const PAUSE = 500; // milliseconds without an arrow key after which points are sent
 const ZOOMS = [1, 2, 4, 8];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -164,7 +165,7 @@ export class Whole {
   grab(event, i) {
     if (!this.movable || event.button) return;
     const mark = event.currentTarget, [x, y] = this.pixel(event), [left, top] = this.points[i];
-    const start = [...this.points[i]];
+    const start = [...this.points[i]], chosen = this.chosen === i;
     this.choose(i);
     mark.setPointerCapture(event.pointerId);
     mark.onpointermove = step => {
@@ -173,8 +174,10 @@ export class Whole {
     };
     mark.onpointerup = mark.onpointercancel = () => {
       mark.onpointermove = mark.onpointerup = mark.onpointercancel = null;
-      if (start.join() === this.points[i].join()) this.draft = false; // pressed, and not moved
-      else this.commit();
+      if (start.join() !== this.points[i].join()) return this.commit();
+      this.draft = this.proposed.size > 0;
+      const scale = this.image.getBoundingClientRect().width / this.photo.size[1];
+      if (chosen && scale * Math.hypot(x - left, y - top) > NEAR) this.click(event);
     };
   }
 
