@@ -94,7 +94,7 @@ def summary(catalogue: Catalogue, counts: dict[str, int], *, warnings: Sequence[
         f"{catalogue.root}",
         *catalogue.notes,
         f"{counts['photos']:,} photos" + (f", {several:,} of them of a further whale" if several else ""),
-        f"{nameless:,} without a name, {counts['labelled']:,} of {counts['whales']:,} whales",
+        f"{nameless:,} without a name, {counts['labelled']:,} named, of {counts['whales']:,} whales",
         f"{counts['photos_of_a_whale']} photos of a whale at the median",
         f"{counts['whales_with_one_photo']:,} whales with one photo",
         f"{counts['encounters']:,} encounters",
