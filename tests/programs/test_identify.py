@@ -109,6 +109,44 @@ def test_a_head_of_implausible_size_or_at_no_steady_place_is_none():
     assert [*doubts(points, photos, plausible=0, **{**limits, "agreement": 0})] == [*[""] * 3, "no head was found"]
 
 
+def test_a_run_that_was_moved_answers_as_before_and_none_is_asked_for_by_its_folder(finished, tmp_path):
+    root, run = finished
+    (tmp_path / "new").mkdir()
+    shutil.copy(root / "40.png", tmp_path / "new" / "a.png")
+    tables = []
+    for folder in (run, tmp_path / "moved"):
+        config = identify.get_config(str(folder))
+        config.data.root = str(tmp_path / "new")
+        stage.run(config, tmp_path / f"june_{folder.name}")
+        tables.append((tmp_path / f"june_{folder.name}" / "identified" / "candidates.csv").read_text())
+        if folder == run:
+            shutil.copytree(run, tmp_path / "moved")
+            run.rename(tmp_path / "away")
+    (tmp_path / "away").rename(run)
+    assert tables[0] == tables[1]
+    with pytest.raises(errors.InputError, match=r"there is no folder .*nowhere: name that of a finished run"):
+        identify.get_config(str(tmp_path / "nowhere"))
+
+
+def test_a_photo_that_is_no_crop_and_one_that_cannot_be_read_have_no_name_and_stop_nobody(finished, tmp_path):
+    root, run = finished
+    (tmp_path / "new").mkdir()
+    shutil.copy(root / "40.png", tmp_path / "new" / "a.png")
+    Image.new("RGB", (400, 100)).save(tmp_path / "new" / "b.png")
+    (tmp_path / "new" / "c.png").write_bytes((root / "41.png").read_bytes()[:200])
+    config = identify.get_config(str(run))
+    config.data.root = str(tmp_path / "new")
+    stage.run(config, tmp_path / "june")
+    result = finished_runs.read(tmp_path / "june" / "identified").result
+    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
+    assert [*rows] == ["a.png", "b.png"]
+    assert rows["a.png"][0]["whaleID"]
+    assert not rows["b.png"][0]["whaleID"]
+    assert rows["b.png"][0]["note"].startswith("no crop of a head as the run's are (400 x 100 pixels")
+    assert len(result["left_out"]) == 1
+    assert result["left_out"][0].startswith("c.png")
+
+
 def test_a_run_that_stays_open_answers_one_photo_as_all_of_them(finished, tmp_path):
     root, run = finished
     (tmp_path / "new").mkdir()
