@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from whale_jax.recognition import points
 from whale_jax.workflow import finished_runs, stage
 
 
@@ -45,7 +46,7 @@ def cut(finished):
     """A view, cut as it was, around points of these photos."""
     config = copy(finished, predictions=Path(finished.config["inputs"]["predictions"]).name)
     config.annotated = True
-    config.length = finished.result.get("length", 0.0)  # heads are of the size of the run's
+    config.length = points.usual_length(finished)  # heads are of the size of the run's, whatever these photos show
     return config
 
 

@@ -1,5 +1,7 @@
 """The points by which the heads of new photos were cut, and what speaks against a head being there."""
 
+from pathlib import Path
+
 import numpy as np
 
 from whale_jax import frames
@@ -19,6 +21,16 @@ def points_of(heads: Stage, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
         return photos.points, ~annotated
     points = predictions.load(folder, photos, kind="points")
     return np.where(annotated[:, None, None], photos.points, points), ~annotated
+
+
+def usual_length(heads: Stage) -> float:
+    """The usual length of a head in a run, in widths of the photo, by the stage that cut them; 0 for another frame."""
+    if heads.config["frame"] != "head" or "length" in heads.result:
+        return heads.result.get("length", 0.0)
+    photos = right_whale.load(Path(heads.config["inputs"]["photos"]))  # a run of an older version does not say it
+    points, _ = points_of(heads, photos)
+    lengths = np.linalg.norm(points[:, 0] - points[:, 1], axis=-1)  # by numpy: a config asks, and no device is chosen
+    return float(np.nanmedian(lengths / photos.size.max(1)))
 
 
 def distances(heads: Stage, photos: Photos) -> np.ndarray:
