@@ -73,7 +73,7 @@ def folder(tmp_path_factory):
             folder = path / "runs" / run / name
             folder.mkdir(parents=True)
             (folder / "config.json").write_text(stage.to_json_best_effort())
-            (folder / "result.json").write_text('{"digest": ""}')
+            (folder / "result.json").write_text('{"digest": "", "length": 0.1}')
     return path
 
 
