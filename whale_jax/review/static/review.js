@@ -189,7 +189,7 @@ function render() {
   find("show-candidates").setAttribute("aria-pressed", String(view.kind === "candidates"));
   find("show-whole").setAttribute("aria-pressed", String(view.kind === "whole"));
   const pending = shown.pending && view.kind === "candidates";
-  if (waiting === row && !shown.pending) say("The head has been matched again.");
+  if (waiting === row && !shown.pending && shown.source === "moved") say("The head has been matched again.");
   waiting = shown.pending ? row : null;
   find("panel-title").classList.toggle("unseen", view.kind !== "whale" && !pending); // the pressed button says it
   find("panel-title").textContent = pending ? "Matching again… The first time takes about a minute." : {
@@ -258,6 +258,7 @@ const KEYS = {
   },
   Escape: () => view.kind !== "candidates" && showPanel("candidates"),
 };
+
 function schedule() {
   clearTimeout(timer);
   if (silent) timer = setTimeout(reconnect, SILENT);
