@@ -226,7 +226,7 @@ def test_points_are_dragged_and_moved_by_arrow_keys(window, session):
     window.page.mouse.down()
     window.page.mouse.move(x + 30, y + 20, steps=3)
     window.page.mouse.up()
-    expect(window.find("#status")).to_contain_text("kept")
+    expect(window.find("#status")).to_contain_text("Kept")
     points = session.state()["photos"][0]["points"]
     assert points[0] == pytest.approx([600 + 30 * scale, 200 + 20 * scale], abs=0.2)
     window.page.mouse.click(x + 30 + 8, y + 20)  # on the mark of the chosen point, beside its middle
@@ -249,7 +249,7 @@ def test_points_of_a_photo_without_any_are_set_by_two_clicks(window, session):
     window.find(".frame").click(position={"x": 200, "y": 100})
     assert not session.events
     window.find(".frame").click(position={"x": 100, "y": 100})
-    expect(window.find("#status")).to_contain_text("kept")
+    expect(window.find("#status")).to_contain_text("Kept")
     bonnet, blowhead = session.state()["photos"][3]["points"]
     assert bonnet[0] == pytest.approx(2 * blowhead[0], abs=2)
 

@@ -34,17 +34,23 @@ def test_points_are_set_by_keys_alone_and_none_is_sent_that_nobody_has_moved(win
     window.press("Shift+ArrowRight", "h")
     expect(blowhead).to_be_focused()
     window.find("#show-candidates").focus()  # leaves a point near the middle, where the page has put it
-    window.press("w", "w")
+    expect(window.find("#status")).to_contain_text("Not kept yet")
+    window.press("w")
+    expect(window.find("#status")).to_contain_text("The point is not kept, since the other is not set. The candidates")
+    window.press("w")
     assert not session.events
     window.press("b", "ArrowUp", "h", "ArrowDown")
-    expect(window.find("#status")).to_contain_text("They are kept, and the head is being matched again.")
+    expect(window.find("#status")).to_contain_text("photo_3.jpg is being matched again.")
     [(_, row, kind, (first, second))] = session.events
     assert (row, kind) == (3, "move")
     assert first[0] == pytest.approx(540, abs=1)
     assert second[0] == pytest.approx(360, abs=1)
     assert first[1] < 300 < second[1]
     place = f"bonnet at 540, {round(first[1])}; blowhead at 360, {round(second[1])}"
-    expect(window.find("#status")).to_contain_text(f"photo_3.jpg: {place}.")
+    expect(window.find("#status")).to_have_text(f"Kept: {place}. photo_3.jpg is being matched again.")
+    number = int(blowhead.get_attribute("aria-valuenow"))
+    window.press("ArrowDown")
+    assert number < int(blowhead.get_attribute("aria-valuenow")) <= int(blowhead.get_attribute("aria-valuemax"))
 
 
 def test_single_keys_can_be_turned_off_and_stay_so(window, session):
@@ -81,4 +87,4 @@ def test_the_probability_is_told_with_the_button_that_confirms(window):
     )
     assert window.page.evaluate(described, ".confirm") == f"{WHALES[0]} 50.0\u00a0%"
     assert window.page.evaluate(described, ".none button") == "none of these 20.0\u00a0%"
-    assert window.find("#list a").first.text_content() == "photo_0.jpg undecided"
+    assert window.find("#list a").first.text_content() == "photo_0.jpg, undecided"

@@ -117,7 +117,7 @@ def window(browser, tmp_path):
 @pytest.mark.slow
 def test_the_file_is_looked_through_by_keys(window):
     expect(window.find("#count")).to_have_text("12 photos, 2 called new, 1 without an answer")
-    expect(window.find("#list a").first).to_have_text(f"photo_0.jpg {SCRIPT} 50.0\u00a0%")
+    expect(window.find("#list a").first).to_have_text(f"photo_0.jpg, {SCRIPT} 50.0\u00a0%")
     expect(window.find("#head img")).to_have_js_property("naturalWidth", 320)
     window.press("2")
     expect(window.find("#panel-title")).to_have_text(f"All photos of {WHALES[1]}")

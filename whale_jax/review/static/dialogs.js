@@ -35,6 +35,7 @@ export async function nameNew(store, named) {
   find("new-form").onsubmit = async event => {
     event.preventDefault();
     const name = field.value.trim();
+    tell("");
     if (!name) return tell("A new individual needs a name.");
     const error = await named(name);
     if (error) tell(error);

@@ -23,6 +23,11 @@ export function draw(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(NAMESPACE, tag), attributes, children);
 }
 
+/** What a screen reader pauses at between two texts that stand apart. */
+export function pause() {
+  return make("span", { class: "unseen" }, ", ");
+}
+
 export function key(text) {
   return make("kbd", { "aria-hidden": "true" }, text);
 }

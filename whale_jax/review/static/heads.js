@@ -1,6 +1,6 @@
 // The head on the photo, and beside it the heads of its candidates or of all photos of a whale.
 
-import { answer, find, key, make, number, percent, picture, words } from "./elements.js";
+import { answer, find, key, make, number, pause, percent, picture, words } from "./elements.js";
 import { REPORT } from "./server.js";
 
 export const CANDIDATES = 5; // on the page, each with a key
@@ -35,7 +35,7 @@ export function query(store, photo, { go, undo }) {
         event.preventDefault();
         go(other.row);
       },
-    }, head(store, other, ""), make("span", {}, other.name), " ", make("span", { class: "state" }, REPORT ? answer(other) : words(other))))));
+    }, head(store, other, ""), make("span", {}, other.name), pause(), make("span", { class: "state" }, REPORT ? answer(other) : words(other))))));
 }
 
 function mark() {
@@ -101,7 +101,8 @@ function candidateCard(store, photo, { candidate, rank, confirm, showWhale }) {
         click: () => confirm(whale),
       }, "Confirm ", key(String(rank))),
       make("button", {
-        type: "button", class: "all", "aria-label": `All photos of ${whale}`, click: () => showWhale(whale),
+        type: "button", class: "all", "aria-label": `All photos of ${whale}`,
+        "aria-describedby": REPORT && `candidate-${rank}`, click: () => showWhale(whale),
       }, "All photos ", key(REPORT ? String(rank) : `⇧${rank}`))));
 }
 

@@ -1,7 +1,7 @@
 // The list of photos: what is decided on each, and how many are left; on a page that keeps nothing, who is likeliest.
 // 2,000 photos are well under 10,000 elements.
 
-import { answer, find, make, number, words } from "./elements.js";
+import { answer, find, make, number, pause, words } from "./elements.js";
 import { REPORT } from "./server.js";
 
 export class List {
@@ -43,7 +43,7 @@ export class List {
         event.preventDefault();
         this.go(row);
       },
-    }, make("span", {}, name), " ", make("span", { class: "state" }));
+    }, make("span", {}, name), pause(), make("span", { class: "state" }));
     const item = make("li", {}, link);
     this.items.set(row, { item, link, state: link.lastChild });
     return item;

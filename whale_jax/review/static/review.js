@@ -3,7 +3,7 @@
 
 import * as curve from "./curve.js";
 import * as dialogs from "./dialogs.js";
-import { find, likeliest, words } from "./elements.js";
+import { find, likeliest, number, words } from "./elements.js";
 import * as heads from "./heads.js";
 import * as keys from "./keys.js";
 import { List } from "./list.js";
@@ -31,6 +31,11 @@ function say(text) {
   find("status").textContent = text;
 }
 
+/** Whether a button has something to do. One that has not keeps the focus, and says why when it is pressed. */
+function can(id, able) {
+  find(id).setAttribute("aria-disabled", String(!able));
+}
+
 function alarm(text) {
   find("alert").textContent = text;
   find("alert").hidden = !text;
@@ -53,7 +58,7 @@ async function attempt(action) {
   } catch (error) {
     return fail(error);
   } finally {
-    find("undo").disabled = !store.history.length;
+    can("undo", store.history.length);
     schedule();
   }
 }
@@ -78,7 +83,7 @@ function decide(kind, whale) {
     await store.decide(decided, kind, whale);
     const next = list.next();
     if (next === undefined) say(`${name}: ${words(store.photos.get(decided))}. ${list.rest()}`);
-    else go(next, `${name}: ${words(store.photos.get(decided))}. Next is ${title(next)}.`);
+    else go(next, `${name}: ${words(store.photos.get(decided))}. Next is ${title(next)}: ${likeliest(store.photos.get(next))}.`);
   });
 }
 
@@ -111,7 +116,8 @@ function undoShown() {
 async function savePoints() {
   const { name } = photo(), places = whole.complete && whole.words();
   await attempt(async () => {
-    if (await whole.flush()) say(`${name}: ${places}. They are kept, and the head is being matched again.`);
+    if (await whole.flush()) say(`Kept: ${places}. ${name} is being matched again.`);
+    else if (whole.draft) say("Not kept yet: the other point is to be set, too.");
   });
   render();
 }
@@ -134,20 +140,31 @@ async function showWhale(name) {
   await attempt(async () => {
     const pictures = await ask(`/api/whale?name=${encodeURIComponent(name)}`);
     if (row !== asked) return;
-    show({ kind: "whale", name, pictures });
+    show({ kind: "whale", name, pictures }, `${number(pictures.length, "photo")} of ${name}.`);
     find("panel-title").focus({ preventScroll: true });
   });
 }
 
-function show(next) {
-  if (whole.draft) savePoints();
+/** Sends the points that are left; returns what to say of one that cannot be kept without the other. */
+function leave() {
+  if (!whole.draft) return "";
+  if (whole.complete) {
+    savePoints();
+    return "";
+  }
+  whole.draft = false;
+  return "The point is not kept, since the other is not set. ";
+}
+
+function show(next, text) {
+  const lost = leave();
   view = next;
   render();
+  say(lost + text);
 }
 
 function showPanel(kind) {
-  show({ kind });
-  say(kind === "whole" ? "The whole photo is shown." : "The candidates are shown.");
+  show({ kind }, kind === "whole" ? "The whole photo is shown." : "The candidates are shown.");
 }
 
 function toggleWhole() {
@@ -157,12 +174,12 @@ function toggleWhole() {
 
 /** Shows a photo, with its candidates. */
 function go(next, text = "") {
-  if (whole.draft) savePoints();
+  const lost = leave();
   if (next !== row) view = { kind: "candidates" };
   row = next;
   history.replaceState(null, "", store.address(row));
   list.select(row);
-  say(text);
+  say(lost + text);
   render();
   if (find("name").getBoundingClientRect().top < 0) find("name").scrollIntoView();
   preload(list.next());
@@ -184,7 +201,7 @@ function render() {
   heads.query(store, shown, { go, undo: undoShown });
   if (reading && document.activeElement === document.body) find("name").focus({ preventScroll: true });
   steps();
-  find("undo").disabled = !store.history.length;
+  can("undo", store.history.length);
   find("sight").dataset.view = view.kind;
   find("show-candidates").setAttribute("aria-pressed", String(view.kind === "candidates"));
   find("show-whole").setAttribute("aria-pressed", String(view.kind === "whole"));
@@ -204,8 +221,8 @@ function render() {
 }
 
 function steps() {
-  find("previous").disabled = list.beside(-1) === undefined;
-  find("next").disabled = list.beside(1) === undefined;
+  can("previous", list.beside(-1) !== undefined);
+  can("next", list.beside(1) !== undefined);
 }
 
 function content(shown) {

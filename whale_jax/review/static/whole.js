@@ -66,7 +66,7 @@ export class Whole {
     this.explain();
     return make("div", { class: "tools" },
       this.movable && make("span", { id: "click-moves" }, "A click moves the"),
-      this.movable && make("span", { class: "buttons", role: "group", "aria-labelledby": "click-moves" }, ...this.choices),
+      this.movable && make("span", { class: "buttons", role: "group", "aria-label": "Point to move" }, ...this.choices),
       make("button", { type: "button", id: "smaller", "aria-label": "Smaller", click: () => this.resize(-1) }, key("−")),
       make("button", { type: "button", id: "larger", "aria-label": "Larger", click: () => this.resize(1) }, key("+")),
       this.source);
@@ -81,7 +81,7 @@ export class Whole {
   mark(name, i) {
     return make("button", {
       type: "button", class: `point ${name}`, disabled: !this.movable, role: "slider", "aria-label": name,
-      "aria-valuemin": 0, "aria-valuemax": this.photo.size[1] - 1,
+      "aria-valuemin": 0, "aria-valuemax": this.photo.size[0] * this.photo.size[1] - 1,
       click: event => event.stopPropagation(),
       pointerdown: event => this.grab(event, i),
       keydown: event => this.nudge(event, i),
@@ -98,7 +98,8 @@ export class Whole {
       if (!point) return;
       mark.style.left = `${100 * (point[0] + 0.5) / width}%`;
       mark.style.top = `${100 * (point[1] + 0.5) / height}%`;
-      mark.setAttribute("aria-valuenow", Math.round(point[0]));
+      // A screen reader speaks where this number changes: it counts the pixels line by line.
+      mark.setAttribute("aria-valuenow", Math.round(point[1]) * width + Math.round(point[0]));
       mark.setAttribute("aria-valuetext", `column ${Math.round(point[0])}, line ${Math.round(point[1])}`);
     });
     this.line.toggleAttribute("hidden", !this.points.every(Boolean));
