@@ -147,6 +147,20 @@ def test_a_photo_that_is_no_crop_and_one_that_cannot_be_read_have_no_name_and_st
     assert result["left_out"][0].startswith("c.png")
 
 
+def test_photos_of_which_none_has_a_head_are_all_without_a_name(finished, tmp_path):
+    _, run = finished
+    (tmp_path / "new").mkdir()
+    Image.new("RGB", (400, 100)).save(tmp_path / "new" / "b.png")
+    config = identify.get_config(str(run))
+    config.data.root = str(tmp_path / "new")
+    stage.run(config, tmp_path / "june")
+    result = finished_runs.read(tmp_path / "june" / "identified").result
+    assert (result["photos"], result["answered"], result["called_new"]) == (1, 0, 0)
+    assert [
+        row[0]["whaleID"] for row in answers(tmp_path / "june" / "identified" / "candidates.csv", "Image").values()
+    ] == [""]
+
+
 def test_a_run_that_stays_open_answers_one_photo_as_all_of_them(finished, tmp_path):
     root, run = finished
     (tmp_path / "new").mkdir()

@@ -26,6 +26,8 @@ class Judge(NamedTuple):
 
         By (n, whales) probabilities of the whales, if it is one of them.
         """
+        if not len(p):  # a regression takes no photos at all amiss
+            return np.zeros(0), np.zeros(0, bool)
         sure = confidence(p)
         return self.posterior(sure), sure < self.threshold
 
