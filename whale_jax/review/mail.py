@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
 
 from whale_jax.report import html
+from whale_jax.review.contents import Contents
 from whale_jax.review.pictures import Format
 from whale_jax.runtime import progress, threads
 
@@ -25,38 +26,19 @@ IMPORT = re.compile(r' from "\./(\w+)\.js"')
 Picture = tuple[str, Callable[[], bytes]]  # its path on the server, and what makes it
 
 
-class Source(Protocol):
-    """What `server.Session` tells; see there."""
-
-    def state(self) -> dict[str, Any]:
-        """All that the page shows."""
-
-    def whale_photos(self, whale: str) -> list[dict[str, Any]]:
-        """All photos of a whale."""
-
-    def head(self, row: int) -> bytes:
-        """The aligned head on a photo. Raises IndexError or KeyError where there is none."""
-
-    def photo(self, row: int) -> bytes:
-        """The whole photo, as `head`."""
-
-    def reference(self, row: int) -> bytes:
-        """The head on a photo of the run, as `head`."""
-
-
-def write(folder: Path, source: Source, *, room: int = ROOM) -> int:
+def write(folder: Path, contents: Contents, *, room: int = ROOM) -> int:
     """Writes folder/report.html, and returns the number of photos on it: the first in the order of review.
 
     Args:
         folder: of the page.
-        source: what it shows.
+        contents: what it shows.
         room: bytes of its pictures; the photo that passes it is the last.
     """
-    state = source.state()
-    photos, answers = _shown(source, state, room=room)
+    state = contents.state()
+    photos, answers = _shown(contents, state, room=room)
     whales = {candidate["whale"]: None for photo in photos for candidate in photo["candidates"][:LISTED]}
     for whale in whales:
-        answers[f"/api/whale?name={quote(whale, safe=PLAIN)}"] = source.whale_photos(whale)
+        answers[f"/api/whale?name={quote(whale, safe=PLAIN)}"] = contents.whale_photos(whale)
     listed = [whale for whale in state["whales"] if whale in whales]
     answers["/api/state"] = {**state, "photos": photos, "whales": listed, "total": len(state["photos"]), "token": ""}
     answers["/api/changes?since=0"] = {"number": 0, "photos": []}
@@ -66,11 +48,11 @@ def write(folder: Path, source: Source, *, room: int = ROOM) -> int:
     return len(photos)
 
 
-def _shown(source: Source, state: Mapping[str, Any], *, room: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _shown(contents: Contents, state: Mapping[str, Any], *, room: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The photos on the page, and path -> data: address of their pictures."""
     photos, addresses, size, last = state["photos"], {}, 0, 0
     with progress.bar(len(photos), title=FILE, unit="photos") as bar:
-        for number, path, content in threads.ahead(_content, _pictures(source, state)):
+        for number, path, content in threads.ahead(_content, _pictures(contents, state)):
             if number != last:
                 if size > room:
                     return photos[: last + 1], addresses
@@ -84,15 +66,15 @@ def _shown(source: Source, state: Mapping[str, Any], *, room: int) -> tuple[list
     return photos, addresses
 
 
-def _pictures(source: Source, state: Mapping[str, Any]) -> Iterator[tuple[int, Picture]]:
+def _pictures(contents: Contents, state: Mapping[str, Any]) -> Iterator[tuple[int, Picture]]:
     """The number of each photo and its pictures, without those of a photo before it."""
     paths = set()
     for number, photo in enumerate(state["photos"]):
         row, whales = photo["row"], [candidate["whale"] for candidate in photo["candidates"][:LISTED]]
-        references = [each["reference"] for whale in whales for each in source.whale_photos(whale)]
-        pictures = [("head", row, source.head), *(("reference", each, source.reference) for each in references)]
+        references = [each["reference"] for whale in whales for each in contents.whale_photos(whale)]
+        pictures = [("head", row, contents.head), *(("reference", each, contents.reference) for each in references)]
         if not state["ready_crops"]:
-            pictures.append(("photo", row, source.photo))
+            pictures.append(("photo", row, contents.photo))
         for kind, each, make in pictures:
             if (path := f"/{kind}/{each}.jpg") not in paths:
                 paths.add(path)
