@@ -184,7 +184,7 @@ def test_what_a_split_must_hold_out_for_a_calibration():
 
 
 def test_no_root(tmp_path):
-    with pytest.raises(errors.InputError, match="set root"):
+    with pytest.raises(errors.InputError, match="name the folder that holds them"):
         stage.run(stage.config("import_photos"), tmp_path)
 
 
