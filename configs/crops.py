@@ -3,7 +3,7 @@
     --config=configs/crops.py:cpu       two small networks from nothing, fused with searches by their features and with
                                         those of configs/matching.py: 37 min on two cores
     --config=configs/crops.py:evening   the same, one on larger pictures, and a fine-tuned EfficientNet: 47 min
-    --config=configs/crops.py:night     the networks of `cpu_long` and two such EfficientNets, for longer: 3 h
+    --config=configs/crops.py:night     `cpu_long` and two such EfficientNets, for longer: 6.1 h of one core
     --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of

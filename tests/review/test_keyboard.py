@@ -23,7 +23,8 @@ def test_each_step_says_which_photo_came_and_who_is_likeliest(window):
     window.press("Escape")
     expect(status).to_have_text("The candidates are shown.")
     window.press("?", "Escape")
-    expect(status).to_be_empty()  # what was said is not said again when a dialog closes
+    expect(status).to_be_empty()
+    assert status.text_content() == ""  # what was said is not said again when a dialog closes
 
 
 def test_points_are_set_by_keys_alone_and_none_is_sent_that_nobody_has_moved(window, session):
@@ -79,6 +80,7 @@ def test_the_focus_stays_where_a_person_reads(window):
     window.find(".scroll").focus()
     window.press("ArrowRight")  # scrolls
     shows(window, "photo_0.jpg")
+    assert window.page.evaluate("() => document.activeElement.className").startswith("scroll")
 
 
 def test_the_probability_is_told_with_the_button_that_confirms(window):

@@ -94,7 +94,7 @@ def reopen(
     Raises:
         InputError: a size for which the network's weights do not do, or to which the view is sampled down too far.
     """
-    config = {**finished_runs.read_within(folder.parent, folder.name).config, "batch": batch}
+    config = {**finished_runs.read_in_run(folder).config, "batch": batch}
     config["inputs"] = {**config["inputs"], **({"view": view} if view else {})}
     config["size"] = tuple(size) or config["size"]
     data = dataset.other(Path(photos), Path(view)) if photos else dataset.load(config["inputs"])

@@ -16,7 +16,7 @@ from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import of_groups
 from whale_jax.recognition import members
 from whale_jax.recognition import query as queries
-from whale_jax.recognition.points import NO_HEAD, distances, doubts, points_of, usual_length
+from whale_jax.recognition.points import NO_HEAD, distances, doubts, points_of
 from whale_jax.recognition.query import Query
 from whale_jax.report import answers
 from whale_jax.review import mail
@@ -56,7 +56,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if heads.config["frame"] == "head":
         points, predicted = points_of(heads, new)
         limits = {"plausible": config.plausible, "agreement": config.agreement}
-        notes = doubts(points, new, usual=usual_length(cut), moved=distances(heads, new), **limits)
+        notes = doubts(points, new, usual=heads.result.get("length", 0.0), moved=distances(heads, new), **limits)
         notes[~predicted] = ""  # a person is sure of them
         write_points(workdir / answers.POINTS, new, points=points, predicted=predicted, rows=rows)
     else:

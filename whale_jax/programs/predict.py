@@ -20,8 +20,7 @@ DEFAULTS = {"inputs": {"network": "", "photos": "", "view": ""}, "batch": 32}
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz as `crossfit` does, and returns the errors where photos are annotated."""
-    network = Path(config.inputs.network)
-    training = finished_runs.read_within(network.parent, network.name)
+    training = finished_runs.read_in_run(Path(config.inputs.network))
     photos, view = right_whale.load(Path(config.inputs.photos)), images.load(Path(config.inputs.view))
     data = dataset.join(photos, view, split=apply.split_of(training, photos))
     arrays = apply.predict(training, data, batch=config.batch)

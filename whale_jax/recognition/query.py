@@ -11,7 +11,6 @@ from whale_jax.data import images, predictions, probabilities, right_whale, spli
 from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.data.splits import Split
-from whale_jax.report.heads import compared_view
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
@@ -108,7 +107,7 @@ def open_run(fused: Path, source: Source, *, keep: bool = False) -> Run:
         source: new photos, and those of a gallery.
         keep: whether what is fitted is kept for further queries; it takes some GB.
     """
-    answer = finished_runs.read_within(fused.parent, fused.name)
+    answer = finished_runs.read_in_run(fused)
     photos = right_whale.load(Path(answer.config["inputs"]["photos"]))
     split = splits.load(Path(answer.config["inputs"]["split"]), photos)
     run = Run(answer, photos, split, photos.whales, fits={} if keep else None)
@@ -157,8 +156,10 @@ def head_view(answer: Stage, folders: Mapping[str, str]) -> Stage:
         answer: the stage that is asked.
         folders: name of a stage in the run -> the folder of the same of new photos; other stages are left out.
     """
-    if stage := compared_view(answer, folders):
-        return stage
-    stages = finished_runs.ancestors([answer], run=answer.folder.parent)
+    run = answer.folder.parent
+    stages = finished_runs.ancestors([answer], run=run)
+    for stage in stages:
+        if stage.config["program"] == "rerank" and Path(stage.config["inputs"]["view"]).name in folders:
+            return finished_runs.read_within(run, stage.config["inputs"]["view"])
     cut = [stage for stage in stages if stage.config["program"] == "align" and stage.folder.name in folders]
     return max(cut, key=lambda stage: stage.config["size"][1])

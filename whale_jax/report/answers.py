@@ -77,18 +77,21 @@ class Answers(NamedTuple):
         photos: name of a photo -> its answer, in the order of the table.
         encounters: name of an encounter of two photos or more -> the answer of its photos together.
         reliability: of the run on its validation photos, if it was written.
+        points: name of a photo -> its points, of those that have some.
     """
 
     photos: Mapping[str, Answer]
     encounters: Mapping[str, Answer]
     reliability: Reliability | None
+    points: Mapping[str, Points]
 
 
 def read(folder: Path) -> Answers:
     """The answers in the folder of a finished `identify`. A table that is damaged raises InputError."""
     validated, pooled = folder / validation.FILE, folder / ENCOUNTERS
     trust = validation.read(validated) if validated.exists() else None
-    sources = {name: SOURCES[points.source] for name, points in read_points(folder / POINTS).items()}
+    points = read_points(folder / POINTS)
+    sources = {name: SOURCES[each.source] for name, each in points.items()}
     photos = {
         answer.name: answer._replace(words=words(answer, trust), points=sources.get(answer.name, ""))
         for answer in read_table(folder / CANDIDATES)
@@ -96,7 +99,7 @@ def read(folder: Path) -> Answers:
     sizes = Counter(answer.encounter for answer in photos.values())
     encounters = read_table(pooled) if pooled.exists() else ()
     together = {answer.encounter: answer for answer in encounters if answer.encounter and sizes[answer.encounter] > 1}
-    return Answers(photos, together, trust)
+    return Answers(photos, together, trust, points)
 
 
 def read_table(path: Path) -> list[Answer]:

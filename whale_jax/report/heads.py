@@ -5,7 +5,6 @@ Each function `of_...` yields (name, function that draws, its arguments ...), as
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from whale_jax.data import images, right_whale, splits
 from whale_jax.report import sheets
 from whale_jax.report.sheets import Head
 from whale_jax.runtime import storage
-from whale_jax.workflow import finished_runs
 from whale_jax.workflow.finished_runs import Stage
 
 VIEWS = {"aligned": "Aligned heads", "boxed": "Boxed heads"}
@@ -97,20 +95,6 @@ def choose(label: np.ndarray, group: np.ndarray, *, usable: np.ndarray) -> dict[
 def evenly(items: Sequence, count: int) -> np.ndarray:
     """(count,) of the items, or all if they are fewer, spread evenly from the first to the last."""
     return np.asarray(items)[np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)]
-
-
-def compared_view(answer: Stage, folders: Mapping[str, str]) -> Stage | None:
-    """The stage of a run whose heads its first `rerank` compares; None where it has none.
-
-    Args:
-        answer: the stage of the run that is asked.
-        folders: name of a stage in the run -> the folder of the same of new photos; other stages are left out.
-    """
-    run = answer.folder.parent
-    for stage in finished_runs.ancestors([answer], run=run):
-        if stage.config["program"] == "rerank" and Path(stage.config["inputs"]["view"]).name in folders:
-            return finished_runs.read_within(run, stage.config["inputs"]["view"])
-    return None
 
 
 def head_aspect(stage: Stage, view: images.View) -> np.ndarray:

@@ -39,7 +39,7 @@ class Contents:
         """
         self.photos, self.run, self.pictures, self._error = source.photos, run, pictures, error
         self.answers = answers.read(folder)
-        self.points = answers.read_points(folder / answers.POINTS)
+        self.points = self.answers.points
         self.row = {name: i for i, name in enumerate(self.photos.name.tolist())}
         numbers = {name: i for i, name in enumerate([*run.photos.name.tolist(), *self.row])}  # of a gallery, too
         self._references = numbers | {name: i for i, name in enumerate(run.photos.name.tolist())}

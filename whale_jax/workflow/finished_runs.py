@@ -41,6 +41,11 @@ def read_within(run: Path, name: str | Path) -> Stage:
     return stage._replace(config={**stage.config, "inputs": inputs})
 
 
+def read_in_run(folder: Path) -> Stage:
+    """The stage in a folder of a run, see `read_within`."""
+    return read_within(folder.parent, folder.name)
+
+
 def read_all(run: Path) -> list[Stage]:
     """The finished stages of a run, by name."""
     return [read_within(run, path.parent.name) for path in sorted(run.glob(f"*/{storage.RESULT}"))]
