@@ -65,7 +65,7 @@ def test_more_features_than_photos_are_whitened_in_the_space_of_the_photos(heads
     assert wide.coordinates.shape == (60, 60)
     shifted = features[::2] + 1
     few, wide = (
-        space.project(rows) @ space.coordinates.T for space, rows in ((few, shifted), (wide, shifted @ turned.T))
+        rows @ space.basis.T @ space.coordinates.T for space, rows in ((few, shifted), (wide, shifted @ turned.T))
     )
     np.testing.assert_allclose(few, wide, rtol=1e-3, atol=1e-2)
 

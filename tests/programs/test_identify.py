@@ -1,7 +1,10 @@
 """A finished run answers photos that it has never seen as it answers its own photos without a name."""
 
 import csv
+import itertools
+import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -14,10 +17,12 @@ from tests.finished_run import PHOTOS, UNNAMED, WHALES, finish, head, write_crop
 from whale_jax.data import probabilities, right_whale
 from whale_jax.evaluation.judge import Judge
 from whale_jax.programs import identify as program
-from whale_jax.recognition import live
+from whale_jax.recognition import live, members
 from whale_jax.recognition.points import doubts
 from whale_jax.runtime import errors
-from whale_jax.workflow import finished_runs, stage
+from whale_jax.workflow import finished_runs, json_files, stage
+
+OF_FILES = ("files", "checksum")  # what a result says of files, and of itself
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +150,56 @@ def test_a_photo_that_is_no_crop_and_one_that_cannot_be_read_have_no_name_and_st
     assert rows["b.png"][0]["note"].startswith("no crop of a head as the run's are (400 x 100 pixels")
     assert len(result["left_out"]) == 1
     assert result["left_out"][0].startswith("c.png")
+
+
+def test_a_line_a_photo_says_who_it_is_and_how_much_time_is_left(finished, tmp_path, monkeypatch, caplog):
+    """Six photos of a whale each, in three parts, and one that is no head."""
+    root, run = finished
+    monkeypatch.setattr(members, "FEWEST", 2)
+    monkeypatch.setattr(time, "monotonic", itertools.count(step=100).__next__)
+    (tmp_path / "new").mkdir()
+    for i in range(WHALES * PHOTOS, WHALES * PHOTOS + UNNAMED):
+        shutil.copy(root / f"{i:02d}.png", tmp_path / "new" / f"{i:02d}.png")
+    Image.new("RGB", (400, 100)).save(tmp_path / "new" / "wide.png")
+    config = identify.get_config(str(run))
+    config.data.root = str(tmp_path / "new")
+    with caplog.at_level("INFO"):
+        stage.run(config, tmp_path / "june")
+    lines = [message for message in caplog.messages if re.match(r"\[\d/7\] ", message)]
+    assert [line.split(":")[0] for line in lines] == [
+        "[1/7] wide.png",
+        *(f"[{i}/7] {WHALES * PHOTOS + i - 2}.png" for i in range(2, 8)),
+    ]
+    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
+    for line in lines[1:]:
+        name = line.split()[1].removesuffix(":")
+        assert f"{name}: {rows[name][0]['whaleID']} {100 * float(rows[name][0]['probability']):.0f} %" in line
+    left = [re.search(r"\((.*) left\)", line) for line in lines]
+    assert [match and match[1] for match in left] == [None, "3.3 min", "3.3 min", "1.7 min", "1.7 min", None, None]
+
+
+def test_a_run_whose_searches_kept_nothing_answers_as_before(finished, tmp_path):
+    """Before their transforms were kept, they were fitted anew for each answer."""
+    root, run = finished
+    shutil.copytree(run, tmp_path / "run")
+    for folder in tmp_path.glob("run/*/transforms.npz"):
+        folder.unlink()
+        with np.load(folder.with_name("predictions.npz")) as file:
+            arrays = {name: file[name] for name in file.files if name != "vectors"}
+        np.savez(folder.with_name("predictions.npz"), **arrays)
+        result = json_files.read(folder.with_name("result.json"))
+        json_files.write(folder.with_name("result.json"), {k: v for k, v in result.items() if k not in OF_FILES})
+    (tmp_path / "new").mkdir()
+    shutil.copy(root / "40.png", tmp_path / "new" / "a.png")
+    tables = []
+    for number, folder in enumerate((run, tmp_path / "run")):
+        config = identify.get_config(str(folder))
+        config.data.root = str(tmp_path / "new")
+        stage.run(config, tmp_path / f"june{number}")
+        tables.append(answers(tmp_path / f"june{number}" / "identified" / "candidates.csv", "Image")["a.png"])
+    for kept, fitted in zip(*tables, strict=True):
+        assert kept["whaleID"] == fitted["whaleID"]
+        assert float(kept["probability"]) == pytest.approx(float(fitted["probability"]), abs=2e-3)
 
 
 def test_photos_of_which_none_has_a_head_are_all_without_a_name(finished, tmp_path):

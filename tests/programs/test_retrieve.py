@@ -11,6 +11,7 @@ from tests.programs.test_stages import photos
 from whale_jax.data import predictions, right_whale, splits
 from whale_jax.evaluation import calibration, retrieval, whitening
 from whale_jax.experiment import build, fit
+from whale_jax.recognition import search
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
 
@@ -175,6 +176,10 @@ def test_several_features_are_searched_together_and_scores_are_written_of_photos
     assert np.isnan(scores[[2, 3, 4, 6, 7, 9]]).all()
     whitened = stage.config("retrieve", inputs=inputs, likeliest=2, transform="whiten", by="joint")
     assert stage.run(whitened, folder / "whitened")["metrics"]["joint_top1"] >= 1 / 3
+    transforms, vectors = search.reopen(folder / "whitened", whitened, photos=data, split=None)
+    usable = np.flatnonzero(np.isfinite(vectors).all(1))
+    assert usable.tolist() == [*range(9)]  # whose features made them, as kept here, make them again
+    np.testing.assert_allclose(transforms([first[usable], second[usable]]), vectors[usable], atol=2e-3)
     with pytest.raises(errors.InputError, match="unknown transform 'white': did you mean whiten"):
         stage.run(stage.config("retrieve", inputs=inputs, transform="white"), folder / "wrong")
     none = {**inputs, "features": "", "features2": ""}

@@ -1,6 +1,5 @@
 """Features made fit for a search: less their mean, or whitened within whales, fitted on named photos."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +11,26 @@ from whale_jax.evaluation.retrieval import unit
 MOST = 8000  # photos that whitening is fitted on: a matrix of as many rows and columns takes 256 MB
 INDEPENDENT = 1e-4  # of the mean square, added to each vector's, so that vectors that are alike span a space too
 
-Transform = Callable[[np.ndarray], np.ndarray]  # (n, D) features -> (n, K) float32 of length 1
+
+class Transform(NamedTuple):
+    """Features less a mean, in a few directions; before the directions and after them each vector is of length 1.
+
+    Attributes:
+        mean: (D,) float32; 0 for none.
+        directions: (K, D) float32; None to leave the vectors as they are.
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray | None = None
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """(n, D) features -> (n, K) float32 of length 1."""
+        vectors = unit(features - self.mean)
+        return vectors if self.directions is None else unit(vectors @ self.directions.T)
 
 
 class Fitted(NamedTuple):
-    """A transform, and what it makes of the (n, D) features that it was fitted on: (n, K) `vectors`."""
+    """A transform, and the (n, K) `vectors` that it makes of the (n, D) features that it was fitted on."""
 
     vectors: np.ndarray
     transform: Transform
@@ -28,13 +42,13 @@ class Fitted(NamedTuple):
 
 def leave(features: np.ndarray, label: np.ndarray) -> Fitted:
     """The (n, D) features as they are, brought to length 1. Nothing is fitted."""
-    return Fitted(unit(features), unit)
+    return Fitted(unit(features), Transform(np.zeros((), np.float32)))
 
 
 def centre(features: np.ndarray, label: np.ndarray) -> Fitted:
     """Less the mean of the (n, D) features: what all heads share says nothing of whose they are."""
     mean = np.asarray(features, np.float32).mean(0)
-    return Fitted(unit(features - mean), lambda features: unit(features - mean))
+    return Fitted(unit(features - mean), Transform(mean))
 
 
 def whiten(features: np.ndarray, label: np.ndarray, *, most: int = MOST) -> Fitted:
@@ -65,18 +79,13 @@ def whiten(features: np.ndarray, label: np.ndarray, *, most: int = MOST) -> Fitt
     within = difference.T @ difference / np.float32(repeated.sum() - (count > 1).sum())
     within[np.diag_indices(len(within))] += max(np.trace(within) / len(within), np.finfo(np.float32).eps)
     lower = linalg.cholesky(within, lower=True, overwrite_a=True)
-
-    def whitened(coordinates: np.ndarray) -> np.ndarray:
-        # With within = L L', the cosine of L^-1 x and L^-1 y is that of x and y by the inverse covariance.
-        return unit(linalg.solve_triangular(lower, coordinates.T, lower=True).T)
-
-    def transform(features: np.ndarray) -> np.ndarray:
-        return whitened(space.project(centred(features)))
-
+    # With within = L L', the cosine of L^-1 x and L^-1 y is that of x and y by the inverse covariance.
+    transform = Transform(centred.transform.mean, linalg.solve_triangular(lower, space.basis, lower=True))
+    whitened = unit(linalg.solve_triangular(lower, space.projected.T, lower=True).T)
     if len(rows) == len(features):
-        return Fitted(whitened(space.projected), transform)
-    result = np.empty((len(features), space.coordinates.shape[1]), np.float32)
-    result[rows] = whitened(space.projected)
+        return Fitted(whitened, transform)
+    result = np.empty((len(features), len(lower)), np.float32)
+    result[rows] = whitened
     rest = np.setdiff1d(np.arange(len(features)), rows)
     result[rest] = transform(features[rest])
     return Fitted(result, transform)
@@ -86,14 +95,14 @@ class Span(NamedTuple):
     """The space that n vectors of D numbers span, of K dimensions: the smaller of n and D.
 
     Attributes:
+        basis: (K, D) what takes a vector to the coordinates of what lies along the space.
         coordinates: (n, K) of the vectors, a little apart where they are alike.
-        projected: (n, K) what `project` makes of the vectors.
-        project: (m, D) vectors -> (m, K) coordinates of what lies along the space.
+        projected: (n, K) what the basis makes of the vectors.
     """
 
+    basis: np.ndarray
     coordinates: np.ndarray
     projected: np.ndarray
-    project: Callable[[np.ndarray], np.ndarray]
 
 
 def span(vectors: np.ndarray) -> Span:
@@ -102,7 +111,7 @@ def span(vectors: np.ndarray) -> Span:
     Whatever else vectors differ in, those that span the space say nothing of. What lies along it keeps its length.
     """
     if vectors.shape[1] <= len(vectors):
-        return Span(vectors, vectors, lambda rows: rows)
+        return Span(np.eye(vectors.shape[1], dtype=vectors.dtype), vectors, vectors)
     products = vectors @ vectors.T
     ridge = INDEPENDENT * np.trace(products) / len(products)
     products[np.diag_indices(len(products))] += ridge
@@ -111,7 +120,7 @@ def span(vectors: np.ndarray) -> Span:
     # to multiply all vectors by each other once more, which is what takes the time.
     inverse, _ = lapack.strtri(np.asarray(lower, np.float32, order="F"), lower=1)
     projected = lower - ridge * inverse.T
-    return Span(lower, projected, lambda rows: linalg.solve_triangular(lower, vectors @ rows.T, lower=True).T)
+    return Span(linalg.solve_triangular(lower, vectors, lower=True), lower, projected)
 
 
 TRANSFORMS = {"": leave, "centre": centre, "whiten": whiten}

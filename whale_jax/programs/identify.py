@@ -1,5 +1,6 @@
 """Who is on photos that a finished run has never seen? Its answer, without training."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from whale_jax.report import answers
 from whale_jax.review import mail
 from whale_jax.review.contents import Contents
 from whale_jax.review.pictures import Pictures
+from whale_jax.runtime import progress
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.program import Program
 
@@ -61,10 +63,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         write_points(workdir / answers.POINTS, new, points=points, predicted=predicted, rows=rows)
     else:
         notes = misfits(new, finished.photos)
-    query = queries.begin(finished, source, rows=rows[notes[rows] == ""])
-    p = members.ask(finished.answer, query)
     held_out, p_known, label = finished.validation()
     judged = judge.fit(p_known, label, error=config.error, prior=config.prior)
+    query = queries.begin(finished, source, rows=rows[notes[rows] == ""])
+    p = answer(query, rows, notes=notes, judged=judged)
     trust = reliability.measure(p_known, label)
     validation.write(workdir / validation.FILE, finished.photos.name[held_out], reliability=trust)
     write_answers(workdir, query, rows=rows, p=p, notes=notes, judged=judged, likeliest=config.likeliest)
@@ -84,6 +86,41 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "threshold": judged.threshold if np.isfinite(judged.threshold) else None,
         "stated_error": config.error,
     }
+
+
+def answer(query: Query, rows: np.ndarray, *, notes: np.ndarray, judged: Judge) -> np.ndarray:
+    """(n, whales) probabilities, if the whale is one of the run's, and a line a photo, with the time that is left.
+
+    Args:
+        query: the photos to answer.
+        rows: (m,) these and those that have no answer.
+        notes: (n,) why they have none.
+        judged: of whether the whale is one of the run's.
+    """
+    name, whales, total = query.source.photos.name, query.run.whales, len(rows)
+    unanswered = rows[notes[rows] != ""]
+    for i, row in enumerate(unanswered, start=1):
+        logging.info("[%d/%d] %s: %s", i, total, name[row], notes[row])
+    p, done = np.full((len(name), len(whales)), np.nan), 0
+    members.ask_searches(query.run.answer, query)
+    start = time.monotonic()
+    for part, scores in members.ask_in_parts(query.run.answer, query):
+        p[part] = scores
+        done += len(part)
+        remaining = (time.monotonic() - start) / done * (len(query.rows) - done)
+        left = f" ({progress.duration(remaining)} left)" if remaining else ""
+        for i, row in enumerate(part, start=len(unanswered) + done - len(part) + 1):
+            logging.info("[%d/%d] %s: %s%s", i, total, name[row], in_words(p[row], whales, judged=judged), left)
+    return p
+
+
+def in_words(p: np.ndarray, whales: Sequence[str], *, judged: Judge) -> str:
+    """The likeliest three whales of an answer of (whales,) probabilities, on a line of the terminal."""
+    if not np.isfinite(p).all():
+        return NO_HEAD
+    [none], [new] = judged.verdicts(p[None])
+    names = [f"{whales[i]} {100 * (1 - none) * p[i]:.0f} %" for i in np.argsort(-p, kind="stable")[:3]]
+    return f"{'called new; ' if new else ''}{', '.join(names)}, none of these {100 * none:.0f} %"
 
 
 def misfits(crops: Photos, photos: Photos) -> np.ndarray:
@@ -144,22 +181,10 @@ def write_answers(
         blocks = [*candidates(answer, query.run.whales, nearest=examples, judged=judged, likeliest=likeliest)]
         for i, note in enumerate(notes[numbers]):
             blocks[i] = blocks[i] or [[*[""] * (len(COLUMNS) - 1), note or NO_HEAD]]
-            if file == answers.CANDIDATES:
-                logging.info("[%d/%d] %s: %s", i + 1, len(numbers), facts["Image"][i], in_words(blocks[i]))
         lines = [
             [*(str(facts[column][i]) for column in head), *line] for i, block in enumerate(blocks) for line in block
         ]
         tables.write(workdir / file, (*head, *COLUMNS), rows=lines)
-
-
-def in_words(block: Sequence[Sequence[str]]) -> str:
-    """The likeliest three whales of an answer, by its cells, on a line of the terminal."""
-    lines = [dict(zip(COLUMNS, cells, strict=True)) for cells in block]
-    if not lines[0]["whaleID"]:
-        return lines[0]["note"]
-    names = [f"{line['whaleID']} {100 * float(line['probability']):.0f} %" for line in lines[:3]]
-    new = "called new; " if lines[0]["is_none"] == "1" else ""
-    return f"{new}{', '.join(names)}, none of these {100 * float(lines[0]['p_none']):.0f} %"
 
 
 def candidates(

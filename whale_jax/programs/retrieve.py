@@ -27,19 +27,20 @@ DEFAULTS = {
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes neighbours.csv and predictions.npz into workdir, and measures each way to name a whale on the queries.
+    """Writes neighbours.csv, predictions.npz and transforms.npz, and measures each way to name a whale on the queries.
 
     The ways are the nearest photo, prototypes, and both ("joint_..."). The answers of a classifier, where the
     features come with its logits, are measured beside them as "class_...". In predictions.npz are the (N, whales)
     scores of one way for all photos that are not searched themselves; those of photos without a name are by all photos
-    that have one, the queries among them.
+    that have one, the queries among them. Its vectors, and the transforms, are kept for photos that others ask about.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     blocks = search.load(config, photos)
-    usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
+    usable = search.usable(blocks)
     catalogue = gallery.select(photos, split, fold=config.fold, usable=usable)
-    features = search.combine(blocks, photos, catalogue=catalogue, usable=usable, config=config)
+    transforms, features = search.fit(config, blocks, photos=photos, catalogue=catalogue, usable=usable)
+    search.save(workdir, transforms)
     write_neighbours(workdir, photos, features=features, catalogue=catalogue, count=config.likeliest)
     unknown = splits.stranger_rows(split)
     unknown = unknown[usable[unknown]]
@@ -58,7 +59,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(catalogue.unlabelled):  # nobody learns from their answers: they may know the photos held out as well
         all_named = search.ways(config, photos, features=features, rows=catalogue.named)
         scores[catalogue.unlabelled] = all_named[search.PREFIXES[config.by]](catalogue.unlabelled)
-    predictions.save(workdir, photos, arrays={"scores": scores})
+    predictions.save(workdir, photos, arrays={"scores": scores, "vectors": np.float16(features)})
     for prefix, score in functions.items():
         scores = score(catalogue.queries)
         measured |= retrieval.cmc(scores, label, prefix=prefix)

@@ -35,7 +35,7 @@ class Recogniser:
                 the photos as the run has, by their names there.
         """
         self.source = queries.of_folders(folders)
-        self.run: Run = queries.open_run(Path(folders["fused"]), self.source, keep=True)
+        self.run: Run = queries.open_run(Path(folders["fused"]), self.source)
         self._folders, self._networks, self._lock = folders, {}, threading.Lock()
 
     def ask(self, row: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ Networks answer by their logits, searches by the photos of the run that have a n
 photos take no part in any fit. Labelled photos of a gallery join those that are searched, and their whales the answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from whale_jax.data import gallery, predictions, probabilities, right_whale, spl
 from whale_jax.evaluation import fusion
 from whale_jax.recognition import patches, search
 from whale_jax.recognition.query import Query, Run
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, progress
 from whale_jax.workflow.finished_runs import Stage
+
+PARTS, FEWEST = 8, 8  # the most parts that photos are answered in, and the fewest photos of a part
 
 
 def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray]:
@@ -57,6 +59,23 @@ def ask(stage: Stage, query: Query) -> np.ndarray:
     return query.answers[stage.folder]
 
 
+def ask_searches(stage: Stage, query: Query) -> None:
+    """Asks the networks and searches of a `fuse` about all photos: it takes little longer than to ask about one."""
+    for folder in query.run.fitted(stage, fit_fusion)[1]:
+        if (member := query.run.stage(folder)).config["program"] != "rerank":
+            ask(member, query)
+
+
+def ask_in_parts(stage: Stage, query: Query) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(m,) rows of some of the query's photos, and their (m, whales) probabilities by a `fuse`, part after part."""
+    size = max(FEWEST, -(-len(query.rows) // PARTS))
+    for start in range(0, len(query.rows), size):
+        rows = query.rows[start : start + size]
+        with progress.silence():  # who asks shows how many parts are left
+            scores = ask(stage, query._replace(rows=rows, answers={**query.answers}))[rows]
+        yield rows, scores
+
+
 def by_network(stage: Stage, query: Query) -> np.ndarray:
     """(n, whales) logits of a network, of the stage of its features. Of whales it does not know they are the mean."""
     logits = query.source.load(str(stage.folder), "logits")[query.rows]
@@ -70,25 +89,22 @@ def by_search(stage: Stage, query: Query) -> np.ndarray:
     """(n, whales) scores of a search among the run's photos with a name, by the transform that was fitted there."""
     score = query.run.fitted(stage, fit_search)
     blocks = [query.source.load(folder, "features")[query.rows] for folder in search.folders(ConfigDict(stage.config))]
-    usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
+    usable = search.usable(blocks)
     scores = np.full((len(query.source.photos.name), len(query.run.whales)), np.nan, np.float32)
     scores[query.rows[usable]] = score([block[usable] for block in blocks])
     return scores
 
 
-def fit_search(config: ConfigDict, run: Run) -> Callable[[list[np.ndarray]], np.ndarray]:
-    """What takes (n, D) blocks of features to (n, whales) scores: the config's search of all photos with a name."""
-    blocks = search.load(config, run.photos)
-    usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
-    sides = gallery.select(run.photos, run.split, fold=config.fold, usable=usable)
-    label = run.photos.label[sides.rows]
-    transforms = search.fit(config, [block[sides.rows] for block in blocks], label=label)
-    vectors = [transforms.vectors, transforms([block[sides.queries] for block in blocks])]
-    labels = [label, run.photos.label[sides.queries]]
+def fit_search(stage: Stage, run: Run) -> Callable[[list[np.ndarray]], np.ndarray]:
+    """What takes (n, D) blocks of features to (n, whales) scores: the stage's search of all photos with a name."""
+    config = ConfigDict(stage.config)
+    transforms, vectors = search.reopen(stage.folder, config, photos=run.photos, split=run.split)
+    named = gallery.select(run.photos, run.split, fold=config.fold, usable=search.usable([vectors])).named
+    vectors, labels = [vectors[named]], [run.photos.label[named]]
     if references := run.references:
         blocks = [references.source.load(folder, "features")[references.rows] for folder in search.folders(config)]
-        usable = np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
-        vectors.append(transforms([block[usable] for block in blocks]))
+        usable = search.usable(blocks)
+        vectors.append(np.float16(transforms([block[usable] for block in blocks])))
         labels.append(references.label[usable])
     searched, names = np.concatenate(vectors), {"label": np.concatenate(labels), "whales": len(run.whales)}
     return lambda blocks: search.WAYS[config.by](transforms(blocks), searched, **names)
@@ -141,8 +157,9 @@ def by_fusion(stage: Stage, query: Query) -> np.ndarray:
     return p
 
 
-def fit_fusion(config: ConfigDict, run: Run) -> tuple[fusion.Answer, list[str]]:
+def fit_fusion(stage: Stage, run: Run) -> tuple[fusion.Answer, list[str]]:
     """What takes (n, members, whales) scores to (n, whales) probabilities, and the folders of the members."""
+    config = ConfigDict(stage.config)
     members = load(config, run.photos)
     folders = {name: config.inputs[name] for name in members if name in config.inputs}
     if absent := members.keys() - folders:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.data.gallery_folder import gallery_rows
@@ -46,16 +45,16 @@ class Run(NamedTuple):
         photos: N photos of the run.
         split: theirs.
         whales: those of the run, and after them those that only the gallery has.
+        fits: folder of a stage -> what was fitted there, once a query has asked for it.
         references: the gallery; None without one.
-        fits: folder of a stage -> what was fitted there, for the next query; None where there is but one.
     """
 
     answer: Stage
     photos: Photos
     split: Split
     whales: tuple[str, ...]
+    fits: dict[Path, Any]
     references: References | None = None
-    fits: dict[Path, Any] | None = None
 
     def stage(self, folder: str | Path) -> Stage:
         """The finished stage in a folder of the run, wherever the run lies by now."""
@@ -65,12 +64,11 @@ class Run(NamedTuple):
         """The pictures of the run's photos in one of its folders."""
         return images.load(self.stage(folder).folder)
 
-    def fitted(self, stage: Stage, fit: Callable[[ConfigDict, "Run"], Any]) -> Any:
-        """What `fit` makes of a stage's config."""
-        fits = {} if self.fits is None else self.fits
-        if stage.folder not in fits:
-            fits[stage.folder] = fit(ConfigDict(stage.config), self)
-        return fits[stage.folder]
+    def fitted(self, stage: Stage, fit: Callable[[Stage, "Run"], Any]) -> Any:
+        """What `fit` makes of a stage, once."""
+        if stage.folder not in self.fits:
+            self.fits[stage.folder] = fit(stage, self)
+        return self.fits[stage.folder]
 
     def validation(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The n photos that the run held out: (n,) rows, (n, whales) probabilities by fits on others, (n,) whales."""
@@ -99,18 +97,17 @@ class Query(NamedTuple):
     answers: dict[Path, np.ndarray]
 
 
-def open_run(fused: Path, source: Source, *, keep: bool = False) -> Run:
+def open_run(fused: Path, source: Source) -> Run:
     """The run whose answer is the stage in the folder `fused`, and the gallery among the photos of `source`.
 
     Args:
         fused: a finished `fuse`.
         source: new photos, and those of a gallery.
-        keep: whether what is fitted is kept for further queries; it takes some GB.
     """
     answer = finished_runs.read_in_run(fused)
     photos = right_whale.load(Path(answer.config["inputs"]["photos"]))
     split = splits.load(Path(answer.config["inputs"]["split"]), photos)
-    run = Run(answer, photos, split, photos.whales, fits={} if keep else None)
+    run = Run(answer, photos, split, photos.whales, fits={})
     new = source.photos
     rows = np.flatnonzero(gallery_rows(new) & (new.label >= 0))
     if not len(rows):

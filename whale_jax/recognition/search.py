@@ -1,23 +1,25 @@
 """Search: whales by the photos that are most alike, in features of several kinds that are transformed and joined."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import predictions, right_whale
+from whale_jax.data import gallery, predictions, right_whale
 from whale_jax.data.gallery import Gallery
+from whale_jax.data.splits import Split
 from whale_jax.evaluation import retrieval, whitening
-from whale_jax.evaluation.whitening import Fitted
-from whale_jax.runtime import errors, progress
+from whale_jax.runtime import errors, progress, storage
 
 WAYS = {
     "photo": retrieval.by_photo,
     "prototype": retrieval.by_prototype,
     "joint": retrieval.by_photo_and_prototype,
 }
+FILE = "transforms.npz"
 PREFIXES = {"photo": "", "prototype": "prototype_", "joint": "joint_"}  # way to name a whale -> prefix of its metrics
 
 
@@ -25,24 +27,19 @@ class Transforms(NamedTuple):
     """What makes blocks of features one vector, whose cosine is the mean of the cosines of the blocks, transformed.
 
     Attributes:
-        fitted: the transform of each block, fitted on the gallery.
+        blocks: the transform of each, fitted on the gallery.
         sides: of a photo that a block holds beside each other.
     """
 
-    fitted: tuple[Fitted, ...]
+    blocks: tuple[whitening.Transform, ...]
     sides: int
 
-    @property
-    def vectors(self) -> np.ndarray:
-        """(G, K) of the gallery."""
-        return np.concatenate([side for fit in self.fitted for side in np.split(fit.vectors, self.sides)], axis=1)
-
     def __call__(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
-        """(n, K) vectors of the (n, D) blocks of other photos."""
+        """(n, K) vectors of the (n, D) blocks of photos."""
         return np.concatenate(
             [
-                in_pieces(fit, side)
-                for fit, block in zip(self.fitted, blocks, strict=True)
+                in_pieces(transform, side)
+                for transform, block in zip(self.blocks, blocks, strict=True)
                 for side in np.split(block, self.sides, axis=1)
             ],
             axis=1,
@@ -68,39 +65,66 @@ def folders(config: ConfigDict) -> list[str]:
     return paths
 
 
-def combine(
+def usable(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    """(n,) bool, the photos that have features in all of the (n, D) blocks."""
+    return np.all([np.isfinite(block).all(1) for block in blocks], axis=0)
+
+
+def fit(
+    config: ConfigDict,
     blocks: Sequence[np.ndarray],
-    photos: right_whale.Photos,
     *,
+    photos: right_whale.Photos,
     catalogue: Gallery,
     usable: np.ndarray,
-    config: ConfigDict,
-) -> np.ndarray:
-    """(N, K) vectors of (N, D) blocks of features, by transforms fitted on the gallery alone; NaN if unusable."""
-    transforms = fit(config, [block[catalogue.rows] for block in blocks], label=photos.label[catalogue.rows])
-    rest = np.setdiff1d(np.flatnonzero(usable), catalogue.rows)
-    features = np.full((len(usable), transforms.vectors.shape[1]), np.nan, np.float32)
-    features[catalogue.rows] = transforms.vectors
-    features[rest] = transforms([block[rest] for block in blocks])
-    return features
+) -> tuple[Transforms, np.ndarray]:
+    """The config's transform of (N, D) blocks, fitted on the gallery alone, and (N, K) vectors; NaN if unusable.
 
-
-def fit(config: ConfigDict, blocks: Sequence[np.ndarray], *, label: np.ndarray) -> Transforms:
-    """The config's transform, fitted on (G, D) blocks of features of the gallery, whose (G,) whales are `label`.
-
-    Both sides of a photo, where there are two, are photos of whales of their own. One block without a transform is
-    left as it is.
+    Both sides of a photo, where there are two, are photos of whales of their own.
     """
-    if len(blocks) == 1 and not config.transform:
-        return Transforms((Fitted(np.asarray(blocks[0]), np.asarray),), 1)
     method, sides = whitening.TRANSFORMS[config.transform], config.sides
+    label = photos.label[catalogue.rows]
     label = (label + (label.max() + 1) * np.arange(sides)[:, None]).ravel()
-    fitted = []
+    transforms, searched = [], []
     with progress.bar(len(blocks), title=f"{config.transform or 'join'} features", unit="inputs") as bar:
         for block in blocks:
-            fitted.append(method(np.concatenate(np.split(block, sides, axis=1)), label))
+            fitted = method(np.concatenate(np.split(block[catalogue.rows], sides, axis=1)), label)
+            transforms.append(fitted.transform)
+            searched += np.split(fitted.vectors, sides)
             bar.update()
-    return Transforms(tuple(fitted), sides)
+    transforms, searched = Transforms(tuple(transforms), sides), np.concatenate(searched, axis=1)
+    rest = np.setdiff1d(np.flatnonzero(usable), catalogue.rows)
+    vectors = np.full((len(usable), searched.shape[1]), np.nan, np.float32)
+    vectors[catalogue.rows] = searched
+    vectors[rest] = transforms([block[rest] for block in blocks])
+    return transforms, vectors
+
+
+def save(folder: Path, transforms: Transforms) -> None:
+    """Writes transforms.npz, in half of the digits: what is lost moves a cosine by less than 0.0001."""
+    arrays = {}
+    for i, transform in enumerate(transforms.blocks):
+        arrays[f"mean_{i}"] = transform.mean
+        if transform.directions is not None:
+            arrays[f"directions_{i}"] = np.float16(transform.directions)
+    storage.savez(folder / FILE, **arrays)
+
+
+def reopen(
+    folder: Path, config: ConfigDict, *, photos: right_whale.Photos, split: Split
+) -> tuple[Transforms, np.ndarray]:
+    """What a finished `retrieve` fitted, and its (N, K) vectors. An older run kept neither: they are made again."""
+    if not (folder / FILE).exists():
+        blocks = load(config, photos)
+        mask = usable(blocks)
+        catalogue = gallery.select(photos, split, fold=config.fold, usable=mask)
+        return fit(config, blocks, photos=photos, catalogue=catalogue, usable=mask)
+    with storage.reading(folder / FILE) as path, np.load(path) as file:
+        arrays = {name: np.float32(file[name]) for name in file.files}
+    blocks = [
+        whitening.Transform(arrays[f"mean_{i}"], arrays.get(f"directions_{i}")) for i in range(len(folders(config)))
+    ]
+    return Transforms(tuple(blocks), config.sides), predictions.load(folder, photos, kind="vectors")
 
 
 def ways(
