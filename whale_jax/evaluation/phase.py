@@ -20,8 +20,8 @@ _COUNTED = np.flatnonzero((_SQUARE > 0) & (_SQUARE < 8 * FINEST**2))  # brightne
 _FADE = np.exp(-_SQUARE / (4 * FINEST**2)) * np.sqrt(np.where((_ACROSS > 0) & (_ACROSS < 0.5), 2, 1))
 _FADE = _FADE[_COUNTED] / np.linalg.norm(_FADE[_COUNTED])
 _RIM = np.sqrt(np.outer(*[np.hanning(PATCH + 2)[1:-1]] * 2)).astype(np.float32)
-_SHIFTS = [(down, across) for down in range(-SHIFT, SHIFT + 1) for across in range(-SHIFT, SHIFT + 1)]
-_MOVES = np.exp(2j * np.pi * (np.array(_SHIFTS) @ [_DOWN[_COUNTED], _ACROSS[_COUNTED]])).astype(np.complex64)
+SHIFTS = np.array([(down, across) for down in range(-SHIFT, SHIFT + 1) for across in range(-SHIFT, SHIFT + 1)])
+_MOVES = np.exp(2j * np.pi * (SHIFTS @ [_DOWN[_COUNTED], _ACROSS[_COUNTED]])).astype(np.complex64)
 
 
 def outlines(pictures: np.ndarray) -> np.ndarray:
@@ -44,14 +44,14 @@ def spectra(patches: np.ndarray) -> np.ndarray:
 
 
 def correlation(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
-    """(m,) highest correlation of one patch and m others over all shifts up to SHIFT; 1 is that of a patch with itself.
+    """(m, S) correlations of one patch and m others at each of SHIFTS; 1 is that of a patch with itself at no shift.
 
     Args:
         query: (F,) complex64 phases, see `spectra`.
         gallery: (m, F) phases.
     """
     # The real part of a product with a conjugate is the product of real and imaginary parts as if all were real.
-    return (gallery.view(np.float32) @ (query * _MOVES).view(np.float32).T).max(1)
+    return gallery.view(np.float32) @ (query * _MOVES).view(np.float32).T
 
 
 def _blur(pictures: np.ndarray, sigma: float) -> np.ndarray:

@@ -8,7 +8,8 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import metrics
-from whale_jax.recognition import patches
+from whale_jax.recognition import patches, verifier
+from whale_jax.recognition.verifier import Verifier
 from whale_jax.runtime import errors
 from whale_jax.workflow.program import Program
 
@@ -16,11 +17,12 @@ DEFAULTS = {
     "inputs": {"photos": "", "split": "", "view": "", "scores": ""},  # scores: of a `retrieve`, or a `fuse`
     "fold": 0,
     "likeliest": 30,  # whales that are looked at for each photo
+    "examples": 400,  # photos trained on that teach what each patch says; 0 for the mean of all patches
 }
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes workdir/predictions.npz: (N, whales) "scores" by phase correlation with each whale's most similar photo.
+    """Writes predictions.npz, (N, whales) "scores" by each whale's most similar photo, and what was learned of patches.
 
     A whale that is not among the likeliest has the mean score of those that are: this says nothing of it, so the scores
     are worth most as a member of a `fuse`, beside those that they come from. A photo without scores or a head has NaN.
@@ -40,10 +42,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         searched = named[: len(gallery)] if photos.label[row] >= 0 else named
         references.append(np.flatnonzero(np.isin(photos.label[searched], whales[row])))
-    likenesses = patches.look((view, queries), [(view, named)], references=references, title=workdir.name)
+    learned = learn(view, gallery, label=photos.label[gallery], count=config.examples)
+    verifier.save(workdir, learned)
+    evidence = patches.look((view, queries), [(view, named)], references=references, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
-    for row, place, likeness in zip(queries, references, likenesses, strict=True):
-        answers[row] = patches.answer(likeness, photos.label[named[place]], whales=len(photos.whales))
+    for row, place, numbers in zip(queries, references, evidence, strict=True):
+        answers[row] = patches.answer(learned(numbers), photos.label[named[place]], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]
     top = {f"top{k}": float(metrics.top_k(answers[valid], true, k=k).mean()) for k in (1, 5)}
@@ -52,6 +56,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "queries": len(valid),
         "metrics": {**top, "among_likeliest": float((whales[valid] == true[:, None]).any(1).mean())},
     }
+
+
+def learn(view: images.View, rows: np.ndarray, *, label: np.ndarray, count: int) -> Verifier:
+    """What `count` photos among the (m,) rows of a view, whose (m,) whales are known, teach of patches."""
+    queries, references = verifier.examples(label, count=count)
+    if not len(queries):
+        return verifier.mean(patches.NUMBERS)
+    evidence = patches.look((view, rows[queries]), [(view, rows)], references=references, title="examples")
+    same = [label[place] == label[row] for row, place in zip(queries, references, strict=True)]
+    return verifier.fit(np.concatenate(evidence), np.concatenate(same))
 
 
 def scores_in(folder: str, photos: right_whale.Photos) -> np.ndarray:

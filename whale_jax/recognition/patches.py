@@ -1,4 +1,9 @@
-"""Heads compared patch by patch, whatever small shifts lie between two of them."""
+"""Heads compared patch by patch, whatever small shifts lie between two of them.
+
+The evidence of two heads is what their patches say: (F,) numbers, three a patch, with those of one kind together. They
+are the correlation at the best shift, how much it varies over all shifts, and how far the best shift is from that of
+most patches, in pixels.
+"""
 
 import numpy as np
 
@@ -6,11 +11,12 @@ from whale_jax.data import images
 from whale_jax.evaluation import phase
 from whale_jax.runtime import progress, threads
 
+NUMBERS = 3 * len(phase.patches(phase.SIZE))  # of the evidence of two heads
 Heads = tuple[images.View, np.ndarray]  # a view, and (n,) rows of it
 
 
 def look(queries: Heads, gallery: list[Heads], *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
-    """How alike each head that asks is to each of its references, see `compare`.
+    """The evidence of each head that asks and each of its references, see `compare`.
 
     Args:
         queries: n heads.
@@ -30,7 +36,7 @@ def look(queries: Heads, gallery: list[Heads], *, references: list[np.ndarray], 
 
 
 def compare(pictures: np.ndarray, queries: np.ndarray, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
-    """How alike each query is to each of its own references: the mean over patches of their correlations.
+    """(m, F) float16 evidence of each query and its m references.
 
     It goes through all photos patch by patch, which takes little memory: the phases of all patches are twenty times as
     large as their pictures.
@@ -42,14 +48,19 @@ def compare(pictures: np.ndarray, queries: np.ndarray, *, references: list[np.nd
         title: of the progress bar.
     """
     patches = phase.patches(pictures.shape[1:])
-    likenesses = [np.zeros(len(photo), np.float32) for photo in references]
+    evidence = [np.zeros((3, len(patches), len(photo)), np.float16) for photo in references]
     with progress.bar(len(patches) * len(queries), title=title, unit="patches") as bar:
-        for patch in patches:
+        for i, patch in enumerate(patches):
             phases = phase.spectra(pictures[:, *patch])
-            for likeness, row, photo in zip(likenesses, queries, references, strict=True):
-                likeness += phase.correlation(phases[row], phases[photo]) / len(patches)
+            for (peak, spread, best), row, photo in zip(evidence, queries, references, strict=True):
+                surface = phase.correlation(phases[row], phases[photo])
+                best[i] = surface.argmax(1)  # a whole number below 2048, which float16 holds
+                peak[i], spread[i] = surface.max(1), surface.std(1)
                 bar.update()
-    return likenesses
+    for _, _, best in evidence:
+        shifts = phase.SHIFTS[best.astype(int)]
+        best[:] = np.linalg.norm(shifts - np.median(shifts, axis=0, keepdims=True), axis=2)
+    return [np.moveaxis(kinds, 2, 0).reshape(kinds.shape[2], -1) for kinds in evidence]
 
 
 def outlines(view: images.View, rows: np.ndarray) -> np.ndarray:

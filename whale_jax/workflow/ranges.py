@@ -105,7 +105,7 @@ RANGES = {
     "sides": Range(1, 2, whole=True),
     "port": Range(0, 65_535, whole=True),
     **dict.fromkeys(("iterations", "likeliest", "gradient_steps", "processes"), COUNT),
-    **dict.fromkeys(("few", "most"), NUMBER),
+    **dict.fromkeys(("few", "most", "examples"), NUMBER),
     **dict.fromkeys(("cohort", "pooled", "draws"), COUNT),
     **dict.fromkeys(("error", "prior"), Range(0, 1, above=True, below=True)),
     **dict.fromkeys(("threshold", "share"), SHARE),

@@ -1,0 +1,81 @@
+"""Are two heads of one whale? Log odds by what their patches say, learned on heads whose whales are known.
+
+Not every patch says as much: callosities lie around the bonnet and along the middle, and water around them.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from whale_jax.runtime import storage
+
+FILE = "verifier.npz"
+WHALES = 30  # that a head which teaches is compared with: its own, and others at random
+STRENGTH = 0.01  # of the regression, the inverse of its penalty; a tenth or ten times as much changes nothing
+
+
+class Verifier(NamedTuple):
+    """A linear function of evidence, see `patches`.
+
+    Attributes:
+        weights: (F,) float32.
+        offset: float32 scalar.
+    """
+
+    weights: np.ndarray
+    offset: np.ndarray
+
+    def __call__(self, evidence: np.ndarray) -> np.ndarray:
+        """(m, F) evidence -> (m,) log odds that it is the same whale, up to a constant."""
+        return np.float32(evidence) @ self.weights + self.offset
+
+
+def mean(count: int) -> Verifier:
+    """The mean correlation of all patches, where nothing was learned, for evidence of `count` = F numbers."""
+    weights = np.zeros(count, np.float32)
+    weights[: count // 3] = 3 / count
+    return Verifier(weights, np.float32(0))
+
+
+def fit(evidence: np.ndarray, same: np.ndarray) -> Verifier:
+    """By logistic regression on (m, F) evidence and (m,) bool, whether it is of one whale."""
+    if same.all() or not same.any():
+        return mean(evidence.shape[1])
+    scaler, regression = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000)).fit(
+        np.float32(evidence), same
+    )
+    weights = regression.coef_[0] / scaler.scale_
+    return Verifier(np.float32(weights), np.float32(regression.intercept_[0] - weights @ scaler.mean_))
+
+
+def examples(label: np.ndarray, *, count: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Rows of heads to learn from, at most `count`, and for each the (m,) rows of those that it is compared with.
+
+    Those are the other photos of its whale and all of other whales, drawn at random. (n,) label are the heads' whales.
+    """
+    rng = np.random.default_rng(0)
+    whales, photos = np.unique(label, return_counts=True)
+    rows = rng.permutation(np.flatnonzero(np.isin(label, whales[photos > 1])))[:count]
+    references = []
+    for row in rows:
+        others = rng.permutation(whales[whales != label[row]])[: WHALES - 1]
+        compared = np.flatnonzero(np.isin(label, [label[row], *others]))
+        references.append(compared[compared != row])
+    return rows, references
+
+
+def save(folder: Path, verifier: Verifier) -> None:
+    """Writes verifier.npz."""
+    storage.savez(folder / FILE, **verifier._asdict())
+
+
+def reopen(folder: Path, *, count: int) -> Verifier:
+    """That of a finished `rerank`; of an older run, which learned nothing, the mean for evidence of `count` numbers."""
+    if not (folder / FILE).exists():
+        return mean(count)
+    with storage.reading(folder / FILE) as path, np.load(path) as file:
+        return Verifier(file["weights"], file["offset"])
