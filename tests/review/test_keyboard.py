@@ -54,6 +54,19 @@ def test_points_are_set_by_keys_alone_and_none_is_sent_that_nobody_has_moved(win
     assert number < int(blowhead.get_attribute("aria-valuenow")) <= int(blowhead.get_attribute("aria-valuemax"))
 
 
+def test_a_point_that_gets_the_focus_takes_the_caret_out_of_texts_that_are_written_anew(window):
+    caret = "() => getSelection().rangeCount"
+    window.press("w")
+    window.page.evaluate("() => getSelection().collapse(document.getElementById('words').firstChild, 3)")
+    assert window.page.evaluate(caret) == 1
+    window.press("b")
+    expect(window.find(".point.bonnet")).to_be_focused()
+    assert window.page.evaluate(caret) == 0
+    window.press("ArrowUp")
+    expect(window.find("#status")).to_contain_text("is being matched again.")
+    assert window.page.evaluate(caret) == 0
+
+
 def test_single_keys_can_be_turned_off_and_stay_so(window, session):
     window.press("?")
     window.find("#single-keys").uncheck()

@@ -85,6 +85,7 @@ export class Whole {
       click: event => event.stopPropagation(),
       pointerdown: event => this.grab(event, i),
       keydown: event => this.nudge(event, i),
+      focus: () => getSelection().removeAllRanges(), // a caret in a text that is written anew draws a screen reader away
       blur: () => this.draft && this.commit(),
     });
   }
