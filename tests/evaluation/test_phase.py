@@ -20,14 +20,14 @@ def spectra(pictures):
     return phase.spectra(phase.outlines(pictures)[:, *PLACE])
 
 
-def test_patches_cover_the_head_step_by_step():
+def test_patches_cover_the_head_as_the_fields_of_a_chessboard():
     places = phase.patches(phase.SIZE)
     covered = np.zeros(phase.SIZE, int)
     for place in places:
         covered[place] += 1
         assert covered[place].shape == (phase.PATCH, phase.PATCH)
-    assert covered.min() == 1
-    assert len(places) == 4 * 12
+    assert (covered > 0).mean() > 0.98  # of two corners a little is in none
+    assert len(places) == 4 * 12 / 2
 
 
 def test_a_head_that_is_moved_and_relit_is_most_like_itself():

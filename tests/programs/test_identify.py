@@ -174,8 +174,8 @@ def test_a_line_a_photo_says_who_it_is_and_how_much_time_is_left(finished, tmp_p
     for line in lines[1:]:
         name = line.split()[1].removesuffix(":")
         assert f"{name}: {rows[name][0]['whaleID']} {100 * float(rows[name][0]['probability']):.0f} %" in line
-    left = [re.search(r"\((.*) left\)", line) for line in lines]
-    assert [match and match[1] for match in left] == [None, "3.3 min", "3.3 min", "1.7 min", "1.7 min", None, None]
+    times = [re.search(r"\((.*) left\)", line) for line in lines]
+    assert [match and match[1] for match in times] == [None, "3.3 min", "3.3 min", "1.7 min", "1.7 min", None, None]
 
 
 def test_a_run_whose_searches_kept_nothing_answers_as_before(finished, tmp_path):
@@ -197,9 +197,9 @@ def test_a_run_whose_searches_kept_nothing_answers_as_before(finished, tmp_path)
         config.data.root = str(tmp_path / "new")
         stage.run(config, tmp_path / f"june{number}")
         tables.append(answers(tmp_path / f"june{number}" / "identified" / "candidates.csv", "Image")["a.png"])
-    for kept, fitted in zip(*tables, strict=True):
-        assert kept["whaleID"] == fitted["whaleID"]
-        assert float(kept["probability"]) == pytest.approx(float(fitted["probability"]), abs=2e-3)
+    for expected, fitted in zip(*tables, strict=True):
+        assert expected["whaleID"] == fitted["whaleID"]
+        assert float(expected["probability"]) == pytest.approx(float(fitted["probability"]), abs=2e-3)
 
 
 def test_photos_of_which_none_has_a_head_are_all_without_a_name(finished, tmp_path):

@@ -101,16 +101,16 @@ def answer(query: Query, rows: np.ndarray, *, notes: np.ndarray, judged: Judge) 
     unanswered = rows[notes[rows] != ""]
     for i, row in enumerate(unanswered, start=1):
         logging.info("[%d/%d] %s: %s", i, total, name[row], notes[row])
-    p, done = np.full((len(name), len(whales)), np.nan), 0
+    p, count = np.full((len(name), len(whales)), np.nan), 0
     members.ask_searches(query.run.answer, query)
     start = time.monotonic()
     for part, scores in members.ask_in_parts(query.run.answer, query):
         p[part] = scores
-        done += len(part)
-        remaining = (time.monotonic() - start) / done * (len(query.rows) - done)
-        left = f" ({progress.duration(remaining)} left)" if remaining else ""
-        for i, row in enumerate(part, start=len(unanswered) + done - len(part) + 1):
-            logging.info("[%d/%d] %s: %s%s", i, total, name[row], in_words(p[row], whales, judged=judged), left)
+        count += len(part)
+        remaining = (time.monotonic() - start) / count * (len(query.rows) - count)
+        rest = f" ({progress.duration(remaining)} left)" if remaining else ""
+        for i, row in enumerate(part, start=len(unanswered) + count - len(part) + 1):
+            logging.info("[%d/%d] %s: %s%s", i, total, name[row], in_words(p[row], whales, judged=judged), rest)
     return p
 
 

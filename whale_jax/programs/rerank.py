@@ -16,13 +16,13 @@ from whale_jax.workflow.program import Program
 DEFAULTS = {
     "inputs": {"photos": "", "split": "", "view": "", "scores": ""},  # scores: of a `retrieve`, or a `fuse`
     "fold": 0,
-    "likeliest": 30,  # whales that are looked at for each photo
+    "likeliest": 100,  # whales that are looked at for each photo
     "examples": 400,  # photos trained on that teach what each patch says; 0 for the mean of all patches
 }
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes predictions.npz, (N, whales) "scores" by each whale's most similar photo, and what was learned of patches.
+    """Writes predictions.npz, (N, whales) "scores" of whales by their photos, patch by patch, and verifier.npz.
 
     A whale that is not among the likeliest has the mean score of those that are: this says nothing of it, so the scores
     are worth most as a member of a `fuse`, beside those that they come from. A photo without scores or a head has NaN.
@@ -42,12 +42,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         searched = named[: len(gallery)] if photos.label[row] >= 0 else named
         references.append(np.flatnonzero(np.isin(photos.label[searched], whales[row])))
-    learned = learn(view, gallery, label=photos.label[gallery], count=config.examples)
-    verifier.save(workdir, learned)
+    judge = learn(view, gallery, label=photos.label[gallery], count=config.examples)
+    verifier.save(workdir, judge)
     evidence = patches.look((view, queries), [(view, named)], references=references, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, place, numbers in zip(queries, references, evidence, strict=True):
-        answers[row] = patches.answer(learned(numbers), photos.label[named[place]], whales=len(photos.whales))
+        answers[row] = judge.answer(judge(numbers), photos.label[named[place]], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]
     top = {f"top{k}": float(metrics.top_k(answers[valid], true, k=k).mean()) for k in (1, 5)}

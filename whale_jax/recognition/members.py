@@ -121,14 +121,14 @@ def by_patches(stage: Stage, query: Query) -> np.ndarray:
     views, label, photo = references_of(config, query.run)
     whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
     places = [np.flatnonzero(np.isin(label, row)) for row in whales]
-    learned = verifier.reopen(stage.folder, count=patches.NUMBERS)
+    judge = verifier.reopen(stage.folder, count=patches.NUMBERS)
     evidence = patches.look((view, queries), views, references=places, title=stage.folder.name)
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, place, numbers in zip(queries, places, evidence, strict=True):
-        likeness = learned(numbers)
-        place, likeness = place[order := np.argsort(likeness)], likeness[order]
+        odds = judge(numbers)
+        place, odds = place[order := np.argsort(odds)], odds[order]
         query.nearest[row, label[place]] = photo[place]  # of each whale the last, which is most alike
-        answers[row] = patches.answer(likeness, label[place], whales=scores.shape[1])
+        answers[row] = judge.answer(odds, label[place], whales=scores.shape[1])
     return answers
 
 

@@ -74,11 +74,3 @@ def outlines(view: images.View, rows: np.ndarray) -> np.ndarray:
 def outline(view: images.View, rows: np.ndarray) -> np.ndarray:
     """(n, height, width) outlines of the pictures of a few rows."""
     return phase.outlines(np.stack([images.grey(view.images[row], phase.SIZE) for row in rows]))
-
-
-def answer(likeness: np.ndarray, label: np.ndarray, *, whales: int) -> np.ndarray:
-    """(whales,) scores by (m,) likenesses to photos of (m,) labels: a whale's is the highest; all others' the mean."""
-    scores = np.full(whales, -np.inf, np.float32)
-    np.maximum.at(scores, label, likeness)
-    compared = np.isfinite(scores)
-    return np.where(compared, scores, scores[compared].mean() if compared.any() else 0)

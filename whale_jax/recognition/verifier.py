@@ -24,21 +24,38 @@ class Verifier(NamedTuple):
     Attributes:
         weights: (F,) float32.
         offset: float32 scalar.
+        temperature: float32 scalar, by which odds are raised when those of a whale's photos are added up: near 0 the
+            highest alone counts.
     """
 
     weights: np.ndarray
     offset: np.ndarray
+    temperature: np.ndarray
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
         """(m, F) evidence -> (m,) log odds that it is the same whale, up to a constant."""
         return np.float32(evidence) @ self.weights + self.offset
 
+    def answer(self, odds: np.ndarray, label: np.ndarray, *, whales: int) -> np.ndarray:
+        """(whales,) scores by the (m,) log odds of photos of (m,) labels; the mean score for whales without a photo.
+
+        A whale's is the sum of its photos' odds over the root of their number: many photos are not independent, and
+        one of them that is alike says more than many that are not.
+        """
+        scores = np.full(whales, -np.inf, np.float32)
+        np.maximum.at(scores, label, odds)
+        count = np.bincount(label, minlength=whales)
+        total = np.bincount(label, np.exp((odds - scores[label]) / self.temperature), minlength=whales)
+        compared = count > 0
+        scores[compared] += self.temperature * (np.log(total[compared]) - np.log(count[compared]) / 2)
+        return np.where(compared, scores, scores[compared].mean() if compared.any() else 0)
+
 
 def mean(count: int) -> Verifier:
-    """The mean correlation of all patches, where nothing was learned, for evidence of `count` = F numbers."""
+    """The mean correlation of all patches, and each whale's best photo, for evidence of `count` = F numbers."""
     weights = np.zeros(count, np.float32)
     weights[: count // 3] = 3 / count
-    return Verifier(weights, np.float32(0))
+    return Verifier(weights, np.float32(0), np.float32(1e-4))
 
 
 def fit(evidence: np.ndarray, same: np.ndarray) -> Verifier:
@@ -49,7 +66,8 @@ def fit(evidence: np.ndarray, same: np.ndarray) -> Verifier:
         np.float32(evidence), same
     )
     weights = regression.coef_[0] / scaler.scale_
-    return Verifier(np.float32(weights), np.float32(regression.intercept_[0] - weights @ scaler.mean_))
+    offset = regression.intercept_[0] - weights @ scaler.mean_
+    return Verifier(np.float32(weights), np.float32(offset), np.float32(1))
 
 
 def examples(label: np.ndarray, *, count: int) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -62,8 +80,8 @@ def examples(label: np.ndarray, *, count: int) -> tuple[np.ndarray, list[np.ndar
     rows = rng.permutation(np.flatnonzero(np.isin(label, whales[photos > 1])))[:count]
     references = []
     for row in rows:
-        others = rng.permutation(whales[whales != label[row]])[: WHALES - 1]
-        compared = np.flatnonzero(np.isin(label, [label[row], *others]))
+        strangers = rng.permutation(whales[whales != label[row]])[: WHALES - 1]
+        compared = np.flatnonzero(np.isin(label, [label[row], *strangers]))
         references.append(compared[compared != row])
     return rows, references
 
@@ -78,4 +96,4 @@ def reopen(folder: Path, *, count: int) -> Verifier:
     if not (folder / FILE).exists():
         return mean(count)
     with storage.reading(folder / FILE) as path, np.load(path) as file:
-        return Verifier(file["weights"], file["offset"])
+        return Verifier(*(file[name] for name in Verifier._fields))
