@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import special
 from sklearn.linear_model import LogisticRegression
 
 from whale_jax.recognition import verifier
@@ -57,3 +58,12 @@ def test_examples_have_another_photo_of_their_whale_and_photos_of_others_to_comp
         assert len(whales) == verifier.WHALES
         assert set(np.flatnonzero(np.isin(label, [*whales]))) == {row, *compared.tolist()}
     assert not len(verifier.examples(np.arange(5), count=50)[0])
+
+
+def test_the_odds_of_a_whales_photos_are_added_up_over_the_root_of_their_number(pairs):
+    odds, label = np.array([1.0, -2.0, 0.5, 3.0], np.float32), np.array([0, 0, 0, 2])
+    expected = [special.logsumexp(odds[:3]) - np.log(3) / 2, np.nan, 3.0]
+    expected[1] = (expected[0] + expected[2]) / 2  # no photo of this whale was compared
+    np.testing.assert_allclose(verifier.fit(*pairs).answer(odds, label, whales=3), expected, rtol=1e-5)
+    np.testing.assert_allclose(verifier.mean(6).answer(odds, label, whales=3), [1, 2, 3], atol=1e-3)
+    assert not verifier.mean(6).answer(odds[:0], label[:0], whales=3).any()

@@ -24,8 +24,8 @@ class Verifier(NamedTuple):
     Attributes:
         weights: (F,) float32.
         offset: float32 scalar.
-        temperature: float32 scalar, by which odds are raised when those of a whale's photos are added up: near 0 the
-            highest alone counts.
+        temperature: float32 scalar; log odds are divided by it where the odds of a whale's photos are added up, so that
+            near 0 the highest alone counts.
     """
 
     weights: np.ndarray
