@@ -8,7 +8,8 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import metrics
-from whale_jax.recognition import patches, verifier
+from whale_jax.recognition import patches
+from whale_jax.recognition import verifier as verifiers
 from whale_jax.recognition.verifier import Verifier
 from whale_jax.runtime import errors
 from whale_jax.workflow.program import Program
@@ -42,12 +43,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         searched = named[: len(gallery)] if photos.label[row] >= 0 else named
         references.append(np.flatnonzero(np.isin(photos.label[searched], whales[row])))
-    judge = learn(view, gallery, label=photos.label[gallery], count=config.examples)
-    verifier.save(workdir, judge)
+    verifier = learn(view, gallery, label=photos.label[gallery], count=config.examples)
+    verifiers.save(workdir, verifier)
     evidence = patches.look((view, queries), [(view, named)], references=references, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, place, numbers in zip(queries, references, evidence, strict=True):
-        answers[row] = judge.answer(judge(numbers), photos.label[named[place]], whales=len(photos.whales))
+        answers[row] = verifier.answer(verifier(numbers), photos.label[named[place]], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]
     top = {f"top{k}": float(metrics.top_k(answers[valid], true, k=k).mean()) for k in (1, 5)}
@@ -60,12 +61,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 def learn(view: images.View, rows: np.ndarray, *, label: np.ndarray, count: int) -> Verifier:
     """What `count` photos among the (m,) rows of a view, whose (m,) whales are known, teach of patches."""
-    queries, references = verifier.examples(label, count=count)
+    queries, references = verifiers.examples(label, count=count)
     if not len(queries):
-        return verifier.mean(patches.NUMBERS)
+        return verifiers.mean(patches.NUMBERS)
     evidence = patches.look((view, rows[queries]), [(view, rows)], references=references, title="examples")
     same = [label[place] == label[row] for row, place in zip(queries, references, strict=True)]
-    return verifier.fit(np.concatenate(evidence), np.concatenate(same))
+    return verifiers.fit(np.concatenate(evidence), np.concatenate(same))
 
 
 def scores_in(folder: str, photos: right_whale.Photos) -> np.ndarray:

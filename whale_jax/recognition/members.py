@@ -12,7 +12,8 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import fusion
-from whale_jax.recognition import patches, search, verifier
+from whale_jax.recognition import patches, search
+from whale_jax.recognition import verifier as verifiers
 from whale_jax.recognition.query import Query, Run
 from whale_jax.runtime import errors, progress
 from whale_jax.workflow.finished_runs import Stage
@@ -121,14 +122,14 @@ def by_patches(stage: Stage, query: Query) -> np.ndarray:
     views, label, photo = references_of(config, query.run)
     whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
     places = [np.flatnonzero(np.isin(label, row)) for row in whales]
-    judge = verifier.reopen(stage.folder, count=patches.NUMBERS)
+    verifier = verifiers.reopen(stage.folder, count=patches.NUMBERS)
     evidence = patches.look((view, queries), views, references=places, title=stage.folder.name)
     answers = np.full(scores.shape, np.nan, np.float32)
     for row, place, numbers in zip(queries, places, evidence, strict=True):
-        odds = judge(numbers)
+        odds = verifier(numbers)
         place, odds = place[order := np.argsort(odds)], odds[order]
         query.nearest[row, label[place]] = photo[place]  # of each whale the last, which is most alike
-        answers[row] = judge.answer(odds, label[place], whales=scores.shape[1])
+        answers[row] = verifier.answer(odds, label[place], whales=scores.shape[1])
     return answers
 
 
