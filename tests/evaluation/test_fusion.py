@@ -33,11 +33,13 @@ def test_the_weights_are_those_that_made_the_scores(planted):
 
 
 def test_the_weights_are_of_least_log_loss(planted):
+    """Of targets that leave one photo of PHOTOS + 2 to the prior."""
     scores, label = planted
+    target = (1 - 1 / (PHOTOS + 2)) * np.eye(len(PRIOR))[label] + PRIOR / (PHOTOS + 2)
 
     def loss(weight):
         logits = np.einsum("m,nmw->nw", weight * [1, 100, 1], scores)
-        return -special.log_softmax(logits, axis=1)[np.arange(PHOTOS), label].mean()
+        return -(target * special.log_softmax(logits, axis=1)).sum(1).mean()
 
     slow = optimize.minimize(loss, np.ones(3), bounds=[(0, None)] * 3, method="Nelder-Mead", options={"fatol": 1e-9})
     np.testing.assert_allclose(
@@ -93,3 +95,12 @@ def test_no_photo_has_a_say_in_its_own_answer(planted):
     inside = group % 5 == 0
     np.testing.assert_array_equal(first[inside], second[inside])
     assert np.abs(first[~inside] - second[~inside]).max() > 1e-6
+
+
+def test_a_few_photos_that_are_all_named_right_do_not_make_certain():
+    label = np.arange(10) % 5
+    scores = 8 * np.eye(5)[label][:, None] + np.random.default_rng(0).normal(size=(10, 1, 5))
+    answer = fusion.calibrated(fusion.fit_weights)(scores, label, prior=np.full(5, 0.2))
+    p = answer(scores)
+    assert (p.argmax(1) == label).all()
+    assert 0.8 < p.max() < 1 - 0.5 / 12  # after ten right answers, the next is wrong with a chance of one in twelve

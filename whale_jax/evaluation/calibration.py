@@ -24,8 +24,17 @@ class Calibration(NamedTuple):
         return (1 - self.weight) * sharpened + self.weight * self.prior
 
 
+def doubt(count: int) -> float:
+    """The share of a target that is the prior's in a fit on `count` photos, by Laplace's rule of succession.
+
+    It is the chance that the next answer is wrong where all of them were right. Without it, a few photos that are all
+    named right would make an answer certain.
+    """
+    return 1 / (count + 2)
+
+
 def fit(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Calibration:
-    """The calibration of least log loss.
+    """The calibration of least log loss, by targets that leave a little to other whales, see `doubt`.
 
     Args:
         p: (n, whales) probabilities of photos that they were not learned from.
@@ -33,9 +42,11 @@ def fit(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Calibration:
         prior: (whales,) share of each whale in the photos trained on, above 0.
     """
 
+    share = doubt(len(label))
+
     def loss(free: np.ndarray) -> float:
-        calibrated = Calibration(np.exp(free[0]), special.expit(free[1]), prior)(p)
-        return -np.log(calibrated[np.arange(len(label)), label]).mean()
+        log_p = np.log(np.maximum(Calibration(np.exp(free[0]), special.expit(free[1]), prior)(p), 1e-300))
+        return -((1 - share) * log_p[np.arange(len(label)), label] + share * log_p @ prior).mean()
 
     minimum = optimize.minimize(loss, (0.0, -2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
     return Calibration(float(np.exp(minimum.x[0])), float(special.expit(minimum.x[1])), prior)
