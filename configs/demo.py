@@ -3,7 +3,7 @@
     python -m whale_jax.main --config=configs/demo.py --workdir=runs/demo
 
 2 CPU cores: 10 min 30 s. Validation log loss, calibrated, and top-1, one seed: naive 3.15, 8 %; boxed 2.75, 17 %;
-aligned 0.86, 73 %, and with searches of aligned heads 0.25, 98 %. It ends with the command that opens its 60 photos
+aligned 0.86, 73 %, and with searches of aligned heads 0.13, 98 %. It ends with the command that opens its 60 photos
 without a name for a person to decide (configs/review.py).
 
 `smoke` runs the same stages in a minute or two, too short to learn anything.
