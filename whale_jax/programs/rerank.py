@@ -43,11 +43,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         searched = named[: len(gallery)] if photos.label[row] >= 0 else named
         references.append(np.flatnonzero(np.isin(photos.label[searched], whales[row])))
-    verifier = learn(view, gallery, label=photos.label[gallery], count=config.examples)
+    examples, pairs = verifiers.examples(photos.label[gallery], count=config.examples)
+    asking = np.concatenate([gallery[examples], queries])
+    evidence = patches.look((view, asking), [(view, named)], references=[*pairs, *references], title=workdir.name)
+    count = len(examples)
+    verifier = learn(evidence[:count], examples, references=pairs, label=photos.label[gallery])
     verifiers.save(workdir, verifier)
-    evidence = patches.look((view, queries), [(view, named)], references=references, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
-    for row, place, numbers in zip(queries, references, evidence, strict=True):
+    for row, place, numbers in zip(queries, references, evidence[count:], strict=True):
         answers[row] = verifier.answer(verifier(numbers), photos.label[named[place]], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]
@@ -59,13 +62,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def learn(view: images.View, rows: np.ndarray, *, label: np.ndarray, count: int) -> Verifier:
-    """What `count` photos among the (m,) rows of a view, whose (m,) whales are known, teach of patches."""
-    queries, references = verifiers.examples(label, count=count)
-    if not len(queries):
+def learn(
+    evidence: list[np.ndarray], examples: np.ndarray, *, references: list[np.ndarray], label: np.ndarray
+) -> Verifier:
+    """What n (m, F) arrays of evidence, of (n,) examples and their (m,) references by (G,) label, teach of patches."""
+    if not len(examples):
         return verifiers.mean(patches.NUMBERS)
-    evidence = patches.look((view, rows[queries]), [(view, rows)], references=references, title="examples")
-    same = [label[place] == label[row] for row, place in zip(queries, references, strict=True)]
+    same = [label[place] == label[row] for row, place in zip(examples, references, strict=True)]
     return verifiers.fit(np.concatenate(evidence), np.concatenate(same))
 
 
