@@ -32,6 +32,7 @@ MAPS = {
     "maps160": ("stage4", (160, 320)),
     "maps192": ("stage4", (192, 384)),
 }
+COMPARED, GRID = "maps160", (10, 20)  # the maps of which cells of two heads are compared, and their rows and columns
 FEW = ("maps160", "maps192")  # as good as all where networks that are trained on whales join them
 # Released weights as they are: a training of no epochs. Each photo is described with its mirror image.
 IMAGENET = {
@@ -77,7 +78,7 @@ def fused(names, *, features=(), tuned=(), heads=CROPS):
     return {
         **stages,
         "shortlist": fuse(searches),
-        "phase": stage.config("rerank", inputs={**DATA, "view": "described", "scores": "shortlist"}),
+        "phase": second_look(names),
         "fused": fuse([*searches, "phase", *features]),
     }
 
@@ -85,6 +86,14 @@ def fused(names, *, features=(), tuned=(), heads=CROPS):
 def fuse(members):
     """The stage that makes one answer of members."""
     return stage.config("fuse", inputs={**DATA, **{name: name for name in members}})
+
+
+def second_look(names):
+    """The stage that looks at the likeliest whales: patches of their heads, and cells of COMPARED if it is searched."""
+    inputs, maps = {**DATA, "view": "described", "scores": "shortlist"}, {}
+    if COMPARED in names:
+        inputs["features"], maps = f"{COMPARED}_features", {"grid": GRID, "sides": 2}
+    return stage.config("rerank", inputs=inputs, **maps)
 
 
 def search(*, sides=1, **features):

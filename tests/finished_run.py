@@ -64,7 +64,7 @@ def write_photos(root, whales, *, start=0, named=True):
 
 
 def finish(root, run, *, write=write_crops, frame="whole"):
-    """A run on a folder that `write` fills: searches, patches and a network, fused; the last photos have no name."""
+    """A run on a folder that `write` fills: searches, a second look and a network; the last photos have no name."""
     rows = write(root, np.arange(WHALES * PHOTOS) % WHALES)
     rows += write(root, np.arange(UNNAMED) % WHALES, start=WHALES * PHOTOS, named=False)[1:]
     write_csv(root / "whales.csv", rows)
@@ -76,9 +76,11 @@ def finish(root, run, *, write=write_crops, frame="whole"):
         "classifier": network(Recipe, "", "view"),
         "features": stage.config("extract", inputs={"network": "classifier"}, weights="last"),
         **matching.fused((), features=["features"], heads=heads),
+        "map": stage.config("describe", inputs={"photos": "photos", "view": "described"}, size=(56, 120)),
         "submission": submission("fused"),
     }
     for name, size in {"hog64": (32, 64), "hog96": (48, 96), "hog128": (64, 128)}.items():
         stages[name].size = size
     stages["described"].size = SIZE
+    stages["phase"].update(inputs={**stages["phase"].inputs, "features": "map"}, grid=(6, 14))
     stage.run(stage.config("pipeline", stages=stages), run)

@@ -8,7 +8,7 @@ from tests.programs.test_stages import photos
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.programs import rerank
 from whale_jax.runtime import errors
-from whale_jax.workflow import stage
+from whale_jax.workflow import program, stage
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def look(tmp_path, monkeypatch):
 
     def run(scores, **changes):
         predictions.save(tmp_path, data, arrays={"scores": scores})
-        inputs = {"scores": str(tmp_path), "view": "view"}
-        result = rerank.run(stage.config("rerank", inputs=inputs, fold=1, **changes), tmp_path / "out")
+        changes = {"inputs": {"scores": str(tmp_path), "view": "view"}, **changes}
+        result = rerank.run(stage.config("rerank", fold=1, **changes), tmp_path / "out")
         return result, predictions.load(tmp_path / "out", data, kind="scores")
 
     (tmp_path / "out").mkdir()
@@ -70,6 +70,30 @@ def test_the_likeliest_may_be_those_of_several_searches_together(look, tmp_path)
     probabilities.save(tmp_path, data, arrays={"fused": p, "hog": p[:, ::-1]})
     scores = run(p[:, ::-1], likeliest=2)[1]  # whose likeliest whales are others
     np.testing.assert_allclose(scores[6:12, 0], scores[6:12, 1:].mean(1), rtol=1e-5)
+
+
+def test_where_heads_have_the_same_outlines_the_map_of_a_network_tells_them_apart(look, tmp_path):
+    run, data = look
+    view = images.load("view")
+    view.images[:] = view.images[0]
+    whale = np.append(data.label[:12], [0, 1])
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3, 2 * 4 * 5))[whale] + rng.normal(0, 0.1, (14, 40))
+    features[7] = np.nan  # a photo that the network has not seen
+    (tmp_path / "map").mkdir()
+    predictions.save(tmp_path / "map", data, arrays={"features": np.float16(features)})
+    by_outlines = run(np.zeros((14, 3)))[1]
+    inputs = {"scores": str(tmp_path), "view": "view", "features": str(tmp_path / "map")}
+    result, scores = run(np.zeros((14, 3)), inputs=inputs, grid=(2, 4))
+    assert result["queries"] == 5
+    queries = [6, 8, 9, 10, 11, 12]
+    np.testing.assert_array_equal((scores - by_outlines)[queries].argmax(1), whale[queries])
+    assert np.isnan(scores[[7, 13]]).all()
+
+
+def test_features_of_a_map_of_unknown_rows_and_columns_are_refused():
+    with pytest.raises(errors.InputError, match=r"config\.grid"):
+        program.check(stage.config("rerank", inputs={"features": "map"}))
 
 
 def test_without_a_photo_that_asks_it_is_refused(look):

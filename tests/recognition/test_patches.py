@@ -9,10 +9,11 @@ from whale_jax.recognition import patches
 
 def evidence_of(picture, gallery):
     """(3, patches, m) evidence of one picture and m others."""
-    pictures = phase.outlines(np.concatenate([picture[None], gallery]))
-    references = [np.arange(1, len(pictures))]
-    [evidence] = patches.compare(pictures, np.array([0]), references=references, title="test")
-    assert evidence.shape == (len(gallery), patches.NUMBERS)
+    references = [np.arange(len(gallery))]
+    [evidence] = patches.compare(
+        phase.outlines(picture[None]), phase.outlines(gallery), references=references, title="test"
+    )
+    assert evidence.shape == (len(gallery), 3 * patches.COUNT)
     return np.moveaxis(evidence.reshape(len(gallery), 3, -1), 0, 2)
 
 

@@ -8,33 +8,39 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import metrics
-from whale_jax.recognition import patches
+from whale_jax.recognition import evidence, maps
 from whale_jax.recognition import verifier as verifiers
+from whale_jax.recognition.evidence import Heads
 from whale_jax.recognition.verifier import Verifier
 from whale_jax.runtime import errors
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    "inputs": {"photos": "", "split": "", "view": "", "scores": ""},  # scores: of a `retrieve`, or a `fuse`
+    # scores: of a `retrieve`, or a `fuse`; features: of an `extract` of a layer, whose maps are compared too
+    "inputs": {"photos": "", "split": "", "view": "", "scores": "", "features": ""},
     "fold": 0,
+    "grid": (),  # (rows, columns) of the map
+    "sides": 1,  # or 2 where features are those of a photo and then of its mirror image
     "likeliest": 100,  # whales that are looked at for each photo
-    "examples": 400,  # photos trained on that teach what each patch says; 0 for the mean of all patches
+    "examples": 400,  # photos trained on that teach what each part of a head says; 0 for the mean of all patches
 }
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Writes predictions.npz, (N, whales) "scores" of whales by their photos, patch by patch, and verifier.npz.
+    """Writes predictions.npz, (N, whales) "scores" of whales by the evidence of their photos, and verifier.npz.
 
     A whale that is not among the likeliest has the mean score of those that are: this says nothing of it, so the scores
     are worth most as a member of a `fuse`, beside those that they come from. A photo without scores or a head has NaN.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    view = images.load(Path(config.inputs.view))
-    scores = scores_in(config.inputs.scores, photos)
+    view, features = images.load(Path(config.inputs.view)), None
+    if config.inputs.features:
+        features = predictions.load(config.inputs.features, photos, kind="features")
+    scores, usable = scores_in(config.inputs.scores, photos), evidence.usable(view, features)
     rows = splits.train_rows(split, config.fold)
-    gallery = rows[view.pictured[rows]]
-    queries = np.setdiff1d(np.flatnonzero(view.pictured & np.isfinite(scores).all(1)), rows)
+    gallery = rows[usable[rows]]
+    queries = np.setdiff1d(np.flatnonzero(usable & np.isfinite(scores).all(1)), rows)
     if not len(gallery) or not len(queries):
         raise errors.InputError(f"{config.inputs.view} has no pictures of both named photos and photos that ask")
     valid = np.intersect1d(splits.measured_rows(split, config.fold), queries)
@@ -43,15 +49,17 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         searched = named[: len(gallery)] if photos.label[row] >= 0 else named
         references.append(np.flatnonzero(np.isin(photos.label[searched], whales[row])))
-    examples, pairs = verifiers.examples(photos.label[gallery], count=config.examples)
-    asking = np.concatenate([gallery[examples], queries])
-    evidence = patches.look((view, asking), [(view, named)], references=[*pairs, *references], title=workdir.name)
-    count = len(examples)
-    verifier = learn(evidence[:count], examples, references=pairs, label=photos.label[gallery])
+    cells = None if features is None else maps.fit(features[gallery], grid=config.grid, sides=config.sides)
+    heads = evidence.of_view(view, named, features=features, cells=cells)
+    verifier = learn(
+        heads[: len(gallery)], photos.label[gallery], count=config.examples, title=f"{workdir.name}, known"
+    )
     verifiers.save(workdir, verifier)
+    asking = evidence.of_view(view, queries, features=features, cells=cells)
+    numbers = evidence.compare(asking, heads, references=references, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
-    for row, place, numbers in zip(queries, references, evidence[count:], strict=True):
-        answers[row] = verifier.answer(verifier(numbers), photos.label[named[place]], whales=len(photos.whales))
+    for row, place, pairs in zip(queries, references, numbers, strict=True):
+        answers[row] = verifier.answer(verifier(pairs), photos.label[named[place]], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]
     top = {f"top{k}": float(metrics.top_k(answers[valid], true, k=k).mean()) for k in (1, 5)}
@@ -62,14 +70,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def learn(
-    evidence: list[np.ndarray], examples: np.ndarray, *, references: list[np.ndarray], label: np.ndarray
-) -> Verifier:
-    """What n (m, F) arrays of evidence, of (n,) examples and their (m,) references by (G,) label, teach of patches."""
-    if not len(examples):
-        return verifiers.mean(patches.NUMBERS)
-    same = [label[place] == label[row] for row, place in zip(examples, references, strict=True)]
-    return verifiers.fit(np.concatenate(evidence), np.concatenate(same))
+def learn(heads: Heads, label: np.ndarray, *, count: int, title: str) -> Verifier:
+    """What at most `count` of n heads, of (n,) whales, teach when they are compared with the rest."""
+    rows, references = verifiers.examples(label, count=count)
+    if not len(rows):
+        return evidence.PLAIN
+    numbers = evidence.compare(heads[rows], heads, references=references, title=title)
+    same = [label[place] == label[row] for row, place in zip(rows, references, strict=True)]
+    return verifiers.fit(np.concatenate(numbers), np.concatenate(same), otherwise=evidence.PLAIN)
 
 
 def scores_in(folder: str, photos: right_whale.Photos) -> np.ndarray:
@@ -79,4 +87,10 @@ def scores_in(folder: str, photos: right_whale.Photos) -> np.ndarray:
     return predictions.load(folder, photos, kind="scores")
 
 
-PROGRAM = Program(DEFAULTS, run)
+def check(config: ConfigDict) -> None:
+    """Raises InputError for features of a map of unknown rows and columns."""
+    if config.inputs.features and not config.grid:
+        raise errors.InputError("inputs.features are of a map: name its rows and columns as config.grid")
+
+
+PROGRAM = Program(DEFAULTS, run, check=check)

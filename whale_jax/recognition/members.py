@@ -12,8 +12,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import fusion
-from whale_jax.recognition import patches, search
-from whale_jax.recognition import verifier as verifiers
+from whale_jax.recognition import search, second_look
 from whale_jax.recognition.query import Query, Run
 from whale_jax.runtime import errors, progress
 from whale_jax.workflow.finished_runs import Stage
@@ -111,44 +110,9 @@ def fit_search(stage: Stage, run: Run) -> Callable[[list[np.ndarray]], np.ndarra
     return lambda blocks: search.WAYS[config.by](transforms(blocks), searched, **names)
 
 
-def by_patches(stage: Stage, query: Query) -> np.ndarray:
+def by_second_look(stage: Stage, query: Query) -> np.ndarray:
     """(n, whales) scores of a second look at the likeliest whales, against photos that have a name."""
-    config = ConfigDict(stage.config)
-    scores = ask(query.run.stage(config.inputs.scores), query)
-    view = query.source.view(config.inputs.view)
-    queries = query.rows[view.pictured[query.rows] & np.isfinite(scores[query.rows]).all(1)]
-    if not len(queries):
-        return scores
-    views, label, photo = references_of(config, query.run)
-    whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
-    places = [np.flatnonzero(np.isin(label, row)) for row in whales]
-    verifier = verifiers.reopen(stage.folder, count=patches.NUMBERS)
-    evidence = patches.look((view, queries), views, references=places, title=stage.folder.name)
-    answers = np.full(scores.shape, np.nan, np.float32)
-    for row, place, numbers in zip(queries, places, evidence, strict=True):
-        odds = verifier(numbers)
-        place, odds = place[order := np.argsort(odds)], odds[order]
-        query.nearest[row, label[place]] = photo[place]  # of each whale the last, which is most alike
-        answers[row] = verifier.answer(odds, label[place], whales=scores.shape[1])
-    return answers
-
-
-def references_of(config: ConfigDict, run: Run) -> tuple[list[patches.Heads], np.ndarray, np.ndarray]:
-    """The heads with a name that a `rerank` compares, in one or two views, and (r,) whales and photos of all of them.
-
-    A photo of the gallery is N and its row in the gallery's source.
-    """
-    view = run.view(config.inputs.view)
-    sides = splits.train_rows(run.split, config.fold), splits.measured_rows(run.split, config.fold)
-    rows = np.concatenate([rows[view.pictured[rows]] for rows in sides])
-    heads, label, photo = [(view, rows)], [run.photos.label[rows]], [rows]
-    if references := run.references:
-        view = references.source.view(config.inputs.view)
-        pictured = view.pictured[references.rows]
-        heads.append((view, references.rows[pictured]))
-        label.append(references.label[pictured])
-        photo.append(len(run.photos.name) + references.rows[pictured])
-    return heads, np.concatenate(label), np.concatenate(photo)
+    return second_look.answer(stage, query, scores=ask(query.run.stage(stage.config["inputs"]["scores"]), query))
 
 
 def by_fusion(stage: Stage, query: Query) -> np.ndarray:
@@ -184,6 +148,6 @@ def fit_fusion(stage: Stage, run: Run) -> tuple[fusion.Answer, list[str]]:
 MEMBERS: dict[str, Callable[[Stage, Query], np.ndarray]] = {
     "extract": by_network,
     "retrieve": by_search,
-    "rerank": by_patches,
+    "rerank": by_second_look,
     "fuse": by_fusion,
 }

@@ -1,6 +1,6 @@
-"""Are two heads of one whale? Log odds by what their patches say, learned on heads whose whales are known.
+"""Are two heads of one whale? Log odds by their evidence, learned on heads whose whales are known.
 
-Not every patch says as much: callosities lie around the bonnet and along the middle, and water around them.
+Not every part of a head says as much: callosities lie around the bonnet and along the middle, and water around them.
 """
 
 from pathlib import Path
@@ -19,10 +19,10 @@ STRENGTH = 0.01  # of the regression, the inverse of its penalty; a tenth or ten
 
 
 class Verifier(NamedTuple):
-    """A linear function of evidence, see `patches`.
+    """A linear function of evidence.
 
     Attributes:
-        weights: (F,) float32.
+        weights: (F,) float32, of the first numbers of the evidence.
         offset: float32 scalar.
         temperature: float32 scalar; log odds are divided by it where the odds of a whale's photos are added up, so that
             near 0 the highest alone counts.
@@ -33,8 +33,8 @@ class Verifier(NamedTuple):
     temperature: np.ndarray
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
-        """(m, F) evidence -> (m,) log odds that it is the same whale, up to a constant."""
-        return np.float32(evidence) @ self.weights + self.offset
+        """(m, F) evidence, or more numbers -> (m,) log odds that it is the same whale, up to a constant."""
+        return np.float32(evidence[:, : len(self.weights)]) @ self.weights + self.offset
 
     def answer(self, odds: np.ndarray, label: np.ndarray, *, whales: int) -> np.ndarray:
         """(whales,) scores by the (m,) log odds of photos of (m,) labels; the mean score for whales without a photo.
@@ -52,16 +52,14 @@ class Verifier(NamedTuple):
 
 
 def mean(count: int) -> Verifier:
-    """The mean correlation of all patches, and each whale's best photo, for evidence of `count` = F numbers."""
-    weights = np.zeros(count, np.float32)
-    weights[: count // 3] = 3 / count
-    return Verifier(weights, np.float32(0), np.float32(1e-4))
+    """The mean of the first `count` numbers, and each whale's best photo."""
+    return Verifier(np.full(count, 1 / count, np.float32), np.float32(0), np.float32(1e-4))
 
 
-def fit(evidence: np.ndarray, same: np.ndarray) -> Verifier:
-    """By logistic regression on (m, F) evidence and (m,) bool, whether it is of one whale."""
+def fit(evidence: np.ndarray, same: np.ndarray, *, otherwise: Verifier) -> Verifier:
+    """By logistic regression on (m, F) evidence and (m,) bool, if it is of one whale; another where all or none is."""
     if same.all() or not same.any():
-        return mean(evidence.shape[1])
+        return otherwise
     scaler, regression = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000)).fit(
         np.float32(evidence), same
     )
@@ -91,9 +89,9 @@ def save(folder: Path, verifier: Verifier) -> None:
     storage.savez(folder / FILE, **verifier._asdict())
 
 
-def reopen(folder: Path, *, count: int) -> Verifier:
-    """That of a finished `rerank`; of an older run, which learned nothing, the mean for evidence of `count` numbers."""
+def reopen(folder: Path, *, otherwise: Verifier) -> Verifier:
+    """That of a finished `rerank`, or another one if this learned nothing, as older runs did."""
     if not (folder / FILE).exists():
-        return mean(count)
+        return otherwise
     with storage.reading(folder / FILE) as path, np.load(path) as file:
         return Verifier(*(file[name] for name in Verifier._fields))

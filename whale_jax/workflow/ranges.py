@@ -103,6 +103,7 @@ RANGES = {
     "C": POSITIVE,
     "pca": NUMBER,
     "sides": Range(1, 2, whole=True),
+    "grid": SIDES,
     "port": Range(0, 65_535, whole=True),
     **dict.fromkeys(("iterations", "likeliest", "gradient_steps", "processes"), COUNT),
     **dict.fromkeys(("few", "most", "examples"), NUMBER),

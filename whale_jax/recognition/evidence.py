@@ -1,0 +1,59 @@
+"""The evidence of two heads, by which a second look tells whether they are of one whale: patches and maps.
+
+It is (F,) numbers: those of `patches`, and after them, where a network has seen the heads, those of `maps`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from whale_jax.data import images
+from whale_jax.recognition import maps, patches
+from whale_jax.recognition.maps import Cells
+from whale_jax.recognition.verifier import Verifier, mean
+
+PLAIN: Verifier = mean(patches.COUNT)  # what evidence tells where nothing was learned: the mean of all patches
+
+
+class Heads(NamedTuple):
+    """What is compared of n heads.
+
+    Attributes:
+        outlines: (n, height, width) float32 of their pictures.
+        cells: (n, rows, columns, channels) float16 of a network's layer; None without one.
+    """
+
+    outlines: np.ndarray
+    cells: np.ndarray | None
+
+    def __getitem__(self, rows: np.ndarray) -> "Heads":
+        """Some of the heads, by (m,) rows."""
+        return Heads(self.outlines[rows], None if self.cells is None else self.cells[rows])
+
+
+def usable(view: images.View, features: np.ndarray | None) -> np.ndarray:
+    """(N,) bool: the photos with a picture and, where a network has seen them, (N, D) features."""
+    return view.pictured if features is None else view.pictured & np.isfinite(features).all(1)
+
+
+def of_view(view: images.View, rows: np.ndarray, *, features: np.ndarray | None, cells: Cells | None) -> Heads:
+    """The heads of (n,) rows of a view, whose maps are what `cells` makes of (N, D) features."""
+    return Heads(patches.outlines(view, rows), None if features is None else cells(features[rows]))
+
+
+def join(groups: list[Heads]) -> Heads:
+    """Several groups of heads, one after the other."""
+    cells = None if groups[0].cells is None else np.concatenate([group.cells for group in groups])
+    return Heads(np.concatenate([group.outlines for group in groups]), cells)
+
+
+def compare(queries: Heads, gallery: Heads, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
+    """(m, F) float16 evidence of each of n queries and its references: n arrays of (m,) rows of the gallery."""
+    used = np.unique(np.concatenate(references))
+    searched = gallery[used]
+    references = [np.searchsorted(used, rows) for rows in references]
+    evidence = patches.compare(queries.outlines, searched.outlines, references=references, title=title)
+    if queries.cells is None:
+        return evidence
+    by_maps = maps.compare(queries.cells, searched.cells, references=references, title=f"{title}, maps")
+    return [np.concatenate(numbers, axis=1) for numbers in zip(evidence, by_maps, strict=True)]

@@ -1,0 +1,99 @@
+"""A run's second look at the likeliest whales of a search, asked about photos that the run has never seen."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from whale_jax.data import predictions, splits
+from whale_jax.recognition import evidence, maps
+from whale_jax.recognition import verifier as verifiers
+from whale_jax.recognition.evidence import Heads
+from whale_jax.recognition.maps import Cells
+from whale_jax.recognition.query import Query, Run
+from whale_jax.recognition.verifier import Verifier
+from whale_jax.workflow import program
+from whale_jax.workflow.finished_runs import Stage
+
+
+class SecondLook(NamedTuple):
+    """A finished `rerank`, and the r heads with a name that it compares.
+
+    Attributes:
+        heads: r of them, those of the gallery last.
+        label: (r,) their whales.
+        photo: (r,) their photos, see `Query.nearest`.
+        cells: what makes maps of features; None without a network.
+        verifier: what evidence tells.
+    """
+
+    heads: Heads
+    label: np.ndarray
+    photo: np.ndarray
+    cells: Cells | None
+    verifier: Verifier
+
+
+def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
+    """(n, whales) scores by the photos of the likeliest whales, of which `query.nearest` then has the most alike.
+
+    Args:
+        stage: a finished `rerank`.
+        query: the photos that are asked about.
+        scores: (n, whales) of the search whose likeliest whales are looked at.
+    """
+    config = completed(stage)
+    view, features = query.source.view(config.inputs.view), features_of(config, query.source.load)
+    answered = evidence.usable(view, features) & np.isfinite(scores).all(1)
+    queries = query.rows[answered[query.rows]]
+    answers = np.full(scores.shape, np.nan, np.float32)
+    if not len(queries):
+        return answers
+    look = query.run.fitted(stage, reopen)
+    whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
+    places = [np.flatnonzero(np.isin(look.label, row)) for row in whales]
+    asking = evidence.of_view(view, queries, features=features, cells=look.cells)
+    numbers = evidence.compare(asking, look.heads, references=places, title=stage.folder.name)
+    for row, place, pairs in zip(queries, places, numbers, strict=True):
+        odds = look.verifier(pairs)
+        place, odds = place[order := np.argsort(odds)], odds[order]
+        query.nearest[row, look.label[place]] = look.photo[place]  # of each whale the last, which is most alike
+        answers[row] = look.verifier.answer(odds, look.label[place], whales=scores.shape[1])
+    return answers
+
+
+def reopen(stage: Stage, run: Run) -> SecondLook:
+    """What a finished `rerank` learned, and the run's heads with a name; those of a gallery join them."""
+    config = completed(stage)
+
+    def load(folder: str, kind: str) -> np.ndarray:
+        return predictions.load(str(run.stage(folder).folder), run.photos, kind=kind)
+
+    view, features = run.view(config.inputs.view), features_of(config, load)
+    usable = evidence.usable(view, features)
+    searched, measured = splits.train_rows(run.split, config.fold), splits.measured_rows(run.split, config.fold)
+    searched, measured = searched[usable[searched]], measured[usable[measured]]
+    cells = None if features is None else maps.fit(features[searched], grid=config.grid, sides=config.sides)
+    rows = np.concatenate([searched, measured])
+    groups = [evidence.of_view(view, rows, features=features, cells=cells)]
+    label, photo = [run.photos.label[rows]], [rows]
+    if references := run.references:
+        view, features = references.source.view(config.inputs.view), features_of(config, references.source.load)
+        usable = evidence.usable(view, features)[references.rows]
+        rows = references.rows[usable]
+        groups.append(evidence.of_view(view, rows, features=features, cells=cells))
+        label.append(references.label[usable])
+        photo.append(len(run.photos.name) + rows)
+    verifier = verifiers.reopen(stage.folder, otherwise=evidence.PLAIN)
+    return SecondLook(evidence.join(groups), np.concatenate(label), np.concatenate(photo), cells, verifier)
+
+
+def features_of(config: ConfigDict, load: Callable[[str, str], np.ndarray]) -> np.ndarray | None:
+    """The (N, D) features by which a `rerank` compares maps, by a function from a folder and a kind; None without."""
+    return load(config.inputs.features, "features") if config.inputs.features else None
+
+
+def completed(stage: Stage) -> ConfigDict:
+    """The config of a stage, with today's defaults for what an older run did not know."""
+    return ConfigDict(program.complete(stage.config))
