@@ -1,8 +1,8 @@
 """Whales named by the photos that are most alike, with no network trained on whales.
 
     --config=configs/matching.py        by early maps of a network that knows pictures of everyday things, by histograms
-                                        of gradients (HOG), and by phase correlation of patches with the likeliest
-    --config=configs/matching.py:hog    by HOG and phase correlation alone
+                                        of gradients (HOG), and once more with the likeliest, by parts of their heads
+    --config=configs/matching.py:hog    by HOG, and by phase correlation of patches with the likeliest
 
     python -m whale_jax.main --config=configs/matching.py --config.data.root=DIR --workdir=runs/matching
 
@@ -12,9 +12,9 @@ Of 3,882 crops of 447 whales, 385 were held out, on a deal of folds that had no 
 
 What describes a head is whitened within whales, and a whale is as likely as its nearest photo and its mean photo are
 alike. The network is EfficientNet-Lite0 with the released weights of ImageNet (requirements-pretrained.txt). Its maps
-are taken with all their places: on aligned heads, the places are what tells one whale from another. What
-each patch of two heads tells is learned from pairs of known heads (whale_jax/recognition/verifier.py). `cpu` in
-configs/crops.py puts such searches and networks into one answer.
+are taken with all their places: on aligned heads, the places are what tells one whale from another. What each patch of
+two heads tells, and each cell of their maps, is learned from pairs of known heads (whale_jax/recognition/verifier.py).
+`cpu` in configs/crops.py puts such searches and networks into one answer.
 """
 
 from functools import partial

@@ -47,13 +47,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     whales = np.argsort(-scores, axis=1, kind="stable")[:, : config.likeliest]
     named, references = np.concatenate([gallery, valid]), []
     for row in queries:  # photos without a name are compared with those held out as well
-        searched = named[: len(gallery)] if photos.label[row] >= 0 else named
-        references.append(np.flatnonzero(np.isin(photos.label[searched], whales[row])))
+        compared = named[: len(gallery)] if photos.label[row] >= 0 else named
+        references.append(np.flatnonzero(np.isin(photos.label[compared], whales[row])))
     cells = None if features is None else maps.fit(features[gallery], grid=config.grid, sides=config.sides)
     heads = evidence.of_view(view, named, features=features, cells=cells)
-    verifier = learn(
-        heads[: len(gallery)], photos.label[gallery], count=config.examples, title=f"{workdir.name}, known"
-    )
+    searched = heads.select(np.arange(len(gallery)))
+    verifier = learn(searched, photos.label[gallery], count=config.examples, title=f"{workdir.name}, known")
     verifiers.save(workdir, verifier)
     asking = evidence.of_view(view, queries, features=features, cells=cells)
     numbers = evidence.compare(asking, heads, references=references, title=workdir.name)
@@ -75,7 +74,7 @@ def learn(heads: Heads, label: np.ndarray, *, count: int, title: str) -> Verifie
     rows, references = verifiers.examples(label, count=count)
     if not len(rows):
         return evidence.PLAIN
-    numbers = evidence.compare(heads[rows], heads, references=references, title=title)
+    numbers = evidence.compare(heads.select(rows), heads, references=references, title=title)
     same = [label[place] == label[row] for row, place in zip(rows, references, strict=True)]
     return verifiers.fit(np.concatenate(numbers), np.concatenate(same), otherwise=evidence.PLAIN)
 

@@ -26,7 +26,7 @@ class Heads(NamedTuple):
     outlines: np.ndarray
     cells: np.ndarray | None
 
-    def __getitem__(self, rows: np.ndarray) -> "Heads":
+    def select(self, rows: np.ndarray) -> "Heads":
         """Some of the heads, by (m,) rows."""
         return Heads(self.outlines[rows], None if self.cells is None else self.cells[rows])
 
@@ -50,7 +50,7 @@ def join(groups: list[Heads]) -> Heads:
 def compare(queries: Heads, gallery: Heads, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
     """(m, F) float16 evidence of each of n queries and its references: n arrays of (m,) rows of the gallery."""
     used = np.unique(np.concatenate(references))
-    searched = gallery[used]
+    searched = gallery.select(used)
     references = [np.searchsorted(used, rows) for rows in references]
     evidence = patches.compare(queries.outlines, searched.outlines, references=references, title=title)
     if queries.cells is None:
