@@ -10,7 +10,7 @@ classifier and neighbours are fitted on photos of other encounters than those th
 """
 
 from configs.ablations import embedding
-from whale_jax.workflow import stage
+from whale_jax.workflow import finished_runs, stage
 
 FEATURES = (  # rows of the embeddings
     "classifier",
@@ -23,7 +23,8 @@ FEATURES = (  # rows of the embeddings
 def get_config(root="runs/ablations/embedding"):
     """For each seed, the calibrated classifier, and its blend with neighbours by the features of several networks."""
     embeddings = embedding.get_config().stages
-    data = {"photos": embeddings.split.inputs.photos, "split": f"{root}/split"}
+    split = finished_runs.read(f"{root}/split")
+    data = {"photos": split.config["inputs"]["photos"], "split": str(split.folder)}
     stages, labels, sources = {}, {}, {}
     for search, label in embeddings.compare.labels.items():
         if label not in FEATURES:

@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
     """A folder with finished runs, as far as a config that continues from one looks at it."""
     path = tmp_path_factory.mktemp("finished")
     for name, stage in load("configs/pipeline.py:small", {}).stages.items():
-        for run in ("small", "mine", "crops"):
+        for run in ("small", "mine", "crops", "ablations/embedding"):
             folder = path / "runs" / run / name
             folder.mkdir(parents=True)
             (folder / "config.json").write_text(stage.to_json_best_effort())
