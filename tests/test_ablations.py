@@ -12,6 +12,7 @@ from configs.ablations import embedding
 from whale_jax.experiment import build
 from whale_jax.models import growth
 from whale_jax.programs import pipeline
+from whale_jax.workflow import json_files
 
 FILES = sorted(path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py"))
 
@@ -50,18 +51,23 @@ def ancestors(name, stages):
     return {name}.union(*(ancestors(source, stages) for source in inputs))
 
 
-def test_the_classifier_of_each_seed_is_blended_with_neighbours_of_the_same_seed():
-    config, embeddings = blend.get_config("runs/some"), embedding.get_config("runs/some").stages
+def test_the_classifier_of_each_seed_is_blended_with_neighbours_of_the_same_seed(tmp_path):
+    embeddings = embedding.get_config("elsewhere").stages
+    (tmp_path / "split").mkdir()
+    json_files.write(tmp_path / "split" / "config.json", json.loads(embeddings.split.to_json_best_effort()))
+    json_files.write(tmp_path / "split" / "result.json", {})
+    config = blend.get_config(str(tmp_path))
     pipeline.check(config)
     blends = {name: blended for name, blended in config.stages.items() if blended.program == "blend"}
     assert set(blends) == set(config.stages.compare.labels) == set(config.stages.compare.sources)
     assert len(blends) == len(blend.FEATURES) * len(ablations.SEEDS)
     for name, blended in blends.items():
         seed = name.partition("_")[0]
-        assert blended.inputs.features.startswith(f"runs/some/{seed}_")
+        assert blended.inputs.features.startswith(f"{tmp_path}/{seed}_")
         assert Path(blended.inputs.features).name in embeddings
         stack = config.stages[config.stages[blended.inputs.probabilities].inputs.probabilities]
-        assert stack.inputs.features == f"runs/some/{seed}_00_classifier_features"
+        assert stack.inputs.features == f"{tmp_path}/{seed}_00_classifier_features"
+        assert (blended.inputs.photos, blended.inputs.split) == ("elsewhere/photos", f"{tmp_path}/split")
 
 
 @pytest.mark.slow

@@ -177,16 +177,6 @@ def test_configs_that_go_on_from_a_finished_run(name, tmp_path):
     pipeline.check(config)
 
 
-def test_a_blend_is_of_the_photos_that_the_embeddings_were_searched_for(tmp_path):
-    split = stage.config("split", inputs={"photos": "elsewhere/photos"})
-    (tmp_path / "split").mkdir()
-    json_files.write(tmp_path / "split" / "config.json", json.loads(split.to_json_best_effort()))
-    json_files.write(tmp_path / "split" / "result.json", {})
-    stages = MODULES["blend"].get_config(str(tmp_path)).stages
-    data = {(s.inputs.photos, s.inputs.split) for s in stages.values() if s.program != "compare"}
-    assert data == {("elsewhere/photos", str(tmp_path / "split"))}
-
-
 @pytest.mark.parametrize(("name", "preset"), dict(CHOICES).items())
 def test_a_misspelt_preset_has_a_close_match(name, preset):
     with pytest.raises(errors.InputError, match=f"did you mean .*{preset}"):

@@ -199,13 +199,13 @@ def test_a_calibration_has_a_row_for_each_source(tmp_path):
     table = lines_of(compared(folders, tmp_path / "out"))
     heads = [cell.strip() for cell in table[0].strip("|").split("|")]
     assert heads[2:5] == ["log loss", "calibrated", "on training photos"]
-    [row] = [line for line in table if "by=stack method=dirichlet" in line]
+    [row] = [line for line in table if "answer=stack method=dirichlet" in line]
     assert [cell.strip() for cell in row.split("|")[3:6]] == ["5.000", "3.000", "0.010"]
     config = compare_config.get_config(",".join(folders))
     first, second = config.inputs
     config.sources = {first: ("network",), second: ("stack",)}
     table = lines_of(stage.run(config, tmp_path / "some"))[2:]
-    assert ["by=stack" in line for line in table] == [False, True]
+    assert ["answer=stack" in line for line in table] == [False, True]
     config.sources = {first: ("stak",)}
     with pytest.raises(errors.InputError, match=r"unknown source of probabilities in .*did you mean stack"):
         stage.run(config, tmp_path / "wrong")
@@ -270,8 +270,3 @@ def test_what_some_begin_with_is_made_for_every_seed_and_does_not_part_them(tmp_
     assert {name: run.seed for name, run in stages.items() if name.endswith("start")} == {
         "seed3_start": 3, "seed4_start": 4
     }  # fmt: skip
-
-
-def test_recipes_go_by_what_sets_them_apart():
-    flat = recipes.flatten({"a": {"b": (1, 2), "c": "x"}, "d": None})
-    assert flat == {"a.b": "[1, 2]", "a.c": "x", "d": "null"}

@@ -68,7 +68,7 @@ def choose(config: ConfigDict, name: str) -> list[Stage]:
     runs = recipes.split_sources(finished_runs.read(config.inputs[name]), config.weights)
     if (sources := config.sources.get(name)) is None:
         return runs
-    by_source = {run.config.get("by"): run for run in runs}
+    by_source = {run.config.get("answer"): run for run in runs}
     for source in sources:
         if source not in by_source:
             folder = config.inputs[name]

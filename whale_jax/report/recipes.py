@@ -17,7 +17,7 @@ Recipes = Mapping[str, Sequence[Stage]]  # the name of a recipe -> its runs
 
 
 def split_sources(run: Stage, weights: str) -> list[Stage]:
-    """A run itself, or one run for each source of its probabilities, which its config then has as "by".
+    """A run itself, or one run for each source of its probabilities, which its config then has as "answer".
 
     A run that has measured nothing raises InputError.
     """
@@ -35,7 +35,7 @@ def split_sources(run: Stage, weights: str) -> list[Stage]:
             values = {**after, "calibrated": after["log_loss"], "log_loss": before["log_loss"]}
         if source in train_metrics:
             values["train_log_loss"] = train_metrics[source]["log_loss"]
-        runs.append(run._replace(config={**run.config, "by": source}, result={**run.result, "metrics": values}))
+        runs.append(run._replace(config={**run.config, "answer": source}, result={**run.result, "metrics": values}))
     return runs
 
 
@@ -59,8 +59,8 @@ def label(recipes: Recipes, labels: Mapping[Path, str]) -> dict[str, list[Stage]
     for name, runs in recipes.items():
         run = runs[0]
         title = labels.get(run.folder, name)
-        if run.folder in labels and "by" in run.config:
-            title = f"{title}: {run.config['by']}"
+        if run.folder in labels and "answer" in run.config:
+            title = f"{title}: {run.config['answer']}"
         if title in labelled:
             raise errors.InputError(f"two recipes are labelled {title!r}: {labelled[title][0].folder}, {run.folder}")
         seeds = [values for _, values in lineages(runs)]

@@ -209,7 +209,7 @@ function render() {
   if (waiting === row && !shown.pending && shown.source === "moved") say("The head has been matched again.");
   waiting = shown.pending ? row : null;
   find("panel-title").classList.toggle("unseen", view.kind !== "whale" && !pending); // the pressed button says it
-  find("panel-title").textContent = pending ? "Matching again… The first time takes a quarter of a minute." : {
+  find("panel-title").textContent = pending ? "Matching again… The first time takes about 20 seconds." : {
     candidates: "Candidates", whole: "The whole photo", whale: `All photos of ${view.name}`,
   }[view.kind];
   if (view.kind === "whole" && whole.update(shown)) return; // a point keeps the focus
