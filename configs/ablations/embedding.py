@@ -2,8 +2,8 @@
 
     python -m whale_jax.main --config=configs/ablations/embedding.py:runs/crops --workdir=runs/ablations/embedding
 
-22 trainings: 71 min with --config.processes=2, beside other work. Nearest photo, top-1 and top-5: by the classifier 12.9
-and 28 %, twice as long 14.9 and 30 %, triplets, all 11.1 and 29 %, semi-hard after the classifier 14.6 and 34 %.
+22 trainings: 71 min with --config.processes=2, beside other work. Nearest photo, top-1 and top-5: by the classifier
+12.9 and 28 %, twice as long 14.9 and 30 %, triplets, all 11.1 and 29 %, semi-hard after the classifier 14.6 and 34 %.
 The hardest triplets collapse.
 
 Bursts stay on one side of the split, or the nearest photo would be one of the same minute. A third of the photos asks,
