@@ -17,12 +17,17 @@ from whale_jax.workflow import json_files
 pytestmark = pytest.mark.slow
 
 
+def hear():
+    """Ctrl-C reaches a process whatever its parents ignore, as those that a shell runs in the background do."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def review(june, workdir, port):
     """The command in a process, until the block ends; yields the process when it says that the page is open."""
     command = [sys.executable, "-m", "whale_jax.main", f"--config=configs/review.py:{june}", f"--workdir={workdir}"]
     command += [f"--config.port={port}", "--config.reviewer=Ann"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
     try:
         assert any(f"http://127.0.0.1:{port}/" in line for line in process.stderr)
         yield process
@@ -52,7 +57,7 @@ def test_a_server_that_is_killed_loses_nothing_and_a_window_goes_on(browser, jun
         window.press("u")
         expect(window.find("#count")).to_have_text("2 of 6 decided")
         process.send_signal(signal.SIGINT)
-        process.wait()
+        process.wait(60)
         assert process.returncode == 0
     events = [json.loads(line) for line in (workdir / LOG).read_text().splitlines()]
     assert [event["kind"] for event in events] == ["whale", "unusable"]
@@ -76,5 +81,5 @@ def test_a_second_command_in_its_folder_is_refused_and_a_third_goes_on(june, tmp
         assert "another run is at work" in second.stderr
     with review(folder, workdir, free_port()) as process:
         process.send_signal(signal.SIGTERM)
-        process.wait()
+        process.wait(60)
         assert process.returncode == 75
