@@ -1,8 +1,8 @@
 """Classifiers straight on ready crops of aligned heads: a folder of crops and a table, to submission.csv.
 
     --config=configs/crops.py:cpu       two small networks from nothing, fused with searches by their features and with
-                                        those of configs/matching.py: 37 min on two cores
-    --config=configs/crops.py:evening   the same, one on larger pictures, and a fine-tuned EfficientNet: 47 min
+                                        those of configs/matching.py: about 38 min on two cores
+    --config=configs/crops.py:evening   the same, one on larger pictures, and a fine-tuned EfficientNet: about 48 min
     --config=configs/crops.py:night     `cpu_long` and two such EfficientNets, for longer: 6.1 h of one core
     --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core

@@ -10,8 +10,8 @@ encounters; report.html is the page of configs/review.py as one file, to look at
 --config.gallery=DIR adds labelled photos as references for the searches: whales of theirs that the run does not know
 can then be named, without training.
 
-2 CPU cores, a run of `novelty.py:cpu`: 1,000 crops in 2 min 40 s, 20 in half a minute. The answers are
-those that the run itself gives its photos without a name.
+2 CPU cores, a run of `novelty.py:cpu`: 1,000 crops in 2 min 40 s. The answers are those that the run itself gives its
+photos without a name.
 """
 
 from pathlib import Path

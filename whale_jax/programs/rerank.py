@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import metrics
-from whale_jax.recognition import evidence, maps
+from whale_jax.recognition import evidence
 from whale_jax.recognition import verifier as verifiers
 from whale_jax.recognition.evidence import Heads
 from whale_jax.recognition.verifier import Verifier
@@ -34,9 +34,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    view, features = images.load(Path(config.inputs.view)), None
-    if config.inputs.features:
-        features = predictions.load(config.inputs.features, photos, kind="features")
+    view = images.load(Path(config.inputs.view))
+    features = evidence.features_of(config, lambda folder, kind: predictions.load(folder, photos, kind=kind))
     scores, usable = scores_in(config.inputs.scores, photos), evidence.usable(view, features)
     rows = splits.train_rows(split, config.fold)
     gallery = rows[usable[rows]]
@@ -49,7 +48,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for row in queries:  # photos without a name are compared with those held out as well
         compared = named[: len(gallery)] if photos.label[row] >= 0 else named
         references.append(np.flatnonzero(np.isin(photos.label[compared], whales[row])))
-    cells = None if features is None else maps.fit(features[gallery], grid=config.grid, sides=config.sides)
+    cells = evidence.fit_cells(config, features, rows=gallery)
     heads = evidence.of_view(view, named, features=features, cells=cells)
     searched = heads.select(np.arange(len(gallery)))
     verifier = learn(searched, photos.label[gallery], count=config.examples, title=f"{workdir.name}, known")

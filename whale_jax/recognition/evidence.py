@@ -3,9 +3,11 @@
 It is (F,) numbers: those of `patches`, and after them, where a network has seen the heads, those of `maps`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from whale_jax.data import images
 from whale_jax.recognition import maps, patches
@@ -29,6 +31,16 @@ class Heads(NamedTuple):
     def select(self, rows: np.ndarray) -> "Heads":
         """Some of the heads, by (m,) rows."""
         return Heads(self.outlines[rows], None if self.cells is None else self.cells[rows])
+
+
+def features_of(config: ConfigDict, load: Callable[[str, str], np.ndarray]) -> np.ndarray | None:
+    """The (N, D) features by which a `rerank` compares maps, by a function from a folder and a kind; None without."""
+    return load(config.inputs.features, "features") if config.inputs.features else None
+
+
+def fit_cells(config: ConfigDict, features: np.ndarray | None, *, rows: np.ndarray) -> Cells | None:
+    """What makes maps of the features of a `rerank`, by those of (n,) rows that are searched; None without features."""
+    return None if features is None else maps.fit(features[rows], grid=config.grid, sides=config.sides)
 
 
 def usable(view: images.View, features: np.ndarray | None) -> np.ndarray:

@@ -1,13 +1,12 @@
 """A run's second look at the likeliest whales of a search, asked about photos that the run has never seen."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax.data import predictions, splits
-from whale_jax.recognition import evidence, maps
+from whale_jax.recognition import evidence
 from whale_jax.recognition import verifier as verifiers
 from whale_jax.recognition.evidence import Heads
 from whale_jax.recognition.maps import Cells
@@ -44,7 +43,7 @@ def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
         scores: (n, whales) of the search whose likeliest whales are looked at.
     """
     config = completed(stage)
-    view, features = query.source.view(config.inputs.view), features_of(config, query.source.load)
+    view, features = query.source.view(config.inputs.view), evidence.features_of(config, query.source.load)
     answered = evidence.usable(view, features) & np.isfinite(scores).all(1)
     queries = query.rows[answered[query.rows]]
     answers = np.full(scores.shape, np.nan, np.float32)
@@ -70,16 +69,19 @@ def reopen(stage: Stage, run: Run) -> SecondLook:
     def load(folder: str, kind: str) -> np.ndarray:
         return predictions.load(str(run.stage(folder).folder), run.photos, kind=kind)
 
-    view, features = run.view(config.inputs.view), features_of(config, load)
+    view, features = run.view(config.inputs.view), evidence.features_of(config, load)
     usable = evidence.usable(view, features)
     searched, measured = splits.train_rows(run.split, config.fold), splits.measured_rows(run.split, config.fold)
     searched, measured = searched[usable[searched]], measured[usable[measured]]
-    cells = None if features is None else maps.fit(features[searched], grid=config.grid, sides=config.sides)
+    cells = evidence.fit_cells(config, features, rows=searched)
     rows = np.concatenate([searched, measured])
     groups = [evidence.of_view(view, rows, features=features, cells=cells)]
     label, photo = [run.photos.label[rows]], [rows]
     if references := run.references:
-        view, features = references.source.view(config.inputs.view), features_of(config, references.source.load)
+        view, features = (
+            references.source.view(config.inputs.view),
+            evidence.features_of(config, references.source.load),
+        )
         usable = evidence.usable(view, features)[references.rows]
         rows = references.rows[usable]
         groups.append(evidence.of_view(view, rows, features=features, cells=cells))
@@ -87,11 +89,6 @@ def reopen(stage: Stage, run: Run) -> SecondLook:
         photo.append(len(run.photos.name) + rows)
     verifier = verifiers.reopen(stage.folder, otherwise=evidence.PLAIN)
     return SecondLook(evidence.join(groups), np.concatenate(label), np.concatenate(photo), cells, verifier)
-
-
-def features_of(config: ConfigDict, load: Callable[[str, str], np.ndarray]) -> np.ndarray | None:
-    """The (N, D) features by which a `rerank` compares maps, by a function from a folder and a kind; None without."""
-    return load(config.inputs.features, "features") if config.inputs.features else None
 
 
 def completed(stage: Stage) -> ConfigDict:
