@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from absl import logging
 from PIL import Image
 
 from whale_jax.data import annotations, decisions
@@ -144,6 +145,27 @@ def test_points_whose_matching_was_cut_off_are_matched_at_the_next_start(june, t
     assert photo(review, 2)["pending"] or photo(review, 2)["candidates"]
     assert photo(review, 2)["points"] == event["points"]
     review.close()
+
+
+def test_a_review_that_closes_waits_for_the_head_at_work_and_drops_the_rest(session, june, tmp_path, monkeypatch):
+    at_work, end, heads = threading.Event(), threading.Event(), []
+
+    def ask(row, points):
+        heads.append(row)
+        at_work.set()
+        assert end.wait(60)
+        return np.full(5, np.nan), np.zeros(5)
+
+    monkeypatch.setattr(session.recogniser, "ask", ask)
+    monkeypatch.setattr(logging, "info", lambda *message: end.set())  # what a person reads before the wait
+    for row in (2, 3):
+        session.move(row, points=[[80.0, 40.0], [30.0, 40.0]], reviewer="", based_on=0)
+    assert at_work.wait(60)
+    session.close()
+    assert heads == [2]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("matching")]
+    events = map(json.loads, (tmp_path / LOG).read_text().splitlines())
+    assert [event["kind"] for event in events] == ["move", "move"]  # both are matched at the next start
 
 
 def test_pictures_are_of_what_they_name_and_nothing_else_is_served(session):

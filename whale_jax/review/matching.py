@@ -1,9 +1,8 @@
 """Matching in the background: heads whose points a person has moved are named again, one after the other."""
 
 import functools
-import queue
-import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,18 +20,20 @@ NO_ANSWER = {"candidates": [], "p_none": None, "called_new": False, "words": "",
 
 
 class Matcher:
-    """A thread that answers about moved points; what it fits stays in memory, from the first answer on."""
+    """Answers about moved points, in a thread; what it fits stays in memory, from the first answer on."""
 
     def __init__(self, recogniser: Recogniser, *, error: float, prior: float):
-        """Starts the thread.
+        """Makes ready for questions.
 
         Args:
             recogniser: that is asked.
             error, prior: as for `judge.fit`.
         """
-        self._recogniser, self._queue, self._prepared = recogniser, queue.SimpleQueue(), False
+        self._recogniser, self._prepared = recogniser, False
         self._limits = {"error": error, "prior": prior}
-        threading.Thread(target=self._work, name="matching", daemon=True).start()
+        self._pool = ThreadPoolExecutor(1, "matching")
+        self._latest: Future = Future()
+        self._latest.set_result(None)
 
     def prepare(self, row: int, points: np.ndarray) -> None:
         """Fits what the first answer would wait for, by (2, 2) points in pixels; where that is done, does nothing."""
@@ -42,16 +43,20 @@ class Matcher:
 
     def ask(self, row: int, points: np.ndarray, *, then: Callable[[Answer], None]) -> None:
         """Has the head between (2, 2) points, in pixels, named; `then` gets the answer, in another thread."""
-        self._queue.put((row, points, then))
+        self._latest = self._pool.submit(self._work, row, points, then)
 
-    def _work(self) -> None:
-        while True:
-            row, points, then = self._queue.get()
-            try:
-                then(self.answer(row, points))
-            except Exception as error:  # the person goes on without this answer, and is told
-                logging.exception("matching failed")
-                then({**NO_ANSWER, "note": f"no answer: {type(error).__name__}: {error}"})
+    def close(self) -> None:
+        """Waits for the head that is at work and drops the rest: a process that ends under JAX at work is aborted."""
+        if not self._latest.done():
+            logging.info("a head is being matched: the command ends when that is done")
+        self._pool.shutdown(cancel_futures=True)
+
+    def _work(self, row: int, points: np.ndarray, then: Callable[[Answer], None]) -> None:
+        try:
+            then(self.answer(row, points))
+        except Exception as error:  # the person goes on without this answer, and is told
+            logging.exception("matching failed")
+            then({**NO_ANSWER, "note": f"no answer: {type(error).__name__}: {error}"})
 
     @functools.cached_property
     def _trust(self) -> tuple[Judge, Reliability]:

@@ -146,9 +146,11 @@ class Session(Contents):
         return self.histories.get(name, History())
 
     def close(self) -> None:
-        """Closes the log."""
+        """Closes the log, and waits for the head that is being matched, which is matched again at the next start."""
         with self._lock:
             self.log.close()
+        if self._matcher:
+            self._matcher.close()
 
     def _append(self, row: int, kind: str, *, reviewer: str, based_on: int, **facts: Any) -> dict[str, Any]:
         """Writes an event of a person, and what was shown when it came."""
