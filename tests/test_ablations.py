@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 
 from configs import ablations, blend, ensemble
-from configs.ablations import embedding
+from configs.ablations import embedding, second_look
 from whale_jax.experiment import build
 from whale_jax.models import growth
 from whale_jax.programs import pipeline
 from whale_jax.workflow import json_files
 
-FILES = sorted(path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py"))
+FILES = {path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py")}
+TRAININGS = sorted(FILES - {"second_look"})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "depth" else pytest.mark.slow) for n in FILES])
-def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "depth" else pytest.mark.slow) for n in TRAININGS])
+def test_an_ablation_of_trainings_is_a_pipeline_that_ends_in_the_comparison(name):
     config = importlib.import_module(f"configs.ablations.{name}").get_config("runs/some")
     pipeline.check(config)
     names = pipeline.order(config.stages)
@@ -39,10 +40,26 @@ def test_an_ablation_is_a_pipeline_that_ends_in_the_comparison(name):
         if training.init == "grown":
             parent = config.stages[training.inputs.weights]
             growth.check(*(build.model(config.model, outputs=1) for config in (parent, training)))
-    tables = [name for name in names if config.stages[name].program == "compare"]
-    assert set().union(*(ancestors(name, config.stages) for name in tables)) == set(
-        names
-    )  # no view is cut, and nothing is trained, for nothing
+    assert used(config.stages) == set(names)
+
+
+def test_every_second_look_is_compared_on_every_fold_by_stages_that_hold_it_out():
+    config = second_look.get_config("runs/some")
+    pipeline.check(config)
+    names = pipeline.order(config.stages)
+    assert names[-1] == "compare"
+    labels = [*config.stages.compare.labels.values()]
+    assert labels == len(second_look.FOLDS) * ["no second look", *second_look.CHANGES]
+    for name in config.stages.compare.inputs:
+        makers = [config.stages[stage] for stage in ancestors(name, config.stages)]
+        assert {stage.fold for stage in makers if "fold" in stage} == {config.stages[name].fold}
+        assert config.stages[name].fold in second_look.FOLDS
+    assert used(config.stages) == set(names)
+
+
+def used(stages):
+    """The stages that the comparisons wait for: that no view is cut, and nothing is trained, for nothing."""
+    return set().union(*(ancestors(name, stages) for name in stages if stages[name].program == "compare"))
 
 
 def ancestors(name, stages):

@@ -1,5 +1,6 @@
 """Runs are one recipe by what sets their configs apart, and go by the labels that they were given."""
 
+import json
 from pathlib import Path
 
 from whale_jax.report import recipes
@@ -19,3 +20,19 @@ def test_a_label_is_that_of_a_run_and_has_the_source_of_its_probabilities_where_
     rows = {f"recipe {i}": [run] for i, run in enumerate(runs)}
     labelled = recipes.label(rows, {Path("search"): "a search", Path("stack"): "a stack"})
     assert [*labelled] == ["a search", "a stack: network", "a stack: stack"]
+    [first, second, _] = rows
+    assert [*recipes.label({first: rows[first], second: rows[second]}, {Path("stack"): "a stack"})][1] == "a stack"
+
+
+def test_runs_that_hold_out_several_folds_are_of_one_recipe_whatever_their_stages_are_called(tmp_path):
+    runs = []
+    for fold, likeliest in ((1, 30), (1, 100), (2, 30), (2, 100)):
+        folder = tmp_path / f"fold{fold}_{likeliest}_phase"
+        folder.mkdir()
+        look = {"program": "rerank", "fold": fold, "likeliest": likeliest, "inputs": {}}
+        (folder / "config.json").write_text(json.dumps(look))
+        runs.append(Stage(Path(f"{fold}"), {"program": "fuse", "fold": fold, "inputs": {"phase": str(folder)}}, {}))
+    runs.append(Stage(Path("plain"), {"program": "fuse", "fold": 1, "inputs": {"phase": ""}}, {}))
+    groups = recipes.group(runs[:4])
+    assert groups == {"phase.likeliest=30": [runs[0], runs[2]], "phase.likeliest=100": [runs[1], runs[3]]}
+    assert [len(group) for group in recipes.group(runs).values()] == [2, 2, 1]

@@ -1,4 +1,4 @@
-"""Runs side by side: how their configs differ, and what they measured, over seeds."""
+"""Runs side by side: how their configs differ, and what they measured, over seeds and folds."""
 
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes table.md, table.json, table.png and curves.png into workdir, and prints the table.
 
-    A row is a recipe: the runs whose configs differ in nothing but the seed. Its name is its label or, without one, its
-    difference from the other recipes in the words of the command line. Metrics are mean ± standard deviation (of the
-    sample) over the seeds.
+    A row is a recipe: the runs whose configs differ in nothing but seed and fold. Its name is its label or, without
+    one, its difference from the other recipes in the words of the command line. Metrics are mean ± standard deviation
+    (of the sample) over seeds and folds.
     """
     runs = [run for name in config.inputs for run in choose(config, name)]
     programs = sorted({run.result["program"] for run in runs})

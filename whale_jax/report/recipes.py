@@ -1,7 +1,8 @@
-"""Recipes of a comparison: runs whose configs differ in nothing but the seed, and their metrics over seeds."""
+"""Recipes of a comparison: runs whose configs differ in nothing but seed and fold, and their metrics over these."""
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from whale_jax.workflow import finished_runs, json_files, renamed, stage
 from whale_jax.workflow.finished_runs import Stage
 
 TRAININGS = ("train", "crossfit")  # programs that leave curves
+REPEATED = ("seed", "fold")  # keys in which runs of one recipe differ
 UPSTREAM = ("draw", "import_photos", "split", "align")  # programs of data, not of networks
 Recipes = Mapping[str, Sequence[Stage]]  # the name of a recipe -> its runs
 
@@ -40,7 +42,7 @@ def split_sources(run: Stage, weights: str) -> list[Stage]:
 
 
 def group(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
-    """Runs by the values that differ between their configs, seeds apart: {"model.dropout=0.5": runs}."""
+    """Runs by the values that differ between their configs, REPEATED keys apart: {"model.dropout=0.5": runs}."""
     flat = [config for config, _ in lineages(runs)]
     keys = sorted({key for config in flat for key in config if any(side.get(key) != config[key] for side in flat)})
     recipes: dict[str, list[Stage]] = {}
@@ -51,28 +53,30 @@ def group(runs: Sequence[Stage]) -> dict[str, list[Stage]]:
 
 
 def label(recipes: Recipes, labels: Mapping[Path, str]) -> dict[str, list[Stage]]:
-    """Recipes by the labels of their folders; those of one source of probabilities by its name too.
+    """Recipes by the labels of their folders, and by the sources of probabilities where a folder has several.
 
-    Two recipes of one label, or one seed twice in a recipe, raise InputError.
+    Two recipes of one label, or a seed twice in a recipe with one fold, raise InputError.
     """
+    sources = Counter(runs[0].folder for runs in recipes.values())
     labelled: dict[str, list[Stage]] = {}
     for name, runs in recipes.items():
         run = runs[0]
         title = labels.get(run.folder, name)
-        if run.folder in labels and "answer" in run.config:
+        if run.folder in labels and sources[run.folder] > 1:
             title = f"{title}: {run.config['answer']}"
         if title in labelled:
             raise errors.InputError(f"two recipes are labelled {title!r}: {labelled[title][0].folder}, {run.folder}")
-        seeds = [values for _, values in lineages(runs)]
-        if any(seeds.count(values) > 1 for values in seeds):
+        repeats = [values for _, values in lineages(runs)]
+        if any(repeats.count(values) > 1 for values in repeats):
             folders = ", ".join(str(run.folder) for run in runs)
-            raise errors.InputError(f"{folders}: runs of one recipe and one seed, whose deviation would mean nothing")
+            reason = "runs of one recipe and one seed and fold, whose deviation would mean nothing"
+            raise errors.InputError(f"{folders}: {reason}")
         labelled[title] = list(runs)
     return labelled
 
 
 def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]]]:
-    """The flat config, without seeds, of each run and of the networks that it was made from, and the seeds.
+    """The flat config, without REPEATED keys, of each run and of the stages that it was made from, and these keys.
 
     An input that is of one program in all runs is replaced by that program's config: "features.network.model.dropout".
     Where programs differ, or some runs have no such input, a hash stands for the config.
@@ -85,13 +89,13 @@ def lineages(runs: Sequence[Stage]) -> list[tuple[dict[str, str], dict[str, str]
         for program in programs.difference(UPSTREAM):
             pairs = [pair for pair in zip(flat, sources, strict=True) if pair[1].get("program") == program]
             before = lineages([Stage(Path(), source, {}) for _, source in pairs])
-            for (config, _), (source, seeds) in zip(pairs, before, strict=True):
+            for (config, _), (source, repeats) in zip(pairs, before, strict=True):
                 del config[f"inputs.{name}"]
                 if len(pairs) < len(runs):
                     source = {"": f"{program} {json_files.hash_of(source)[:6]}"}
-                config |= {f"{name}.{key}".rstrip("."): value for key, value in (source | seeds).items()}
-    seeds = [{key: config[key] for key in config if key.rpartition(".")[2] == "seed"} for config in flat]
-    pairs = zip(flat, seeds, strict=True)
+                config |= {f"{name}.{key}".rstrip("."): value for key, value in (source | repeats).items()}
+    repeats = [{key: config[key] for key in config if key.rpartition(".")[2] in REPEATED} for config in flat]
+    pairs = zip(flat, repeats, strict=True)
     return [({key: config[key] for key in config if key not in values}, values) for config, values in pairs]
 
 

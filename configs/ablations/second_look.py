@@ -1,0 +1,67 @@
+"""What does each part of the second look gain, and which cells of a map say most?
+
+    python -m whale_jax.main --config=configs/ablations/second_look.py:runs/crops --workdir=runs/ablations/second_look
+
+The part after the colon is the folder of a finished pipeline on ready crops. A row is `configs/matching.py` with
+another second look, on two folds that no preset's table is measured on. It needs the released weights
+(requirements-pretrained.txt).
+"""
+
+from configs import ablations, matching
+from whale_jax.workflow import stage
+
+FOLDS = (1, 2)
+PATCHES = {"inputs.features": "", "grid": (), "sides": 1}
+
+
+def cells(name, grid):
+    """Cells of the maps of another search."""
+    return {"inputs.features": f"{name}_features", "grid": grid}
+
+
+CHANGES = {
+    "mean of all patches, nothing learned": {**PATCHES, "examples": 0},
+    "patches": PATCHES,
+    "patches and cells: the recipe": {},
+    "30 whales instead of 100": {"likeliest": 30},
+    "learned from 100 photos instead of 400": {"examples": 100},
+    "8 x 16 cells of heads of 128 x 256": cells("maps128", (8, 16)),
+    "12 x 24 cells of heads of 192 x 384": cells("maps192", (12, 24)),
+    "12 x 24 cells of the stage before, heads of 96 x 192": cells("maps96", (12, 24)),
+}
+
+
+def get_config(root="runs/crops"):
+    """The answer of each fold without a second look and with each change of it, and a comparison."""
+    recipe = matching.fused(matching.MAPS, heads=lambda size: ablations.view(root, "whole", size))
+    look, answer = recipe.pop("phase"), recipe.pop("fused")
+    plain = answer.copy_and_resolve_references()
+    plain.inputs.phase = ""
+    shared = [name for name, config in recipe.items() if config.program in ("align", "describe")]
+    data, labels = {"photos": f"{root}/photos", "split": f"{root}/split"}, {}
+    stages = {name: placed(recipe[name], names=data) for name in shared}
+    for fold in FOLDS:
+        names = data | {name: f"fold{fold}_{name}" for name in recipe if name not in shared}
+        stages |= {names[name]: placed(recipe[name], fold, names=names) for name in recipe if name not in shared}
+        stages[f"fold{fold}_0_fused"] = placed(plain, fold, names=names)
+        labels[f"fold{fold}_0_fused"] = "no second look"
+        for number, (label, change) in enumerate(CHANGES.items(), start=1):
+            changed = look.copy_and_resolve_references()
+            changed.update_from_flattened_dict(change)
+            names["phase"] = f"fold{fold}_{number}_phase"
+            stages[names["phase"]] = placed(changed, fold, names=names)
+            stages[f"fold{fold}_{number}_fused"] = placed(answer, fold, names=names)
+            labels[f"fold{fold}_{number}_fused"] = label
+    compared = {"inputs": {name: name for name in labels}, "labels": labels}
+    stages["compare"] = stage.config("compare", **compared, sources=dict.fromkeys(labels, ("fused",)))
+    return stage.config("pipeline", stages=stages)
+
+
+def placed(config, fold=None, *, names):
+    """A stage whose inputs are called by `names`, with a fold held out."""
+    config = config.copy_and_resolve_references()
+    if "fold" in config:
+        config.fold = fold
+    for key, name in config.inputs.items():
+        config.inputs[key] = names.get(name, name)
+    return config
