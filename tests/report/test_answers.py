@@ -38,21 +38,23 @@ def tables(folder, *, pooled=POOLED):
     return folder
 
 
-def test_candidates_are_in_order_and_none_of_these_among_them(tmp_path):
+def test_candidates_are_in_order_and_none_of_these_beside_them(tmp_path):
     photos = answers.read(tables(tmp_path)).photos
     assert [*photos] == [*PHOTOS]
-    assert [candidate.whale for candidate in photos["doubt.jpg"].candidates] == ["a", None, "b"]
-    assert [candidate.probability for candidate in photos["new.jpg"].candidates] == [0.9, 0.06, 0.03]
+    assert [candidate.whale for candidate in photos["doubt.jpg"].whales] == ["a", "b"]
+    assert [candidate.probability for candidate in photos["new.jpg"].whales] == [0.06, 0.03]
+    assert photos["new.jpg"].p_none == 0.9
     assert [candidate.nearest for candidate in photos["sure.jpg"].whales] == ["w0.jpg", ""]
     assert [name for name, answer in photos.items() if answer.called_new] == ["new.jpg"]
     blank = photos["blank.jpg"]
-    assert (blank.note, blank.none, blank.candidates) == ("no head was found", None, [])
+    assert (blank.note, blank.p_none, blank.whales) == ("no head was found", None, ())
 
 
 def test_only_encounters_of_several_photos_have_an_answer_of_all(tmp_path):
     together = answers.read(tables(tmp_path)).encounters
     assert [*together] == ["pair"]
-    assert [candidate.probability for candidate in together["pair"].candidates] == [0.7, 0.2, 0.1]
+    assert [candidate.probability for candidate in together["pair"].whales] == [0.7, 0.2]
+    assert together["pair"].p_none == 0.1
     assert together["pair"].name == "blank.jpg"
 
 
@@ -87,7 +89,8 @@ def test_trust_is_that_of_the_answer_if_the_whale_is_one_of_the_runs(tmp_path):
 def test_without_the_other_tables_answers_have_no_words(tmp_path):
     result = answers.read(tables(tmp_path, pooled=None))
     assert (result.reliability, result.encounters) == (None, {})
-    assert {(answer.words, answer.points) for answer in result.photos.values()} == {("", "")}
+    assert {answer.words for answer in result.photos.values()} == {""}
+    assert result.points == {}
 
 
 def test_points_say_where_they_come_from_or_what_is_wrong(tmp_path):
@@ -95,8 +98,8 @@ def test_points_say_where_they_come_from_or_what_is_wrong(tmp_path):
     rows = [["sure.jpg", *marks, "table"], ["doubt.jpg", *marks, "predicted"], ["new.jpg", *marks, "moved"]]
     rows += [["blank.jpg", *[""] * 5]]
     write_csv(tables(tmp_path) / "points.csv", [header, *rows])
-    sources = {name: answer.points for name, answer in answers.read(tmp_path).photos.items() if answer.points}
-    assert sources == {"sure.jpg": "of the table", "doubt.jpg": "predicted", "new.jpg": "moved by a person"}
+    sources = {name: points.source for name, points in answers.read(tmp_path).points.items()}
+    assert sources == {"sure.jpg": "table", "doubt.jpg": "predicted", "new.jpg": "moved"}
     write_csv(tmp_path / "points.csv", [header, rows[0], ["doubt.jpg", *marks, "guessed"]])
     with pytest.raises(
         errors.InputError, match=r"points.csv, row 3: source 'guessed': write table, predicted, moved or nothing"

@@ -17,7 +17,7 @@ from whale_jax.runtime import errors, storage
 CANDIDATES, ENCOUNTERS, POINTS = "candidates.csv", "encounters.csv", "points.csv"
 COLUMNS = ("Image", "encounter", "whaleID", "probability", "nearest", "p_none", "is_none", "note")
 POINTS_COLUMNS = ("Image", *decisions.POINTS, "source")
-SOURCES = {"table": "of the table", "predicted": "predicted", "moved": "moved by a person"}  # of points, in words
+SOURCES = ("table", "predicted", "moved")  # of points; the last are a person's
 
 
 class Points(NamedTuple):
@@ -28,15 +28,15 @@ class Points(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A whale that a photo may show.
+    """A whale of the run that a photo may show.
 
     Attributes:
-        whale: its name; None stands for all whales that the run does not know.
+        whale: its name.
         probability: that the photo shows it.
         nearest: name of the run's or the gallery's photo of it that is most alike; "" where none was compared.
     """
 
-    whale: str | None
+    whale: str
     probability: float
     nearest: str = ""
 
@@ -49,25 +49,18 @@ class Answer(NamedTuple):
         encounter: the sighting, "" where unknown.
         called_new: whether the whale is called new.
         whales: candidates that the run knows, the likeliest first; none where there is no answer.
-        none: the candidate that stands for all others; None where there is no answer.
+        p_none: probability of all others together; None where there is no answer.
         note: why there is none.
         words: how far it can be trusted; "" where validation does not say.
-        points: where the points of the head come from, in words; "" where nobody says.
     """
 
     name: str
     encounter: str
     called_new: bool
     whales: Sequence[Candidate]
-    none: Candidate | None
+    p_none: float | None
     note: str
     words: str = ""
-    points: str = ""
-
-    @property
-    def candidates(self) -> list[Candidate]:
-        """All of them, the likeliest first, "none of these" where its probability puts it."""
-        return sorted([*self.whales, *filter(None, [self.none])], key=lambda candidate: -candidate.probability)
 
 
 class Answers(NamedTuple):
@@ -90,16 +83,12 @@ def read(folder: Path) -> Answers:
     """The answers in the folder of a finished `identify`. A table that is damaged raises InputError."""
     validated, pooled = folder / validation.FILE, folder / ENCOUNTERS
     trust = validation.read(validated) if validated.exists() else None
-    points = read_points(folder / POINTS)
-    sources = {name: SOURCES[each.source] for name, each in points.items()}
-    photos = {
-        answer.name: answer._replace(words=words(answer, trust), points=sources.get(answer.name, ""))
-        for answer in read_table(folder / CANDIDATES)
-    }
+    listed = read_table(folder / CANDIDATES)
+    photos = {answer.name: answer._replace(words=words(answer, trust)) for answer in listed}
     sizes = Counter(answer.encounter for answer in photos.values())
     encounters = read_table(pooled) if pooled.exists() else ()
     together = {answer.encounter: answer for answer in encounters if answer.encounter and sizes[answer.encounter] > 1}
-    return Answers(photos, together, trust, points)
+    return Answers(photos, together, trust, read_points(folder / POINTS))
 
 
 def read_table(path: Path) -> list[Answer]:
@@ -118,7 +107,7 @@ def answer_of(lines: Sequence[Mapping[str, str]]) -> Answer:
     if not best["whaleID"]:
         return Answer(name, encounter, called_new, (), None, best["note"])
     whales = [Candidate(line["whaleID"], float(line["probability"]), line["nearest"]) for line in lines]
-    return Answer(name, encounter, called_new, whales, Candidate(None, float(best["p_none"])), best["note"])
+    return Answer(name, encounter, called_new, whales, float(best["p_none"]), best["note"])
 
 
 def read_points(path: Path) -> dict[str, Points]:
@@ -140,10 +129,10 @@ def read_points(path: Path) -> dict[str, Points]:
 
 def words(answer: Answer, trust: Reliability | None) -> str:
     """How far an answer of one photo can be trusted, see `reliability.words`; "" where nobody can say."""
-    if trust is None or answer.none is None:
+    if trust is None or answer.p_none is None:
         return ""
     # Validation is of whales that the run knows, so that its probabilities are those if the whale is one of them.
-    among = 1 - answer.none.probability
+    among = 1 - answer.p_none
     return reliability.words(trust, answer.whales[0].probability / among if among else 0.0)
 
 
@@ -163,6 +152,6 @@ def arrange(answers: Answers) -> list[list[Answer]]:
 
 def _doubt(answer: Answer) -> tuple[bool, bool, float, float]:
     """What puts answers in order."""
-    if answer.none is None:
+    if answer.p_none is None:
         return True, True, 0.0, 0.0
-    return False, not answer.called_new, -answer.none.probability, answer.whales[0].probability
+    return False, not answer.called_new, -answer.p_none, answer.whales[0].probability

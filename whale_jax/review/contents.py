@@ -120,6 +120,5 @@ class Contents:
             {"whale": c.whale, "probability": c.probability, "reference": self._references.get(c.nearest)}
             for c in answer.whales
         ]
-        none = answer.none.probability if answer.none else None
-        facts = {"called_new": answer.called_new, "words": answer.words, "note": answer.note}
-        return {"candidates": candidates, "p_none": none, **facts}
+        facts = {"p_none": answer.p_none, "called_new": answer.called_new, "words": answer.words, "note": answer.note}
+        return {"candidates": candidates, **facts}
