@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import annotations, images, probabilities, right_whale, splits
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import calibration
-from whale_jax.evaluation.probabilities import normalise
+from whale_jax.evaluation.probabilities import likeliest, normalise
 from whale_jax.experiment import apply, dataset
 from whale_jax.experiment.prediction import Predictions
 from whale_jax.recognition import views
@@ -62,7 +62,7 @@ class Names(NamedTuple):
 
     def likeliest(self, count: int = 5) -> list[list[tuple[str, float]]]:
         """For each photo, up to `count` whales with their probabilities, the likeliest first; none where unknown."""
-        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
+        order = likeliest(self.probabilities, count)
         return [
             [(self.whales[i], float(p[i])) for i in row if np.isfinite(p[i])]
             for p, row in zip(self.probabilities, order, strict=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from whale_jax.evaluation.probabilities import normalise, of_groups, score
+from whale_jax.evaluation.probabilities import likeliest, normalise, of_groups, score
 
 
 def test_normalised_probabilities_have_rows_that_sum_to_one_above_a_floor_and_uniform_where_nothing_is_known():
@@ -10,6 +10,13 @@ def test_normalised_probabilities_have_rows_that_sum_to_one_above_a_floor_and_un
     np.testing.assert_allclose(p.sum(1), 1)
     assert p[0].min() == pytest.approx(1e-3, rel=0.01)
     np.testing.assert_allclose(p[1], 0.25)
+
+
+def test_the_likeliest_come_first_and_equals_in_their_order():
+    p = np.array([[0.1, 0.4, 0.1, 0.4], [0.7, 0.1, 0.2, 0.0]])
+    np.testing.assert_array_equal(likeliest(p, 3), [[1, 3, 0], [0, 2, 1]])
+    assert likeliest(p[0], 1) == 1
+    assert likeliest(p, 9).shape == (2, 4)
 
 
 def test_score_is_kaggles_log_loss():

@@ -16,6 +16,11 @@ def normalise(p: np.ndarray, *, floor: float = 0.0) -> np.ndarray:
     return p / p.sum(-1, keepdims=True)
 
 
+def likeliest(scores: np.ndarray, count: int) -> np.ndarray:
+    """(..., count) whales with the highest of (..., whales) scores, the likeliest first; of equals the first."""
+    return np.argsort(-scores, axis=-1, kind="stable")[..., :count]
+
+
 def of_groups(p: np.ndarray, group: np.ndarray) -> np.ndarray:
     """(n, whales) probabilities of photos of one whale a group, such as an encounter: their product, summing to 1.
 

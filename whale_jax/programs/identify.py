@@ -14,7 +14,7 @@ from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import judge, reliability
 from whale_jax.evaluation.judge import Judge
-from whale_jax.evaluation.probabilities import of_groups
+from whale_jax.evaluation.probabilities import likeliest, of_groups
 from whale_jax.recognition import members
 from whale_jax.recognition import query as queries
 from whale_jax.recognition.points import NO_HEAD, distances, doubts, points_of
@@ -69,7 +69,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     p = answer(query, rows, notes=notes, judged=judged)
     trust = reliability.measure(p_known, label)
     validation.write(workdir / validation.FILE, finished.photos.name[held_out], reliability=trust)
-    write_answers(workdir, query, rows=rows, p=p, notes=notes, judged=judged, likeliest=config.likeliest)
+    write_answers(workdir, query, rows=rows, p=p, notes=notes, judged=judged, count=config.likeliest)
     pictures = Pictures(new, finished, folders=config.inputs, stored=mail.SMALL)
     mail.write(workdir, Contents(workdir, source, run=finished, error=config.error, pictures=pictures))
     answered = rows[np.isfinite(p[rows]).all(1)]
@@ -119,7 +119,7 @@ def in_words(p: np.ndarray, whales: Sequence[str], *, judged: Judge) -> str:
     if not np.isfinite(p).all():
         return NO_HEAD
     [none], [new] = judged.verdicts(p[None])
-    names = [f"{whales[i]} {100 * (1 - none) * p[i]:.0f} %" for i in np.argsort(-p, kind="stable")[:3]]
+    names = [f"{whales[i]} {100 * (1 - none) * p[i]:.0f} %" for i in likeliest(p, 3)]
     return f"{'called new; ' if new else ''}{', '.join(names)}, none of these {100 * none:.0f} %"
 
 
@@ -155,7 +155,7 @@ def write_answers(
     p: np.ndarray,
     notes: np.ndarray,
     judged: Judge,
-    likeliest: int,
+    count: int,
 ) -> None:
     """Writes candidates.csv, of each photo, and encounters.csv, of the photos of each encounter together.
 
@@ -166,7 +166,7 @@ def write_answers(
         p: (n, whales) probabilities, if the whale is one of the run's.
         notes: (n,) why a photo has no answer.
         judged: of whether it is.
-        likeliest: number of candidates.
+        count: number of candidates.
     """
     new = query.source.photos
     group = groups.by_encounter(new)[rows]
@@ -178,7 +178,7 @@ def write_answers(
         head = ("Image", "encounter") if file == answers.CANDIDATES else ("encounter", "Image")
         facts = {"Image": new.name[numbers], "encounter": new.encounter[numbers]}
         examples = names[query.nearest[numbers]]
-        blocks = [*candidates(answer, query.run.whales, nearest=examples, judged=judged, likeliest=likeliest)]
+        blocks = [*candidates(answer, query.run.whales, nearest=examples, judged=judged, count=count)]
         for i, note in enumerate(notes[numbers]):
             blocks[i] = blocks[i] or [[*[""] * (len(COLUMNS) - 1), note or NO_HEAD]]
         lines = [
@@ -188,7 +188,7 @@ def write_answers(
 
 
 def candidates(
-    p: np.ndarray, whales: Sequence[str], *, nearest: np.ndarray, judged: Judge, likeliest: int
+    p: np.ndarray, whales: Sequence[str], *, nearest: np.ndarray, judged: Judge, count: int
 ) -> Iterator[list[list[str]]]:
     """The cells of COLUMNS for each candidate of each of n answers, the likeliest first; none where there is no answer.
 
@@ -197,19 +197,18 @@ def candidates(
         whales: their names.
         nearest: (n, whales) name of the photo to show of each whale, "" for none.
         judged: of whether it is.
-        likeliest: number of candidates.
+        count: number of candidates.
     """
     for row, examples in zip(p, nearest, strict=True):
         if not np.isfinite(row).all():
             yield []
             continue
         [none], [new] = judged.verdicts(row[None])
-        order = np.argsort(-row, kind="stable")[:likeliest]
         limit = f"{np.exp(judged.threshold):.4f}", f"{judged.error:g}"
         verdict = f"{none:.4f}", str(int(new)), *limit, ""
         yield [
             [str(rank), whales[i], f"{(1 - none) * row[i]:.4f}", examples[i], *verdict]
-            for rank, i in enumerate(order, start=1)
+            for rank, i in enumerate(likeliest(row, count), start=1)
         ]
 
 

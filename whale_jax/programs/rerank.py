@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import metrics
+from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.recognition import evidence
 from whale_jax.recognition import verifier as verifiers
 from whale_jax.recognition.evidence import Heads
@@ -43,7 +44,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if not len(gallery) or not len(queries):
         raise errors.InputError(f"{config.inputs.view} has no pictures of both named photos and photos that ask")
     valid = np.intersect1d(splits.measured_rows(split, config.fold), queries)
-    whales = np.argsort(-scores, axis=1, kind="stable")[:, : config.likeliest]
+    whales = likeliest(scores, config.likeliest)
     named, references = np.concatenate([gallery, valid]), []
     for row in queries:  # photos without a name are compared with those held out as well
         compared = named[: len(gallery)] if photos.label[row] >= 0 else named

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import groups, probabilities, right_whale, splits, tables
 from whale_jax.evaluation import caveats
-from whale_jax.evaluation.probabilities import normalise, of_groups, score
+from whale_jax.evaluation.probabilities import likeliest, normalise, of_groups, score
 from whale_jax.runtime import errors, registry
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.program import Program
@@ -90,13 +90,13 @@ def write(workdir: Path, photos: right_whale.Photos, *, rows: Mapping[str, np.nd
     tables.write(workdir / "submission.csv", ["Image", *photos.whales], rows=cells)
     count = min(LIKELIEST, len(photos.whales))
     columns = [f"{kind}_{i + 1}" for i in range(count) for kind in ("whale", "probability")]
-    cells = ([name, *likeliest(p, photos)] for name, p in rows.items())
+    cells = ([name, *cells_of(p, photos)] for name, p in rows.items())
     tables.write(workdir / "likeliest.csv", ["Image", *columns], rows=cells)
 
 
-def likeliest(p: np.ndarray, photos: right_whale.Photos) -> list[str]:
+def cells_of(p: np.ndarray, photos: right_whale.Photos) -> list[str]:
     """The likeliest whales by (whales,) probabilities, each followed by its own."""
-    return [cell for i in np.argsort(-p, kind="stable")[:LIKELIEST] for cell in (photos.whales[i], f"{p[i]:.4f}")]
+    return [cell for i in likeliest(p, LIKELIEST) for cell in (photos.whales[i], f"{p[i]:.4f}")]
 
 
 def rows_of(names: Sequence[str], photos: right_whale.Photos, *, p: np.ndarray) -> np.ndarray:

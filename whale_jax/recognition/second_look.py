@@ -6,6 +6,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax.data import predictions, splits
+from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.recognition import evidence
 from whale_jax.recognition import verifier as verifiers
 from whale_jax.recognition.evidence import Heads
@@ -50,7 +51,7 @@ def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
     if not len(queries):
         return answers
     look = query.run.fitted(stage, reopen)
-    whales = np.argsort(-scores[queries], axis=1, kind="stable")[:, : config.likeliest]
+    whales = likeliest(scores[queries], config.likeliest)
     places = [np.flatnonzero(np.isin(look.label, row)) for row in whales]
     asking = evidence.of_view(view, queries, features=features, cells=look.cells)
     numbers = evidence.compare(asking, look.heads, references=places, title=stage.folder.name)

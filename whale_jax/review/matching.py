@@ -10,6 +10,7 @@ from absl import logging
 
 from whale_jax.evaluation import judge, reliability
 from whale_jax.evaluation.judge import Judge
+from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.evaluation.reliability import Reliability
 from whale_jax.recognition.live import Recogniser
 
@@ -77,7 +78,7 @@ class Matcher:
                 "probability": round(float((1 - none) * p[i]), 4),
                 "reference": int(nearest[i]) if nearest[i] >= 0 else None,
             }
-            for i in np.argsort(-p, kind="stable")[:LIKELIEST]
+            for i in likeliest(p, LIKELIEST)
         ]
         return {
             "candidates": candidates,
