@@ -34,7 +34,7 @@ from whale_jax.train.parallel import parallel
 from whale_jax.train.step import make_train_step
 
 NETWORKS = ("resnet67", "vgg19_192b")
-WHALES, PER_DEVICE = 447, 32  # photos in a step
+WHALES = 447
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 RATE, MEMORY = 0.3 * 989e12, 0.7 * 3.35e12  # an H100: 30 % of its bfloat16 FLOP/s, 70 % of its bytes/s
 PER_HOST = 8  # GPUs that NVLink joins
@@ -71,9 +71,9 @@ def size(shape: tuple[str, list[int]]) -> int:
     return WIDTHS[shape[0]] * math.prod(shape[1])
 
 
-def compiled(config, devices: int) -> jax.stages.Compiled:
-    """A training step of PER_DEVICE photos on each of so many devices."""
-    recipe, layout, count = build.recipe(config, classes=WHALES), parallel("jit", devices), PER_DEVICE * devices
+def compiled(config, devices: int, *, photos: int) -> jax.stages.Compiled:
+    """A training step of so many photos on each of so many devices."""
+    recipe, layout, count = build.recipe(config, classes=WHALES), parallel("jit", devices), photos * devices
     data = noise.photos(count, tuple(6 * side // 5 for side in config.size), whales=WHALES)
     batch = data.examples[np.arange(count)]
     optimizer = recipe.optimizer(steps=1)
@@ -97,20 +97,21 @@ def seconds(flops: float, traffic: float, *, reduced: Sequence[int], count: int,
     return work
 
 
-def on_paper() -> None:
-    """Prints a table: images/s a GPU for every network, link and number of GPUs."""
-    print("| network | GFLOPs, GB, all-reduces (MB) a step | link beyond 8 GPUs |", *COUNTS, "", sep=" | ")
+def on_paper(photos: int) -> None:
+    """Prints a table: images/s a GPU for every network, link and number of GPUs, at so many photos a GPU."""
+    print("| network | GFLOPs, GB, all-reduces (MB) a step | link beyond 8 GPUs |", " | ".join(map(str, COUNTS)), "|")
+    print("| --- | --- | --- |", " | ".join(["---:"] * len(COUNTS)), "|")
     for name in NETWORKS:
         config = classifier.get_config(name)
         config.precision = "bfloat16"
-        alone, two = compiled(config, 1), compiled(config, 2)
+        alone, two = (compiled(config, devices, photos=photos) for devices in (1, 2))
         cost, exchanges = alone.cost_analysis(), collectives(two.as_text())
         assert {kind for kind, _ in exchanges} == {"all-reduce"}
         sizes = [size for _, size in exchanges]
         work = cost["flops"], cost["bytes accessed"]
         summary = f"{work[0] / 1e9:.0f}, {work[1] / 1e9:.1f}, {len(sizes)} ({sum(sizes) / 1e6:.1f})"
         for label, link in LINKS.items():
-            rates = [PER_DEVICE / seconds(*work, reduced=sizes, count=count, link=link) for count in COUNTS]
+            rates = [photos / seconds(*work, reduced=sizes, count=count, link=link) for count in COUNTS]
             cells = [f"{rates[0]:,.0f}/s", *(f"{rate / rates[0]:.0%}" for rate in rates[1:])]
             print(f"| {name} | {summary} | {label} |", " | ".join(cells), "|")
 
@@ -136,9 +137,10 @@ def main() -> None:
     """Command line entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--overhead", action="store_true", help="time steps on simulated devices")
+    parser.add_argument("--photos", type=int, default=32, help="of each GPU in a step")
     flags = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", 8)
-    overhead() if flags.overhead else on_paper()
+    overhead() if flags.overhead else on_paper(flags.photos)
 
 
 if __name__ == "__main__":
