@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from configs import classifier, crops
 from whale_jax.experiment import build, dataset
 from whale_jax.programs import crossfit, pipeline
 from whale_jax.runtime import errors
@@ -269,12 +268,3 @@ def test_a_wrong_name_in_a_later_stage_is_found_before_the_first_stage_runs(tmp_
     with pytest.raises(errors.InputError, match=r"stage aligned_classifier: .*did you mean resnet"):
         stage.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_no_preset_of_crops_is_hidden_by_one_of_a_classifier():
-    """Both are names of one table, and a single network once took the place of a night's ten."""
-    several = {"cpu": 2, "evening": 4, "night": 10, "networks": 4, "cpu_long": 8}
-    for preset, count in several.items():
-        stages = crops.get_config(preset).stages
-        assert sum(config.program == "train" and config.epochs > 0 for config in stages.values()) == count
-    assert not several.keys() & classifier.PRESETS

@@ -84,6 +84,18 @@ def test_a_member_without_a_picture_leaves_the_answer_to_the_others(planted, nam
     assert score(p[rows], label[rows])["top1"] > 1.5 / WHALES  # by the fair member alone
 
 
+@pytest.mark.parametrize("name", fusion.METHODS)
+def test_a_member_that_scores_no_photo_at_all_has_no_say(planted, name):
+    scores, label = planted
+    expected = fusion.METHODS[name](scores, label, prior=PRIOR)(scores)
+    absent = np.full((PHOTOS, 1, WHALES), np.nan)
+    with_absent = np.concatenate([scores, absent], axis=1)
+    answer = fusion.METHODS[name](with_absent, label, prior=PRIOR)
+    np.testing.assert_allclose(answer(with_absent), expected, atol=2e-3)
+    late = np.concatenate([scores, np.ones((PHOTOS, 1, WHALES))], axis=1)  # it scores photos that come later
+    np.testing.assert_allclose(answer(late), expected, atol=2e-3)
+
+
 def test_no_photo_has_a_say_in_its_own_answer(planted):
     """A label that is changed changes the answers of other groups, and not those of its own."""
     scores, label = planted

@@ -103,6 +103,13 @@ def test_a_candidate_is_as_likely_as_its_whale_and_that_the_run_knows_it():
     assert not third
 
 
+def test_an_encounter_is_shown_beside_the_whales_of_its_first_photo_that_was_compared():
+    nearest = np.array([[-1, -1, 4], [7, -1, 5], [-1, -1, -1], [8, 9, 6]])
+    shown = program.of_encounters(nearest, np.array([3, 3, 1, 3]))
+    np.testing.assert_array_equal(shown, [[-1, -1, -1], [7, 9, 4]])
+    assert program.of_encounters(nearest[:0], np.zeros(0, int)).shape == (0, 3)
+
+
 def test_a_head_of_implausible_size_or_at_no_steady_place_is_none():
     points = np.zeros((4, 2, 2), np.float32)
     points[:, 0, 0] = 10, 12, 60, np.nan

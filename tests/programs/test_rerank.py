@@ -96,6 +96,10 @@ def test_features_of_a_map_of_unknown_rows_and_columns_are_refused():
         program.check(stage.config("rerank", inputs={"features": "map"}))
 
 
-def test_without_a_photo_that_asks_it_is_refused(look):
-    with pytest.raises(errors.InputError, match="no pictures of both"):
-        look[0](np.full((14, 3), np.nan))
+def test_without_scores_of_a_photo_held_out_it_is_refused(look):
+    scores = np.full((14, 3), np.nan)
+    scores[12:] = 0  # nobody knows who is on these
+    with pytest.raises(
+        errors.InputError, match=r"no pictures of both photos trained on and photos held out that .* know"
+    ):
+        look[0](scores)

@@ -85,6 +85,21 @@ def test_photos_of_an_encounter_get_one_answer_and_those_trained_on_have_no_say(
         submit.run(stage.config("submit", inputs=inputs, encounters=True), tmp_path)
 
 
+def test_photos_without_a_name_have_no_say_in_what_an_encounter_is_worth(monkeypatch, tmp_path):
+    """Their answers may come from a search that knows the very photo that is measured."""
+    data = photos()._replace(encounter=np.array(["a", "b", "b", "", "a", "a"]))
+    p = np.full((6, 3), 1 / 3)
+    p[[0, 4, 5]] = [0.2, 0.7, 0.1]
+    fake_inputs(monkeypatch, tmp_path, data, {"network": p})
+    monkeypatch.setattr(submit.splits, "train_rows", lambda split, fold: np.array([1, 2, 3]))
+    monkeypatch.setattr(submit.splits, "valid_rows", lambda split, fold: np.array([0]))
+    inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
+    result = submit.run(stage.config("submit", inputs=inputs, encounters=True, floor=0.0), tmp_path)
+    assert result["metrics"]["log_loss"] == pytest.approx(-np.log(p[0, data.label[0]]))
+    _, first, _ = csv.reader((tmp_path / "submission.csv").open())
+    assert max(map(float, first[1:])) > 0.9
+
+
 def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, tmp_path):
     """A photo that nobody asks about is left out; one that could not be read may be any whale."""
     data = photos()._replace(sample=("5.jpg", "unreadable.jpg"))

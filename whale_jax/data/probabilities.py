@@ -1,6 +1,6 @@
 """Probabilities of whales: probabilities.npz, an array (N, whales) for each source, such as "network".
 
-It passes between the stages stack, blend, fuse, calibrate, pseudo and submit, and knows the names of its photos and
+It passes from the stages stack, blend and fuse to those that read probabilities, and knows the names of its photos and
 whales.
 """
 

@@ -39,7 +39,7 @@ def of_points(error: float) -> list[str]:
 
 def without_pretrained(model: str, *, remedy: str) -> str:
     """The caveat of a training of a model that wanted ImageNet's weights where they are not installed."""
-    cost = "learned from these photos alone, it will name clearly fewer whales"
+    cost = "clearly fewer whales will be named"
     return (
         f"{model!r} begins from nothing, since ImageNet's weights are not installed; {cost}: {remedy}, and train anew"
     )

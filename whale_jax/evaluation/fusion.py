@@ -97,19 +97,22 @@ def fit_regression(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) 
 def fit_wildfusion(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Answer:
     """Each score by itself made the probability that the photo shows the whale, and their mean; sums to 1 a photo.
 
+    A member that scores none of the photos has no say.
+
     By isotonic regression (Cermak et al., WildFusion, arXiv:2408.12934), here on the score of a whale in place of that
     of each of its photos. (n, members, whales) scores and other arguments are as for `fit_weights`.
     """
     usable, same = np.isfinite(scores).all(2), _same(scores, label).reshape(len(label), -1)
-    curves = [
-        IsotonicRegression(y_min=LEAST, out_of_bounds="clip").fit(scores[rows, i].ravel(), same[rows].ravel())
+    curves = {
+        i: IsotonicRegression(y_min=LEAST, out_of_bounds="clip").fit(scores[rows, i].ravel(), same[rows].ravel())
         for i, rows in enumerate(usable.T)
-    ]
+        if rows.any()
+    }
 
     def answer(scores: np.ndarray) -> np.ndarray:
-        finite = np.isfinite(scores).all(2)
+        finite = np.isfinite(scores).all(2) & np.isin(np.arange(scores.shape[1]), [*curves])
         p = np.zeros(scores.shape)
-        for i, curve in enumerate(curves):
+        for i, curve in curves.items():
             p[finite[:, i], i] = curve.predict(scores[finite[:, i], i].ravel()).reshape(-1, scores.shape[2])
         mean = np.maximum(p.sum(1) / np.maximum(finite.sum(1), 1)[:, None], LEAST)
         return mean / mean.sum(1, keepdims=True)

@@ -16,8 +16,8 @@ from whale_jax.runtime import errors, progress, registry
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    # And, by any other name, the members: logits of an `extract` or a `crossfit`, scores of a `retrieve`, or
-    # probabilities, each of whose sources is a member.
+    # And, by any other name, the members: logits of an `extract` or a `crossfit`, scores of a `retrieve` or a `rerank`,
+    # or probabilities, each of whose sources is a member.
     "inputs": {"photos": "", "split": ""},
     "fold": 0,
     "method": "weights",  # of the answer "fused"; all are measured

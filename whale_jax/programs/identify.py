@@ -173,18 +173,31 @@ def write_answers(
     first = np.unique(group, return_index=True)[1]
     names = np.concatenate([query.run.photos.name, new.name, [""]])
     pooled = of_groups(p[rows], group)[first]
-    levels = {answers.CANDIDATES: (rows, p[rows]), answers.ENCOUNTERS: (rows[first], pooled)}
-    for file, (numbers, answer) in levels.items():
+    nearest = query.nearest[rows]
+    levels = {
+        answers.CANDIDATES: (rows, p[rows], nearest),
+        answers.ENCOUNTERS: (rows[first], pooled, of_encounters(nearest, group)),
+    }
+    for file, (numbers, answer, examples) in levels.items():
         head = ("Image", "encounter") if file == answers.CANDIDATES else ("encounter", "Image")
         facts = {"Image": new.name[numbers], "encounter": new.encounter[numbers]}
-        examples = names[query.nearest[numbers]]
-        blocks = [*candidates(answer, query.run.whales, nearest=examples, judged=judged, count=count)]
+        blocks = [*candidates(answer, query.run.whales, nearest=names[examples], judged=judged, count=count)]
         for i, note in enumerate(notes[numbers]):
             blocks[i] = blocks[i] or [[*[""] * (len(COLUMNS) - 1), note or NO_HEAD]]
         lines = [
             [*(str(facts[column][i]) for column in head), *line] for i, block in enumerate(blocks) for line in block
         ]
         tables.write(workdir / file, (*head, *COLUMNS), rows=lines)
+
+
+def of_encounters(nearest: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(g, whales) int, the photo of each whale to show beside an encounter: that of its first photo that has one.
+
+    (m, whales) `nearest` are those of its photos, -1 for none, and (m,) `group` the encounter of each.
+    """
+    blocks = (nearest[group == number] for number in np.unique(group))
+    whales = np.arange(nearest.shape[1])
+    return np.array([block[(block >= 0).argmax(0), whales] for block in blocks], int).reshape(-1, len(whales))
 
 
 def candidates(

@@ -41,9 +41,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows = splits.train_rows(split, config.fold)
     gallery = rows[usable[rows]]
     queries = np.setdiff1d(np.flatnonzero(usable & np.isfinite(scores).all(1)), rows)
-    if not len(gallery) or not len(queries):
-        raise errors.InputError(f"{config.inputs.view} has no pictures of both named photos and photos that ask")
     valid = np.intersect1d(splits.measured_rows(split, config.fold), queries)
+    if not len(gallery) or not len(valid):
+        sources = " and ".join(filter(None, [config.inputs.scores, config.inputs.features]))
+        raise errors.InputError(
+            f"{config.inputs.view} has no pictures of both photos trained on and photos held out that {sources} know"
+        )
     whales = likeliest(scores, config.likeliest)
     named, references = np.concatenate([gallery, valid]), []
     for row in queries:  # photos without a name are compared with those held out as well

@@ -13,7 +13,6 @@ from whale_jax.runtime import errors, registry, storage
 from whale_jax.workflow.program import Program
 
 LISTED = "given"  # the config's word for encounters that the table names, if it does
-LISTED = "given"  # the config's word for encounters that the table names, if it does
 DEFAULTS = {
     "inputs": {"photos": ""},
     "folds": 5,

@@ -31,8 +31,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes submission.csv and, for people, likeliest.csv into workdir.
 
     Rows and columns are those of the sample submission; without one, all unlabelled photos and all whales by name.
-    The metrics are of the photos validated on, whose probabilities were fitted on others. Where the best of several
-    sources is taken, they flatter by as much as that choice does.
+    The metrics are of the photos validated on, whose probabilities were fitted on others; photos without a name join no
+    answer that is measured, since those of a search know the photos validated on. Where the best of several sources is
+    taken, the metrics flatter by as much as that choice does.
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
@@ -41,16 +42,21 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     arrays = probabilities.load(stage.folder, photos)
     if config.source not in ("best", *arrays):
         raise errors.unknown("source of probabilities", config.source, ["best", *arrays])
-    if config.encounters:
-        arrays = {name: of_encounters(p, photos, split=split, fold=config.fold) for name, p in arrays.items()}
     sources = list(arrays) if config.source == "best" else [config.source]
     rows_of_fold = splits.measured_rows if len(sources) > 1 else splits.valid_rows
     valid = rows_of_fold(split, config.fold)
     label = photos.label[valid]
-    metrics = {name: score(arrays[name][valid], label, floor=floor) if len(valid) else {} for name in sources}
+    measured = written = arrays
+    if config.encounters:
+        encounter = encounters(photos)
+        rows = np.setdiff1d(np.arange(len(encounter)), splits.train_rows(split, config.fold))
+        measured, written = (
+            {name: of_encounters(arrays[name], encounter, rows=side) for name in sources} for side in (valid, rows)
+        )
+    metrics = {name: score(measured[name][valid], label, floor=floor) if len(valid) else {} for name in sources}
     source = min(metrics, key=lambda name: metrics[name].get("log_loss", 0))
     names = photos.sample or tuple(photos.name[photos.label < 0].tolist())
-    answers = rows_of(names, photos, p=arrays[source])
+    answers = rows_of(names, photos, p=written[source])
     unseen = [name for name, p in zip(names, answers, strict=True) if not np.isfinite(p).all()]
     if unseen:
         logging.warning("nothing is known of %d photos, such as %s: any whale is as likely", len(unseen), unseen[0])
@@ -69,18 +75,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
-def of_encounters(p: np.ndarray, photos: right_whale.Photos, *, split: splits.Split, fold: int) -> np.ndarray:
-    """(N, whales) probabilities, one answer for all photos of an encounter that were not trained on.
-
-    Photos whose encounter nobody named raise InputError.
-    """
+def encounters(photos: right_whale.Photos) -> np.ndarray:
+    """(N,) int, the encounter of each photo; photos none of which names its own raise InputError."""
     if not (photos.encounter != "").any():
         raise errors.InputError(
             "config.encounters: no photo names its encounter; add the column to the table of photos"
         )
-    rows = np.setdiff1d(np.arange(len(p)), splits.train_rows(split, fold))
+    return groups.by_encounter(photos)
+
+
+def of_encounters(p: np.ndarray, encounter: np.ndarray, *, rows: np.ndarray) -> np.ndarray:
+    """(N, whales) probabilities, with one answer for those of (n,) rows that are of one encounter, by (N,) numbers."""
     answers = p.copy()
-    answers[rows] = of_groups(p[rows], groups.by_encounter(photos)[rows])
+    answers[rows] = of_groups(p[rows], encounter[rows])
     return answers
 
 

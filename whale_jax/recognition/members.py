@@ -33,7 +33,7 @@ def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray
         kinds = [kind for kind in ("scores", "logits") if kind in predictions.kinds(folder)]
         if not kinds:
             raise errors.InputError(
-                f"{folder} scores no whales: name an `extract`, a `crossfit`, a `retrieve`, or probabilities"
+                f"{folder} scores no whales: name an `extract`, `crossfit`, `retrieve` or `rerank`, or probabilities"
             )
         members[name] = predictions.load(folder, photos, kind=kinds[0])
     if not members:

@@ -17,8 +17,8 @@ COUNT = len(phase.patches(phase.SIZE))  # of patches, whose peaks come first
 def compare(queries: np.ndarray, gallery: np.ndarray, *, references: list[np.ndarray], title: str) -> list[np.ndarray]:
     """(m, F) float16 evidence of each query and its m references.
 
-    It goes through all photos patch by patch, which takes little memory: the phases of all patches are twenty times as
-    large as their pictures.
+    It goes through all photos patch by patch, which takes little memory: the phases of all patches are three times as
+    large as the outlines.
 
     Args:
         queries: (n, height, width) outlines of heads.
