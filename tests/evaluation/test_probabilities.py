@@ -41,6 +41,10 @@ def test_photos_of_a_group_are_answered_by_bayes_rule():
     np.testing.assert_allclose(answers[0], p[0] * p[2] / (p[0] * p[2]).sum())
     np.testing.assert_allclose(answers[[0, 1, 4]], [answers[2], p[1], p[4]])
     np.testing.assert_allclose(answers[3], p[1])
+    means = of_groups(p, group, mean=True)
+    np.testing.assert_allclose(means[0], np.sqrt(p[0] * p[2]) / np.sqrt(p[0] * p[2]).sum())
+    np.testing.assert_allclose(means[[1, 3, 4]], p[[1, 1, 4]])
+    assert np.isnan(of_groups(p[[3]], group[[3]], mean=True)).all()
 
 
 def test_a_group_of_photos_without_an_answer_has_none():

@@ -96,11 +96,14 @@ def test_a_candidate_is_as_likely_as_its_whale_and_that_the_run_knows_it():
     p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [np.nan] * 3])
     judged = Judge(np.log(0.6), 0.05, lambda sure: np.full(len(sure), 0.25))
     nearest = np.array([["c.jpg", "", "a.jpg"]] * 3)
-    first, second, third = program.candidates(p, ("a", "b", "c"), nearest=nearest, judged=judged, count=2)
+    facts = {"nearest": nearest, "judged": judged, "count": 2}
+    first, second, third = program.candidates(p, ("a", "b", "c"), sure=p, **facts)
     assert first[0] == ["1", "a", "0.5250", "c.jpg", "0.2500", "0", "0.6000", "0.05", ""]
     assert first[1][:5] == ["2", "b", "0.1500", "", "0.2500"]
     assert second[0][5] == "1"
     assert not third
+    doubtful, *_ = program.candidates(p, ("a", "b", "c"), sure=np.sqrt(p) / np.sqrt(p).sum(1, keepdims=True), **facts)
+    assert doubtful[0] == ["1", "a", "0.5250", "c.jpg", "0.2500", "1", "0.6000", "0.05", ""]
 
 
 def test_an_encounter_is_shown_beside_the_whales_of_its_first_photo_that_was_compared():

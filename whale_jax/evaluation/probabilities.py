@@ -21,7 +21,7 @@ def likeliest(scores: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(-scores, axis=-1, kind="stable")[..., :count]
 
 
-def of_groups(p: np.ndarray, group: np.ndarray) -> np.ndarray:
+def of_groups(p: np.ndarray, group: np.ndarray, *, mean: bool = False) -> np.ndarray:
     """(n, whales) probabilities of photos of one whale a group, such as an encounter: their product, summing to 1.
 
     A photo without an answer (NaN) has that of its group, and a group of such photos has none. Photos are taken as
@@ -30,12 +30,15 @@ def of_groups(p: np.ndarray, group: np.ndarray) -> np.ndarray:
     Args:
         p: (n, whales) probabilities of each photo by itself.
         group: (n,) int, equal for photos of one whale.
+        mean: take the geometric mean instead, which names the same whale and is no surer than its photos: what a
+            threshold for single photos can be held against.
     """
     finite, number = np.isfinite(p).all(1), np.unique(group, return_inverse=True)[1]
     total = np.zeros((number.max(initial=-1) + 1, p.shape[1]))
     np.add.at(total, number[finite], np.log(np.maximum(p[finite], 1e-12)))
-    answer = special.softmax(total, axis=1)
-    answer[np.bincount(number[finite], minlength=len(total)) == 0] = np.nan
+    count = np.bincount(number[finite], minlength=len(total))
+    answer = special.softmax(total / np.maximum(count, 1)[:, None] if mean else total, axis=1)
+    answer[count == 0] = np.nan
     return answer[number]
 
 

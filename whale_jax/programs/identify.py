@@ -172,16 +172,17 @@ def write_answers(
     group = groups.by_encounter(new)[rows]
     first = np.unique(group, return_index=True)[1]
     names = np.concatenate([query.run.photos.name, new.name, [""]])
-    pooled = of_groups(p[rows], group)[first]
+    pooled, mean = (of_groups(p[rows], group, mean=mean)[first] for mean in (False, True))
     nearest = query.nearest[rows]
     levels = {
-        answers.CANDIDATES: (rows, p[rows], nearest),
-        answers.ENCOUNTERS: (rows[first], pooled, of_encounters(nearest, group)),
+        answers.CANDIDATES: (rows, p[rows], p[rows], nearest),
+        answers.ENCOUNTERS: (rows[first], pooled, mean, of_encounters(nearest, group)),
     }
-    for file, (numbers, answer, examples) in levels.items():
+    for file, (numbers, answer, sure, examples) in levels.items():
         head = ("Image", "encounter") if file == answers.CANDIDATES else ("encounter", "Image")
         facts = {"Image": new.name[numbers], "encounter": new.encounter[numbers]}
-        blocks = [*candidates(answer, query.run.whales, nearest=names[examples], judged=judged, count=count)]
+        shown = {"nearest": names[examples], "judged": judged, "count": count}
+        blocks = [*candidates(answer, query.run.whales, sure=sure, **shown)]
         for i, note in enumerate(notes[numbers]):
             blocks[i] = blocks[i] or [[*[""] * (len(COLUMNS) - 1), note or NO_HEAD]]
         lines = [
@@ -201,22 +202,23 @@ def of_encounters(nearest: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def candidates(
-    p: np.ndarray, whales: Sequence[str], *, nearest: np.ndarray, judged: Judge, count: int
+    p: np.ndarray, whales: Sequence[str], *, sure: np.ndarray, nearest: np.ndarray, judged: Judge, count: int
 ) -> Iterator[list[list[str]]]:
     """The cells of COLUMNS for each candidate of each of n answers, the likeliest first; none where there is no answer.
 
     Args:
         p: (n, whales) probabilities, if the whale is one of these.
         whales: their names.
+        sure: (n, whales) probabilities as sure as those of a photo, by which the answer is judged.
         nearest: (n, whales) name of the photo to show of each whale, "" for none.
         judged: of whether it is.
         count: number of candidates.
     """
-    for row, examples in zip(p, nearest, strict=True):
+    for row, single, examples in zip(p, sure, nearest, strict=True):
         if not np.isfinite(row).all():
             yield []
             continue
-        [none], [new] = judged.verdicts(row[None])
+        [none], [new] = judged.verdicts(single[None])
         limit = f"{np.exp(judged.threshold):.4f}", f"{judged.error:g}"
         verdict = f"{none:.4f}", str(int(new)), *limit, ""
         yield [
