@@ -72,7 +72,7 @@ def fused(names, *, features=(), tuned=(), heads=CROPS):
     stages["hog"] = search(**{f"features_{name}": name for name in SIZES})
     for i, network in enumerate(tuned):
         stages |= mapped(network, names, prefix=f"tuned{i or ''}_", weights="last", heads=heads)
-    for name in features:
+    for name in features:  # those of a network that sees mirror images are both sides', as one vector
         stages[f"{name}_search"] = search(features=name)
     searches = [name for name, config in stages.items() if config.program == "retrieve"]
     return {
