@@ -183,7 +183,7 @@ def photos(root: str | Path, *, skip_unreadable: bool = False) -> Photos:
     """The photos in a folder, with the annotations in the tables beside them.
 
     Args:
-        root: a folder in one of the layouts of data/annotations.py; a folder of photos alone is one.
+        root: a folder in one of the layouts of data/formats; a folder of photos alone is one.
         skip_unreadable: leaves photos out that cannot be decoded.
 
     Raises:

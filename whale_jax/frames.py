@@ -60,7 +60,7 @@ def places(size: geometry.Size) -> jax.Array:
 
 
 def lengths(points: jax.Array, photos: jax.Array) -> jax.Array:
-    """(N,) lengths of heads in widths of their photos, by (N, 2, 2) points and (N, 2) (height, width), in pixels."""
+    """(N,) lengths of heads in longer sides of their photos, by (N, 2, 2) points and (N, 2) sizes in pixels."""
     return jnp.linalg.norm(points[:, 0] - points[:, 1], axis=-1) / photos.max(1)
 
 
@@ -73,7 +73,7 @@ def steady(points: jax.Array, photos: jax.Array, *, within: float, length: float
     Args:
         points: (N, 2, 2) bonnet and blowhead, in photo pixels.
         photos: (N, 2) their (height, width).
-        within: the largest factor between a length and the usual one, both in widths of the photo.
+        within: the largest factor between a length and the usual one, both in longer sides of the photo.
         length: the usual one; 0 is the median of these points.
     """
     arm, present = (points[:, :1] - points[:, 1:]) / 2, lengths(points, photos)[:, None, None]

@@ -38,6 +38,12 @@ def test_by_day_only_where_whale_and_day_are_known():
     assert encounters.by_day(["a", "", "a"], ["2021-04-02 10:00", "2021-04-02", "2021"]) == ["2021-04-02 a", "", ""]
 
 
+def test_the_hour_is_no_part_of_a_day():
+    dates = ["4/2/2019 9:50", "4/2/2019 10:05", "4/2/2019", "20190402", "2 April 2019", "2019-04-02T10:05", "2019-04"]
+    days = ["4/2/2019 a"] * 3 + ["20190402 a", "2 April 2019 a", "2019-04-02 a", ""]
+    assert encounters.by_day(["a"] * len(dates), dates) == days
+
+
 def test_times_of_cameras_make_encounters_unless_a_table_names_them(tmp_path):
     for i, text in enumerate(
         ["2021:04:02 10:00:00", "2021:04:02 10:03:00", "2021:04:02 15:00:00", "0000:00:00 00:00:00"]

@@ -40,6 +40,13 @@ def test_other_units_are_asked_about_and_converted(unit, whole):
     np.testing.assert_allclose(in_pixels(*shares, units="pixels")[0], shares[0], rtol=1e-5)
 
 
+def test_marks_in_percent_of_a_photo_that_cannot_be_read_are_unknown():
+    points, boxes = heads(3)
+    points, boxes, _ = in_pixels(points / 10, boxes / 10, size=(0, 0), units="percent")
+    assert np.isnan(points).all()
+    assert np.isnan(boxes).all()
+
+
 @pytest.mark.parametrize("count", [1, 50])
 def test_pixels_near_the_corner_are_pixels_in_one_photo_and_in_small_ones(count):
     size = (200, 320) if count == 1 else (128, 160)

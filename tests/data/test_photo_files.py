@@ -58,3 +58,13 @@ def test_orientations_that_do_not_exist_are_none(value, orientation):
         exif[0x0112] = value
     with Image.open(io.BytesIO(file_of(Image.fromarray(PIXELS), "JPEG", exif=exif))) as image:
         assert photo_files.note(image).orientation == orientation
+
+
+def test_a_tiff_is_read_as_viewers_show_it():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = file_of(Image.fromarray(PIXELS), "TIFF", exif=exif)
+    with photo_files.open_image(content) as image:
+        note = photo_files.note(image)
+    assert (note.size, note.orientation) == ((240, 160), 1)
+    np.testing.assert_array_equal(render.decode(content), np.rot90(PIXELS, -1))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import threading
 
@@ -78,6 +79,33 @@ def test_a_decision_is_on_disk_when_it_is_answered_and_stays_after_a_kill(sessio
     decide(again, 3, whale="w2")
     again.close()
     assert len((tmp_path / LOG).read_text().splitlines()) == 2
+
+
+def test_a_decision_that_a_full_disk_refuses_never_comes_back(session, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    decide(session, 0)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", refuse)
+        with pytest.raises(OSError, match="No space"):
+            decide(session, 1)
+    with monkeypatch.context() as disk:
+        disk.setattr(decisions, "write", refuse)
+        decide(session, 2)
+    assert [photo(session, row)["decision"] is not None for row in range(3)] == [True, False, True]
+    events = [json.loads(line)["image"] for line in (tmp_path / LOG).read_text().splitlines()]
+    assert events == ["100.png", "102.png"]
+    assert len(decisions.read(tmp_path / decisions.FILE)) == 1
+    decide(session, 3)
+    assert len(decisions.read(tmp_path / decisions.FILE)) == 3
+
+
+def test_a_whale_of_the_run_can_be_confirmed_whatever_its_name(session, monkeypatch):
+    monkeypatch.setattr(session, "run", session.run._replace(whales=("-12", *session.run.whales[1:])))
+    assert decide(session, 0, whale="-12")["photos"][0]["decision"]["whale"] == "-12"
+    with pytest.raises(errors.InputError, match="formula"):
+        decide(session, 1, kind="new", whale="-13")
 
 
 def test_a_window_that_does_not_know_the_last_decision_is_told(session):

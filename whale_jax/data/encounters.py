@@ -1,10 +1,13 @@
 """Encounters of photos whose table names none: by the time in EXIF, or by the day that a table gives."""
 
 import datetime
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from whale_jax.data.photo_files import Note
+
+DAY = re.compile(r"\d+([-/._ ])\w+\1\d+|\d{8}")  # how a date begins; the time of day may follow
 
 
 def name(
@@ -60,4 +63,4 @@ def by_time(
 def by_day(whales: Sequence[str], dates: Sequence[str]) -> list[str]:
     """A name for the encounter of each photo whose whale and day are known, "" for the others."""
     pairs = zip(whales, dates, strict=True)
-    return [f"{date[:10]} {whale}" if whale and len(date) >= 10 else "" for whale, date in pairs]
+    return [f"{day[0]} {whale}" if whale and (day := DAY.match(date)) else "" for whale, date in pairs]

@@ -196,7 +196,10 @@ def _visible(name: str) -> bool:
 
 def _is_run(folder: Path) -> bool:
     """Whether a folder is that of a run, whose pictures are no photos."""
-    return (folder / "config.json").exists()
+    try:
+        return "program" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _file(size: int, opener: Callable[[], BinaryIO]) -> File:

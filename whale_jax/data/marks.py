@@ -39,6 +39,8 @@ def in_pixels(
             f"all points and boxes look like a {unit} of the photo, not like pixels", (unit, "pixels"), key="units"
         )
     factor = doubts.scale(unit, _viewed(sizes, turns) if settings.orientation == "viewed" else sizes)
+    if unit != "pixels":
+        factor = np.where((sizes > 0).all(1, keepdims=True), factor, np.nan)
     points, boxes = points * factor[:, None], boxes * np.tile(factor, 2)
     turned = doubts.transposed(points, boxes, sizes=sizes, orientation=turns) | _sideways(drawn_on, sizes, turns)
     if turned.any() and not settings.orientation:

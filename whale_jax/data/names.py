@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from whale_jax.data import cells
 from whale_jax.data.photo_files import SUFFIXES
+from whale_jax.runtime import errors
 
 _HEAD = re.compile(rf"(.*(?:{'|'.join(map(re.escape, SUFFIXES))}))#([1-9]\d*)", re.IGNORECASE | re.DOTALL)
 
@@ -19,14 +20,17 @@ def head(name: str) -> tuple[str, int]:
 class Names:
     """The names of the photos in a folder, to look up what files call them.
 
-    A path is looked up as it is, then by as many of its last parts as tell one photo from the others; each first
-    letter by letter, then without regard to case, then without the ending where it has none. The name of a second
+    A path is looked up as it is, then by as many of its last parts as tell one photo from the others, without regard
+    to case unless that tells them apart, and without the ending where it has none. The name of a second
     whale on a photo, "a.jpg#2", means the photo.
     """
 
     def __init__(self, photos: Iterable[str]):
-        """`photos`: paths below the root."""
-        self.photos = {cells.clean(name): name for name in sorted(photos)}
+        """`photos`: paths below the root. Two that differ by nothing but blanks raise InputError."""
+        self.photos: dict[str, str] = {}
+        for name in sorted(photos):
+            if (other := self.photos.setdefault(cells.clean(name), name)) != name:
+                raise errors.InputError(f"{other!r} and {name!r} differ by nothing but blanks: rename one of them")
         self._by_base: Mapping[str, list[str]] = defaultdict(list)
         for name in self.photos.values():
             base = cells.clean(cells.basename(name)).casefold()
@@ -46,11 +50,11 @@ class Names:
                 return self.photos[candidate], ""
         base = cells.basename(path)
         candidates = self._by_base.get(base.casefold(), []) if base else []
-        exact = [name for name in candidates if cells.clean(cells.basename(name)) == base]
-        candidates = exact or candidates
         if len(candidates) > 1:
             shared = [_shared(path, name) for name in candidates]
             candidates = [name for name, count in zip(candidates, shared, strict=True) if count == max(shared)]
+            exact = [name for name in candidates if cells.clean(cells.basename(name)) == base]
+            candidates = exact or candidates
             candidates = [name for name in candidates if name.startswith(home)] or candidates
         if len(candidates) == 1:
             return candidates[0], ""

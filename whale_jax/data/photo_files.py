@@ -1,7 +1,7 @@
 """The files of photos: which kinds can be decoded, and how one is opened. HEIC is read by pillow-heif.
 
-Coordinates are in the pixels that these decoders give. Those of a HEIC are as viewers show them; of all other kinds
-as they are stored, before a viewer turns them as EXIF says.
+Coordinates are in the pixels that these decoders give. Those of a HEIC and of a TIFF are as viewers show them; of all
+other kinds as they are stored, before a viewer turns them as EXIF says.
 """
 
 import datetime
@@ -41,7 +41,8 @@ class Note(NamedTuple):
 
     Attributes:
         size: (height, width) in pixels.
-        orientation: of EXIF, 1 to 8; 1 where the file says none, or none that exists.
+        orientation: of EXIF, 1 to 8; 1 where the file says none, or none that exists, and where the decoder has turned
+            the pixels.
         time: when it was taken, without a time zone; None where the file does not say.
         camera: make, model and serial number, "" where the file does not say.
     """
@@ -87,7 +88,7 @@ def note(source: Image.Image) -> Note:
         detail = exif.get_ifd(ExifTags.IFD.Exif)
     except Exception:  # Pillow raises many kinds on broken EXIF, and a photo is none the worse for it
         return Note((height, width), 1, None, "")
-    orientation = exif.get(ExifTags.Base.Orientation, 1)
+    orientation = 1 if source.format == "TIFF" else exif.get(ExifTags.Base.Orientation, 1)
     names = exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model), detail.get(ExifTags.Base.BodySerialNumber)
     camera = " ".join(str(name).strip("\0 ") for name in names if name)
     taken_at = _time(detail.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime))

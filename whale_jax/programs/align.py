@@ -25,7 +25,7 @@ DEFAULTS = {
     # people should see ready crops, which may be stored squashed.
     "aspect": frames.ASPECT,
     "steady": 0.0,  # head: the largest factor between a predicted head's length and the usual one's; 0 for any
-    "length": 0.0,  # head: the usual one, in widths of the photo; 0 is the median of these photos
+    "length": 0.0,  # head: the usual one, in longer sides of the photo; 0 is the median of these photos
     "ahead": frames.AHEAD,  # head: how far the points' middle lies right of the frame's, in head lengths
 }
 

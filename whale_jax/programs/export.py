@@ -3,10 +3,10 @@
 csv: catalogue.csv, as the program `catalogue` writes it.
 
 wildbook: wildbook.xlsx for Wildbook's bulk import (docs.wildme.org, "Bulk Import"), a row for the photos of a whale in
-an encounter on a day, and for each photo without a name. A person adds what no catalogue holds: the place, which
-Wildbook demands (Encounter.locationID, Encounter.verbatimLocality, or Encounter.decimalLatitude and
-decimalLongitude), their user name (Encounter.submitterID: without it the encounters are nobody's), and
-Encounter.state where encounters are not approved yet. Points, boxes and the time of the day are left out.
+an encounter on a day, and for each photo without a name or an encounter. A person adds what no catalogue holds: the
+place, which Wildbook demands (Encounter.locationID, Encounter.verbatimLocality, or Encounter.decimalLatitude and
+decimalLongitude), their user name (Encounter.submitterID: without it the encounters are nobody's), and Encounter.state
+where encounters are not approved yet. Points, boxes and the time of the day are left out.
 
 folders: photos/, with a folder for each whale, one for the photos without a name, and catalogue.csv, by which nothing
 is lost where a folder cannot have its whale's name.

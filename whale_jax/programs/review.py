@@ -25,7 +25,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Keeps every decision in workdir/decisions.jsonl, and writes decisions.csv after each; Ctrl-C ends the page."""
     (workdir / storage.RESULT).unlink(missing_ok=True)  # of the last time; it is not true any more
     identified = finished_runs.read(config.inputs.identified)
-    session = Session(identified, workdir, reviewer=config.reviewer or getpass.getuser())
+    session = Session(identified, workdir, reviewer=config.reviewer or user())
     try:
         server.serve(session, port=config.port, opened=lambda url: announce(url, session))
     except KeyboardInterrupt:
@@ -36,6 +36,14 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     counts = {kind: kinds.count(kind) for kind in server.KINDS}
     logging.info("%d of %d photos are decided: %s", len(kinds), len(session.order), workdir / decisions.FILE)
     return {"photos": len(session.order), "decided": len(kinds), **counts}
+
+
+def user() -> str:
+    """The name of whoever runs this; "" where the system has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def announce(url: str, session: Session) -> None:

@@ -24,7 +24,7 @@ def points_of(heads: Stage, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
 
 
 def usual_length(heads: Stage) -> float:
-    """The usual length of a head in a run, in widths of the photo, by the stage that cut them; 0 for another frame."""
+    """The usual length of a head in a run, in longer sides of the photo, by the stage that cut them; 0 otherwise."""
     if heads.config["frame"] != "head" or "length" in heads.result:
         return heads.result.get("length", 0.0)
     photos = right_whale.load(Path(heads.config["inputs"]["photos"]))  # a run of an older version does not say it
@@ -57,7 +57,7 @@ def doubts(
     Args:
         points: bonnets and blowheads, in pixels; NaN where there is none.
         photos: n of them.
-        usual: length of a head, in widths of the photo; 0 for the median of these.
+        usual: length of a head, in longer sides of the photo; 0 for the median of these.
         plausible: the largest factor between a length and the usual one; 0 for any.
         moved: (n,) as `distances` has it.
         agreement: the farthest that the last network may have moved the points, in head lengths; 0 for any distance.

@@ -3,6 +3,7 @@
 A process that is killed leaves at most a last line that is cut off, of an event that nobody was told of.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ class Log:
 
         One process at a time may have it open.
         """
-        self._file = path.open("a+b")
+        self._file = path.open("a+b", buffering=0)  # what a full disk refuses is not written later
         self._file.seek(0)
         content = self._file.read()
         whole = content.rfind(b"\n") + 1  # what follows was not written to its end
@@ -34,10 +35,16 @@ class Log:
             self.events.append({**event, "number": i})
 
     def append(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes an event and returns it with its number, when it is on the disk."""
-        self._file.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Writes an event and returns it with its number, when it is on the disk; else raises OSError, and has not."""
+        line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(end)
+            raise
         self.events.append({**event, "number": len(self.events) + 1})
         return self.events[-1]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from whale_jax.data import cells, decisions
 from whale_jax.recognition.live import Recogniser
@@ -83,7 +84,7 @@ class Session(Contents):
         """Keeps a decision. Raises Conflict where the window did not know the last one, InputError for a bad name."""
         with self._lock:
             if whale:
-                whale = outcome.name_of(whale, self.whales())
+                whale = whale if whale in self.whales() else outcome.name_of(whale, self.whales())
                 if kind == "new" and whale in self.run.whales:
                     raise InputError(f"{whale} is a whale of the run: confirm it as that, or choose another name")
                 kind = "whale" if whale in self.run.whales else "new"
@@ -162,7 +163,10 @@ class Session(Contents):
         time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         event = {"image": photo["name"], "kind": kind, "time": time, "reviewer": reviewer or self._reviewer}
         self._record({**event, "whale": "", **facts, "based_on": based_on, "shown": shown})
-        self._write()
+        try:
+            self._write()
+        except OSError as error:  # the decision is kept, and the table is written after the next, or at the next start
+            logging.warning("%s is behind: %s", self._workdir / decisions.FILE, error)
         return self.changes(since)
 
     def _record(self, event: dict[str, Any]) -> None:

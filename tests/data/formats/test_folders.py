@@ -40,9 +40,11 @@ def test_kinds_that_cannot_be_read_are_named_and_the_others_read(tmp_path):
 
 
 def test_the_folders_of_runs_are_passed_over(tmp_path):
-    photos(tmp_path, "a.jpg", "runs/report/heads.png")
-    (tmp_path / "runs" / "config.json").write_text("{}")
-    assert named(read(tmp_path)) == [("a.jpg", "")]
+    photos(tmp_path, "a.jpg", "runs/report/heads.png", "other/b.jpg")
+    (tmp_path / "runs" / "config.json").write_text('{"program": "report"}')
+    for content in ("{}", "[1]", "7"):  # a file of that name which some other tool has left
+        (tmp_path / "other" / "config.json").write_text(content)
+        assert named(read(tmp_path)) == [("a.jpg", ""), ("other/b.jpg", "")]
 
 
 def test_a_photo_is_found_by_what_tells_it_from_the_others(tmp_path):
@@ -54,6 +56,20 @@ def test_a_photo_is_found_by_what_tells_it_from_the_others(tmp_path):
     with pytest.raises(
         InputError, match=r"w.csv line 2: IMG_1.jpg is 2 photos, a/IMG_1.jpg, b/IMG_1.jpg: write the folder"
     ):
+        read(tmp_path)
+
+
+def test_the_folder_tells_photos_apart_before_their_case_does(tmp_path):
+    photos(tmp_path, "june/IMG_1.jpg", "july/IMG_1.JPG")
+    table(tmp_path / "w.csv", ["photo", "id"], ["july/IMG_1.jpg", "Calvin"])
+    assert dict(named(read(tmp_path))) == {"june/IMG_1.jpg": "", "july/IMG_1.JPG": "Calvin"}
+
+
+def test_photos_and_whales_whose_names_differ_by_the_kind_of_a_blank(tmp_path):
+    photos(tmp_path, "Eg 1001/a.jpg", "Eg\u00a01001/b.jpg", "Eg 1002 /c.jpg")
+    assert [whale for _, whale in named(read(tmp_path))] == ["Eg 1001", "Eg 1002", "Eg 1001"]
+    photos(tmp_path, "x y.jpg", "x\u202fy.jpg")
+    with pytest.raises(InputError, match=r"'x y.jpg' and 'x\\u202fy.jpg' differ by nothing but blanks"):
         read(tmp_path)
 
 

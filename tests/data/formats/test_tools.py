@@ -174,7 +174,12 @@ def test_via(tmp_path, kind):
 
 @pytest.mark.parametrize(
     ("image", "name"),
-    [("/data/local-files/?d=day%201/p.jpg", "p.jpg"), ("s3://bucket/p.jpg", "p.jpg"), ("100%25.jpg", "100%25.jpg")],
+    [
+        ("/data/local-files/?d=day%201/p.jpg", "p.jpg"),
+        ("/data/local-files/?d=day%201/20190402-1.jpg", "20190402-1.jpg"),
+        ("s3://bucket/p.jpg", "p.jpg"),
+        ("100%25.jpg", "100%25.jpg"),
+    ],
 )
 def test_label_studio_calls_photos_by_addresses(tmp_path, image, name):
     photos(tmp_path, name)

@@ -45,7 +45,7 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
 def individual(name: str) -> str:
     """The whale that the folders of a photo name, "" where none does."""
     parts = [part for part in PurePosixPath(name).parts[:-1] if not _is_ordinary(part)]
-    return parts[-1] if parts else ""
+    return cells.clean(parts[-1]) if parts else ""
 
 
 def _is_ordinary(part: str) -> bool:

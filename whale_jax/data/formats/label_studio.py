@@ -95,7 +95,7 @@ def _photo(data: Mapping) -> str:
     path = paths[0].rpartition("?d=")[2]  # of a file on the server's disk
     path = urllib.parse.unquote(path) if paths[0].startswith(("/", "http")) else path
     folder, slash, name = path.replace("\\", "/").rpartition("/")
-    return folder + slash + PREFIX.sub("", name)
+    return folder + slash + (PREFIX.sub("", name) if "upload" in folder.split("/") else name)
 
 
 def _files(folder: Folder) -> list[Path]:

@@ -24,7 +24,7 @@ export function listen({ actions, digit, step, rests }) {
       return;
     }
     const rank = /^(?:Digit|Numpad)([1-5])$/.exec(event.code)?.[1];
-    const action = actions[name(event)];
+    const action = rank && event.shiftKey ? undefined : actions[name(event)]; // a Swiss 1 with Shift is a +
     if ((!action && !rank) || (!single.checked && event.key.length === 1)) return;
     event.preventDefault();
     if (event.repeat) return; // a key that is held decides once
