@@ -66,9 +66,9 @@ class Mirror:
         except FileNotFoundError:
             return 0
         removed = [name for name in self._sent if name not in files]
-        self._sent = files
         if changed or removed:
             self._write(files)
+        self._sent = files
         for name in removed:
             self._bucket.rm_file(f"{self._root}/{name}")
         return len(changed)

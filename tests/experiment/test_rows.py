@@ -11,6 +11,7 @@ from whale_jax.experiment import dataset, rows
 from whale_jax.experiment.dataset import Data
 from whale_jax.experiment.rows import Holdout
 from whale_jax.programs import split as program
+from whale_jax.runtime import errors
 from whale_jax.tasks import TASKS
 
 SEEDS = range(8)  # of the head in each burst of two photos
@@ -76,3 +77,9 @@ def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_ot
             assert len(valid)
             assert not set(encounter[train]) & set(encounter[valid])
             assert set(label[valid]) <= set(label[train])
+
+
+@pytest.mark.parametrize(("subfold", "count", "message"), [(2, 2, "are 0 to 1"), (1, 0, "set config.num_subfolds")])
+def test_a_subfold_that_is_none_is_refused(data, subfold, count, message):
+    with pytest.raises(errors.InputError, match=f"config.subfold = {subfold}: .*{message}"):
+        rows.choose(data, annotation="points", holdout=Holdout(-1, subfold, count))

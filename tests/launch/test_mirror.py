@@ -124,6 +124,22 @@ def test_a_network_that_is_away_for_a_while_does_not_end_the_run(tmp_path, monke
     assert "not sent, ConnectionError: no route" in capsys.readouterr().err
 
 
+def test_a_list_that_was_not_written_is_written_the_next_time(tmp_path, monkeypatch):
+    source, bucket = tmp_path / "here", tmp_path / "bucket"
+    put(source, result="yes")
+    mirror = Mirror(source, str(bucket))
+
+    def refuse(files):
+        raise ConnectionError("no route")
+
+    with monkeypatch.context() as network:
+        network.setattr(mirror, "_write", refuse)
+        with pytest.raises(ConnectionError):
+            mirror.send()
+    assert mirror.send() == 1
+    assert Mirror(tmp_path / "there", str(bucket)).fetch() == 1
+
+
 def test_a_bucket_that_may_not_be_written_is_found_before_the_run(bucket, tmp_path):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(errors.InputError, match=r"file.*may this machine write there"):

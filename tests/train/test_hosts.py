@@ -130,6 +130,29 @@ def test_a_mistake_that_one_finds_in_its_photos_is_one_of_all(tmp_path):
     assert stage.run(stage.config("import_photos", root=str(root)), workdir)["photos"] == 4
 
 
+SPLIT = """
+from whale_jax.runtime import errors
+from whale_jax.workflow import stage
+try:
+    stage.run(stage.config("split", inputs={{"photos": {photos!r}}}), {workdir!r})
+except errors.InputError as error:
+    print(error)
+    raise SystemExit(2)
+"""
+
+
+@pytest.mark.slow
+def test_what_the_first_alone_is_to_do_and_cannot_ends_all(tmp_path):
+    for i in range(2):
+        Image.new("RGB", (40, 30), (0, 20 * i, 90)).save(tmp_path / f"{i}.jpg")
+    photos = tmp_path / "photos"
+    stage.run(stage.config("import_photos", root=str(tmp_path)), photos)
+    ended = processes.run(SPLIT.format(photos=str(photos), workdir=str(tmp_path / "split")), 2, devices=1, timeout=120)
+    assert [process.returncode for process in ended] == [2, 2], ended
+    assert "the first host could not do it, and says why" in ended[1].stdout
+    assert ended[0].stdout != ended[1].stdout
+
+
 LATE = """
 from whale_jax.workflow import json_files, stage
 looks, read = [], json_files.read

@@ -196,6 +196,7 @@ def test_modules_are_frozen_where_all_of_their_parameters_are():
         ([("localizer/.*", {}), (".*/bias", {})], "'.*/bias' .* is in an earlier group"),
         ([("localizer/.*", {"rate": 1})], "unknown option of the group 'localizer/.*' .*'rate'"),
         ([("localizer/(", {})], "missing \\)"),
+        ([("localizer/.*", {"lr": 0.1}), ("localizer/.*", {"lr": 2.0})], "twice: join their options"),
         ([("localizer/.*", 0.1)], "write "),
         ("localizer/.*", "write "),
     ],

@@ -5,20 +5,21 @@ import io
 import re
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.ad_checkpoint import print_saved_residuals
 
-from whale_jax.models import MODELS
+from whale_jax.models import MODELS, layers
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.embed import embed
 from whale_jax.tasks.simclr import simclr
 from whale_jax.train import average, optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
-from whale_jax.train.step import MARKED, make_eval_step, make_train_step
+from whale_jax.train.step import MARKED, freeze, make_eval_step, make_train_step
 
 SIZE = (16, 16)
 WARPS = "rotate(30)|scale(0.8,1.2)|flip_lr|gamma(0.8,1.2)"
@@ -195,3 +196,12 @@ def test_l2_pulls_kernels_and_spares_biases_and_normalisation():
     np.testing.assert_allclose(updates["conv"]["kernel"], -0.1)  # d/dw of 0.05 w^2 at 1
     assert not updates["conv"]["bias"].any()
     assert not updates["norm"]["scale"].any()
+
+
+def test_a_normalisation_that_is_frozen_by_itself_acts_as_in_an_evaluation():
+    cell, x = layers.ConvNorm(4), jax.random.normal(jax.random.key(0), (2, 8, 8, 3)) + 1
+    variables = cell.init(jax.random.key(1), x, train=True)
+    with nn.intercept_methods(freeze({("BatchNorm_0",)})):
+        outputs, updates = cell.apply(variables, x, train=True, mutable=["batch_stats"])
+    jax.tree.map(np.testing.assert_array_equal, updates["batch_stats"], variables["batch_stats"])
+    np.testing.assert_allclose(outputs, cell.apply(variables, x, train=False), rtol=1e-6)

@@ -126,7 +126,8 @@ def released_files(config: ConfigDict) -> dict[str, str]:
     if not config.pretrained:
         return {}
     path = _file(config)
-    return {"pretrained": pretrained.checksum(path) if path else "missing"}
+    present = hosts.agree(path is not None)  # or all begin from nothing
+    return {"pretrained": pretrained.checksum(path) if present else "missing"}
 
 
 def released(config: ConfigDict, recipe: Recipe) -> Released:
@@ -141,8 +142,9 @@ def released(config: ConfigDict, recipe: Recipe) -> Released:
         return Released()
     path = _file(config)
     if not hosts.agree(path is not None):  # all begin alike
-        logging.warning("%s", "\n".join(without_released(config)))
-        return Released(caveats=without_released(config))
+        caveat = caveats.without_pretrained(config.model.name, remedy=pretrained.INSTALL)
+        logging.warning("%s", caveat)
+        return Released(caveats=[caveat])
     variables = build.shapes(recipe)[1]
     fit = layouts.fit(variables, pretrained.read(path), modules=recipe.model.pretrained)
     report = {

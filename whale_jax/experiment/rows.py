@@ -48,6 +48,9 @@ def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray
     if not (holdout.num_subfolds == 0 or 2 <= holdout.num_subfolds <= groups):
         message = f"the split has {groups:,} groups of photos to cut into 2 or more"
         raise errors.InputError(f"config.num_subfolds = {holdout.num_subfolds}: {message}")
+    if holdout.subfold >= max(holdout.num_subfolds, 1):
+        numbers = f"0 to {holdout.num_subfolds - 1}" if holdout.num_subfolds else "none: set config.num_subfolds"
+        raise errors.InputError(f"config.subfold = {holdout.subfold}: the subfolds are {numbers}")
     train = learned(data.split, annotation=annotation, holdout=holdout)
     if holdout.num_subfolds:
         inside = splits.subfolds(data.split, holdout.num_subfolds, fold=holdout.fold) == holdout.subfold
@@ -58,7 +61,8 @@ def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray
     train, valid = train[usable[train]], valid[usable[valid]]
     if not len(train):
         message = f"no photo to train on has a picture and the annotation {annotation!r}"
-        raise errors.InputError(f"{message}: import annotations first, of several sightings")
+        advice = "import annotations first, of several sightings; photos without a name teach a `crossfit` alone"
+        raise errors.InputError(f"{message}: {advice}")
     return train, valid
 
 

@@ -15,14 +15,13 @@ very_leaky_relu = partial(nn.leaky_relu, negative_slope=1 / 3)
 
 SAVED = "saved"  # name of what `saved` marks
 EPSILON = 1e-4  # of batch normalisation, as Lasagne had it
-Rectifier = Callable[[jax.Array], jax.Array]
 
 # He's initialisation with the gain of a rectifier of slope 1/3.
 kernel_init = nn.initializers.variance_scaling(2 / (1 + 1 / 9), "fan_in", "truncated_normal")
 
 
 class ConvNorm(nn.Module):
-    """A convolution, batch normalisation and a rectifier: the post's, unless another is given.
+    """A convolution, batch normalisation and the post's rectifier.
 
     Attributes:
         features: number of filters.
@@ -33,8 +32,6 @@ class ConvNorm(nn.Module):
         bias: have one where nothing is normalised; a normalisation has its own.
         act: apply the rectifier or leave the sum as it is.
         learned: the rectifier's slope is learned, from 1, where it changes nothing: for layers that a network grew.
-        rectifier: function of the activations.
-        epsilon: added to the variance by the normalisation.
         dtype: of activations; parameters stay float32.
     """
 
@@ -46,8 +43,6 @@ class ConvNorm(nn.Module):
     bias: bool = True
     act: bool = True
     learned: bool = False
-    rectifier: Rectifier = very_leaky_relu
-    epsilon: float = EPSILON
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -63,13 +58,13 @@ class ConvNorm(nn.Module):
             dtype=self.dtype,
         )(x)
         if self.norm:
-            x = batch_norm(train, self.dtype, epsilon=self.epsilon)(x)
-        return rectify(x, self.learned, rectifier=self.rectifier) if self.act else x
+            x = batch_norm(train, self.dtype)(x)
+        return rectify(x, self.learned) if self.act else x
 
 
-def rectify(x: jax.Array, learned: bool, *, rectifier: Rectifier = very_leaky_relu) -> jax.Array:
+def rectify(x: jax.Array, learned: bool) -> jax.Array:
     """(..., channels) rectified; inside a module, with a slope that is learned (He et al., arXiv:1502.01852)."""
-    return nn.PReLU(negative_slope_init=1.0)(x) if learned else rectifier(x)
+    return nn.PReLU(negative_slope_init=1.0)(x) if learned else very_leaky_relu(x)
 
 
 def saved(x: jax.Array) -> jax.Array:

@@ -47,8 +47,7 @@ class Block(nn.Module):
         x = x + shortcut
         if self.norm_sum:
             x = layers.batch_norm(train, self.cell.keywords["dtype"])(x)
-        rectifier = self.cell.keywords.get("rectifier", layers.very_leaky_relu)
-        return layers.rectify(x, self.learned, rectifier=rectifier)
+        return layers.rectify(x, self.learned)
 
     def convolutions(self) -> list[tuple[int, int]]:
         """(filters, kernel side) of each convolution, first to last."""

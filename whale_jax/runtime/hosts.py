@@ -133,12 +133,21 @@ def alone() -> Iterator[None]:
 
 
 def once(function: Callable, *args) -> object | None:
-    """`function(*args)` on the first host, which works alone while the others wait; None on the others."""
+    """`function(*args)` on the first host, which works alone while the others wait; None on the others.
+
+    An InputError of the first host is raised on all.
+    """
+    result = mistake = None
     try:
         with alone():
-            return function(*args) if first() else None
+            result = function(*args) if first() else None
+    except errors.InputError as error:
+        mistake = error
     finally:
         wait()
+    if not agree(mistake is None):
+        raise mistake or errors.InputError("the first host could not do it, and says why")
+    return result
 
 
 def each(function: Callable, *args) -> object:

@@ -167,6 +167,8 @@ def _check(groups: Groups) -> None:
             ) from None
         if unknown := sorted(keys - set(OPTIONS)):
             raise errors.unknown(f"option of the group {pattern!r} in optimizer.groups", unknown[0], OPTIONS)
+        if sum(pattern == other for other, _ in groups) > 1:
+            raise errors.InputError(f"optimizer.groups has {pattern!r} twice: join their options")
 
 
 def _patterns(groups: Groups, params: Any) -> Any:

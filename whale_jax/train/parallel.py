@@ -54,7 +54,8 @@ def parallel(mode: str, devices: int = 0, *, batch: int = 0) -> Parallel:
         raise errors.InputError(f"config.devices asks for {devices} devices, but there are {available}{place}")
     if batch % (number * (devices or 1)):
         over = [f"config.devices = {devices}"] * bool(devices) + [f"{number} hosts"] * (number > 1)
-        raise errors.InputError(f"{batch} photos at once (config.batch) do not divide over {' on each of '.join(over)}")
+        photos = f"{batch} photos at once (config.batch / config.accumulate)"
+        raise errors.InputError(f"{photos} do not divide over {' on each of '.join(over)}")
     each = devices or max(n for n in range(1, available + 1) if batch % (n * number) == 0)
     used = [device for devices_of_host in local for device in devices_of_host[:each]]
     return registry.lookup("config.parallel", {"jit": _jit, "pmap": _pmap}, mode)(used)

@@ -89,6 +89,8 @@ def freeze(modules: Collection[tuple[str, ...]]) -> Callable:
     def intercept(method: Callable, args: tuple, kwargs: dict[str, Any], context: nn.module.InterceptorContext) -> Any:
         if context.module.path not in modules or context.method_name != "__call__":
             return method(*args, **kwargs)
+        if isinstance(context.module, nn.BatchNorm):  # whoever made it has said already that this is a training
+            object.__setattr__(context.module, "use_running_average", True)
         call = inspect.signature(method).bind(*args, **kwargs)
         if "train" in call.arguments:
             call.arguments["train"] = False

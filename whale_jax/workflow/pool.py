@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from absl import flags, logging
 from ml_collections import ConfigDict
 
-from whale_jax.runtime import errors, process, progress
+from whale_jax.runtime import errors, process, progress, threads
 from whale_jax.workflow import stage
 
 
@@ -125,13 +125,13 @@ def _run(config: str, workdir: Path, title: str, label: str) -> dict[str, Any]:
 
 
 def _cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    """Those that this process may use, as many as Slurm allots."""
+    visible = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return list(visible)[: threads.cores()]
 
 
 def _gpus() -> list[str]:
     """Their names in CUDA_VISIBLE_DEVICES. JAX is not asked: it would take their memory."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return [gpu for gpu in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if gpu]
+        return [gpu for gpu in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if gpu and gpu != "-1"]
     return [str(i) for i in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
