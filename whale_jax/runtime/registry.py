@@ -85,7 +85,7 @@ def build(kind: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **f
 
 
 def complete(kind: str, table: Mapping[str, Callable], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """`spec` with the entry's defaults for the keys it leaves open: a config shows every number that can be set."""
+    """`spec` with the entry's defaults, but None, for the keys it leaves open, so that a config shows them."""
     parameters = inspect.signature(lookup(kind, table, spec["name"])).parameters.values()
     plain = {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str | tuple)}
     return {**plain, **spec}

@@ -42,8 +42,9 @@ def read_within(run: Path, name: str | Path) -> Stage:
 
 
 def read_in_run(folder: Path) -> Stage:
-    """The stage in a folder of a run, see `read_within`."""
-    return read_within(folder.parent, folder.name)
+    """The stage in a folder of a run, or a network of a cross-fit in one, see `read_within`."""
+    within = renamed.read_config(folder.parent / "config.json") or {}
+    return read_within(folder.parents[within.get("program") == "crossfit"], folder)
 
 
 def read_all(run: Path) -> list[Stage]:
