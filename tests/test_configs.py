@@ -239,7 +239,7 @@ def test_the_configs_optimizer_is_the_one_that_runs(monkeypatch):
         ("precision", "bfloat", "did you mean bfloat16"),
         ("parallel", "pmp", "did you mean pmap"),
         ("batch", 0, "config.batch = 0 must be a whole number, 1 or more"),
-        ("devices", 3, r"4 photos at once \(config.batch\) do not divide over config.devices = 3"),
+        ("devices", 3, r"4 photos at once \(config.batch / config.accumulate\) do not divide over config.devices = 3"),
         ("accumulate", 3, "config.batch = 4 has no config.accumulate = 3 parts"),
         ("accumulate", 0, "config.accumulate = 0 must be a whole number, 1 or more"),
         ("devices", 9, "asks for 9 devices, but there are 4"),
