@@ -81,13 +81,13 @@ def ablate(
             label: f"seed{seed}_{number:02d}_{slug(label)}" for number, label in enumerate(changes)
         }
         for name, config in (first or {}).items():
-            stages[names[name]] = with_seed(config, seed, names=names)
+            stages[names[name]] = placed(config, names, seed=seed)
         for label, change in changes.items():
             config = (change if isinstance(change, ConfigDict) else base).copy_and_resolve_references()
             config.update_from_flattened_dict({} if isinstance(change, ConfigDict) else change)
             last = names[label]
             trainings[last] = label
-            stages[last] = with_seed(config, seed, names=names)
+            stages[last] = placed(config, names, seed=seed)
             for suffix, make in then:
                 previous, last = last, f"{names[label]}_{suffix}"
                 stages[last] = make(previous)
@@ -105,11 +105,10 @@ def slug(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
 
 
-def with_seed(config: ConfigDict, seed: int, *, names: Mapping[str, str]) -> ConfigDict:
-    """A stage of one seed; `names` maps those of its inputs that every seed makes anew to their stages."""
+def placed(config: ConfigDict, names: Mapping[str, str], **repeat: int) -> ConfigDict:
+    """A stage whose inputs have the names that `names` gives them, if any, with its seed or its fold set."""
     config = config.copy_and_resolve_references()
-    if "seed" in config:
-        config.seed = seed
+    config.update({key: value for key, value in repeat.items() if key in config})
     for key, name in config.inputs.items():
         config.inputs[key] = names.get(name, name)
     return config

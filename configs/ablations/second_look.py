@@ -39,29 +39,21 @@ def get_config(root="runs/crops"):
     plain.inputs.phase = ""
     shared = [name for name, config in recipe.items() if config.program in ("align", "describe")]
     data, labels = {"photos": f"{root}/photos", "split": f"{root}/split"}, {}
-    stages = {name: placed(recipe[name], names=data) for name in shared}
+    stages = {name: ablations.placed(recipe[name], data) for name in shared}
     for fold in FOLDS:
         names = data | {name: f"fold{fold}_{name}" for name in recipe if name not in shared}
-        stages |= {names[name]: placed(recipe[name], fold, names=names) for name in recipe if name not in shared}
-        stages[f"fold{fold}_0_fused"] = placed(plain, fold, names=names)
+        stages |= {
+            names[name]: ablations.placed(recipe[name], names, fold=fold) for name in recipe if name not in shared
+        }
+        stages[f"fold{fold}_0_fused"] = ablations.placed(plain, names, fold=fold)
         labels[f"fold{fold}_0_fused"] = "no second look"
         for number, (label, change) in enumerate(CHANGES.items(), start=1):
             changed = look.copy_and_resolve_references()
             changed.update_from_flattened_dict(change)
             names["phase"] = f"fold{fold}_{number}_phase"
-            stages[names["phase"]] = placed(changed, fold, names=names)
-            stages[f"fold{fold}_{number}_fused"] = placed(answer, fold, names=names)
+            stages[names["phase"]] = ablations.placed(changed, names, fold=fold)
+            stages[f"fold{fold}_{number}_fused"] = ablations.placed(answer, names, fold=fold)
             labels[f"fold{fold}_{number}_fused"] = label
     compared = {"inputs": {name: name for name in labels}, "labels": labels}
     stages["compare"] = stage.config("compare", **compared, sources=dict.fromkeys(labels, ("fused",)))
     return stage.config("pipeline", stages=stages)
-
-
-def placed(config, fold=None, *, names):
-    """A stage whose inputs are called by `names`, with a fold held out."""
-    config = config.copy_and_resolve_references()
-    if "fold" in config:
-        config.fold = fold
-    for key, name in config.inputs.items():
-        config.inputs[key] = names.get(name, name)
-    return config
