@@ -96,10 +96,10 @@ function title(next) {
 const confirm = whale => decide("whale", whale);
 
 function undoLast() {
-  const last = store.history.at(-1);
-  if (!last) return say("This window has no decision to take back.");
+  if (!store.history.length) return say("This window has no decision to take back.");
   return act(async () => {
-    go(last.row);
+    await whole.flush(); // points that have moved are the last event, and of this photo
+    go(store.history.at(-1).row);
     await store.undoLast();
     say(`Taken back. ${photo().name}: ${words(photo())}.`);
   });

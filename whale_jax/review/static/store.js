@@ -74,8 +74,8 @@ export class Store extends EventTarget {
 
   /** Takes back the last event of this window; an event of a photo that another window has changed since is dropped. */
   undoLast() {
+    const { row, after } = this.history.at(-1);
     return this.#turn(async () => {
-      const { row, after } = this.history.at(-1); // points that are being sent are an event of this window, too
       try {
         await this.#send("/api/undo", row, after);
       } catch (error) {
