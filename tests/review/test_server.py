@@ -125,15 +125,20 @@ def test_a_signal_ends_the_server_and_is_not_swallowed(session, number, error):
     def stop(*_):
         raise error
 
+    def ask(url):
+        httpx.get(url)  # meanwhile the main thread comes to wait
+        os.kill(os.getpid(), number)
+
     def opened(url):
         addresses.append(url)
-        threading.Thread(target=os.kill, args=(os.getpid(), number)).start()
+        threading.Thread(target=ask, args=(url,)).start()
 
     addresses = []
     before = signal.signal(number, stop)
     try:
         with pytest.raises(error):
             server.serve(session, port=0, opened=opened)
+        assert sum("review" in thread.name for thread in threading.enumerate()) == 1  # that of the fixture
     finally:
         signal.signal(number, before)
     with pytest.raises(httpx.ConnectError):

@@ -6,8 +6,8 @@ What is decided, and all pictures, come from a session; what its values hold is 
 import contextlib
 import secrets
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,17 +102,21 @@ def serve(session: Session, *, port: int, opened: Callable[[str], None]) -> None
         port: to listen on; 0 takes a free one. A busy port raises InputError.
         opened: called with the page's address when it answers.
     """
-    with running(session, port=port) as (url, thread):
+    with running(session, port=port) as (url, ended):
         opened(url)
-        while thread.is_alive():
-            thread.join(0.5)  # on Windows a thread that waits without an end is deaf to Ctrl-C
+        while not ended.done():
+            wait([ended], 0.5)  # on Windows a thread that waits without an end is deaf to Ctrl-C
     raise RuntimeError("the server of the page has ended by itself")
 
 
 @contextlib.contextmanager
-def running(session: Session, *, port: int) -> Iterator[tuple[str, threading.Thread]]:
-    """Within the block, the page is served in a thread: yields its address, and the thread. Errors as in `serve`."""
-    with listener(port) as connection:
+def running(session: Session, *, port: int) -> Iterator[tuple[str, Future]]:
+    """Within the block, the page is served by a thread: yields its address, and the end of the server.
+
+    The block ends when the last answer is given: a process that ends while threads are at work in JAX is aborted.
+    Errors as in `serve`.
+    """
+    with listener(port) as connection, ThreadPoolExecutor(1, "review") as pool:
         number = connection.getsockname()[1]
         config = uvicorn.Config(
             app(session, port=number),
@@ -125,15 +129,13 @@ def running(session: Session, *, port: int) -> Iterator[tuple[str, threading.Thr
             timeout_graceful_shutdown=5,
         )
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([connection],), name="review", daemon=True)
-        thread.start()
+        ended = pool.submit(server.run, [connection])
         try:
-            while not server.started and thread.is_alive():
-                thread.join(0.01)
-            yield f"http://{HOST}:{number}/", thread
+            while not (server.started or ended.done()):
+                wait([ended], 0.01)
+            yield f"http://{HOST}:{number}/", ended
         finally:
             server.should_exit = True
-            thread.join()
 
 
 def listener(port: int) -> socket.socket:
