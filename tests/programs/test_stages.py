@@ -172,6 +172,26 @@ def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch,
         stage.check(stage.config("stack", on="feature"))
 
 
+def test_a_stack_takes_descriptors_beside_a_network_and_not_alone(monkeypatch, tmp_path):
+    """The network knows nothing; the descriptors tell the whales apart."""
+    data = photos(count=130, test=10)
+    fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
+    split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
+    monkeypatch.setattr(stack.right_whale, "load", lambda folder: data)
+    monkeypatch.setattr(stack.splits, "load", lambda folder, photos: split)
+    kinds = {"network": {"features": np.ones((130, 2)), "logits": np.zeros((130, 3))}}
+    kinds["hog"] = {"features": np.eye(3)[data.label]}
+    for name, arrays in kinds.items():
+        (tmp_path / name).mkdir()
+        predictions.save(tmp_path / name, data, arrays={kind: np.float32(array) for kind, array in arrays.items()})
+    inputs = {"photos": "", "split": "", "features": str(tmp_path / "hog"), "features2": str(tmp_path / "network")}
+    metrics = stack.run(stage.config("stack", inputs=inputs, C=(1.0,)), tmp_path)["metrics"]
+    assert metrics["stack"]["top1"] == 1
+    assert metrics.keys() == {"stack", "network"}
+    with pytest.raises(errors.InputError, match="add the features of one"):
+        stack.run(stage.config("stack", inputs={**inputs, "features2": ""}, C=(1.0,)), tmp_path)
+
+
 def test_calibration_is_measured_on_photos_it_was_not_fitted_on(monkeypatch, tmp_path):
     data = photos(count=410, test=10)
     rng = np.random.default_rng(0)

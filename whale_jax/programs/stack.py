@@ -5,6 +5,9 @@ networks too much. Hence C is chosen by the log loss of the calibrated answers o
 these by the others. The other way out is to fit the regression on predictions for photos that a network had not seen,
 those of a `crossfit`. These must be logits: each subfold has the features of another network, which have nothing to do
 with one another, while logits are of the same whales.
+
+Features of a `describe` join those of networks. Scores of a search cannot: it has none for the photos that it searches,
+which a regression is fitted on. `fuse` takes these.
 """
 
 from collections.abc import Callable
@@ -22,11 +25,12 @@ from sklearn.preprocessing import StandardScaler
 from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import calibration
 from whale_jax.evaluation.probabilities import normalise, score
-from whale_jax.runtime import progress, registry
+from whale_jax.runtime import errors, progress, registry
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    "inputs": {"photos": "", "split": "", "features": ""},  # more networks: features2, features3 ...
+    # features: of an `extract`. More of them, features2, features3 ..., may be those of a `describe` too.
+    "inputs": {"photos": "", "split": "", "features": ""},
     "fold": 0,
     "on": "features",  # or "logits"
     "pca": 0,  # principal components to keep; 0 keeps all there is
@@ -70,9 +74,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def load(config: ConfigDict, photos: right_whale.Photos) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(N, D) features of all networks side by side, and the (N, whales) probabilities of each network."""
+    """(N, D) features of all members side by side, and the (N, whales) probabilities of each network among them."""
     folders = {name: path for name, path in sorted(config.inputs.items()) if name.startswith("features") and path}
-    logits = {name: predictions.load(path, photos, kind="logits") for name, path in folders.items()}
+    logits = {
+        name: predictions.load(path, photos, kind="logits")
+        for name, path in folders.items()
+        if config.on == "logits" or "logits" in predictions.kinds(path)
+    }
+    if not logits:
+        paths = " and ".join(folders.values())
+        raise errors.InputError(f"a stack needs a network's answers, and {paths} has none: add the features of one")
     networks = {name: np.asarray(jax.nn.softmax(array)) for name, array in logits.items()}
     if config.on == "logits":
         blocks = [np.asarray(jax.nn.log_softmax(array)) for array in logits.values()]
