@@ -5,6 +5,8 @@
     --config=configs/crops.py:cpu_hog   the same without maps, for want of the released weights
     --config=configs/crops.py:evening   `cpu`, one on larger pictures, and a fine-tuned EfficientNet: about 48 min
     --config=configs/crops.py:night     `cpu_long` and two such EfficientNets, for longer: 6.1 h of one core
+    --config=configs/crops.py:gpu       MiewID's network, a fine-tuned EfficientNet and searches, for one GPU of 24 GB
+                                        (not run: needs a GPU)
     --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
@@ -32,6 +34,7 @@ from whale_jax.workflow import stage
 # (preset of configs/classifier.py, size of its picture) of each network; the networks differ in their seeds, too.
 CROPS, WIDE, DENSE = ("crops", (40, 80)), ("crops", (56, 112)), ("crops_dense", (40, 80))
 TUNED = {name: (name, (96, 192)) for name in ("crops_lite0", "crops_lite0_long", "crops_lite0_margin")}
+V2M = ("crops_v2m_gpu", (320, 640))
 NETWORKS = [CROPS, CROPS, DENSE, DENSE]
 LONG = [*NETWORKS, ("crops_vgg", (40, 80)), ("crops_vgg", (56, 112)), WIDE, ("crops", (80, 160))]
 # Networks, the weights of each, how many train at once, each on its share of the cores, and the maps of the searches
@@ -41,6 +44,7 @@ PRESETS = {
     "cpu_hog": ([CROPS, CROPS], "last", 2, ()),
     "evening": ([CROPS, CROPS, TUNED["crops_lite0"], WIDE], "last", 2, matching.FEW),
     "night": ([*LONG, TUNED["crops_lite0_long"], TUNED["crops_lite0_margin"]], "last", 2, matching.FEW),
+    "gpu": ([V2M, TUNED["crops_lite0_margin"]], "last", 1, matching.FEW),
     "networks": (NETWORKS, "last", 2, None),
     "cpu_long": (LONG, "last", 2, None),
     **{name: ([(name, recipe["size"])], "best", 1, None) for name, recipe in classifier.PRESETS.items()},

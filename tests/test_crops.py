@@ -5,7 +5,7 @@ from configs import classifier, crops, matching
 
 def test_no_preset_of_crops_is_hidden_by_one_of_a_classifier():
     """Both are names of one table, and a single network once took the place of a night's ten."""
-    several = {"cpu": 2, "cpu_hog": 2, "evening": 4, "night": 10, "networks": 4, "cpu_long": 8}
+    several = {"cpu": 2, "cpu_hog": 2, "evening": 4, "night": 10, "gpu": 2, "networks": 4, "cpu_long": 8}
     for preset, count in several.items():
         stages = crops.get_config(preset).stages
         assert sum(config.program == "train" and config.epochs > 0 for config in stages.values()) == count
