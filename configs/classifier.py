@@ -11,10 +11,10 @@
     --config=configs/classifier.py:resnet37_grown      grown from a trained resnet31 (set inputs.weights to its folder)
 
 Set inputs.photos, inputs.split and inputs.view to the folders of those stages; configs/pipeline.py and configs/crops.py
-do. `small` on composed photos of other sightings: 17 min on two cores, log loss, calibrated, 5.10, top-1 6.5 %. The
-three for crops on 40 x 80 pixels: 17 to 18 min on one core, log loss 3.04, 3.19 and 3.50, top-1 41, 40 and 32 % (of the
-first seed). The post's networks at its sizes, and MiewID's, were not trained: they need a GPU. Those for a CPU were not
-trained to the end.
+do. `small` on composed photos of other sightings: 14 min on two cores, log loss, calibrated, 5.16, top-1 5.1 %. The
+three for crops on 40 x 80 pixels: 17 to 18 min on one core, log loss, calibrated, 3.16, 3.27 and 3.63, top-1 37, 35 and
+23 % (of the second deal's first seeds). The post's networks at its sizes, and MiewID's, were not trained: they need a
+GPU. Those for a CPU were not trained to the end.
 """
 
 from configs import post

@@ -8,7 +8,7 @@
 `crossfit` trains a network for each subfold of the photos, so that the box of every photo comes from a network that has
 not seen it. Set inputs.photos, inputs.split and inputs.view (the whole photos) to the folders of those stages.
 
-`small` and `window` on 3,882 composed photos, 2 CPU cores: 3.0 and 4.7 min, mean IoU 0.681 and 0.777. `post` was not
+`small` and `window` on 3,882 composed photos, 2 CPU cores: 2.4 and 3.4 min, mean IoU 0.680 and 0.773. `post` was not
 run: it needs a GPU.
 """
 

@@ -87,9 +87,10 @@ def test_a_model_of_ones_own_begins_with_a_file(tmp_path):
 
 def test_the_readmes_task_pays_for_being_sure():
     run_blocks(ROOT / "README.md", "tasks.register")
-    plain, modest = (tasks.build({"name": name}, size=(32, 64), classes=3) for name in ("classify", "modest"))
+    names = "classify", "confidence_penalty"
+    plain, penalised = (tasks.build({"name": name}, size=(32, 64), classes=3) for name in names)
     logits, batch = jnp.array([[0.0, 0, 0], [50, 0, 0]]), {"label": jnp.array([0, 0])}
-    bonus = plain.loss((logits, {}), batch) - modest.loss((logits, {}), batch)
+    bonus = plain.loss((logits, {}), batch) - penalised.loss((logits, {}), batch)
     np.testing.assert_allclose(bonus, [0.1 * np.log(3), 0], atol=1e-6)
 
 
