@@ -23,7 +23,7 @@ STACKS = {
     "training": ("features", {}, "training photos"),
     "post": ("features", {"C": (10.0,)}, "training photos, C = 10 as the post"),
     "components": ("features", {"pca": 128}, "training photos, 128 principal components"),
-    "unseen": ("unseen", {"on": "logits"}, "unseen photos"),
+    "unseen": ("unseen", {"input_kind": "logits"}, "unseen photos"),
 }
 
 

@@ -45,7 +45,7 @@ def copy(finished: finished_runs.Stage, **inputs: str) -> ConfigDict:
 def cut(finished):
     """A view, cut as it was, around points of these photos."""
     config = copy(finished, predictions=Path(finished.config["inputs"]["predictions"]).name)
-    config.annotated = True
+    config.prefer_annotations = True
     config.length = points.usual_length(finished)  # heads are of the size of the run's, whatever these photos show
     return config
 

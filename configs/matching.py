@@ -60,7 +60,7 @@ def get_config(preset="all"):
 
 
 def fused(names, *, features=(), tuned=(), heads=CROPS):
-    """The stages of one answer, "fused": of searches, of a second look at what they find likeliest, and of networks.
+    """The stages of one answer, "fused": of searches, of their likeliest whales ranked again, and of networks.
 
     Args:
         names: of MAPS that are searched, beside HOG.
@@ -78,8 +78,8 @@ def fused(names, *, features=(), tuned=(), heads=CROPS):
     return {
         **stages,
         "shortlist": fuse(searches),
-        "phase": second_look(names),
-        "fused": fuse([*searches, "phase", *features]),
+        "reranked": reranked(names),
+        "fused": fuse([*searches, "reranked", *features]),
     }
 
 
@@ -88,8 +88,8 @@ def fuse(members):
     return stage.config("fuse", inputs={**DATA, **{name: name for name in members}})
 
 
-def second_look(names):
-    """The stage that looks at the likeliest whales: patches of their heads, and cells of COMPARED if it is searched."""
+def reranked(names):
+    """The stage that ranks the likeliest whales again: by patches of heads, and cells of COMPARED if it is searched."""
     inputs, maps = {**DATA, "view": "described", "scores": "shortlist"}, {}
     if COMPARED in names:
         inputs["features"], maps = f"{COMPARED}_features", {"grid": GRID, "sides": 2}
@@ -98,7 +98,7 @@ def second_look(names):
 
 def search(*, sides=1, **features):
     """The stage of a search by features that are whitened within whales."""
-    return stage.config("retrieve", inputs={**DATA, **features}, sides=sides, transform="whiten", by="joint")
+    return stage.config("retrieve", inputs={**DATA, **features}, sides=sides, transform="whiten", whale_score="joint")
 
 
 def described(heads):

@@ -211,7 +211,7 @@ INCEPTION_REDUCED = {
             *(("A", 32), ("A", 64), ("B", "average"), ("C", 128), ("C", 192)),
             *(("D",), ("E", "average"), ("E", "max")),
         ),
-        "between": 0.1,
+        "inner_dropout": 0.1,
         "dropout": 0.8,
     },
 }

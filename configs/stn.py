@@ -11,8 +11,8 @@
 quarter; by the matrix 0.29 and 77 %. configs/ablations/stn.py has the figures of the others.
 
 Set inputs.photos, inputs.split and inputs.view to the folders of those stages; the view should show the head at any
-heading with some sea around it, such as `boxed` of configs/pipeline.py. --config.task.annotated=0.1 uses a tenth of the
-points, --config.task.identity_weight=0.01 holds the matrix near the identity, and
+heading with some sea around it, such as `boxed` of configs/pipeline.py. --config.task.annotated_fraction=0.1 uses a
+tenth of the points, --config.task.identity_weight=0.01 holds the matrix near the identity, and
 --config.model.localizer_grad_scale=0.1 passes a tenth of the classifier's gradient on to the localizer.
 """
 

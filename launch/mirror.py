@@ -9,6 +9,7 @@ Google's needs gcsfs.
 """
 
 import argparse
+import contextlib
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import fsspec
 
@@ -100,21 +102,41 @@ def run(mirror: Mirror, words: Sequence[str], *, seconds: float) -> int:
         The command's exit code. Files that cannot be sent at the end raise InputError.
     """
     print(f"fetched {mirror.fetch()} files", flush=True)
-    process = subprocess.Popen(words)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    while True:
-        try:
-            code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            _try(mirror)
-            continue
-        except KeyboardInterrupt:
-            continue  # the command gets the signal too, and ends
-        for _ in range(TRIES):
-            if _try(mirror):
-                return code
-            time.sleep(seconds)
-        raise errors.InputError(f"the command ended with {code}, and its last files could not be sent: send them again")
+    with _started(words) as process:
+        while True:
+            try:
+                code = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                _try(mirror)
+                continue
+            except KeyboardInterrupt:
+                continue  # the command gets the signal too, and ends
+            for _ in range(TRIES):
+                if _try(mirror):
+                    return code
+                time.sleep(seconds)
+            message = f"the command ended with {code}, and its last files could not be sent: send them again"
+            raise errors.InputError(message)
+
+
+@contextlib.contextmanager
+def _started(words: Sequence[str]) -> Iterator[subprocess.Popen]:
+    """A process that is asked to end whenever this one is, within the block."""
+    process, requested = None, []
+
+    def end(*_: Any) -> None:
+        requested.append(True)
+        if process:
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        process = subprocess.Popen(words)
+        if requested:  # while it started
+            process.terminate()
+        yield process
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _try(mirror: Mirror) -> bool:

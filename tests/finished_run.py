@@ -64,7 +64,7 @@ def write_photos(root, whales, *, start=0, named=True):
 
 
 def finish(root, run, *, write=write_crops, frame="whole"):
-    """A run on a folder that `write` fills: searches, a second look and a network; the last photos have no name."""
+    """A run on a folder that `write` fills: searches, re-ranking and a network; the last photos have no name."""
     rows = write(root, np.arange(WHALES * PHOTOS) % WHALES)
     rows += write(root, np.arange(UNNAMED) % WHALES, start=WHALES * PHOTOS, named=False)[1:]
     write_csv(root / "whales.csv", rows)
@@ -82,5 +82,5 @@ def finish(root, run, *, write=write_crops, frame="whole"):
     for name, size in {"hog64": (32, 64), "hog96": (48, 96), "hog128": (64, 128)}.items():
         stages[name].size = size
     stages["described"].size = SIZE
-    stages["phase"].update(inputs={**stages["phase"].inputs, "features": "map"}, grid=(6, 14))
+    stages["reranked"].update(inputs={**stages["reranked"].inputs, "features": "map"}, grid=(6, 14))
     stage.run(stage.config("pipeline", stages=stages), run)

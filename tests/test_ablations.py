@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from configs import ablations, blend, ensemble
-from configs.ablations import embedding, second_look
+from configs.ablations import embedding, reranking
 from whale_jax.experiment import build
 from whale_jax.models import growth
 from whale_jax.programs import pipeline
 from whale_jax.workflow import json_files
 
 FILES = {path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py")}
-TRAININGS = sorted(FILES - {"second_look"})
+TRAININGS = sorted(FILES - {"reranking"})
 
 
 @pytest.mark.slow
@@ -43,17 +43,17 @@ def test_an_ablation_of_trainings_is_a_pipeline_that_ends_in_the_comparison(name
     assert used(config.stages) == set(names)
 
 
-def test_every_second_look_is_compared_on_every_fold_by_stages_that_hold_it_out():
-    config = second_look.get_config("runs/some")
+def test_every_reranking_is_compared_on_every_fold_by_stages_that_hold_it_out():
+    config = reranking.get_config("runs/some")
     pipeline.check(config)
     names = pipeline.order(config.stages)
     assert names[-1] == "compare"
     labels = [*config.stages.compare.labels.values()]
-    assert labels == len(second_look.FOLDS) * ["no second look", *second_look.CHANGES]
+    assert labels == len(reranking.FOLDS) * ["no re-ranking", *reranking.CHANGES]
     for name in config.stages.compare.inputs:
         makers = [config.stages[stage] for stage in ancestors(name, config.stages)]
         assert {stage.fold for stage in makers if "fold" in stage} == {config.stages[name].fold}
-        assert config.stages[name].fold in second_look.FOLDS
+        assert config.stages[name].fold in reranking.FOLDS
     assert used(config.stages) == set(names)
 
 

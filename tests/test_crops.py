@@ -15,5 +15,5 @@ def test_no_preset_of_crops_is_hidden_by_one_of_a_classifier():
 def test_what_goes_without_released_weights_asks_for_none():
     for config in (crops.get_config("cpu_hog"), matching.get_config("hog")):
         assert not [stage for stage in config.stages.values() if stage.get("pretrained")]
-        assert config.stages.phase.inputs.features == ""
+        assert config.stages.reranked.inputs.features == ""
     assert crops.get_config("cpu").stages.imagenet.pretrained == "imagenet"

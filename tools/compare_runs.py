@@ -14,7 +14,7 @@ import numpy as np
 
 # (pattern, replacement) for names of stages, files, arrays, parameters and metrics of the old side that the new side
 # does not have.
-RENAMED = ((r"\bpart(?=\d+\b)", "subfold"),)
+RENAMED = ((r"\bpart(?=\d+\b)", "subfold"), (r"\bphase\b", "reranked"))
 # (file, array) that the new side writes beside what the old side did.
 ADDED = {("probabilities.npz", "photo"), ("probabilities.npz", "whale")}
 TIMES = re.compile(r"second|\btime")  # in names of metrics

@@ -31,4 +31,4 @@ def get_config(root="runs/crops"):
         changes[f"{layers} layers"] = stages
         changes[f"{layers} layers, grown"] = {**stages, **second_half, "init": "grown", "model.grown": added}
     views = {"heads": ablations.view(root, "whole", (48, 96))}
-    return ablations.ablate(base, changes, views=views, first={"half": half}, reach="31 layers")
+    return ablations.ablate(base, changes, views=views, first={"half": half}, target_row="31 layers")

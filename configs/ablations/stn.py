@@ -45,9 +45,9 @@ def get_config(root="runs/small"):
         "supervised by score maps": {},
         "localizer first, then the classifier alone": row("joint", **PRETRAINED, **FROZEN),
         "localizer first, then both, its rate a tenth": row("joint_slow", **PRETRAINED),
-        "half of the points": {"task.annotated": 0.5},
-        "a tenth of the points": {"task.annotated": 0.1},
-        "a hundredth of the points": {"task.annotated": 0.01},
+        "half of the points": {"task.annotated_fraction": 0.5},
+        "a tenth of the points": {"task.annotated_fraction": 0.1},
+        "a hundredth of the points": {"task.annotated_fraction": 0.01},
         "whole photo: supervised by whale labels alone": row("unsupervised", "whole"),
         "whole photo: supervised by score maps": row("joint", "whole"),
     }

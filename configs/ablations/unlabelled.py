@@ -32,7 +32,7 @@ def get_config(root="runs/crops"):
         "pseudo-labels of neighbours": {"inputs.labels": "blended_labels"},
     }
     views = {
-        "photos": stage.config("import_photos", inputs={"imported": f"{root}/photos"}, unnamed=UNLABELLED),
+        "photos": stage.config("import_photos", inputs={"imported": f"{root}/photos"}, withheld_fraction=UNLABELLED),
         "split": stage.config("split", inputs={"photos": "photos"}, group="none"),
         "heads": stage.config("align", inputs={"photos": "photos"}, size=(48, 96)),
     }

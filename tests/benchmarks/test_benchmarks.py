@@ -11,7 +11,7 @@ from benchmarks import networks, scaling
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = {
-    "augment": "--batch=4 --size=32 --repeat=1",
+    "augment": "--batch=4 --size=32 --repeat=1 --devices=2",
     "embedding": "--steps=1 --repeat=1 --gallery=1000",
     "import_photos": "--photos=4 --rounds=1",
     "inference": "--photos=64 --repeat=1",

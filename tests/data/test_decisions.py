@@ -48,6 +48,14 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path, seed):
     assert {entry.points.dtype for entry in entries} == {np.dtype(np.float32)}
 
 
+def test_a_file_with_the_earlier_columns_is_read(tmp_path):
+    (tmp_path / "decisions.csv").write_text(
+        "Image,whaleID,decision,who,when\na.jpg,Eg1,whale,Ann,2026-06-01T12:30:00Z\n"
+    )
+    [entry] = decisions.read(tmp_path / "decisions.csv")
+    assert (entry.reviewer, entry.time) == ("Ann", "2026-06-01T12:30:00Z")
+
+
 def test_a_file_that_cannot_be_written_leaves_the_old(tmp_path):
     path = tmp_path / "decisions.csv"
     decisions.write(path, [Decision("a.jpg", "Eg1", "whale")])
@@ -86,7 +94,7 @@ def test_what_a_spreadsheet_makes_of_the_file_is_read(tmp_path):
         ({"points": ["1", "2", "3", "inf"]}, "'inf' are not all numbers"),
         ({"rank": "first"}, "rank: 'first' are not all numbers"),
         ({"probability": "high"}, "probability: 'high' are not all numbers"),
-        ({"time": "June"}, "'June' in column when is no time: write it as 2026-06-01T12:30:00Z"),
+        ({"time": "June"}, "'June' in column time is no time: write it as 2026-06-01T12:30:00Z"),
         ({"image": ""}, "no name of a photo in column Image"),
     ],
 )

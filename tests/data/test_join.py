@@ -1,9 +1,10 @@
-"""A dataset that was packaged in shards is the one of all photos."""
+"""A dataset that was packaged in shards is the one of all photos, and packaging leaves nothing else behind."""
 
 import errno
 import itertools
 import os
 import shutil
+import tempfile
 
 import numpy as np
 import pytest
@@ -33,6 +34,13 @@ def test_a_dataset_of_shards_is_that_of_all_photos(tmp_path, files, monkeypatch,
             assert np.asarray(column).dtype == np.asarray(joined_column).dtype
     shutil.rmtree(shards[0][1])
     assert [joined.jpeg(row) for row in range(len(joined.name))] == [files[name] for name in joined.name]
+
+
+def test_nothing_is_left_among_temporary_files(tmp_path, files, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    right_whale.build(catalogue(tmp_path, files), tmp_path / "packaged")
+    assert not [*(tmp_path / "temporary").iterdir()]
 
 
 def test_shards_of_other_photos_are_refused(tmp_path, files):

@@ -234,6 +234,6 @@ def test_under_another_name_the_file_is_a_table(tmp_path):
     expected = [POINTS, POINTS + 70, UNKNOWN, POINTS]
     assert [entry.points.tobytes() for entry in catalogue.photos] == [points.tobytes() for points in expected]
     assert [entry.date for entry in catalogue.photos] == [""] * 4
-    assert "june.csv: columns not used: decision, who, when, rank, probability" in catalogue.notes
+    assert "june.csv: columns not used: decision, reviewer, time, rank, probability" in catalogue.notes
     renamed = [note for note in catalogue.notes if " is its column " in note]
     assert not renamed

@@ -3,7 +3,6 @@
 import collections
 import csv
 import json
-import os
 
 import numpy as np
 import pytest
@@ -58,7 +57,7 @@ def heads():
 
 
 def test_same_arguments_give_the_same_bytes_whatever_the_number_of_cores(pod, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(synthetic.threads, "cores", lambda: 1)
     synthetic.draw(tmp_path / "again", **SMALL)
     assert files(tmp_path / "again") == files(pod)
     synthetic.draw(tmp_path / "other", **{**SMALL, "seed": 4})

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,5 +68,9 @@ def test_a_signal_to_a_tasks_shell_alone_reaches_the_program(job):
     program = 'import signal; signal.signal(15, lambda *_: exit(75)); open("up", "w").close(); signal.pause()'
     process = start(job, program)
     (job[0] / "up").read_text()
-    os.kill(int((job[0] / "task").read_text()), signal.SIGTERM)
-    assert process.wait(timeout=30) == 75, process.stdout.read()
+    task, deadline = job[0] / "task", time.monotonic() + 60
+    while not (task.exists() and task.read_text()):  # srun writes it after the program has begun
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(int(task.read_text()), signal.SIGTERM)
+    assert process.wait(timeout=60) == 75, process.stdout.read()

@@ -24,7 +24,7 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.slow)])
 def bucket(request, tmp_path, monkeypatch):
     """An address for copies: a folder, and a bucket of S3 that moto imitates."""
     if request.param == "file":
@@ -84,7 +84,9 @@ def test_a_command_is_followed_to_its_end_and_its_code_is_told(tmp_path):
     source, bucket = tmp_path / "here", tmp_path / "bucket"
     put(source, config="yes")
     code = f"import pathlib, sys; pathlib.Path({str(source / 'log')!r}).write_text('done'); sys.exit(75)"
+    before = signal.getsignal(signal.SIGTERM)
     assert run(Mirror(source, str(bucket)), [sys.executable, "-c", code], seconds=60) == 75
+    assert signal.getsignal(signal.SIGTERM) == before
     assert {name: text for name, text in contents(bucket).items() if name != LIST} == {"config": "yes", "log": "done"}
 
 

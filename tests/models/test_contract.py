@@ -19,7 +19,7 @@ SPECS = {
     "vgg": TINY,
     "resnet": TINY,
     "efficientnet": {"variant": "tiny"},
-    "inception": {"modules": (("A", 8),), "between": 0.2},
+    "inception": {"modules": (("A", 8),), "inner_dropout": 0.2},
     "stn": {"localizer": {"name": "vgg", **TINY}, "classifier": {"name": "resnet", **TINY}, "crop": (8, 16)},
 }
 SIDES = {"inception": 79, "stn": 32}

@@ -137,7 +137,7 @@ def test_both_forks_of_the_last_modules_are_oblong_each_way():
 @pytest.mark.slow
 def test_what_is_dropped_is_dropped_between_parts():
     x = jax.random.normal(jax.random.key(0), (2, 31, 31, 3))
-    model = inception.Inception(3, modules=(), between=0.5, dropout=0.0)
+    model = inception.Inception(3, modules=(), inner_dropout=0.5, dropout=0.0)
     variables = model.init(jax.random.key(1), x, train=False)
 
     @partial(jax.jit, static_argnums=1)

@@ -147,7 +147,7 @@ def test_only_a_share_of_the_photos_teaches_the_localizer_and_always_the_same():
     for share in (0.0, 0.01, 0.1, 0.5, 1.0):
         assert float(tasks.sampled(index, share=share).mean()) == pytest.approx(share, abs=0.005)
     assert (tasks.sampled(index, share=0.1) <= tasks.sampled(index, share=0.5)).all()
-    objective = task(annotated=0.5, class_weight=0.0)
+    objective = task(annotated_fraction=0.5, class_weight=0.0)
     batch = prepared(objective)
     losses = objective.loss(outputs_of(jnp.tile(jnp.eye(3), (COUNT, 1, 1))), batch)
     assert_array_equal(losses > 0, tasks.sampled(batch["index"], share=0.5))

@@ -29,7 +29,7 @@ def test_annotations_count_before_predictions_where_a_person_says_so(tmp_path, a
     predicted = data.points + 7
     predictions.save(tmp_path, data, arrays={"points": predicted})
     partly = data._replace(points=np.where(np.arange(6)[:, None, None] < 2, data.points, np.nan))
-    config = stage.config("align", inputs={"predictions": str(tmp_path)}, frame="head", annotated=annotated)
+    config = stage.config("align", inputs={"predictions": str(tmp_path)}, frame="head", prefer_annotations=annotated)
     points = views.find(config, partly, kind="points")
     expected = np.where(np.arange(6)[:, None, None] < (2 if annotated else 0), data.points, predicted)
     np.testing.assert_array_equal(points, expected)

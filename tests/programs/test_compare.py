@@ -79,14 +79,14 @@ def test_runs_of_a_sweep_that_are_not_there_are_told_under_the_table(folders, tm
 def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_path):
     config = compare_config.get_config(",".join(folders))
     config.labels = dict(zip(config.inputs, ["without", "with"] * 2, strict=True))
-    config.reach = "with"  # 4.4 by the worse of its seeds, which all come below at step 4
+    config.target_row = "with"  # 4.4 by the worse of its seeds, which all come below at step 4
     for folder in map(Path, folders):
         rows = [{"step": step, "valid/log_loss": 5.0 - step / 4} for step in (2, 4)]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     rows = json_files.read(Path(stage.run(config, tmp_path / "out") and tmp_path / "out") / "table.json")
     assert [row["reached"][0] for row in rows] == [pytest.approx(4 * 32 / 9.0)] * 2  # steps of 32 at 9 images a second
-    config.reach = "wiht"
-    with pytest.raises(errors.InputError, match="unknown row to reach 'wiht': did you mean with"):
+    config.target_row = "wiht"
+    with pytest.raises(errors.InputError, match="unknown target row 'wiht': did you mean with"):
         stage.run(config, tmp_path / "wrong")
 
 

@@ -61,7 +61,9 @@ def test_shards_are_the_import_of_one_process(pair, tmp_path):
 
 def test_photos_of_an_earlier_import_are_imported_with_its_gallery(pair, tmp_path):
     stage.run(config(*pair), tmp_path / "whole")
-    again = stage.config("import_photos", inputs={"imported": str(tmp_path / "whole"), "drawn": ""}, unnamed=0.5)
+    again = stage.config(
+        "import_photos", inputs={"imported": str(tmp_path / "whole"), "drawn": ""}, withheld_fraction=0.5
+    )
     assert stage.run(again, tmp_path / "few")["labelled"] == 3
     assert right_whale.load(tmp_path / "few").name.tolist() == right_whale.load(tmp_path / "whole").name.tolist()
 

@@ -57,7 +57,7 @@ def test_names_can_be_withheld_but_for_one_of_each_whale(tmp_path):
     whole = stage.run(stage.config("import_photos", root=str(root)), tmp_path / "whole")
     again = {"imported": str(tmp_path / "whole"), "drawn": ""}
     few, least = (
-        stage.run(stage.config("import_photos", inputs=again, unnamed=share), tmp_path / f"{share}")
+        stage.run(stage.config("import_photos", inputs=again, withheld_fraction=share), tmp_path / f"{share}")
         for share in (0.4, 1.0)
     )
     assert [result["labelled"] for result in (whole, few, least)] == [7, 4, 3]  # 0.4 of seven are three
@@ -65,8 +65,8 @@ def test_names_can_be_withheld_but_for_one_of_each_whale(tmp_path):
     photos = right_whale.load(tmp_path / "1.0")
     assert sorted(photos.whale[photos.label >= 0]) == ["a", "b", "c"]
     assert photos.digest != right_whale.load(tmp_path / "whole").digest
-    with pytest.raises(errors.InputError, match=r"config.unnamed = 55 must be from 0 to 1"):
-        stage.run(stage.config("import_photos", inputs=again, unnamed=55.0), tmp_path / "percent")
+    with pytest.raises(errors.InputError, match=r"config.withheld_fraction = 55 must be from 0 to 1"):
+        stage.run(stage.config("import_photos", inputs=again, withheld_fraction=55.0), tmp_path / "percent")
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ def test_names_beyond_ascii_pass_through_where_the_machine_knows_only_ascii(tmp_
     for name in ("a.jpg", "b.jpg"):
         Image.effect_noise((40, 30), 50).save(root / name)
     (root / "table.csv").write_text("Image,whaleID,encounter\na.jpg,Niño,høst\nb.jpg,鯨,été\n", encoding="utf-8")
-    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "", "LC_ALL": "C"}
     program = [sys.executable, "-c", TEXT, str(root), str(run)]
     home = Path(__file__).parents[2]
     process = subprocess.run(program, env=os.environ | ascii_only, cwd=home, capture_output=True, check=False)

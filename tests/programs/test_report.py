@@ -150,7 +150,7 @@ def test_pictures_are_whole_and_do_not_change(whole, run_folder, tmp_path):
 
 
 def test_few_stages(run_folder, tmp_path):
-    """A classifier on ready crops has no localizer, no aligner and no second look."""
+    """A classifier on ready crops has no localizer, no aligner and no second stage."""
     result, table = make(run_folder, tmp_path, "photos", "split", "aligned", "aligned_classifier", "calibrated")
     assert result["pictures"] == ["curves_classifiers.png", "aligned_heads.png"]
     assert list(table) == ["classifier, on validation", "probabilities, on validation"]

@@ -1,4 +1,4 @@
-"""The likeliest whales of a search are looked at again."""
+"""The likeliest whales of a search are ranked again."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from whale_jax.workflow import program, stage
 
 
 @pytest.fixture
-def look(tmp_path, monkeypatch):
+def reranking(tmp_path, monkeypatch):
     """Looks at six photos of three whales that are held out in turn with six searched, and two without a name."""
     data = photos(14)
     whale = np.append(data.label[:12], [0, 1])
@@ -36,8 +36,8 @@ def look(tmp_path, monkeypatch):
     return run, data
 
 
-def test_a_moved_head_is_found_among_all_whales_and_photos_without_a_head_have_no_scores(look):
-    run, data = look
+def test_a_moved_head_is_found_among_all_whales_and_photos_without_a_head_have_no_scores(reranking):
+    run, data = reranking
     result, scores = run(np.zeros((14, 3)))
     assert (result["queries"], result["metrics"]["top1"], result["metrics"]["among_likeliest"]) == (6, 1, 1)
     np.testing.assert_array_equal(scores[6:12].argmax(1), data.label[6:12])
@@ -45,18 +45,18 @@ def test_a_moved_head_is_found_among_all_whales_and_photos_without_a_head_have_n
     assert np.isnan(scores[[*range(6), 13]]).all()
 
 
-def test_whales_that_are_not_looked_at_have_the_mean_score_of_the_rest(look):
-    run, data = look
+def test_whales_that_are_not_ranked_again_have_the_mean_score_of_the_rest(reranking):
+    run, data = reranking
     unlikely = np.tile([0.0, 1.0, 0.5], (14, 1))
-    scores = run(unlikely, likeliest=2)[1]
+    scores = run(unlikely, num_candidates=2)[1]
     np.testing.assert_allclose(scores[6:12, 0], scores[6:12, 1:].mean(1), rtol=1e-5)
-    metrics = run(unlikely, likeliest=2)[0]["metrics"]
+    metrics = run(unlikely, num_candidates=2)[0]["metrics"]
     assert metrics["among_likeliest"] == pytest.approx((data.label[6:12] > 0).mean())
 
 
-def test_photos_without_a_name_are_compared_with_those_held_out_too(look):
+def test_photos_without_a_name_are_compared_with_those_held_out_too(reranking):
     """A photo that is a copy of one held out is as like its whale as can be; a photo held out knows of no other."""
-    run, data = look
+    run, data = reranking
     view = images.load("view")
     view.images[12] = view.images[7]
     scores = run(np.zeros((14, 3)))[1]
@@ -64,16 +64,16 @@ def test_photos_without_a_name_are_compared_with_those_held_out_too(look):
     assert scores[7, data.label[7]] < scores[12, data.label[7]]
 
 
-def test_the_likeliest_may_be_those_of_several_searches_together(look, tmp_path):
-    run, data = look
+def test_the_likeliest_may_be_those_of_several_searches_together(reranking, tmp_path):
+    run, data = reranking
     p = np.tile([0.1, 0.6, 0.3], (14, 1))
     probabilities.save(tmp_path, data, arrays={"fused": p, "hog": p[:, ::-1]})
-    scores = run(p[:, ::-1], likeliest=2)[1]  # whose likeliest whales are others
+    scores = run(p[:, ::-1], num_candidates=2)[1]  # whose likeliest whales are others
     np.testing.assert_allclose(scores[6:12, 0], scores[6:12, 1:].mean(1), rtol=1e-5)
 
 
-def test_where_heads_have_the_same_outlines_the_map_of_a_network_tells_them_apart(look, tmp_path):
-    run, data = look
+def test_where_heads_have_the_same_outlines_the_map_of_a_network_tells_them_apart(reranking, tmp_path):
+    run, data = reranking
     view = images.load("view")
     view.images[:] = view.images[0]
     whale = np.append(data.label[:12], [0, 1])
@@ -96,10 +96,10 @@ def test_features_of_a_map_of_unknown_rows_and_columns_are_refused():
         program.check(stage.config("rerank", inputs={"features": "map"}))
 
 
-def test_without_scores_of_a_photo_held_out_it_is_refused(look):
+def test_without_scores_of_a_photo_held_out_it_is_refused(reranking):
     scores = np.full((14, 3), np.nan)
     scores[12:] = 0  # nobody knows who is on these
     with pytest.raises(
         errors.InputError, match=r"no pictures of both photos trained on and photos held out that .* know"
     ):
-        look[0](scores)
+        reranking[0](scores)

@@ -121,7 +121,9 @@ def ask(tmp_path, monkeypatch):
         monkeypatch.setattr(right_whale, "load", lambda folder: queried)
         monkeypatch.setattr(splits, "load", lambda folder, photos: split._replace(label=queried.label))
         inputs = {name: str(tmp_path / name) for name in ("photos", "split", "features")}
-        return stage.run(stage.config("retrieve", inputs=inputs, fold=fold, likeliest=2), tmp_path / f"asked{fold}")
+        return stage.run(
+            stage.config("retrieve", inputs=inputs, fold=fold, num_neighbours=2), tmp_path / f"asked{fold}"
+        )
 
     return run, tmp_path
 
@@ -164,7 +166,7 @@ def test_several_features_are_searched_together_and_scores_are_written_of_photos
     predictions.save(folder / "features2", data, arrays={"features": second.astype(np.float16)})
     json_files.write(folder / "features2" / "result.json", {"digest": "2", "split": None})
     inputs = {name: str(folder / name) for name in ("photos", "split", "features", "features2")}
-    stage.run(stage.config("retrieve", inputs=inputs, likeliest=2), folder / "both")
+    stage.run(stage.config("retrieve", inputs=inputs, num_neighbours=2), folder / "both")
     scores = predictions.load(folder / "both", data, kind="scores")
     cosines = [retrieval.unit(side) @ retrieval.unit(side[[2, 3, 4, 6, 7]]).T for side in (first, second)]
     mean = np.mean(cosines, axis=0)
@@ -174,7 +176,7 @@ def test_several_features_are_searched_together_and_scores_are_written_of_photos
     held_out = np.mean([retrieval.unit(side[8:9]) @ retrieval.unit(side[[0, 1, 5]]).T for side in (first, second)], 0)
     np.testing.assert_allclose(scores[8], np.maximum(expected[8], held_out[0]), atol=2e-3)
     assert np.isnan(scores[[2, 3, 4, 6, 7, 9]]).all()
-    whitened = stage.config("retrieve", inputs=inputs, likeliest=2, transform="whiten", by="joint")
+    whitened = stage.config("retrieve", inputs=inputs, num_neighbours=2, transform="whiten", whale_score="joint")
     assert stage.run(whitened, folder / "whitened")["metrics"]["joint_top1"] >= 1 / 3
     transforms, vectors = search.reopen(folder / "whitened", whitened, photos=data, split=None)
     usable = np.flatnonzero(np.isfinite(vectors).all(1))
@@ -261,7 +263,7 @@ def test_both_sides_of_a_head_are_whitened_as_whales_of_their_own(ask):
     predictions.save(folder / "features", data, arrays={"features": np.concatenate(sides, axis=1)})
     json_files.write(folder / "features" / "result.json", {"digest": "sides", "split": None})
     inputs = {name: str(folder / name) for name in ("photos", "split", "features")}
-    config = stage.config("retrieve", inputs=inputs, likeliest=2, sides=2, transform="whiten", by="joint")
+    config = stage.config("retrieve", inputs=inputs, num_neighbours=2, sides=2, transform="whiten", whale_score="joint")
     stage.run(config, folder / "sides")
     rows = np.array([2, 3, 4, 6, 7])
     label = data.label[rows]

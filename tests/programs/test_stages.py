@@ -161,7 +161,9 @@ def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch,
         predictions.save(tmp_path / name, data, arrays={"logits": logits})
     inputs = {"photos": "", "split": "", "features_good": str(tmp_path / "good"), "features_bad": str(tmp_path / "bad")}
     for pca in (0, 4):
-        metrics = stack.run(stage.config("stack", inputs=inputs, on="logits", pca=pca, C=(1.0,)), tmp_path)["metrics"]
+        metrics = stack.run(stage.config("stack", inputs=inputs, input_kind="logits", pca=pca, C=(1.0,)), tmp_path)[
+            "metrics"
+        ]
         assert (
             metrics["stack"]["top1"] >= metrics["features_good"]["top1"] - 0.05 > metrics["features_bad"]["top1"] + 0.2
         )
@@ -169,7 +171,7 @@ def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch,
         mean = (written["features_good"] + written["features_bad"]) / 2
         np.testing.assert_allclose(written["network"], mean, rtol=1e-6)
     with pytest.raises(errors.InputError, match="did you mean features"):
-        stage.check(stage.config("stack", on="feature"))
+        stage.check(stage.config("stack", input_kind="feature"))
 
 
 def test_a_stack_takes_descriptors_beside_a_network_and_not_alone(monkeypatch, tmp_path):

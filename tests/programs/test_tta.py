@@ -54,7 +54,7 @@ def test_each_grid_is_measured_on_the_photos_out_of_fold(monkeypatch, tmp_path):
     assert "2 photos" in result["table"].splitlines()[0]
     assert (tmp_path / "tta.png").exists()
     assert result["device"].startswith("1 x ")
-    config.most = 1
+    config.max_photos = 1
     assert "1 photos" in tta.run(config, tmp_path)["table"].splitlines()[0]
 
 

@@ -13,7 +13,9 @@ def test_recipes_go_by_what_sets_them_apart():
 
 
 def test_a_label_is_that_of_a_run_and_has_the_source_of_its_probabilities_where_there_are_several():
-    search = Stage(Path("search"), {"program": "retrieve", "by": "photo", "inputs": {}}, {"metrics": {"top1": 0.5}})
+    search = Stage(
+        Path("search"), {"program": "retrieve", "whale_score": "photo", "inputs": {}}, {"metrics": {"top1": 0.5}}
+    )
     metrics = {"network": {"log_loss": 1.0}, "stack": {"log_loss": 2.0}}
     stack = Stage(Path("stack"), {"program": "stack", "inputs": {}}, {"metrics": metrics})
     runs = [part for run in (search, stack) for part in recipes.split_sources(run, "best")]
@@ -27,12 +29,15 @@ def test_a_label_is_that_of_a_run_and_has_the_source_of_its_probabilities_where_
 def test_runs_that_hold_out_several_folds_are_of_one_recipe_whatever_their_stages_are_called(tmp_path):
     runs = []
     for fold, likeliest in ((1, 30), (1, 100), (2, 30), (2, 100)):
-        folder = tmp_path / f"fold{fold}_{likeliest}_phase"
+        folder = tmp_path / f"fold{fold}_{likeliest}_reranked"
         folder.mkdir()
-        look = {"program": "rerank", "fold": fold, "likeliest": likeliest, "inputs": {}}
-        (folder / "config.json").write_text(json.dumps(look))
-        runs.append(Stage(Path(f"{fold}"), {"program": "fuse", "fold": fold, "inputs": {"phase": str(folder)}}, {}))
-    runs.append(Stage(Path("plain"), {"program": "fuse", "fold": 1, "inputs": {"phase": ""}}, {}))
+        reranked = {"program": "rerank", "fold": fold, "num_candidates": likeliest, "inputs": {}}
+        (folder / "config.json").write_text(json.dumps(reranked))
+        runs.append(Stage(Path(f"{fold}"), {"program": "fuse", "fold": fold, "inputs": {"reranked": str(folder)}}, {}))
+    runs.append(Stage(Path("plain"), {"program": "fuse", "fold": 1, "inputs": {"reranked": ""}}, {}))
     groups = recipes.group(runs[:4])
-    assert groups == {"phase.likeliest=30": [runs[0], runs[2]], "phase.likeliest=100": [runs[1], runs[3]]}
+    assert groups == {
+        "reranked.num_candidates=30": [runs[0], runs[2]],
+        "reranked.num_candidates=100": [runs[1], runs[3]],
+    }
     assert [len(group) for group in recipes.group(runs).values()] == [2, 2, 1]

@@ -22,7 +22,7 @@ ACTIONS = {
 def served():
     """A session, and a client of its server."""
     session = DrawnSession()
-    with server.running(session, port=0) as (url, _), httpx.Client(base_url=url) as client:
+    with server.running(session, port=0) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
         yield session, client
 
 

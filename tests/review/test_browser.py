@@ -232,11 +232,11 @@ def test_points_are_dragged_and_moved_by_arrow_keys(window, session):
     window.page.mouse.click(x + 30 + 8, y + 20)  # on the mark of the chosen point, beside its middle
     expect(window.find("#status")).to_contain_text(f"bonnet at {round(600 + 41 * scale)}, ")
     window.find(".point.blowhead").focus()
-    window.press("Shift+ArrowRight", "ArrowUp")
-    expect(window.find(".point.blowhead")).to_be_focused()
-    with window.page.expect_response("**/api/points") as response:
-        pass
-    assert response.value.json()["photos"][0]["points"][1] == pytest.approx([300 + 10 * scale, 400 - scale], abs=0.2)
+    moved = pytest.approx([300 + 10 * scale, 400 - scale], abs=0.2)
+    arrived = lambda response: response.json()["photos"][0]["points"][1] == moved  # noqa: E731
+    with window.page.expect_response(lambda response: "/api/points" in response.url and arrived(response)):
+        window.press("Shift+ArrowRight", "ArrowUp")
+    assert session.state()["photos"][0]["points"][1] == moved
     expect(window.find(".point.blowhead")).to_be_focused()
     shows(window, "photo_0.jpg")
 

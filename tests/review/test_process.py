@@ -10,6 +10,7 @@ import pytest
 
 from tests.processes import ROOT, free_port
 from tests.review import windows
+from tests.review.test_browser import expect
 from whale_jax.data import annotations, decisions
 from whale_jax.review.session import LOG
 from whale_jax.workflow import json_files
@@ -38,8 +39,6 @@ def review(june, workdir, port):
 
 
 def test_a_server_that_is_killed_loses_nothing_and_a_window_goes_on(browser, june, tmp_path):
-    from playwright.sync_api import expect
-
     new, identified = june
     workdir, port = tmp_path / "review", free_port()
     with review(identified.folder.parent, workdir, port) as process:
@@ -52,7 +51,7 @@ def test_a_server_that_is_killed_loses_nothing_and_a_window_goes_on(browser, jun
         expect(window.find("#alert")).to_be_visible()
         expect(window.find("#count")).to_have_text("1 of 6 decided")
     with review(identified.folder.parent, workdir, port) as process:
-        expect(window.find("#alert")).to_contain_text("answers again", timeout=30_000)
+        expect(window.find("#alert")).to_contain_text("answers again")
         expect(window.find("#count")).to_have_text("1 of 6 decided")
         window.press("u")
         expect(window.find("#count")).to_have_text("2 of 6 decided")

@@ -126,8 +126,10 @@ def test_a_signal_ends_the_server_and_is_not_swallowed(session, number, error):
         raise error
 
     def ask(url):
-        httpx.get(url)  # meanwhile the main thread comes to wait
-        os.kill(os.getpid(), number)
+        try:
+            httpx.get(url, timeout=60)  # meanwhile the main thread comes to wait
+        finally:
+            os.kill(os.getpid(), number)
 
     def opened(url):
         addresses.append(url)

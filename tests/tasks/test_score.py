@@ -57,7 +57,7 @@ def test_embeddings_are_scored_by_the_other_photos_that_have_features_and_a_labe
 
 @pytest.mark.parametrize(("loc_weight", "annotated"), [(1.0, 0.0), (2.0, 1.0)])
 def test_a_localizer_needs_a_photo_with_points_that_are_used(loc_weight, annotated):
-    spec = {"name": "stn", "crop": (4, 8), "loc_weight": loc_weight, "annotated": annotated}
+    spec = {"name": "stn", "crop": (4, 8), "loc_weight": loc_weight, "annotated_fraction": annotated}
     photos = SimpleNamespace(points=np.full((3, 2, 2), np.nan if annotated else 1.0))
     with pytest.raises(errors.InputError, match=f"has the weight {loc_weight:g}, and of the 3 photos to train on none"):
         tasks.build(spec, size=(8, 8)).check(photos, np.arange(3))

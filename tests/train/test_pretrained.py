@@ -150,6 +150,7 @@ def test_files_that_are_not_read_say_what_to_do(tmp_path):
         pretrained.locate("imagenet", variant="b0")
 
 
+@pytest.mark.slow
 def test_a_file_of_safetensors_is_read(tmp_path, monkeypatch):
     (tmp_path / "w.safetensors").write_bytes(b"no such thing")
     path = pretrained.locate(str(tmp_path / "w.safetensors"), variant="")

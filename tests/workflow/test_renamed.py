@@ -32,6 +32,14 @@ def test_every_key_of_a_config_is_read_in_todays_words():
     assert renamed.current(NEW) == NEW
 
 
+def test_a_word_may_have_another_name_with_each_owner():
+    for program, name in (("retrieve", "num_neighbours"), ("rerank", "num_candidates"), ("train", "likeliest")):
+        assert renamed.current({"program": program, "likeliest": 3}) == {"program": program, name: 3}
+    task = renamed.current({"name": "stn", "annotated": 0.5, "objective": "squared"})
+    assert task == {"name": "stn", "annotated_fraction": 0.5, "loc_loss": "squared"}
+    assert stage.config("retrieve", likeliest=3).num_neighbours == 3
+
+
 def test_the_names_of_stages_are_no_keys():
     assert renamed.current({"stages": {"warps": {"together": 2}}}) == {"stages": {"warps": {"images_per_class": 2}}}
 
@@ -65,5 +73,6 @@ def test_a_config_file_with_an_old_key_is_warned_of(caplog):
 
 def test_old_flags_are_read_and_no_others_touched():
     assert renamed.current_flag("--config.stages.a.begin=fitting") == "--config.stages.a.init=partial"
+    assert renamed.current_flag("--config.task.annotated=0.1") == "--config.task.annotated_fraction=0.1"
     for argument in ("--config.epochs=1", "--workdir=begin=1", "--config=configs/demo.py", "--config.optimizer.part=a"):
         assert renamed.current_flag(argument) == argument

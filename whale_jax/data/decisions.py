@@ -15,7 +15,8 @@ from whale_jax.data.cells import short
 
 FILE = "decisions.csv"
 POINTS = ("bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y")
-COLUMNS = ("Image", "whaleID", "decision", "encounter", *POINTS, "who", "when", "rank", "probability")
+COLUMNS = ("Image", "whaleID", "decision", "encounter", *POINTS, "reviewer", "time", "rank", "probability")
+EARLIER = {"reviewer": "who", "time": "when"}  # what columns were called once
 NAMING = ("whale", "new")  # decisions that give the photo a name: of a whale on the list, of one that is not
 WORDS = (*NAMING, "unusable", "skip", "")
 
@@ -29,8 +30,8 @@ class Decision(NamedTuple):
         decision: one of WORDS.
         encounter: name of the sighting, "" where unknown.
         points: (2, 2) float32 bonnet and blowhead as (x, y), in pixels of the photo as stored; NaN where unknown.
-        reviewer: name of the person, in the column "who".
-        time: when the person decided, as in ISO 8601: "2026-06-01T12:30:00Z"; "" where unknown. In the column "when".
+        reviewer: name of the person.
+        time: when the person decided, as in ISO 8601: "2026-06-01T12:30:00Z"; "" where unknown.
         rank: of the whale among the candidates, from 1; None where it was none of them.
         probability: of the whale, by the candidates; None where unknown.
         place: the file and the row, as a person counts, where it was read from a file.
@@ -67,6 +68,7 @@ def read(path: Path, root: Path | None = None) -> list[Decision]:
     """
     sheet, label, problems = sheets.read(path), path.relative_to(root or path.parent).as_posix(), []
     names = {cells.key(name): name for name in reversed(sheet.header)}
+    names = {name: names[earlier] for name, earlier in EARLIER.items() if earlier in names} | names
     used = {column: names[cells.key(column)] for column in COLUMNS if cells.key(column) in names}
     problems += [f"{sheet.place}: no column {column!r}" for column in ("Image", "decision") if column not in used]
     decisions = []
@@ -116,8 +118,8 @@ def _decision(row: dict[str, str], place: str, *, problems: list[str]) -> Decisi
     entry = Decision(
         *(row[column] for column in COLUMNS[:4]),
         points=points,
-        reviewer=row["who"],
-        time=row["when"],
+        reviewer=row["reviewer"],
+        time=row["time"],
         rank=int(rank) if rank and np.isfinite(rank) else None,
         probability=probability,
         place=place,
@@ -143,4 +145,4 @@ def _flaws(entry: Decision) -> Iterator[str]:
     try:
         moment(entry)
     except ValueError:
-        yield f"{short(entry.time)!r} in column when is no time: write it as 2026-06-01T12:30:00Z"
+        yield f"{short(entry.time)!r} in column time is no time: write it as 2026-06-01T12:30:00Z"

@@ -40,6 +40,13 @@ class Uncompressed(writer.ExampleWriter):
         file.close()
 
 
+class LocalInfo(tfds.core.DatasetInfo):
+    """Of a dataset that is made here: TFDS would look for it in a bucket, by a folder that it leaves behind."""
+
+    def initialize_from_bucket(self) -> None:
+        """Nothing is known elsewhere."""
+
+
 class RightWhale(tfds.core.GeneratorBasedBuilder):
     """Aerial photos of right whales: one record a photo, in order of name, with its annotations."""
 
@@ -67,7 +74,7 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
             "size": tfds.features.Tensor(shape=(2,), dtype=np.int32),
         }
         features = tfds.features.FeaturesDict(features)
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=features, disable_shuffling=True)
+        return LocalInfo(builder=self, description=__doc__, features=features, disable_shuffling=True)
 
     def _example_writer(self):
         return Uncompressed(self.info.file_format)

@@ -137,13 +137,13 @@ class Inception(nn.Module):
     Attributes:
         outputs: length of the output.
         modules: (letter, arguments of that module ...) of each; one letter for each figure, see MODULES.
-        between: share of values dropped between the two halves of the stem and between modules.
+        inner_dropout: share of values dropped between the two halves of the stem and between modules.
         head, dropout, dtype: as in VGG.
     """
 
     outputs: int
     modules: tuple[tuple, ...]
-    between: float = 0.0
+    inner_dropout: float = 0.0
     head: str = "average"
     dropout: float = 0.5
     dtype: Any = jnp.float32
@@ -158,7 +158,7 @@ class Inception(nn.Module):
         _, height, width, _ = x.shape
         x, out = x.astype(self.dtype), {}
         for name, part in parts.items():
-            x = layers.Dropout(self.between)(x, train) if out else x
+            x = layers.Dropout(self.inner_dropout)(x, train) if out else x
             x = out[name] = layers.saved(Branches(part, cell)(x, train))
         if 0 in x.shape:
             raise errors.InputError(f"pictures of {height} x {width} pixels are too small for this network")

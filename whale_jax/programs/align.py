@@ -15,7 +15,7 @@ from whale_jax.workflow.program import Program
 SHARD = "images.npy"  # in a shard's folder
 DEFAULTS = {
     "inputs": {"photos": "", "predictions": ""},  # without predictions, the annotations are taken
-    "annotated": False,  # whether annotations count before predictions, where a photo has them
+    "prefer_annotations": False,  # whether annotations count before predictions, where a photo has them
     "frame": "whole",
     "size": (256, 256),  # height, width of the view
     "padding": 0.0,  # box: share of its sides added on each side

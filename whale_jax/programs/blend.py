@@ -18,7 +18,7 @@ DEFAULTS = {
     "fold": 0,
     "source": "network",  # which of the probabilities
     "num_subfolds": 5,  # that the photos held out are cut into: the weights for one are fitted on the others
-    "few": 3,  # whales with at most so many photos in the gallery are measured by themselves too
+    "rare_max_photos": 3,  # whales with at most so many photos in the gallery are measured by themselves too
 }
 
 
@@ -47,7 +47,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         answers[source] = p
     probabilities.save(workdir, photos, arrays=answers)
     metrics = {source: score(p[valid], label) for source, p in answers.items()}
-    few = gallery.rare(photos.label, catalogue, most=config.few)
+    few = gallery.rare(photos.label, catalogue, most=config.rare_max_photos)
     if few.any():
         for source, p in answers.items():
             metrics[source]["few_top1"] = score(p[valid][few], label[few])["top1"]

@@ -19,7 +19,7 @@ DEFAULTS = {
     "sources": {},  # name of an input, one of probabilities -> which of its sources are compared; else all are
     "metrics": (),  # names of metrics of one's task or of evaluation.metrics.METRICS, shown before the usual ones
     "absent": (),  # runs that are missing, with the reason: listed under the table
-    "reach": "",  # a row whose log loss at the end all trainings are timed to
+    "target_row": "",  # a row whose log loss at the end all trainings are timed to
     "weights": "best",  # of trainings; or "last", which show the gain that over-confidence hides
 }
 
@@ -37,8 +37,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError(f"runs to compare must be of one program, not of {', '.join(programs) or 'none'}")
     labels = {Path(config.inputs[name]): label for name, label in config.labels.items()}
     groups = recipes.label(recipes.group(runs), labels)
-    if config.reach:
-        recipes.time_to_reach(groups, config.reach)
+    if config.target_row:
+        recipes.time_to_reach(groups, config.target_row)
     keys = dict.fromkeys([*config.metrics, *tables.COLUMNS])
     metrics = [key for key in keys if any(key in run.result["metrics"] for run in runs)]
     rows = [{"name": name, **recipes.summary(members, metrics)} for name, members in groups.items()]

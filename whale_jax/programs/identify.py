@@ -31,13 +31,13 @@ DEFAULTS = {
     # photos: those that nobody has named; fused: a finished `fuse` of a run. And, by the names that they have in the
     # run, stages of the new photos: features, and the view that is compared patch by patch.
     "inputs": {"photos": "", "fused": ""},
-    "likeliest": 5,  # candidates of a photo
+    "num_candidates": 5,  # candidates of a photo
     "error": 0.05,  # the largest share of photos of known whales that may be called new
     "prior": 0.1,  # the share of photos whose whale is assumed to be new
     # Of a predicted head: one so many times as long as the run's, or as short, is none; 0 for any. And how far the last
     # network may move the points of the one before it, in head lengths; 0 for any distance.
-    "plausible": 2.5,
-    "agreement": 0.25,
+    "max_length_ratio": 2.5,
+    "max_point_shift": 0.25,
 }
 COLUMNS = ("rank", "whaleID", "probability", "nearest", "p_none", "is_none", "threshold", "error", "note")
 SQUASHED = 1.5  # the largest factor between the width over height of a ready crop and that of the run's
@@ -57,7 +57,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     heads = finished_runs.read(config.inputs[cut.folder.name])
     if heads.config["frame"] == "head":
         points, predicted = points_of(heads, new)
-        limits = {"plausible": config.plausible, "agreement": config.agreement}
+        limits = {"max_length_ratio": config.max_length_ratio, "max_point_shift": config.max_point_shift}
         notes = doubts(points, new, usual=heads.result.get("length", 0.0), moved=distances(heads, new), **limits)
         notes[~predicted] = ""  # a person is sure of them
         write_points(workdir / answers.POINTS, new, points=points, predicted=predicted, rows=rows)
@@ -69,7 +69,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     p = answer(query, rows, notes=notes, judged=judged)
     trust = reliability.measure(p_known, label)
     validation.write(workdir / validation.FILE, finished.photos.name[held_out], reliability=trust)
-    write_answers(workdir, query, rows=rows, p=p, notes=notes, judged=judged, count=config.likeliest)
+    write_answers(workdir, query, rows=rows, p=p, notes=notes, judged=judged, count=config.num_candidates)
     pictures = Pictures(new, finished, folders=config.inputs, stored=mail.SMALL)
     mail.write(workdir, Contents(workdir, source, run=finished, error=config.error, pictures=pictures))
     answered = rows[np.isfinite(p[rows]).all(1)]

@@ -23,7 +23,7 @@ DEFAULTS = {
     "gallery": "",  # a second folder, of labelled photos: they are imported too, with names that begin with "gallery/"
     "gallery_format": "",  # of that folder, as `format` is of root; all else that is said of tables holds for both
     "inputs": {"drawn": "", "imported": ""},  # or the stage that drew them, or one that imported the same photos
-    "unnamed": 0.0,  # share of the labels that are withheld, to measure the worth of photos without a label
+    "withheld_fraction": 0.0,  # share of the labels that are withheld, to measure the worth of photos without a label
     "skip_unreadable": False,  # leave photos out that cannot be decoded, instead of refusing them all
     "beam": "",  # options of Apache Beam, whose workers read the photos then: "--runner=DirectRunner"
     "outside": 0.02,  # how far annotations may reach over a photo's edge, as a fraction of its longer side
@@ -95,7 +95,7 @@ def read(config: ConfigDict) -> Catalogue:
     for folder in galleries:
         gallery = gallery_folder.read(folder, settings._replace(format=config.gallery_format))
         catalogue = gallery_folder.join(catalogue, gallery)
-    return withhold(catalogue, config.unnamed)
+    return withhold(catalogue, config.withheld_fraction)
 
 
 def revisit(config: ConfigDict, workdir: Path) -> None:

@@ -31,7 +31,7 @@ DEFAULTS = {
     "prior": 0.1,  # the share of photos whose whale is assumed to be new
     "cohort": 200,  # photos of other whales by which a cosine is judged
     "num_subfolds": 5,  # that whales are dealt to: what is fitted for the photos of some is fitted on the others
-    "pooled": 2,  # photos of a whale that are judged together, where no table names encounters
+    "photos_per_encounter": 2,  # photos of a whale that are judged together, where no table names encounters
     "draws": 200,  # samples of whales, for the intervals
 }
 TOO_FEW = "{} photos of known whales are too few for an error of at most {:.0%}: nothing is called new"
@@ -58,7 +58,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     enrolled, count = judged.enrolled, len(judged.enrolled)
     metrics, levels = {"called_new": float(is_new[:count][enrolled].mean())}, {}
     if not enrolled.all():
-        encounter = open_set.encounters(photos.encounter[judged.rows[:count]], judged.whale, size=config.pooled)
+        encounter = open_set.encounters(
+            photos.encounter[judged.rows[:count]], judged.whale, size=config.photos_per_encounter
+        )
         truth = {"whales": np.unique(photos.label[searched]), "draws": config.draws}
         levels["photos"] = verdicts.measure(answers, judged, scores=scores, **truth)
         means, pooled = verdicts.pool(answers, judged, encounter=encounter)

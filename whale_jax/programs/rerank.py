@@ -1,4 +1,4 @@
-"""Looks again at the likeliest whales of a search, photo by photo, whatever small shifts lie between two heads."""
+"""Ranks the likeliest whales of a search again, photo by photo, whatever small shifts lie between two heads."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ DEFAULTS = {
     "fold": 0,
     "grid": (),  # (rows, columns) of the map
     "sides": 1,  # or 2 where features are those of a photo and then of its mirror image
-    "likeliest": 100,  # whales that are looked at for each photo
+    "num_candidates": 100,  # of each photo, the likeliest whales, which are ranked again
     "examples": 400,  # photos trained on that teach what each part of a head says; 0 for the mean of all patches
 }
 
@@ -47,7 +47,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         raise errors.InputError(
             f"{config.inputs.view} has no pictures of both photos trained on and photos held out that {sources} know"
         )
-    whales = likeliest(scores, config.likeliest)
+    whales = likeliest(scores, config.num_candidates)
     named, references = np.concatenate([gallery, valid]), []
     for row in queries:  # photos without a name are compared with those held out as well
         compared = named[: len(gallery)] if photos.label[row] >= 0 else named

@@ -20,9 +20,9 @@ DEFAULTS = {
     "fold": 0,  # its photos are the queries, all others the gallery
     "sides": 1,  # or 2 where features are those of a photo and then of its mirror image, as task.mirrored has them
     "transform": "",  # of features, by the gallery: "centre" takes their mean off, "whiten" whitens within whales
-    "by": "photo",  # the way to name a whale whose scores are written; or "prototype" or "joint"
-    "few": 3,  # whales with at most so many photos in the gallery are measured by themselves too
-    "likeliest": 5,  # photos of the gallery that are named for each query and each photo without a name
+    "whale_score": "photo",  # the way to name a whale whose scores are written; or "prototype" or "joint"
+    "rare_max_photos": 3,  # whales with at most so many photos in the gallery are measured by themselves too
+    "num_neighbours": 5,  # photos of the gallery that are named for each query and each photo without a name
 }
 
 
@@ -41,10 +41,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     catalogue = gallery.select(photos, split, fold=config.fold, usable=usable)
     transforms, features = search.fit(config, blocks, photos=photos, catalogue=catalogue, usable=usable)
     search.save(workdir, transforms)
-    write_neighbours(workdir, photos, features=features, catalogue=catalogue, count=config.likeliest)
+    write_neighbours(workdir, photos, features=features, catalogue=catalogue, count=config.num_neighbours)
     unknown = splits.stranger_rows(split)
     unknown = unknown[usable[unknown]]
-    few = gallery.rare(photos.label, catalogue, most=config.few)
+    few = gallery.rare(photos.label, catalogue, most=config.rare_max_photos)
     label, group = photos.label[catalogue.queries], split.group[catalogue.queries]
     measured = retrieval.likeness(
         features[catalogue.queries],
@@ -55,10 +55,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     functions = search.ways(config, photos, features=features, rows=catalogue.rows)
     scores = np.full((len(photos.name), len(photos.whales)), np.nan, np.float32)
     rows = np.setdiff1d(np.flatnonzero(usable), np.concatenate([catalogue.rows, catalogue.unlabelled]))
-    scores[rows] = functions[search.PREFIXES[config.by]](rows)
+    scores[rows] = functions[search.PREFIXES[config.whale_score]](rows)
     if len(catalogue.unlabelled):  # nobody learns from their answers: they may know the photos held out as well
         all_named = search.ways(config, photos, features=features, rows=catalogue.named)
-        scores[catalogue.unlabelled] = all_named[search.PREFIXES[config.by]](catalogue.unlabelled)
+        scores[catalogue.unlabelled] = all_named[search.PREFIXES[config.whale_score]](catalogue.unlabelled)
     predictions.save(workdir, photos, arrays={"scores": scores, "vectors": np.float16(features)})
     for prefix, score in functions.items():
         scores = score(catalogue.queries)
@@ -102,7 +102,7 @@ def write_neighbours(
 def check(config: ConfigDict) -> None:
     """Raises InputError for a transform or a way to name a whale that there is not."""
     registry.lookup("transform", whitening.TRANSFORMS, config.transform)
-    registry.lookup("way to name a whale", search.WAYS, config.by)
+    registry.lookup("way to name a whale", search.WAYS, config.whale_score)
 
 
 PROGRAM = Program(DEFAULTS, run, check=check)

@@ -32,7 +32,7 @@ DEFAULTS = {
     # features: of an `extract`. More of them, features2, features3 ..., may be those of a `describe` too.
     "inputs": {"photos": "", "split": "", "features": ""},
     "fold": 0,
-    "on": "features",  # or "logits"
+    "input_kind": "features",  # or "logits"
     "pca": 0,  # principal components to keep; 0 keeps all there is
     "C": (0.01, 0.1, 1.0, 10.0),  # inverses of the penalty to choose from; 10 is the post's
     "iterations": 200,
@@ -63,7 +63,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         best[valid] = calibration.cross_fit(choose, choices, label=label, prior=prior, group=groups)
     answers = {"stack": best, "network": network, **(networks if len(networks) > 1 else {})}
     probabilities.save(workdir, photos, arrays=answers)
-    fitted = answers if config.on == "features" else {"stack": best}  # predictions were made of photos not seen
+    fitted = answers if config.input_kind == "features" else {"stack": best}  # predictions were made of photos not seen
     return {
         "split": split.hash,
         "C": config.C[int(np.argmin(losses))],
@@ -79,16 +79,16 @@ def load(config: ConfigDict, photos: right_whale.Photos) -> tuple[np.ndarray, di
     logits = {
         name: predictions.load(path, photos, kind="logits")
         for name, path in folders.items()
-        if config.on == "logits" or "logits" in predictions.kinds(path)
+        if config.input_kind == "logits" or "logits" in predictions.kinds(path)
     }
     if not logits:
         paths = " and ".join(folders.values())
         raise errors.InputError(f"a stack needs a network's answers, and {paths} has none: add the features of one")
     networks = {name: np.asarray(jax.nn.softmax(array)) for name, array in logits.items()}
-    if config.on == "logits":
+    if config.input_kind == "logits":
         blocks = [np.asarray(jax.nn.log_softmax(array)) for array in logits.values()]
     else:
-        blocks = [predictions.load(path, photos, kind=config.on) for path in folders.values()]
+        blocks = [predictions.load(path, photos, kind=config.input_kind) for path in folders.values()]
     return np.concatenate(blocks, axis=1), networks
 
 
@@ -124,7 +124,7 @@ def choose(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Callable[[
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for an unknown kind of input."""
-    registry.lookup("kind of input to the stack", dict.fromkeys(KINDS), config.on)
+    registry.lookup("kind of input to the stack", dict.fromkeys(KINDS), config.input_kind)
 
 
 PROGRAM = Program(DEFAULTS, run, check=check)

@@ -26,7 +26,7 @@ DEFAULTS = {
     "subfold": 0,
     "batch": 64,
     "average": "mean",
-    "most": 0,  # photos, drawn from all that the network has not seen; 0 takes all
+    "max_photos": 0,  # photos, drawn from all that the network has not seen; 0 takes all
     "grids": {
         "1": {},
         "8": {"rotate": TURNS},
@@ -54,7 +54,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     for grid in config.grids.values():
         spec, scales = recipe["task"].get("augmentation", ""), grid.get("scale", ())
         dataset.expect_sharp(data.stored_size, size=network.size, augmentation=spec, scales=scales)
-    rows = choose(data, holdout, folder=folder, most=config.most)
+    rows = choose(data, holdout, folder=folder, most=config.max_photos)
     table = []
     for name, grid in sorted(config.grids.items(), key=lambda item: int(item[0])):
         augmentation = Augmentation(grid, config.average)

@@ -1,4 +1,4 @@
-"""The evidence of two heads, by which a second look tells whether they are of one whale: patches and maps.
+"""The evidence of two heads, by which re-ranking tells whether they are of one whale: patches and maps.
 
 It is (F,) numbers: those of `patches`, and after them, where a network has seen the heads, those of `maps`.
 """

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import fusion
-from whale_jax.recognition import search, second_look
+from whale_jax.recognition import reranking, search
 from whale_jax.recognition.query import Query, Run
 from whale_jax.runtime import errors, progress
 from whale_jax.workflow.finished_runs import Stage
@@ -107,12 +107,12 @@ def fit_search(stage: Stage, run: Run) -> Callable[[list[np.ndarray]], np.ndarra
         vectors.append(np.float16(transforms([block[usable] for block in blocks])))
         labels.append(references.label[usable])
     searched, names = np.concatenate(vectors), {"label": np.concatenate(labels), "whales": len(run.whales)}
-    return lambda blocks: search.WAYS[config.by](transforms(blocks), searched, **names)
+    return lambda blocks: search.WAYS[config.whale_score](transforms(blocks), searched, **names)
 
 
-def by_second_look(stage: Stage, query: Query) -> np.ndarray:
-    """(n, whales) scores of a second look at the likeliest whales, against photos that have a name."""
-    return second_look.answer(stage, query, scores=ask(query.run.stage(stage.config["inputs"]["scores"]), query))
+def by_reranking(stage: Stage, query: Query) -> np.ndarray:
+    """(n, whales) scores of the likeliest whales ranked again, by photos that have a name."""
+    return reranking.answer(stage, query, scores=ask(query.run.stage(stage.config["inputs"]["scores"]), query))
 
 
 def by_fusion(stage: Stage, query: Query) -> np.ndarray:
@@ -148,6 +148,6 @@ def fit_fusion(stage: Stage, run: Run) -> tuple[fusion.Answer, list[str]]:
 MEMBERS: dict[str, Callable[[Stage, Query], np.ndarray]] = {
     "extract": by_network,
     "retrieve": by_search,
-    "rerank": by_second_look,
+    "rerank": by_reranking,
     "fuse": by_fusion,
 }

@@ -50,7 +50,13 @@ def distances(heads: Stage, photos: Photos) -> np.ndarray:
 
 
 def doubts(
-    points: np.ndarray, photos: Photos, *, usual: float, plausible: float, moved: np.ndarray, agreement: float
+    points: np.ndarray,
+    photos: Photos,
+    *,
+    usual: float,
+    max_length_ratio: float,
+    moved: np.ndarray,
+    max_point_shift: float,
 ) -> np.ndarray:
     """(n,) str, why the head on each of n photos, by (n, 2, 2) points, is none; "" where nothing speaks against it.
 
@@ -58,17 +64,17 @@ def doubts(
         points: bonnets and blowheads, in pixels; NaN where there is none.
         photos: n of them.
         usual: length of a head, in longer sides of the photo; 0 for the median of these.
-        plausible: the largest factor between a length and the usual one; 0 for any.
+        max_length_ratio: the largest factor between a length and the usual one; 0 for any.
         moved: (n,) as `distances` has it.
-        agreement: the farthest that the last network may have moved the points, in head lengths; 0 for any distance.
+        max_point_shift: the farthest, in head lengths, that the last network may have moved the points; 0 for any.
     """
     lengths = np.asarray(frames.lengths(points, photos.size), np.float64)
     usual = usual or np.nanmedian(lengths)
     notes = np.full(len(points), "", object)
-    for row in np.flatnonzero(moved > agreement) if agreement else ():
+    for row in np.flatnonzero(moved > max_point_shift) if max_point_shift else ():
         notes[row] = f"{NO_HEAD} (the networks do not agree where: {moved[row]:.2g} head lengths apart)"
     ratio = lengths / usual
-    for row in np.flatnonzero((ratio > plausible) | (ratio < 1 / plausible)) if plausible else ():
+    for row in np.flatnonzero((ratio > max_length_ratio) | (ratio < 1 / max_length_ratio)) if max_length_ratio else ():
         notes[row] = f"{NO_HEAD} (implausible size: {ratio[row]:.2g} times the usual length)"
     notes[~np.isfinite(lengths)] = NO_HEAD
     return notes

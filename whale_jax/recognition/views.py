@@ -19,7 +19,7 @@ def find(config: ConfigDict, photos: right_whale.Photos, *, kind: str) -> np.nda
     if not config.inputs.predictions:
         return getattr(photos, kind)
     values = predictions.load(config.inputs.predictions, photos, kind=kind)
-    if config.annotated:
+    if config.prefer_annotations:
         rows = right_whale.annotated(photos, kind)
         values[rows] = getattr(photos, kind)[rows]
     return values
@@ -41,7 +41,7 @@ def head(config: ConfigDict, photos: right_whale.Photos) -> jax.Array:
     points = find(config, photos, kind="points")
     if config.steady:
         moved = frames.steady(points, photos.size, within=config.steady, length=config.length)
-        sure = config.annotated & right_whale.annotated(photos, "points")  # which a person is sure of
+        sure = config.prefer_annotations & right_whale.annotated(photos, "points")  # which a person is sure of
         points = np.where(sure[:, None, None], points, moved)
     frame = {name: config[name] for name in ("across", "aspect", "ahead")}
     return frames.head(points, tuple(config.size), **frame)

@@ -118,7 +118,7 @@ def time_to_reach(recipes: Recipes, row: str) -> None:
     Compiling and evaluating count by their share in all of a run's steps. A run that never comes so far has none.
     """
     if row not in recipes:
-        raise errors.unknown("row to reach", row, recipes)
+        raise errors.unknown("target row", row, recipes)
     target = max(run.result["metrics"]["log_loss"] for run in recipes[row])  # which every seed of it reaches
     for run in (run for runs in recipes.values() for run in runs):
         [line] = curves.lines(run, ("", ""), "valid/log_loss", timed=True)

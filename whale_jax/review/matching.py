@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.evaluation.reliability import Reliability
 from whale_jax.recognition.live import Recogniser
+from whale_jax.runtime.threads import Pool
 
 LIKELIEST = 5  # candidates
 
@@ -32,9 +32,7 @@ class Matcher:
         """
         self._recogniser, self._prepared = recogniser, False
         self._limits = {"error": error, "prior": prior}
-        self._pool = ThreadPoolExecutor(1, "matching")
-        self._latest: Future = Future()
-        self._latest.set_result(None)
+        self._pool = Pool(1, "matching")
 
     def prepare(self, row: int, points: np.ndarray) -> None:
         """Fits what the first answer would wait for, by (2, 2) points in pixels; where that is done, does nothing."""
@@ -44,13 +42,13 @@ class Matcher:
 
     def ask(self, row: int, points: np.ndarray, *, then: Callable[[Answer], None]) -> None:
         """Has the head between (2, 2) points, in pixels, named; `then` gets the answer, in another thread."""
-        self._latest = self._pool.submit(self._work, row, points, then)
+        self._pool.submit(self._work, row, points, then)
 
     def close(self) -> None:
-        """Waits for the head that is at work and drops the rest: a process that ends under JAX at work is aborted."""
-        if not self._latest.done():
+        """Waits for the head that is at work, and drops the rest."""
+        if self._pool.drop():
             logging.info("a head is being matched: the command ends when that is done")
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.close()
 
     def _work(self, row: int, points: np.ndarray, then: Callable[[Answer], None]) -> None:
         try:

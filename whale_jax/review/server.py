@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from whale_jax.report import html
 from whale_jax.review import bodies
 from whale_jax.review.guard import HEADERS, Guard
 from whale_jax.runtime.errors import InputError
+from whale_jax.runtime.threads import Pool
 
 HOST = "127.0.0.1"
 FOLDER = Path(__file__).parent
@@ -106,17 +107,16 @@ def serve(session: Session, *, port: int, opened: Callable[[str], None]) -> None
         opened(url)
         while not ended.done():
             wait([ended], 0.5)  # on Windows a thread that waits without an end is deaf to Ctrl-C
-    raise RuntimeError("the server of the page has ended by itself")
+    raise RuntimeError("the server of the page has ended by itself") from ended.exception()
 
 
 @contextlib.contextmanager
 def running(session: Session, *, port: int) -> Iterator[tuple[str, Future]]:
     """Within the block, the page is served by a thread: yields its address, and the end of the server.
 
-    The block ends when the last answer is given: a process that ends while threads are at work in JAX is aborted.
-    Errors as in `serve`.
+    The block ends when the last answer is given, or after a minute. Errors as in `serve`.
     """
-    with listener(port) as connection, ThreadPoolExecutor(1, "review") as pool:
+    with listener(port) as connection, Pool(1, "review") as pool:
         number = connection.getsockname()[1]
         config = uvicorn.Config(
             app(session, port=number),
@@ -126,7 +126,7 @@ def running(session: Session, *, port: int) -> Iterator[tuple[str, Future]]:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=60,  # then threads that still cut pictures are left alone
         )
         server = uvicorn.Server(config)
         ended = pool.submit(server.run, [connection])

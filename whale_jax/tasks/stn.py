@@ -29,7 +29,7 @@ def stn(
     class_weight: float = 1.0,
     loc_weight: float = 1.0,
     identity_weight: float = 0.0,
-    annotated: float = 1.0,
+    annotated_fraction: float = 1.0,
     normalise: inputs.Normalise = inputs.picture,
 ) -> Task:
     """The task of a network that says in out["matrix"] where it looks, from pixels of its crop to its input's.
@@ -44,14 +44,14 @@ def stn(
         class_weight: weight of the cross entropy; 0 trains the localizer alone.
         loc_weight: weight of the localizer's loss; 0 leaves it to the cross entropy.
         identity_weight: weight of the squared distance of the matrix from the identity.
-        annotated: share of the photos whose points are used, each for as much more; which ones, their index decides.
+        annotated_fraction: of the photos, whose points are used, each for as much more; which, their index decides.
     """
     error = registry.lookup("loc_loss", LOC_LOSSES, loc_loss)
     view = partial(inputs.whales, **inputs.options(augmentation, size=size, normalise=normalise), colour=colour)
 
     def loss(outputs: Outputs, batch: Batch) -> jax.Array:
-        supervised = (batch["annotated"] > 0) & sampled(batch["index"], share=annotated)
-        loc = jnp.where(supervised, error(outputs[1], batch, crop=crop, size=size), 0) / max(annotated, 1e-6)
+        supervised = (batch["annotated"] > 0) & sampled(batch["index"], share=annotated_fraction)
+        loc = jnp.where(supervised, error(outputs[1], batch, crop=crop, size=size), 0) / max(annotated_fraction, 1e-6)
         identity = jnp.square(geometry.normalise(outputs[1]["matrix"], crop=crop, size=size)).mean(-1)
         entropy = losses.cross_entropy(outputs[0], batch["label"])
         return class_weight * entropy + loc_weight * loc + identity_weight * identity
@@ -73,7 +73,7 @@ def stn(
         annotation="label",
         names_whales=True,
         score=partial(classify.score, names=metrics),
-        check=partial(check, loc_weight=loc_weight, annotated=annotated) if loc_weight else any_photos,
+        check=partial(check, loc_weight=loc_weight, fraction=annotated_fraction) if loc_weight else any_photos,
         check_setup=partial(check_setup, crop=crop, loc_loss=loc_loss),
     )
 
@@ -110,13 +110,14 @@ def measures_of(names: Sequence[str], *, crop: geometry.Size) -> Callable[[Outpu
     return measure
 
 
-def check(photos: Photos, rows: np.ndarray, *, loc_weight: float, annotated: float) -> None:
+def check(photos: Photos, rows: np.ndarray, *, loc_weight: float, fraction: float) -> None:
     """Raises InputError where no photo of the (n,) `rows` has points that the localizer could learn from."""
     with_points = rows[np.isfinite(photos.points[rows]).all((1, 2))]
-    if not np.asarray(sampled(jnp.asarray(with_points), share=annotated)).any():
+    if not np.asarray(sampled(jnp.asarray(with_points), share=fraction)).any():
         raise errors.InputError(
             f"the localizer's loss has the weight {loc_weight:g}, and of the {len(rows):,} photos to train on none has"
-            f" points that are used (task.annotated = {annotated:g}): annotate some, or set task.loc_weight to 0"
+            f" points that are used (task.annotated_fraction = {fraction:g}): annotate some, or set"
+            " task.loc_weight to 0"
         )
 
 

@@ -88,9 +88,9 @@ def config(program: str, **changes: Any) -> ConfigDict:
     Raises:
         InputError: an unknown program or key.
     """
-    changes = renamed.current(changes, warn=True)
-    _check_keys(changes, program, choices=find(program).defaults)
-    return ConfigDict(complete({"program": program, **changes}))
+    changes = renamed.current({"program": program, **changes}, warn=True)
+    _check_keys(changes, program, choices={"program", *find(program).defaults})
+    return ConfigDict(complete(changes))
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:

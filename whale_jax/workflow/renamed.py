@@ -25,6 +25,27 @@ KEYS = {
     "through": "localizer_grad_scale",
     "objective": "loss",
 }
+# (program, or name of a task or model) and key -> another name than the same word has elsewhere.
+OF_OWNER = {
+    ("stn", "objective"): "loc_loss",  # whose loss it was is the localizer's
+    ("stn", "annotated"): "annotated_fraction",
+    ("align", "annotated"): "prefer_annotations",
+    ("retrieve", "likeliest"): "num_neighbours",
+    ("rerank", "likeliest"): "num_candidates",
+    ("identify", "likeliest"): "num_candidates",
+    ("identify", "plausible"): "max_length_ratio",
+    ("identify", "agreement"): "max_point_shift",
+    ("novelty", "pooled"): "photos_per_encounter",
+    ("retrieve", "by"): "whale_score",
+    ("retrieve", "few"): "rare_max_photos",
+    ("blend", "few"): "rare_max_photos",
+    ("stack", "on"): "input_kind",
+    ("tta", "most"): "max_photos",
+    ("import_photos", "unnamed"): "withheld_fraction",
+    ("compare", "reach"): "target_row",
+    ("inception", "between"): "inner_dropout",
+}
+FLAGS = {key: name for (_, key), name in reversed(OF_OWNER.items())} | KEYS  # whose owner a command line does not say
 VALUES = {("init", "fitting"): "partial", ("program", "warps"): "tta", ("loss", "squared"): "squared_error"}
 OPTIMIZER = "optimizer"  # its `part` was of the network, not of the data, see `_optimizer`
 SUBFOLD, PART = "subfold", "part"  # what the folders of a cross-fit's networks are called, and were
@@ -44,11 +65,10 @@ def current(config: Mapping[str, Any], *, warn: bool = False) -> dict[str, Any]:
         config: nested mappings; whatever is in today's words already stays as it is.
         warn: whether to say, on the terminal, which words are old.
     """
-    renamed = {}
+    renamed, owner = {}, str(config.get("program", config.get("name")))
+    owner = VALUES.get(("program", owner), owner)
     for key, value in config.items():
-        name = _rename(key, warn=warn)
-        if key == "objective" and config.get("name") == "stn":  # whose loss it was is the localizer's
-            name = "loc_loss"
+        name = _rename(key, owner=owner, warn=warn)
         if isinstance(value, Mapping) and key in NAMES:
             value = {
                 label: current(section, warn=warn) if isinstance(section, Mapping) else section
@@ -66,9 +86,10 @@ def current_flag(argument: str) -> str:
     """A flag such as --config.task.naming=1 in today's words, with a warning; any other argument as it is."""
     flag, equals, value = argument.partition("=")
     path, dot, key = flag.rpartition(".")
-    if not flag.startswith(("--config.", "-config.")) or key not in KEYS or path.endswith(OPTIMIZER):
+    if not flag.startswith(("--config.", "-config.")) or key not in FLAGS or path.endswith(OPTIMIZER):
         return argument
-    name = _rename(key, warn=True)
+    name = FLAGS[key]
+    _warn(key, name)
     return f"{path}{dot}{name}{equals}{VALUES.get((name, value), value)}"
 
 
@@ -96,8 +117,12 @@ def _optimizer(spec: Mapping[str, Any], *, warn: bool) -> dict[str, Any]:
     return {**{key: value for key, value in spec.items() if key not in dropped}, "groups": groups}
 
 
-def _rename(key: str, *, warn: bool) -> str:
-    name = KEYS.get(key, key)
+def _rename(key: str, *, owner: str, warn: bool) -> str:
+    name = OF_OWNER.get((owner, key), KEYS.get(key, key))
     if warn and name != key:
-        logging.warning("config key %r is called %r now; the old name will not be read in the next release", key, name)
+        _warn(key, name)
     return name
+
+
+def _warn(key: str, name: str) -> None:
+    logging.warning("config key %r is called %r now; the old name will not be read in the next release", key, name)

@@ -1,4 +1,4 @@
-"""A run's second look at the likeliest whales of a search, asked about photos that the run has never seen."""
+"""Re-ranking the likeliest whales of a search, by a run that is asked about photos it has never seen."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from whale_jax.workflow import program
 from whale_jax.workflow.finished_runs import Stage
 
 
-class SecondLook(NamedTuple):
+class Reranker(NamedTuple):
     """A finished `rerank`, and the r heads with a name that it compares.
 
     Attributes:
@@ -41,7 +41,7 @@ def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
     Args:
         stage: a finished `rerank`.
         query: the photos that are asked about.
-        scores: (n, whales) of the search whose likeliest whales are looked at.
+        scores: (n, whales) of the search whose likeliest whales are ranked again.
     """
     config = completed(stage)
     view, features = query.source.view(config.inputs.view), evidence.features_of(config, query.source.load)
@@ -50,20 +50,20 @@ def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
     answers = np.full(scores.shape, np.nan, np.float32)
     if not len(queries):
         return answers
-    look = query.run.fitted(stage, reopen)
-    whales = likeliest(scores[queries], config.likeliest)
-    places = [np.flatnonzero(np.isin(look.label, row)) for row in whales]
-    asking = evidence.of_view(view, queries, features=features, cells=look.cells)
-    numbers = evidence.compare(asking, look.heads, references=places, title=stage.folder.name)
+    reranker = query.run.fitted(stage, reopen)
+    whales = likeliest(scores[queries], config.num_candidates)
+    places = [np.flatnonzero(np.isin(reranker.label, row)) for row in whales]
+    asking = evidence.of_view(view, queries, features=features, cells=reranker.cells)
+    numbers = evidence.compare(asking, reranker.heads, references=places, title=stage.folder.name)
     for row, place, pairs in zip(queries, places, numbers, strict=True):
-        odds = look.verifier(pairs)
+        odds = reranker.verifier(pairs)
         place, odds = place[order := np.argsort(odds)], odds[order]
-        query.nearest[row, look.label[place]] = look.photo[place]  # of each whale the last, which is most alike
-        answers[row] = look.verifier.answer(odds, look.label[place], whales=scores.shape[1])
+        query.nearest[row, reranker.label[place]] = reranker.photo[place]  # of each whale the last, which is most alike
+        answers[row] = reranker.verifier.answer(odds, reranker.label[place], whales=scores.shape[1])
     return answers
 
 
-def reopen(stage: Stage, run: Run) -> SecondLook:
+def reopen(stage: Stage, run: Run) -> Reranker:
     """What a finished `rerank` learned, and the run's heads with a name; those of a gallery join them."""
     config = completed(stage)
 
@@ -89,7 +89,7 @@ def reopen(stage: Stage, run: Run) -> SecondLook:
         label.append(references.label[usable])
         photo.append(len(run.photos.name) + rows)
     verifier = verifiers.reopen(stage.folder, otherwise=evidence.PLAIN)
-    return SecondLook(evidence.join(groups), np.concatenate(label), np.concatenate(photo), cells, verifier)
+    return Reranker(evidence.join(groups), np.concatenate(label), np.concatenate(photo), cells, verifier)
 
 
 def completed(stage: Stage) -> ConfigDict:

@@ -1,9 +1,9 @@
-"""What does each part of the second look gain, and which cells of a map say most?
+"""What does each part of re-ranking gain, and which cells of a map say most?
 
-    python -m whale_jax.main --config=configs/ablations/second_look.py:runs/crops --workdir=runs/ablations/second_look
+    python -m whale_jax.main --config=configs/ablations/reranking.py:runs/crops --workdir=runs/ablations/reranking
 
 The part after the colon is the folder of a finished pipeline on ready crops. A row is `configs/matching.py` with
-another second look, on two folds that no preset's table is measured on. It needs the released weights
+another re-ranking, on two folds that no preset's table is measured on. It needs the released weights
 (requirements-pretrained.txt).
 """
 
@@ -23,7 +23,7 @@ CHANGES = {
     "mean of all patches, nothing learned": {**PATCHES, "examples": 0},
     "patches": PATCHES,
     "patches and cells: the recipe": {},
-    "30 whales instead of 100": {"likeliest": 30},
+    "30 whales instead of 100": {"num_candidates": 30},
     "learned from 100 photos instead of 400": {"examples": 100},
     "8 x 16 cells of heads of 128 x 256": cells("maps128", (8, 16)),
     "12 x 24 cells of heads of 192 x 384": cells("maps192", (12, 24)),
@@ -32,11 +32,11 @@ CHANGES = {
 
 
 def get_config(root="runs/crops"):
-    """The answer of each fold without a second look and with each change of it, and a comparison."""
+    """The answer of each fold without re-ranking and with each change of it, and a comparison."""
     recipe = matching.fused(matching.MAPS, heads=lambda size: ablations.view(root, "whole", size))
-    look, answer = recipe.pop("phase"), recipe.pop("fused")
+    reranked, answer = recipe.pop("reranked"), recipe.pop("fused")
     plain = answer.copy_and_resolve_references()
-    plain.inputs.phase = ""
+    plain.inputs.reranked = ""
     shared = [name for name, config in recipe.items() if config.program in ("align", "describe")]
     data, labels = {"photos": f"{root}/photos", "split": f"{root}/split"}, {}
     stages = {name: ablations.placed(recipe[name], data) for name in shared}
@@ -46,12 +46,12 @@ def get_config(root="runs/crops"):
             names[name]: ablations.placed(recipe[name], names, fold=fold) for name in recipe if name not in shared
         }
         stages[f"fold{fold}_0_fused"] = ablations.placed(plain, names, fold=fold)
-        labels[f"fold{fold}_0_fused"] = "no second look"
+        labels[f"fold{fold}_0_fused"] = "no re-ranking"
         for number, (label, change) in enumerate(CHANGES.items(), start=1):
-            changed = look.copy_and_resolve_references()
+            changed = reranked.copy_and_resolve_references()
             changed.update_from_flattened_dict(change)
-            names["phase"] = f"fold{fold}_{number}_phase"
-            stages[names["phase"]] = ablations.placed(changed, names, fold=fold)
+            names["reranked"] = f"fold{fold}_{number}_reranked"
+            stages[names["reranked"]] = ablations.placed(changed, names, fold=fold)
             stages[f"fold{fold}_{number}_fused"] = ablations.placed(answer, names, fold=fold)
             labels[f"fold{fold}_{number}_fused"] = label
     compared = {"inputs": {name: name for name in labels}, "labels": labels}
