@@ -14,7 +14,8 @@ from whale_jax.evaluation.probabilities import score
 from whale_jax.workflow.program import Program
 
 DEFAULTS = {
-    "inputs": {"photos": "", "split": "", "probabilities": "", "features": ""},  # of a `stack`, and of an `extract`
+    # probabilities: of a `stack`; features: of an `extract` or a `describe`. More members than these two take a `fuse`.
+    "inputs": {"photos": "", "split": "", "probabilities": "", "features": ""},
     "fold": 0,
     "source": "network",  # which of the probabilities
     "num_subfolds": 5,  # that the photos held out are cut into: the weights for one are fitted on the others
