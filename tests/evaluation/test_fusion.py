@@ -109,6 +109,18 @@ def test_no_photo_has_a_say_in_its_own_answer(planted):
     assert np.abs(first[~inside] - second[~inside]).max() > 1e-6
 
 
+@pytest.mark.parametrize("name", fusion.METHODS)
+def test_no_whale_is_impossible_however_far_behind_it_is(planted, name):
+    """A photo whose likeliest whale is right, and the others by far more than any photo that was learned from."""
+    scores, label = planted
+    answer = fusion.METHODS[name](scores, label, prior=PRIOR)
+    far = 60 * np.broadcast_to(np.eye(WHALES)[[3]], (1, 3, WHALES)) * [[[1], [0.01], [1]]]
+    with np.errstate(all="raise"):
+        p = answer(far)
+    assert p.argmax() == 3
+    assert p.min() > 0
+
+
 def test_a_few_photos_that_are_all_named_right_do_not_make_certain():
     label = np.arange(10) % 5
     scores = 8 * np.eye(5)[label][:, None] + np.random.default_rng(0).normal(size=(10, 1, 5))

@@ -91,7 +91,12 @@ def fit_regression(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) 
         return np.moveaxis(centre(scores) / scale[:, None], 1, 2).reshape(-1, scores.shape[1])
 
     model = LogisticRegression(max_iter=1000).fit(pairs(scores), _same(scores, label))
-    return lambda scores: special.softmax(model.predict_log_proba(pairs(scores))[:, 1].reshape(len(scores), -1), axis=1)
+
+    def answer(scores: np.ndarray) -> np.ndarray:
+        log_p = special.log_expit(model.decision_function(pairs(scores)))  # finite, however small p is
+        return special.softmax(log_p.reshape(len(scores), -1), axis=1)
+
+    return answer
 
 
 def fit_wildfusion(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Answer:
