@@ -2,9 +2,9 @@
 
     python -m whale_jax.main --config=configs/ablations/unlabelled.py:runs/crops --workdir=runs/ablations/unlabelled
 
-14 trainings, and four that come before those of each seed: 64 min with --config.processes=2, and 2.7 h beside
-other work. Log loss, calibrated: labelled photos alone 5.08, twice as long 4.92, with soft pseudo-labels 4.91, with
-hard ones 4.99 to 5.05, after SimCLR 5.21.
+14 trainings, and four that come before those of each seed: 64 min with --config.processes=2. Log loss, calibrated:
+labelled photos alone 5.08, twice as long 4.92, with soft pseudo-labels 4.91, with hard ones 4.99 to 5.05, after SimCLR
+5.21.
 
 The competition had three photos without a label for two with one; here as many labels are withheld, and the surest half
 of those photos gets a pseudo-label. A row with more photos takes more steps, since each row has as many passes over its

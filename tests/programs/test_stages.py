@@ -126,17 +126,23 @@ def test_only_what_is_not_calibrated_gets_a_floor(monkeypatch, tmp_path, program
     assert result["metrics"]["log_loss"] == pytest.approx(-np.log(least) / 2, rel=1e-3)  # of one right, one wrong
 
 
-def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypatch, tmp_path):
+def halved(monkeypatch, *programs):
+    """120 photos with a name in two folds, and ten without: what the programs load."""
     data = photos(count=130, test=10)
+    fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
+    split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
+    for program in programs:
+        monkeypatch.setattr(program.right_whale, "load", lambda folder: data)
+        monkeypatch.setattr(program.splits, "load", lambda folder, photos: split)
+    return data
+
+
+def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypatch, tmp_path):
+    data = halved(monkeypatch, stack, calibrate)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(130, 80)).astype(np.float32)
     features[np.arange(120), data.label[:120]] += 1.3  # little to see, much noise
     predictions.save(tmp_path, data, arrays={"features": features, "logits": np.zeros((130, 3), np.float32)})
-    fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
-    split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
-    for program in (stack, calibrate):
-        monkeypatch.setattr(program.right_whale, "load", lambda folder: data)
-        monkeypatch.setattr(program.splits, "load", lambda folder, photos: split)
     inputs = {"photos": "", "split": ""}
     config = stage.config("stack", inputs={**inputs, "features": str(tmp_path)}, C=(0.02, 100.0))
     result = stack.run(config, tmp_path)
@@ -149,11 +155,7 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
 
 def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch, tmp_path):
     """On logits that a network has right, and on some that say nothing; the regression finds out which."""
-    data = photos(count=130, test=10)
-    fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
-    split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
-    monkeypatch.setattr(stack.right_whale, "load", lambda folder: data)
-    monkeypatch.setattr(stack.splits, "load", lambda folder, photos: split)
+    data = halved(monkeypatch, stack)
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(2, 130, 3)).astype(np.float32)
     for name, logits in (("good", noise[0] + 3 * np.eye(3, dtype=np.float32)[data.label]), ("bad", noise[1])):
@@ -176,11 +178,7 @@ def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch,
 
 def test_a_stack_takes_descriptors_beside_a_network_and_not_alone(monkeypatch, tmp_path):
     """The network knows nothing; the descriptors tell the whales apart."""
-    data = photos(count=130, test=10)
-    fold = np.where(np.arange(130) < 120, np.arange(130) % 2, -1).astype(np.int32)
-    split = splits.Split(fold, data.label, np.zeros(130, bool), np.where(fold < 0, -1, np.arange(130)), "h", 2, 0)
-    monkeypatch.setattr(stack.right_whale, "load", lambda folder: data)
-    monkeypatch.setattr(stack.splits, "load", lambda folder, photos: split)
+    data = halved(monkeypatch, stack)
     kinds = {"network": {"features": np.ones((130, 2)), "logits": np.zeros((130, 3))}}
     kinds["hog"] = {"features": np.eye(3)[data.label]}
     for name, arrays in kinds.items():
