@@ -2,8 +2,9 @@
 
     python -m whale_jax.main --config=configs/ablations/growth.py:runs/crops --workdir=runs/ablations/growth
 
-12 trainings, and two that half of them begin with: 31 min with --config.processes=2. 31 layers take 4.4 min to their
-loss. 67 that grew take 3.0, after the smaller network's 2.5; 67 from scratch are far from it after 7.4.
+12 trainings, and two that half of them begin with: 66 min with --config.processes=2, on a day on which the cores were
+half as fast as on others. 31 layers take 9.8 min to their loss. 67 that grew take 5.7, after the smaller network's 5.5;
+67 from scratch are far from it after 16.2.
 
 A network that grew trains for half of the epochs, after the smaller one has trained for the other half; its time does
 not count the smaller one's. The post's 67 layers have other stages than its 31, so the 67 layers here keep the stages
