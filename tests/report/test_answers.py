@@ -15,8 +15,11 @@ PHOTOS = {  # name: encounter, p_none, is_none, probabilities of whales "a", "b"
     "blank.jpg": ("pair", 0, 0, ()),
     "doubt.jpg": ("", 0.3, 0, (0.4, 0.2)),
     "new.jpg": ("pair", 0.9, 1, (0.06, 0.03)),
+    "also.jpg": ("pair", 0.5, 0, (0.4, 0.1)),
     "alone.jpg": ("single", 0.02, 0, (0.9, 0.01)),
+    "empty.jpg": ("single", 0, 0, ()),
 }
+PAIR = "new.jpg also.jpg blank.jpg"  # in the order of review
 POOLED = {"pair": ("blank.jpg", 0.1, 0, (0.7, 0.2)), "single": ("alone.jpg", 0.02, 0, (0.9, 0.01))}
 
 
@@ -50,7 +53,7 @@ def test_candidates_are_in_order_and_none_of_these_beside_them(tmp_path):
     assert (blank.note, blank.p_none, blank.whales) == ("no head was found", None, ())
 
 
-def test_only_encounters_of_several_photos_have_an_answer_of_all(tmp_path):
+def test_only_encounters_of_several_answered_photos_have_an_answer_of_all(tmp_path):
     together = answers.read(tables(tmp_path)).encounters
     assert [*together] == ["pair"]
     assert [candidate.probability for candidate in together["pair"].whales] == [0.7, 0.2]
@@ -58,12 +61,20 @@ def test_only_encounters_of_several_photos_have_an_answer_of_all(tmp_path):
     assert together["pair"].name == "blank.jpg"
 
 
+def test_an_encounter_of_two_whales_has_no_answer_of_all(tmp_path):
+    folder = tables(tmp_path)
+    path = folder / "encounters.csv"
+    rows = path.read_text(encoding="utf-8")
+    path.write_text(rows + "\n".join(line.replace("blank", "also") for line in rows.splitlines() if "pair" in line))
+    assert not answers.read(folder).encounters
+
+
 @pytest.mark.parametrize(
     ("pooled", "expected"),
     [
-        (POOLED, ["doubt.jpg", "new.jpg blank.jpg", "alone.jpg", "sure.jpg"]),
-        (None, ["new.jpg blank.jpg", "doubt.jpg", "alone.jpg", "sure.jpg"]),
-        ({"pair": ("blank.jpg", 0, 0, ())}, ["doubt.jpg", "alone.jpg", "sure.jpg", "new.jpg blank.jpg"]),
+        (POOLED, ["doubt.jpg", PAIR, "alone.jpg empty.jpg", "sure.jpg"]),
+        (None, [PAIR, "doubt.jpg", "alone.jpg empty.jpg", "sure.jpg"]),
+        ({"pair": ("blank.jpg", 0, 0, ())}, ["doubt.jpg", "alone.jpg empty.jpg", "sure.jpg", PAIR]),
     ],
 )
 def test_sections_stand_where_the_answer_of_all_their_photos_puts_them(pooled, expected, tmp_path):
@@ -82,7 +93,9 @@ def test_trust_is_that_of_the_answer_if_the_whale_is_one_of_the_runs(tmp_path):
         "blank.jpg": "",
         "doubt.jpg": "Of 100 answers about as sure as this one, 21 were right on validation.",  # 0.4 of 0.7
         "new.jpg": "Of 100 answers about as sure as this one, 50 were right on validation.",
+        "also.jpg": "Of 100 answers about as sure as this one, 100 were right on validation.",  # 0.4 of 0.5
         "alone.jpg": "Of 100 answers about as sure as this one, 100 were right on validation.",
+        "empty.jpg": "",
     }
 
 

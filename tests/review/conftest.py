@@ -13,7 +13,7 @@ from whale_jax.workflow import finished_runs, stage
 
 ACTIONS = {
     "/api/decide": {"row": 0, "kind": "whale", "whale": "whale_5", "reviewer": "Ann", "based_on": 0},
-    "/api/undo": {"row": 0, "reviewer": "Ann", "based_on": 0},
+    "/api/undo": {"row": 0, "event": 1, "reviewer": "Ann", "based_on": 0},
     "/api/points": {"row": 0, "points": [[1, 2.5], [3, 4]], "reviewer": "Ann", "based_on": 0},
 }
 

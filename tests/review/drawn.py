@@ -38,6 +38,7 @@ class DrawnSession:
         self.number, self.events, self.numbers, self.versions, self.pending = 0, [], {}, {}, set()
         self.fresh = set()  # rows whose matching has ended
         self.failure = None  # raised by the next decision
+        self.reviewer = "Ann"
 
     def photo_of(self, row):
         events = [event for event in self.events if event[1] == row]
@@ -81,9 +82,10 @@ class DrawnSession:
             shares = (1 - 0.4 / np.sqrt(np.arange(1, 21))).tolist()
             marks = {"1": "60 %", "5": "82 %", "20": "91 %"}
             curve = {"shares": shares, "marks": marks, "sentences": ["Of 1,234.", "Few."]}
-            constants = {"run": "runs/<i>crops", "summary": "it knows 30 whales", "reviewer": "Ann", "error": 0.05}
+            constants = {"run": "runs/<i>crops", "summary": "it knows 30 whales", "error": 0.05}
             return {
                 **constants,
+                "reviewer": self.reviewer,
                 "curve": curve,
                 "ready_crops": self.ready_crops,
                 "number": self.number,
@@ -98,7 +100,7 @@ class DrawnSession:
             return {"number": self.number, "whales": self.whales(), "photos": photos}
 
     def act(self, row, based_on, *, kind, value):
-        """Adds an event, or with the kind "undo" takes back the photo's last one, which is an event too."""
+        """Adds an event, or with the kind "undo" takes back the one of that number, which is an event too."""
         with self.lock:
             if not 0 <= row < self.count:
                 raise IndexError(row)
@@ -106,16 +108,16 @@ class DrawnSession:
                 raise self.failure
             if based_on != self.numbers.get(row, 0):
                 raise Conflict(self.photo_of(row))
-            events = [event for event in self.events if event[1] == row]
-            if kind == "undo" and not events:
-                raise InputError("there is nothing to take back")
+            undone = [event for event in self.events if kind == "undo" and event[:2] == (value, row)]
+            if kind == "undo" and not undone:
+                raise Conflict(self.photo_of(row))
             self.number += 1
             self.numbers[row] = self.number
             if kind == "undo":
-                self.events.remove(events[-1])
+                self.events.remove(undone[0])
             else:
                 self.events.append((self.number, row, kind, value))
-            if "move" in (kind, *(event[2] for event in events[-1:])):
+            if "move" in (kind, *(event[2] for event in undone)):
                 self.versions[row] = self.number
             return {"number": self.number, "whales": self.whales(), "photos": [self.photo_of(row)]}
 
@@ -131,8 +133,8 @@ class DrawnSession:
         }
         return self.act(row, based_on, kind="decide", value=value)
 
-    def undo(self, row, *, reviewer, based_on):
-        return self.act(row, based_on, kind="undo", value=reviewer)
+    def undo(self, row, *, event, reviewer, based_on):
+        return self.act(row, based_on, kind="undo", value=event)
 
     def move(self, row, *, points, reviewer, based_on):
         with self.lock:

@@ -262,6 +262,9 @@ def test_a_reload_shows_the_same_photo_and_what_was_decided(window, session):
     shows(window, ODD)
     expect(window.find("#count")).to_have_text("1 of 12 decided")
     expect(window.find("#reviewer")).to_have_value("Ben")
+    session.reviewer = "Cleo"  # whom the command of another review names
+    window.page.reload()
+    expect(window.find("#reviewer")).to_have_value("Cleo")
     window.page.goto(re.sub("#.*", "", window.page.url))
     shows(window, ODD)  # the first that is undecided
     assert [event[1] for event in session.events] == [0]

@@ -82,6 +82,20 @@ def test_single_keys_can_be_turned_off_and_stay_so(window, session):
     assert decisions(session)[0] == WHALES[0]
 
 
+def test_a_key_of_the_keypad_decides_by_what_it_writes(window, session):
+    window.press("Numpad1", "Numpad3")  # "End" and "PageDown", as without NumLock
+    shows(window, "photo_0.jpg")
+    assert not session.events
+    window.press("Shift+Numpad2")  # "2", and with Shift all photos of the second
+    expect(window.find("#panel-title")).to_have_text(f"All photos of {WHALES[1]}")
+
+
+def test_the_focus_goes_along_the_list(window):
+    window.find("#list a").first.focus()
+    window.press("ArrowDown", "ArrowDown")
+    expect(window.find("#list a").nth(2)).to_be_focused()
+
+
 def test_the_focus_stays_where_a_person_reads(window):
     window.press("1")
     shows(window, ODD)

@@ -90,10 +90,11 @@ def test_changes_are_those_since_an_event(client):
     assert changes["number"] == 2
 
 
-def test_an_undo_takes_back_the_last_event(client):
+def test_an_undo_takes_back_the_event_that_it_names(client):
     number = client.post("/api/decide", json=ACTIONS["/api/decide"]).json()["photos"][0]["number"]
-    photo = client.post("/api/undo", json={**ACTIONS["/api/undo"], "based_on": number}).json()["photos"][0]
-    assert photo["decision"] is None
+    undo = {**ACTIONS["/api/undo"], "based_on": number}
+    assert client.post("/api/undo", json={**undo, "event": number + 1}).status_code == 409
+    assert client.post("/api/undo", json={**undo, "event": number}).json()["photos"][0]["decision"] is None
 
 
 def test_points_arrive_as_they_were_sent(client, session):

@@ -116,15 +116,36 @@ def test_a_window_that_does_not_know_the_last_decision_is_told(session):
     assert photo(session, 1)["decision"]["whale"] == "w0"
 
 
+def undo(session, row):
+    """Takes back the decision on a photo."""
+    shown = photo(session, row)
+    session.undo(row, event=shown["decision"]["number"], reviewer="", based_on=shown["number"])
+
+
 def test_undo_takes_back_one_event_after_the_other(session):
     decide(session, 1, whale="w0")
     decide(session, 1, kind="unusable", whale="")
+    first = photo(session, 1)["decision"]["number"] - 1
+    with pytest.raises(Conflict):  # another decision stands on it
+        session.undo(1, event=first, reviewer="", based_on=photo(session, 1)["number"])
     for expected in ("w0", None):
-        session.undo(1, reviewer="", based_on=photo(session, 1)["number"])
+        undo(session, 1)
         decision = photo(session, 1)["decision"]
         assert (decision and decision["whale"]) == expected
-    with pytest.raises(errors.InputError, match="nothing to take back"):
-        session.undo(1, reviewer="", based_on=photo(session, 1)["number"])
+    with pytest.raises(Conflict):
+        session.undo(1, event=first, reviewer="", based_on=photo(session, 1)["number"])
+
+
+def test_a_decision_is_taken_back_from_under_points_that_stay(session, june, tmp_path):
+    decide(session, 1, whale="w0")
+    xy = [[160.0, 85.0], [96.0, 84.5]]
+    session.move(1, points=xy, reviewer="", based_on=photo(session, 1)["number"])
+    undo(session, 1)
+    again = Session(june[1], tmp_path, reviewer="Bob")
+    for review in (session, again):
+        assert photo(review, 1)["decision"] is None
+        assert (photo(review, 1)["points"], photo(review, 1)["source"]) == (xy, "moved")
+    again.close()
 
 
 def test_new_whales_have_names_that_a_catalogue_reads_back(session):
@@ -160,7 +181,8 @@ def test_points_that_are_moved_give_another_head_and_another_answer(session, jun
         assert (after["whale"], after["reference"]) == (first["whale"], first["reference"])
         assert after["probability"] == pytest.approx(first["probability"], abs=2e-3)
     for _ in range(2):
-        session.undo(3, reviewer="", based_on=photo(session, 3)["number"])
+        last = session.history(3).standing[-1]["number"]
+        session.undo(3, event=last, reviewer="", based_on=photo(session, 3)["number"])
     assert photo(session, 3)["candidates"] == before["candidates"]
     assert photo(session, 3)["source"] == "table"
 

@@ -68,7 +68,7 @@ class Answers(NamedTuple):
 
     Attributes:
         photos: name of a photo -> its answer, in the order of the table.
-        encounters: name of an encounter of two photos or more -> the answer of its photos together.
+        encounters: name of an encounter, two photos of which have an answer or more -> their answer together.
         reliability: of the run on its validation photos, if it was written.
         points: name of a photo -> its points, of those that have some.
     """
@@ -85,9 +85,14 @@ def read(folder: Path) -> Answers:
     trust = validation.read(validated) if validated.exists() else None
     listed = read_table(folder / CANDIDATES)
     photos = {answer.name: answer._replace(words=words(answer, trust)) for answer in listed}
-    sizes = Counter(answer.encounter for answer in photos.values())
+    sizes = Counter(answer.encounter for answer in photos.values() if answer.whales)
     encounters = read_table(pooled) if pooled.exists() else ()
-    together = {answer.encounter: answer for answer in encounters if answer.encounter and sizes[answer.encounter] > 1}
+    lines = Counter(answer.encounter for answer in encounters)  # several, where a photo of it shows two whales
+    together = {
+        answer.encounter: answer
+        for answer in encounters
+        if answer.encounter and sizes[answer.encounter] > 1 and lines[answer.encounter] == 1
+    }
     return Answers(photos, together, trust, read_points(folder / POINTS))
 
 

@@ -13,6 +13,8 @@ from whale_jax.report.answers import Answer, Points
 from whale_jax.review import cmc
 from whale_jax.review.pictures import Pictures
 
+LISTED = 5  # candidates of a photo that are on the page, as in static/heads.js
+
 
 class Contents:
     """Photos with their answers and pictures; the methods of `server.Session` that only tell.
@@ -47,8 +49,8 @@ class Contents:
 
     def state(self) -> dict[str, Any]:
         """All that the page shows."""
-        likeliest = max((len(answer.whales) for answer in self.answers.photos.values()), default=0)
-        curve = cmc.curve(self.answers.reliability, likeliest, whales=len(self.run.whales))
+        longest = max((len(answer.whales) for answer in self.answers.photos.values()), default=0)
+        curve = cmc.curve(self.answers.reliability, min(LISTED, longest), whales=len(self.run.whales))
         return {
             "run": self.run.answer.folder.parent.name,
             "summary": self.summary(),

@@ -46,13 +46,18 @@ class History(NamedTuple):
         number = event["number"]
         if event["kind"] == MATCH:
             return self._replace(changed=number, matches={**self.matches, event["move"]: event})
-        standing = self.standing[:-1] if event["kind"] == UNDO else (*self.standing, event)
+        if event["kind"] == UNDO:
+            undone = event.get("event")  # logs of older versions do not say which, and mean the last
+            last = [other["number"] for other in self.standing[-1:]]
+            standing = tuple(other for other in self.standing if other["number"] not in ([undone] if undone else last))
+        else:
+            standing = (*self.standing, event)
         return self._replace(standing=standing, number=number, changed=number)
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> dict[str, History]:
-    """Name of a photo -> its history, of all that have one."""
+    """Name of a photo -> its history, of all that have one. Events of no photo are passed over."""
     histories: dict[str, History] = {}
-    for event in events:
+    for event in (event for event in events if event["image"]):
         histories[event["image"]] = histories.get(event["image"], History()).after(event)
     return histories

@@ -14,7 +14,7 @@ from whale_jax.runtime import errors
 
 
 class Log:
-    """The events of a file of JSON lines, the oldest first. They are numbered from 1."""
+    """The events of a file of JSON lines, the oldest first. They have the numbers of their lines, from 1."""
 
     def __init__(self, path: Path):
         """Opens a file, which is made where there is none; a damaged line raises InputError.
@@ -29,9 +29,10 @@ class Log:
         self.events: list[dict[str, Any]] = []
         for i, line in enumerate(content[:whole].splitlines(), start=1):
             try:
-                event = json.loads(line)
+                event = json.loads(line) if line.strip() else {"image": ""}  # a line that a person has emptied
             except ValueError as error:
-                raise errors.InputError(f"{path}, line {i}: not an event ({error}): remove the line") from None
+                advice = "empty the line, and leave its end, since events are called by the numbers of lines"
+                raise errors.InputError(f"{path}, line {i}: not an event ({error}): {advice}") from None
             self.events.append({**event, "number": i})
 
     def append(self, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,12 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from whale_jax.report import html
-from whale_jax.review.contents import Contents
+from whale_jax.review.contents import LISTED, Contents
 from whale_jax.review.pictures import Format
 from whale_jax.runtime import progress, threads
 
 FILE = "report.html"
 ROOM = 14_000_000  # bytes of pictures on the page: as text they take a third more, and some mail servers refuse 20 MB
-LISTED = 5  # candidates of a photo that are on the page, as in static/heads.js
 SMALL = Format("WEBP", quality=70, head=400, reference=240, photo=720)
 FOLDER = Path(__file__).parent
 PLAIN = "!*'()"  # what encodeURIComponent leaves as it is, beside what quote leaves

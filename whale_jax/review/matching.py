@@ -12,9 +12,8 @@ from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.evaluation.reliability import Reliability
 from whale_jax.recognition.live import Recogniser
+from whale_jax.review.contents import LISTED
 from whale_jax.runtime.threads import Pool
-
-LIKELIEST = 5  # candidates
 
 Answer = Mapping[str, Any]  # in JSON, with the keys of NO_ANSWER
 NO_ANSWER = {"candidates": [], "p_none": None, "called_new": False, "words": "", "note": ""}
@@ -76,7 +75,7 @@ class Matcher:
                 "probability": round(float((1 - none) * p[i]), 4),
                 "reference": int(nearest[i]) if nearest[i] >= 0 else None,
             }
-            for i in likeliest(p, LIKELIEST)
+            for i in likeliest(p, LISTED)
         ]
         return {
             "candidates": candidates,

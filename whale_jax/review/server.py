@@ -73,8 +73,8 @@ class Session(Protocol):
     def decide(self, row: int, *, kind: str, whale: str, reviewer: str, based_on: int) -> dict[str, Any]:
         """Keeps a decision and returns `changes`. Raises Conflict unless the photo's last event is `based_on`."""
 
-    def undo(self, row: int, *, reviewer: str, based_on: int) -> dict[str, Any]:
-        """Takes back the last event of a photo, as `decide`."""
+    def undo(self, row: int, *, event: int, reviewer: str, based_on: int) -> dict[str, Any]:
+        """Takes back an event of a photo, its last decision or the last move of its points, as `decide`."""
 
     def move(self, row: int, *, points: Sequence[Sequence[float]], reviewer: str, based_on: int) -> dict[str, Any]:
         """Moves bonnet and blowhead to `points`, in pixels of the photo, as `decide`; the photo is pending then."""
@@ -176,6 +176,9 @@ def app(session: Session, *, port: int) -> Starlette:
             raise InputError(f"a decision is one of {', '.join(KINDS)}; the first two have the name of a whale")
         return session.decide(row, kind=kind, whale=name, **bodies.origin(fields))
 
+    def undo(row: int, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return session.undo(row, event=bodies.integer(fields, "event"), **bodies.origin(fields))
+
     def move(row: int, fields: Mapping[str, Any]) -> dict[str, Any]:
         return session.move(row, points=bodies.points(fields), **bodies.origin(fields))
 
@@ -193,7 +196,7 @@ def app(session: Session, *, port: int) -> Starlette:
         get("/photo/{row}.jpg", _picture(session.photo)),
         get("/reference/{row}.jpg", _picture(session.reference)),
         Route("/api/decide", _action(decide), methods=["POST"]),
-        Route("/api/undo", _action(lambda row, fields: session.undo(row, **bodies.origin(fields))), methods=["POST"]),
+        Route("/api/undo", _action(undo), methods=["POST"]),
         Route("/api/points", _action(move), methods=["POST"]),
     ]
     handlers = {HTTPException: _refuse, InputError: _refuse, Conflict: _refuse, Exception: _refuse}

@@ -90,12 +90,13 @@ class Session(Contents):
                 kind = "whale" if whale in self.run.whales else "new"
             return self._append(row, kind, reviewer=reviewer, based_on=based_on, whale=whale)
 
-    def undo(self, row: int, *, reviewer: str, based_on: int) -> dict[str, Any]:
-        """Takes back the last event of a photo. Raises Conflict, and InputError where there is none."""
+    def undo(self, row: int, *, event: int, reviewer: str, based_on: int) -> dict[str, Any]:
+        """Takes back the last decision or the last move of a photo. Raises Conflict where the event is neither."""
         with self._lock:
-            if not self.history(row).standing:
-                raise InputError(f"{self.photos.name[row]}: there is nothing to take back")
-            return self._append(row, UNDO, reviewer=reviewer, based_on=based_on)
+            history = self.history(row)
+            if event not in [last["number"] for last in (history.decision, history.move) if last]:
+                raise Conflict(self.photo_of(row))
+            return self._append(row, UNDO, reviewer=reviewer, based_on=based_on, event=event)
 
     def move(self, row: int, *, points: Sequence[Sequence[float]], reviewer: str, based_on: int) -> dict[str, Any]:
         """Moves bonnet and blowhead, in pixels of the photo. Raises Conflict, and InputError where they cannot be."""

@@ -27,7 +27,10 @@ export function query(store, photo, { go, undo }) {
   find("encounter-title").textContent = `${number(others.length, "other photo")} of this encounter`;
   const pooled = photo.encounter_candidates.slice(0, 3)
     .map(({ whale, probability }) => `${whale} ${percent(probability)}`).join(", ");
-  find("pooled").textContent = pooled && `All ${REPORT ? "" : `${others.length + 1} `}photos together: ${pooled}.`;
+  const together = [photo, ...others], count = together.filter(other => other.candidates.length).length;
+  const title = together.some(other => other.source === "moved") ? "Before points were moved, all photos"
+    : REPORT ? "All photos" : `All ${count} photos`; // a report may lack some
+  find("pooled").textContent = pooled && `${title} together: ${pooled}.`;
   find("strip").replaceChildren(...others.map(other => make("li", {},
     make("a", {
       href: store.address(other.row), class: "thumbnail", "data-kind": other.decision?.kind ?? "",

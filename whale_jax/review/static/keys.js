@@ -23,7 +23,7 @@ export function listen({ actions, digit, step, rests }) {
       step(STEPS[event.key]);
       return;
     }
-    const rank = /^(?:Digit|Numpad)([1-5])$/.exec(event.code)?.[1];
+    const rank = digitOf(event);
     const action = rank && event.shiftKey ? undefined : actions[name(event)]; // a Swiss 1 with Shift is a +
     if ((!action && !rank) || (!single.checked && event.key.length === 1)) return;
     event.preventDefault();
@@ -31,6 +31,11 @@ export function listen({ actions, digit, step, rests }) {
     if (action) action();
     else digit(Number(rank), event.shiftKey);
   });
+}
+
+// 1 to 5: by its place in the row of digits, which may write others; by what it writes on the keypad, where it may be "End".
+function digitOf({ key, code }) {
+  return (code.startsWith("Numpad") ? /^([1-5])$/.exec(key) : /^Digit([1-5])$/.exec(code))?.[1];
 }
 
 // A letter by what is written on the key, or by its place where the keyboard writes another alphabet.

@@ -93,7 +93,7 @@ export class List {
   }
 
   select(row) {
-    const before = this.items.get(this.row);
+    const before = this.items.get(this.row), focused = before && before.link === document.activeElement;
     before?.link.removeAttribute("aria-current");
     before?.link.setAttribute("tabindex", -1);
     this.row = row;
@@ -101,6 +101,7 @@ export class List {
     link.setAttribute("aria-current", "true");
     link.setAttribute("tabindex", 0); // one stop of the Tab key for the list, not two thousand
     if (this.filter.checked) this.sift();
+    if (focused) link.focus({ preventScroll: true });
     const box = this.host.getBoundingClientRect(), place = item.getBoundingClientRect();
     if (place.top < box.top || place.bottom > box.bottom) {
       this.host.scrollTop += (place.top + place.bottom - box.top - box.bottom) / 2;

@@ -13,7 +13,6 @@ import { Store } from "./store.js";
 import { Whole } from "./whole.js";
 
 const PENDING = 1000, SILENT = 2000; // milliseconds until the server is asked again
-const MEMORY = "whale_jax reviewer";
 
 const store = new Store();
 const list = new List(store, go);
@@ -26,6 +25,7 @@ let silent = false; // the server has not answered to the last request
 let timer = null;
 
 const photo = () => store.photos.get(row);
+const memory = () => `whale_jax reviewer ${store.state.reviewer}`; // a name that is typed stands for that of the command
 
 function say(text) {
   find("status").textContent = text;
@@ -82,7 +82,8 @@ function decide(kind, whale) {
     await whole.flush();
     await store.decide(decided, kind, whale);
     const next = list.next();
-    if (next === undefined) say(`${name}: ${words(store.photos.get(decided))}. ${list.rest()}`);
+    if (row !== decided) say(`${name}: ${words(store.photos.get(decided))}.`); // the person has gone on in the meantime
+    else if (next === undefined) say(`${name}: ${words(store.photos.get(decided))}. ${list.rest()}`);
     else go(next, `${name}: ${words(store.photos.get(decided))}. Next is ${title(next)}: ${likeliest(store.photos.get(next))}.`);
   });
 }
@@ -96,20 +97,32 @@ function title(next) {
 const confirm = whale => decide("whale", whale);
 
 function undoLast() {
-  if (!store.history.length) return say("This window has no decision to take back.");
+  if (!store.history.length && !whole.draft) return say("This window has no decision to take back.");
   return act(async () => {
     await whole.flush(); // points that have moved are the last event, and of this photo
-    go(store.history.at(-1).row);
+    await store.turn.catch(() => {}); // they may be on their way
+    if (!store.history.length) return say("This window has no decision to take back.");
+    const last = store.history.at(-1).row;
+    go(last);
     await store.undoLast();
-    say(`Taken back. ${photo().name}: ${words(photo())}.`);
+    tellUndone(last);
   });
 }
 
 function undoShown() {
+  const shown = row;
   return act(async () => {
-    await store.undo(row);
-    say(`Taken back. ${photo().name}: ${words(photo())}.`);
+    await whole.flush();
+    await store.turn.catch(() => {});
+    if (!store.photos.get(shown).decision) return say("There is no decision to take back.");
+    await store.undo(shown);
+    tellUndone(shown);
   });
+}
+
+function tellUndone(undone) {
+  const { name } = store.photos.get(undone);
+  say(`Taken back. ${name}: ${words(store.photos.get(undone))}.`);
 }
 
 /** Sends points that have moved; what goes wrong shows the points that the server has. */
@@ -317,7 +330,7 @@ function listen() {
     event.preventDefault(); // the address is that of a photo
     find("main").focus();
   });
-  find("reviewer").addEventListener("input", () => localStorage.setItem(MEMORY, find("reviewer").value));
+  find("reviewer").addEventListener("input", () => localStorage.setItem(memory(), find("reviewer").value));
   store.reviewer = () => find("reviewer").value.trim();
   store.addEventListener("change", ({ detail: rows }) => {
     if (row === null || !store.photos.has(row)) return;
@@ -338,7 +351,7 @@ async function start() {
   find("run").textContent = store.state.run;
   find("summary").textContent = store.state.summary;
   find("show-whole").hidden = store.state.ready_crops; // a crop has no more than the head, and no points
-  if (!REPORT) find("reviewer").value = localStorage.getItem(MEMORY) || store.state.reviewer;
+  if (!REPORT) find("reviewer").value = localStorage.getItem(memory()) || store.state.reviewer;
   find("error-words").textContent = `. At most ${Number((100 * store.state.error).toFixed(2))} % of the photos of whales that it `
     + "knows are called new";
   curve.show(store.state);

@@ -8,8 +8,8 @@ export class Store extends EventTarget {
   order = []; // rows, as they should be reviewed
   whales = [];
   number = 0; // of the last event that /api/changes has told of
-  history = []; // events of this window: { row, before, after }, numbers of the photo's last event
-  made = new Set(); // numbers of events of this window
+  history = []; // what this window has decided and moved, and not taken back: { row, event }, the number of an event
+  made = new Set(); // numbers of all events of this window
   turn = Promise.resolve();
   reviewer = () => ""; // name of the person
 
@@ -59,31 +59,33 @@ export class Store extends EventTarget {
       const { number } = this.photos.get(row);
       const before = this.made.has(number) ? number : seen; // this window has seen all that it did itself
       await this.#send(path, row, before, fields);
-      this.history.push({ row, before, after: this.photos.get(row).number });
+      this.history.push({ row, event: this.photos.get(row).number });
     });
   }
 
-  /** Takes back the last event of a photo, whoever made it. */
+  /** Takes back the decision on a photo, whoever made it; points that were moved stay where they are. */
   undo(row) {
-    const { number } = this.photos.get(row);
-    return this.#turn(async () => {
-      await this.#send("/api/undo", row, number);
-      this.#forget(row, number);
-    });
+    const { number, decision } = this.photos.get(row);
+    return this.#turn(() => this.#undo(row, decision.number, number));
   }
 
   /** Takes back the last event of this window; an event of a photo that another window has changed since is dropped. */
   undoLast() {
-    const { row, after } = this.history.at(-1);
+    const last = this.history.at(-1), { row, event } = last;
     return this.#turn(async () => {
+      const { number } = this.photos.get(row);
       try {
-        await this.#send("/api/undo", row, after);
+        await this.#undo(row, event, this.made.has(number) ? number : event);
       } catch (error) {
-        if (error.photo) this.history.pop();
+        if (error.photo) this.history = this.history.filter(other => other !== last);
         throw error;
       }
-      this.#forget(row, after);
     });
+  }
+
+  async #undo(row, event, number) {
+    await this.#send("/api/undo", row, number, { event });
+    this.history = this.history.filter(other => other.row !== row || other.event !== event);
   }
 
   // One action at a time: each is based on what the one before has left.
@@ -100,15 +102,6 @@ export class Store extends EventTarget {
       throw error;
     }
     this.made.add(this.photos.get(row).number);
-  }
-
-  // The event `number` of a photo is taken back: the event before it, if of this window too, is its last one now.
-  #forget(row, number) {
-    const i = this.history.findLastIndex(event => event.row === row && event.after === number);
-    if (i < 0) return;
-    const [{ before }] = this.history.splice(i, 1);
-    const previous = this.history.findLast(event => event.row === row);
-    if (previous?.after === before) previous.after = this.photos.get(row).number;
   }
 
   /** Rows of photos that are still to be decided; those that were skipped are among them. */
