@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from tests.experiment.world import MODEL, World
 from whale_jax.data import predictions, splits
 from whale_jax.evaluation import calibration
-from whale_jax.experiment import apply, init, prediction, restore
+from whale_jax.experiment import init, prediction, restore
 from whale_jax.experiment import rows as row_choice
 from whale_jax.programs import crossfit
 from whale_jax.runtime import errors
@@ -239,13 +239,25 @@ def test_photos_that_go_by_names_a_network_has_seen_are_pointed_at(world, monkey
     world.train("first", program="crossfit", **KEYPOINTS)
     json_files.write(world.folder / "split" / "splits.json", {"name": ["3.jpg", "7.jpg"]})
     warnings = []
-    monkeypatch.setattr(apply.logging, "warning", lambda text, *values: warnings.append(text % values))
+    monkeypatch.setattr(row_choice.logging, "warning", lambda text, *values: warnings.append(text % values))
     stage.run(predict_config(world, "first"), world.folder / "same")
     assert not any("have names of photos" in text for text in warnings)
     world.photos = world.photos._replace(digest="others")
     stage.run(predict_config(world, "first"), world.folder / "other")
     [warning] = [text for text in warnings if "have names of photos" in text]
     assert warning.startswith("1 photos, such as 3.jpg, have names of photos that")
+
+
+@pytest.mark.slow
+def test_weights_of_an_earlier_import_may_have_seen_what_is_validated_on(world, monkeypatch):
+    world.train("first")
+    json_files.write(world.folder / "split" / "splits.json", {"name": world.photos.name.tolist()})
+    warnings = []
+    monkeypatch.setattr(row_choice.logging, "warning", lambda text, *values: warnings.append(text % values))
+    world.photos = world.photos._replace(digest="of one photo more")
+    world.train("second", weights="first")
+    [warning] = [text for text in warnings if "have names of photos" in text]
+    assert warning.startswith("2 photos, such as 0.jpg, have names of photos that")
 
 
 def test_a_trainings_checkpoints_are_where_its_config_says(tmp_path):

@@ -3,8 +3,19 @@
 import os
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event
 
 from whale_jax.train import log
+
+
+def event_file(path):
+    """The events in a file of TensorBoard: lengths, their checksums, messages and theirs."""
+    content, events = path.read_bytes(), []
+    while content:
+        end = 12 + int.from_bytes(content[:8], "little")
+        events.append(Event.FromString(content[12:end]))
+        content = content[end + 4 :]
+    return events
 
 
 def written(workdir, steps):
@@ -34,6 +45,19 @@ def test_what_was_logged_after_the_step_and_what_was_cut_off_is_dropped(tmp_path
     log.Log(tmp_path, 3).close()
     assert [row["step"] for row in log.read(tmp_path)] == [1, 2, 3]
     assert not (tmp_path / "metrics.jsonl.damaged").exists()
+
+
+def test_tensorboard_shows_each_step_of_a_resumed_run_once(tmp_path):
+    written(tmp_path, 5)
+    [first] = (tmp_path / "tensorboard").iterdir()
+    first.rename(first.with_name("events.out.tfevents.0"))  # names are of whole seconds
+    again = log.Log(tmp_path, 3)
+    again.write(4, {"loss": 0.5})
+    again.close()
+    events = [event for path in sorted((tmp_path / "tensorboard").iterdir()) for event in event_file(path)]
+    purged = [event.step for event in events if event.WhichOneof("what") == "session_log"]
+    assert purged == [1, 4]  # from here on, events before are hidden
+    assert [event.step for event in events if event.WhichOneof("what") == "summary"] == [1, 2, 3, 4, 5, 4]
 
 
 def test_a_kill_at_any_moment_of_a_resume_leaves_a_whole_log(tmp_path, monkeypatch):

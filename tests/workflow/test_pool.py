@@ -1,6 +1,7 @@
 """Stages at once come out as one after the other do, and what goes wrong in a process is said in the first one."""
 
 import multiprocessing
+import os
 import time
 
 import pytest
@@ -65,6 +66,14 @@ def test_stages_under_way_are_asked_to_end_too(tmp_path):
     with pytest.raises(errors.PreemptedError):
         preempted()
     assert not (tmp_path / "pod" / "result.json").exists()
+
+
+@pytest.mark.parametrize(("gpus", "processes", "spared"), [("", 2, False), ("0,1", 1, False), ("0,1", 2, True)])
+def test_the_first_gpu_is_left_to_the_process_that_gets_it(monkeypatch, gpus, processes, spared):
+    monkeypatch.delenv(pool.PREALLOCATE, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    pool.spare_gpus(processes)
+    assert os.environ.pop(pool.PREALLOCATE, "") == ("false" if spared else "")
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_a_word_may_have_another_name_with_each_owner():
     assert stage.config("retrieve", likeliest=3).num_neighbours == 3
 
 
+def test_a_model_or_a_program_of_a_users_own_may_have_such_words():
+    for config in ({"program": "mine", "parts": 3}, {"program": "train", "model": {"name": "mine", "parts": 3}}):
+        assert renamed.current(config) == config
+
+
 def test_the_names_of_stages_are_no_keys():
     assert renamed.current({"stages": {"warps": {"together": 2}}}) == {"stages": {"warps": {"images_per_class": 2}}}
 

@@ -21,6 +21,16 @@ def test_a_complete_stage_is_skipped_and_one_that_was_cut_off_goes_on(program, t
     assert {"seconds", "ended", "device", "huge_pages", "versions", "seed", "inputs", "digest", "split"} <= first.keys()
 
 
+def test_files_outside_are_looked_at_once_by_all_hosts_together(program, tmp_path):
+    """The first host alone comes to the result, and the others would wait for it while it asks them."""
+    calls = []
+    program.change(files=lambda config: {"pretrained": f"sum {calls.append(1) or len(calls)}"})
+    first = stage.run(config(), tmp_path / "a")
+    assert calls == [1]
+    program.change(files=lambda config: {"pretrained": "another sum"})
+    assert stage.run(config(), tmp_path / "b")["digest"] != first["digest"]
+
+
 def test_what_must_be_known_of_a_result_is_said_at_the_stage(program, tmp_path, caplog):
     program.change(run=lambda config, workdir: {"caveats": ["network: worth nothing"]})
     with caplog.at_level("WARNING"):

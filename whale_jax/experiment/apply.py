@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from absl import logging
-
 from whale_jax.data import splits
 from whale_jax.data.right_whale import Photos
 from whale_jax.data.splits import Split
-from whale_jax.experiment import prediction, restore
+from whale_jax.experiment import prediction, restore, rows
 from whale_jax.experiment.dataset import Data
 from whale_jax.experiment.prediction import Augmentation
 from whale_jax.runtime import errors
@@ -49,15 +46,9 @@ def split_of(training: Stage, photos: Photos) -> Split | None:
 
     Photos that go by names of those it was trained on are pointed at: they may be the same.
     """
-    folder = Path(training.config["inputs"]["split"])
     if finished_runs.trained_on(training, photos):
-        return splits.load(folder, photos)
-    shared = np.intersect1d(splits.names(folder), photos.name)
-    if len(shared):
-        message = (
-            f"{len(shared):,} photos, such as {shared[0]}, have names of photos that {training.folder} was made from"
-        )
-        logging.warning("%s: if they are the same, errors measured on them flatter", message)
+        return splits.load(Path(training.config["inputs"]["split"]), photos)
+    rows.warn_of_names(training, photos.name)
     return None
 
 

@@ -96,6 +96,8 @@ def check(source: Source, recipe: Recipe, *, data: Data, valid: np.ndarray) -> N
         if shared := len(np.intersect1d(rows.learned_by(training, data.split), valid)):
             message = f"was trained on {shared:,} of the {len(valid):,} photos that are validated on here"
             raise errors.InputError(f"{folder} {message}: begin with one that holds out the same fold or subfold")
+    else:
+        rows.warn_of_names(training, data.photos.name[valid])
     whales = json_files.read(folder / "whales.json")
     new_head = source.mode == "partial" and len(whales or ()) != len(data.photos.whales)  # whose shape does not fit
     if whales and recipe.task.names_whales and not new_head:

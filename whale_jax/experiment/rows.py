@@ -1,15 +1,18 @@
 """Which photos a training sees, and which it is validated on."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import logging
 
 from whale_jax.data import right_whale, splits
 from whale_jax.experiment import build
 from whale_jax.experiment.dataset import Data
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, json_files
+from whale_jax.workflow.finished_runs import Stage
 
 
 class Holdout(NamedTuple):
@@ -34,6 +37,16 @@ def holdout_of(config: Mapping[str, Any]) -> Holdout:
 def annotation_of(config: Mapping[str, Any]) -> str:
     """What a photo must have for the task of a config to learn from it."""
     return build.task_of(config).annotation
+
+
+def warn_of_names(training: Stage, names: np.ndarray) -> None:
+    """Points at (n,) names of photos that errors are measured on, and that a training on other photos has as well."""
+    shared = np.intersect1d(splits.names(Path(training.config["inputs"]["split"])), names)
+    if len(shared):
+        message = (
+            f"{len(shared):,} photos, such as {shared[0]}, have names of photos that {training.folder} was made from"
+        )
+        logging.warning("%s: if they are the same, errors measured on them flatter", message)
 
 
 def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray, np.ndarray]:

@@ -92,7 +92,11 @@ def claim(config: ConfigDict, workdir: Path) -> None:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for whatever is wrong in any stage's config, before the first one runs."""
+    """Raises InputError for whatever is wrong in any stage's config, before the first one runs.
+
+    It is the first to ask JAX for devices, so it sees to it that those of other processes are spared.
+    """
+    pool.spare_gpus(config.processes)
     for name in order(config.stages):
         settings = config.stages[name]
         try:

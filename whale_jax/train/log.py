@@ -36,7 +36,9 @@ class Log:
             with storage.replacing(path) as partial:
                 partial.write_bytes(current)
         self._file = path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(Path(workdir) / "tensorboard"), purge_step=step or None)
+        self._events = SummaryWriter(
+            str(Path(workdir) / "tensorboard"), purge_step=step + 1
+        )  # from which on events come again
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Adds one row; names may hold a slash, such as "valid/top1"."""

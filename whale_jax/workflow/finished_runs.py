@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from whale_jax.data.right_whale import Photos
 from whale_jax.runtime import errors, storage
-from whale_jax.workflow import provenance, renamed
+from whale_jax.workflow import json_files, provenance, renamed
 
 
 class Stage(NamedTuple):
@@ -28,16 +28,20 @@ def read(folder: str | Path) -> Stage:
     return Stage(folder, config, result)
 
 
-def read_within(run: Path, name: str | Path) -> Stage:
-    """A stage of a run by its name or folder; so are its inputs.
+def read_within(run: Path, name: str | Path, *, digest: str = "") -> Stage:
+    """A stage of a run by its name or folder, and its digest where it is known; so are its inputs.
 
     A run that was moved, or that is read from another working folder, has its stages still: they are looked for in it,
-    and outside only where it has none of that name.
+    and outside where it has none of that name, or another than the one that was read.
     """
     if not run.is_dir():
         raise errors.InputError(f"there is no folder {run}: name that of a finished run")
-    stage = read(_place(run, name))
-    inputs = {key: str(_place(run, path)) if path else "" for key, path in stage.config.get("inputs", {}).items()}
+    stage = read(_place(run, name, digest=digest))
+    digests = stage.result.get("inputs", {})
+    inputs = {
+        key: str(_place(run, path, digest=digests.get(key, ""))) if path else ""
+        for key, path in stage.config.get("inputs", {}).items()
+    }
     return stage._replace(config={**stage.config, "inputs": inputs})
 
 
@@ -58,14 +62,20 @@ def trained_on(stage: Stage, photos: Photos) -> bool:
 
 
 def ancestors(stages: Iterable[Stage], *, run: Path | None = None) -> list[Stage]:
-    """These stages and all that they were made from, each after its inputs; within a run, see `read_within`."""
+    """These stages and all that they were made from, each after its inputs.
+
+    Within a run, see `read_within`, the weights that a training began with are left out: it has seen them.
+    """
     ordered: dict[Path, Stage] = {}
 
     def visit(stage: Stage) -> None:
-        if stage.folder not in ordered:
-            for path in filter(None, stage.config.get("inputs", {}).values()):
-                visit(read_within(run, path) if run else read(path))
-            ordered[stage.folder] = stage
+        if stage.folder in ordered:
+            return
+        digests = stage.result.get("inputs", {})
+        for key, path in stage.config.get("inputs", {}).items():
+            if path and not (run and key == "weights"):
+                visit(read_within(run, path, digest=digests.get(key, "")) if run else read(path))
+        ordered[stage.folder] = stage
 
     for stage in stages:
         visit(stage)
@@ -117,9 +127,17 @@ def effort(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _place(run: Path, name: str | Path) -> Path:
-    inside = run / Path(name).name
-    return inside if inside.is_dir() or not Path(name).is_dir() else Path(name)
+def _place(run: Path, name: str | Path, *, digest: str = "") -> Path:
+    """The folder of a stage: within the run, or where `name` says; where both are one, that of the digest."""
+    inside, outside = run / Path(name).name, Path(name)
+    if not (inside.is_dir() and outside.is_dir()):
+        return outside if outside.is_dir() else inside
+    elsewhere = digest and _digest(outside) == digest != _digest(inside)
+    return outside if elsewhere else inside
+
+
+def _digest(folder: Path) -> str:
+    return (json_files.read(folder / storage.RESULT) or {}).get("digest", "")
 
 
 def _end(stage: Stage) -> float:

@@ -67,7 +67,8 @@ def split_and_fold(job: Job) -> dict[str, Any]:
 
 def digest(job: Job, content: Any) -> str:
     """The digest of config, inputs and the content that the program reports. Where the inputs lie does not matter."""
-    digests = {name: result["digest"] for name, result in job.inputs.items()} | job.program.files(job.config)
+    files = {name: value for name, value in job.labels["inputs"].items() if name not in job.inputs}
+    digests = {name: result["digest"] for name, result in job.inputs.items()} | files
     return json_files.hash_of([{**job.labels["config"], "inputs": digests}, content])
 
 

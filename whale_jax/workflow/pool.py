@@ -15,6 +15,9 @@ from ml_collections import ConfigDict
 from whale_jax.runtime import errors, process, progress, threads
 from whale_jax.workflow import stage
 
+PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"  # whether JAX takes most of a GPU's memory when it starts
+PREALLOCATION = os.environ.get(PREALLOCATE)  # as it was given
+
 
 class Share(NamedTuple):
     """The part of the machine that one process has to itself.
@@ -74,6 +77,15 @@ class Pool:
                 ) from None
 
 
+def spare_gpus(processes: int) -> None:
+    """Before JAX looks for devices: where `processes` get a GPU each, this one takes no part of the first in advance.
+
+    JAX would take three quarters of its memory, which the process that gets this GPU needs.
+    """
+    if _gpus() and len(shares(processes)) > 1:
+        os.environ[PREALLOCATE] = "false"
+
+
 def shares(processes: int) -> list[Share]:
     """The machine dealt out among at most `processes`."""
     cores, gpus = _cores(), _gpus()
@@ -97,12 +109,16 @@ def _executor(shares: list[Share]) -> concurrent.futures.Executor:
     waiting = spawn.SimpleQueue()
     for share in shares:
         waiting.put(share)
-    return concurrent.futures.ProcessPoolExecutor(len(shares), mp_context=spawn, initializer=_take, initargs=(waiting,))
+    arguments = waiting, PREALLOCATION
+    return concurrent.futures.ProcessPoolExecutor(len(shares), mp_context=spawn, initializer=_take, initargs=arguments)
 
 
-def _take(waiting: multiprocessing.SimpleQueue) -> None:
+def _take(waiting: multiprocessing.SimpleQueue, preallocation: str | None) -> None:
     """What a new process does first: it takes a share of the machine, before JAX looks for devices."""
     share = waiting.get()
+    os.environ.pop(PREALLOCATE, None)  # see `spare_gpus`
+    if preallocation is not None:
+        os.environ[PREALLOCATE] = preallocation
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share.cores)
     if share.gpu is not None:

@@ -45,6 +45,11 @@ OF_OWNER = {
     ("compare", "reach"): "target_row",
     ("inception", "between"): "inner_dropout",
 }
+# Programs, tasks and models that KEYS are of; "None" does not say what it is. Those of others may have such words.
+OWNERS = {"None", "train", "crossfit", "tta", "split", "novelty", "fuse", "calibrate", "blend", "stack"} | {
+    *("classify", "arcface", "embed", "simclr", "bbox", "keypoints", "stn"),
+    *("vgg", "resnet", "inception", "efficientnet"),
+}
 FLAGS = {key: name for (_, key), name in reversed(OF_OWNER.items())} | KEYS  # whose owner a command line does not say
 VALUES = {("init", "fitting"): "partial", ("program", "warps"): "tta", ("loss", "squared"): "squared_error"}
 OPTIMIZER = "optimizer"  # its `part` was of the network, not of the data, see `_optimizer`
@@ -118,7 +123,7 @@ def _optimizer(spec: Mapping[str, Any], *, warn: bool) -> dict[str, Any]:
 
 
 def _rename(key: str, *, owner: str, warn: bool) -> str:
-    name = OF_OWNER.get((owner, key), KEYS.get(key, key))
+    name = OF_OWNER.get((owner, key), KEYS.get(key, key) if owner in OWNERS else key)
     if warn and name != key:
         _warn(key, name)
     return name
