@@ -1,5 +1,6 @@
 """The lines of a sweep's runs.jsonl, a run each: planned from a grid, checked, and turned into flags."""
 
+import functools
 import importlib.util
 import itertools
 import json
@@ -7,6 +8,7 @@ import re
 from ast import literal_eval
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -75,10 +77,7 @@ def check(line: Line) -> None:
     path, colon, argument = line.config.partition(":")
     if not Path(path).is_file():
         raise errors.InputError(f"run {line.name}: there is no config {path}")
-    spec = importlib.util.spec_from_file_location("swept", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config: ConfigDict = module.get_config(*[argument] * bool(colon)).lock()
+    config: ConfigDict = module_of(path).get_config(*[argument] * bool(colon)).lock()
     try:
         for key in line.overrides:
             expect(key, config)
@@ -88,6 +87,15 @@ def check(line: Line) -> None:
         raise errors.InputError(f"run {line.name}: {error.args[0]}") from None
     except errors.InputError as error:
         raise errors.InputError(f"run {line.name}: {error}") from None
+
+
+@functools.cache
+def module_of(path: str) -> ModuleType:
+    """The module in a config file, which is read once: it may register models and tasks of its own."""
+    spec = importlib.util.spec_from_file_location("swept", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def expect(key: str, config: ConfigDict) -> None:
@@ -141,7 +149,6 @@ def halves(text: str) -> tuple[str, str]:
 def parse(text: str) -> Any:
     """A value as Python and JSON have it, such as 0.1 or [1, 2] for "(1,2)"; any other text as it is."""
     try:
-        value = literal_eval(text)
-    except (ValueError, SyntaxError):
+        return json.loads(json.dumps(literal_eval(text)))  # as it is read again
+    except (ValueError, SyntaxError, TypeError):
         return text
-    return list(value) if isinstance(value, tuple) else value

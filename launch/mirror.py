@@ -11,6 +11,7 @@ Google's needs gcsfs.
 import argparse
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -44,14 +45,19 @@ class Mirror:
             raise errors.InputError(f"{address}: {error or type(error).__name__}: {advice}") from error
 
     def fetch(self) -> int:
-        """Copies the files of the bucket that the folder lacks; returns their number."""
-        absent = [name for name in self._sent if not (self._folder / name).exists()]
-        for name in absent:
+        """Copies the files of the bucket that the folder lacks, or has of an earlier time; returns their number.
+
+        They keep their times, so that they are not sent again. Times are compared: machines' clocks must agree.
+        """
+        existing = dict(self._files())
+        behind = {name: stamp for name, (_, stamp) in self._sent.items() if existing.get(name, (0, -1))[1] < stamp}
+        for name, stamp in behind.items():
             (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
             partial = self._folder / f"{name}.tmp"
             self._bucket.get_file(f"{self._root}/{name}", str(partial))
+            os.utime(partial, ns=(stamp, stamp))
             partial.replace(self._folder / name)
-        return len(absent)
+        return len(behind)
 
     def send(self) -> int:
         """Copies new and changed files, and removes those from the bucket that the folder has no more.

@@ -1,14 +1,15 @@
 """Many runs of one config, a line each: by a pool of processes here, by a Slurm array, on rented machines.
 
-    python -m launch.sweep plan runs/lr --config=configs/crops.py:cpu --set data.root=crops \\
-        --grid stages.classifier0.optimizer.lr=0.01,0.1 --grid stages.classifier0.seed=0,1
+    python -m launch.sweep plan runs/lr --config=configs/classifier.py:small --set inputs.photos=runs/small/photos \\
+        --set inputs.split=runs/small/split --set inputs.view=runs/small/aligned \\
+        --grid optimizer.lr=0.01,0.1 --grid seed=0,1
     python -m launch.sweep run runs/lr --processes=2
     python -m launch.sweep show runs/lr
 
 `plan` writes runs/lr/runs.jsonl, and adds to it when it is called again. `run` does the runs that are missing, or with
-`--only=I` line I alone. `show` lists which are done, failed or missing, and compares those that are done. `flags`
-prints name and flags of each missing run, for other engines. The folder of a run and its output lie beside runs.jsonl:
-runs/lr/NAME and runs/lr/NAME.log.
+`--only=I` line I alone. `show` counts those that are done, failed or missing, and compares those that are done, unless
+they are pipelines: of these, `configs/compare.py` compares a stage. `flags` prints name and flags of each missing run,
+for other engines. The folder of a run and its output lie beside runs.jsonl: runs/lr/NAME and runs/lr/NAME.log.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 from launch import command, lines
 from launch.lines import Line
 from whale_jax.runtime import errors, preemption
-from whale_jax.workflow import pool, stage
+from whale_jax.workflow import finished_runs, pool, stage
 
 STATES = ("done", "failed", "preempted", "missing")
 
@@ -100,13 +101,15 @@ def run_line(sweep: Path, line: Line, *, shares: queue.SimpleQueue, running: set
 
 
 def show(sweep: Path, runs: Sequence[Line]) -> None:
-    """Prints how many runs are in each state, and `compare`'s table of those that are done."""
+    """Prints how many runs are in each state, and `compare`'s table of those that are done; of pipelines, none."""
     counts = dict.fromkeys(STATES, 0)
     for line in runs:
         counts[state(sweep, line).name] += 1
     for name, count in counts.items():
         print(f"{name:10} {count:4}")
-    if counts["done"]:
+    if any(finished_runs.read(folder).result["program"] == "pipeline" for folder in compared(sweep)["inputs"].values()):
+        print("pipelines are not compared: name a stage of each, --config=configs/compare.py:RUN/fused,RUN/fused")
+    elif counts["done"]:
         shutil.rmtree(sweep / "compared", ignore_errors=True)
         stage.run(stage.config("compare", **compared(sweep)), sweep / "compared")
 

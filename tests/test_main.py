@@ -38,6 +38,17 @@ CASES = {
     "argument": ([CLASSIFIER, "epochs=3"], ["unknown argument 'epochs=3'", "--config.seed=1"]),
 }
 
+REGISTERING = """
+from whale_jax import programs
+from whale_jax.workflow import stage
+from whale_jax.workflow.program import Program
+
+programs.register("own", Program({"inputs": {}, "seed": 0}, print))
+
+def get_config():
+    return stage.config("own")
+"""
+
 # One interpreter imports everything once and then forks for each command line.
 PROGRAM = """
 import os, sys
@@ -64,13 +75,16 @@ for arguments in {commands!r}:
 def answers(tmp_path_factory):
     """Case -> standard error. The folder of the run is not made."""
     workdir = tmp_path_factory.mktemp("runs") / "new"
-    commands = [[f"--workdir={workdir}", *arguments] for arguments, _ in CASES.values()] + [[CLASSIFIER]]
+    path = tmp_path_factory.mktemp("configs") / "registering.py"
+    path.write_text(REGISTERING)
+    commands = [[f"--workdir={workdir}", *arguments] for arguments, _ in CASES.values()]
+    commands += [[CLASSIFIER], [f"--config={path}", "--config.sede=1"]]
     program = PROGRAM.format(commands=commands)
     process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     messages = process.stderr.split("====\n")
     assert len(messages) == len(commands) + 1, process.stderr
     assert not workdir.exists()
-    return dict(zip([*CASES, "no workdir"], messages, strict=False))
+    return dict(zip([*CASES, "no workdir", "own program"], messages, strict=False))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -81,6 +95,12 @@ def test_a_mistake_gets_exit_code_2_and_a_message(answers, case):
     assert message.count("whale_jax: ") == 1
     for words in CASES[case][1]:
         assert words in message
+
+
+def test_a_config_file_that_registers_a_program_is_done_once(answers):
+    message = answers["own program"]
+    assert "unknown config key 'sede': did you mean --config.seed?" in message, message
+    assert "exit code 2" in message
 
 
 def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys):

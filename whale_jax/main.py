@@ -36,6 +36,7 @@ NUMBER = flags.DEFINE_integer("num_processes", None, "With --distributed=explici
 INDEX = flags.DEFINE_integer("process_id", None, "With --distributed=explicit: the index of this process, from 0.")
 TIMEOUT = flags.DEFINE_integer("connect_timeout", 300, "Seconds that processes wait for each other at the start.")
 PAGES = flags.DEFINE_bool("huge_pages", True, "On Linux, memory is kept, in huge pages; --nohuge_pages: not.")
+MODULE = "config_config"  # what ml_collections calls the file of the flag --config
 FLAGS = (CONFIG, WORKDIR, PRINT, SHARD, WAY, COORDINATOR, NUMBER, INDEX, TIMEOUT, PAGES)
 
 
@@ -75,7 +76,7 @@ def read_flags(argv: list[str]) -> list[str]:
         CONFIG.value.program  # noqa: B018  a missing config file is noticed only when it is used
     except (KeyError, AttributeError) as error:
         unknown = error if isinstance(error, KeyError) else error.__context__
-        if not isinstance(unknown, KeyError):
+        if not isinstance(unknown, KeyError) or MODULE not in sys.modules:
             raise  # a mistake in the config file itself
         raise overview.unknown_key(given_config(argv), str(unknown.args[0]).strip("'").partition("'")[0]) from None
     except (flags.Error, OSError) as error:
@@ -87,11 +88,8 @@ def given_config(argv: list[str]) -> ConfigDict:
     """The config that --config names, without the other arguments' changes to it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config")
-    alone = [argv[0], f"--config={parser.parse_known_args(argv[1:])[0].config}"]
-    values = flags.FlagValues()
-    config = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=alone)
-    values(alone)
-    return config.value
+    _, colon, argument = parser.parse_known_args(argv[1:])[0].config.partition(":")
+    return sys.modules[MODULE].get_config(*[argument] * bool(colon))  # read again, it would register models again
 
 
 def run() -> None:

@@ -24,6 +24,9 @@ again() {
   done
   shift
   rm -f "$mistake"
+  if [[ ${SLURM_CPUS_PER_TASK:-} ]]; then
+    export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK # from Slurm 22.05 on, srun does not take it from sbatch
+  fi
   srun "${options[@]}" bash -c "$task" "$mistake" "$@"
   local code=$?
   if [[ -e $mistake ]]; then

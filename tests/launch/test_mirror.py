@@ -1,5 +1,6 @@
 """A run's folder has a copy from which the run goes on elsewhere."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -66,6 +67,24 @@ def test_another_machine_gets_what_was_sent_and_nothing_half_done(bucket, tmp_pa
     assert contents(copy) == {"config": "a", "checkpoints/6/state": "six", "log": "12"}
     fs, root = fsspec.core.url_to_fs(bucket)
     assert not fs.exists(f"{root}/checkpoints/3/state")
+
+
+def test_a_machine_that_comes_back_gets_what_another_has_done_since(bucket, tmp_path):
+    source, copy = tmp_path / "here", tmp_path / "there"
+    put(source, log="1", config="a")
+    first = Mirror(source, bucket)
+    first.send()
+    second = Mirror(copy, bucket)
+    assert second.fetch() == 2
+    assert second.send() == 0  # it has the times of what it fetched
+    put(copy, log="123")
+    stat = (copy / "log").stat()
+    os.utime(copy / "log", ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+    assert second.send() == 1
+    again = Mirror(source, bucket)
+    assert again.fetch() == 1
+    assert again.send() == 0
+    assert contents(source) == {"log": "123", "config": "a"}
 
 
 def test_what_the_list_does_not_name_is_not_taken(bucket, tmp_path):

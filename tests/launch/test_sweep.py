@@ -7,6 +7,7 @@ import pytest
 from launch import lines, sweep
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files
+from whale_jax.workflow.program import PROGRAMS
 
 CONFIG = """
 from whale_jax.workflow import stage
@@ -14,6 +15,18 @@ from whale_jax.workflow import stage
 def get_config(whales="3"):
     return stage.config("draw", whales=int(whales), photos=6, test=1, width=96)
 """
+
+
+REGISTERING = """
+from whale_jax import programs
+from whale_jax.workflow import stage
+from whale_jax.workflow.program import Program
+
+programs.register("pairs_of_sizes", Program({"inputs": {}, "seed": 0, "pairs": ((1, 2),)}, print))
+
+def get_config():
+    return stage.config("pairs_of_sizes")
+"""  # a file that registers a program, which may be done once in a process
 
 
 @pytest.fixture
@@ -37,6 +50,16 @@ def test_a_grid_is_every_combination_and_a_list_a_line_each(tmp_path):
     assert runs[0] == {"seed": 1, "size": [8, 9], "photos": 5, "lr": 0.1, "name": "adam"}
     assert runs[-1] == {"seed": 1, "photos": 7, "lr": 0.001, "name": [1, 2]}
     assert lines.grid([], []) == [{}]
+
+
+def test_values_within_values_are_planned_once(tmp_path):
+    arguments = ["--grid=seed=1,2", "--set=pairs=((8,9),(10,11))"]
+    path = tmp_path / "registering.py"
+    path.write_text(REGISTERING)
+    runs = planned(tmp_path / "pods", str(path), *arguments)
+    assert [line.overrides for line in runs] == [{"seed": seed, "pairs": [[8, 9], [10, 11]]} for seed in (1, 2)]
+    assert planned(tmp_path / "pods", str(path), *arguments) == runs
+    del PROGRAMS["pairs_of_sizes"]
 
 
 @pytest.mark.slow
