@@ -39,9 +39,23 @@ def test_by_day_only_where_whale_and_day_are_known():
 
 
 def test_the_hour_is_no_part_of_a_day():
-    dates = ["4/2/2019 9:50", "4/2/2019 10:05", "4/2/2019", "20190402", "2 April 2019", "2019-04-02T10:05", "2019-04"]
-    days = ["4/2/2019 a"] * 3 + ["20190402 a", "2 April 2019 a", "2019-04-02 a", ""]
-    assert encounters.by_day(["a"] * len(dates), dates) == days
+    days = {
+        **dict.fromkeys(["4/2/2019 9:50", "4/2/2019 10:05", "4/2/2019"], "4/2/2019 a"),
+        **dict.fromkeys(["20190402", "20190402_101500_3", "201904021015"], "20190402 a"),
+        **dict.fromkeys(["2019:04:02 10:00:00", "2019:04:02"], "2019:04:02 a"),
+        **dict.fromkeys(["2019_04_02_101500", "2019_04_02"], "2019_04_02 a"),
+        "2 April 2019": "2 April 2019 a",
+        "2019-04-02T10:05": "2019-04-02 a",
+        "2019-04": "",
+    }
+    assert encounters.by_day(["a"] * len(days), [*days]) == [*days.values()]
+
+
+def test_dates_that_name_no_day_are_pointed_at():
+    dates = ["2019-04-02", "spring 2019", "", "April 2"]
+    days, lines = encounters.name(["a"] * 4, dates, notes=[], gap_minutes=10)
+    assert days == ["2019-04-02 a", "", "", ""]
+    assert lines[1] == "2 dates, such as 'spring 2019', name no day: write them as 2019-04-02"
 
 
 def test_times_of_cameras_make_encounters_unless_a_table_names_them(tmp_path):

@@ -109,6 +109,14 @@ def test_encounters_of_several_whales_stay_together():
         assert set(label[valid]) <= set(label[train])
 
 
+def test_an_encounter_of_which_a_photo_shows_two_whales_is_of_several():
+    names = ["a.jpg", "a.jpg#2", "b.jpg", "c.jpg", "d.jpg", "d.jpg#2"]
+    encounter = np.array(["x", "x", "x", "y", "y", ""])
+    photos = as_photos(np.full(6, -1), encounter=encounter)._replace(name=np.array(names))
+    assert groups.by_encounter(photos).tolist() == [0, 0, 0, 1, 1, 2]
+    assert groups.of_one_whale(photos).tolist() == [0, 1, 2, 3, 3, 4]
+
+
 def test_crops_keep_encounters_that_a_table_names_and_deal_out_the_others(tmp_path, monkeypatch):
     messages = []
     monkeypatch.setattr(program.logging, "warning", lambda text, *values: messages.append(text % values))

@@ -89,6 +89,13 @@ def test_what_cannot_be_fused_is_refused(fuse, members, changes, message):
     assert not (folder / "fused" / "result.json").exists()
 
 
+def test_one_whale_leaves_nothing_to_choose_from(fuse, monkeypatch):
+    run, _, data = fuse
+    monkeypatch.setattr(right_whale, "load", lambda folder: data._replace(whales=("a",)))
+    with pytest.raises(errors.InputError, match="name one whale or none"):
+        run("network", "search")
+
+
 def test_a_member_is_not_called_as_the_answer_of_all_is(fuse):
     config = stage.config("fuse", inputs={"fused": "somewhere"})
     with pytest.raises(errors.InputError, match=r"inputs\.fused: a member needs another name"):

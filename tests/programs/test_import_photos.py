@@ -69,6 +69,28 @@ def test_names_can_be_withheld_but_for_one_of_each_whale(tmp_path):
         stage.run(stage.config("import_photos", inputs=again, withheld_fraction=55.0), tmp_path / "percent")
 
 
+def test_an_import_of_an_import_reads_its_folder_in_the_same_way(tmp_path):
+    root = tmp_path / "catalogue"
+    root.mkdir()
+    for i in range(4):
+        Image.new("RGB", (40, 30), (0, 20 * i, 90)).save(root / f"{i}.jpg")
+    lines = ["Image,whaleID,place", "0.jpg,a,bay", "1.jpg,a,bay", "2.jpg,calf,bay", "3.jpg,b,cape"]
+    (root / "whales.csv").write_text("\n".join(lines))
+    first = stage.config("import_photos", root=str(root), no_whale=("calf",), columns={"encounter": "place"})
+    stage.run(first, tmp_path / "first")
+    for before, name in (("first", "second"), ("second", "third")):
+        stage.run(
+            stage.config("import_photos", inputs={"imported": str(tmp_path / before), "drawn": ""}), tmp_path / name
+        )
+        photos = right_whale.load(tmp_path / name)
+        assert photos.whales == ("a", "b")
+        assert photos.encounter.tolist() == ["bay", "bay", "bay", "cape"]
+    again = {"imported": str(tmp_path / "third"), "drawn": ""}
+    result = stage.run(stage.config("import_photos", inputs=again, no_whale=("b",)), tmp_path / "fourth")
+    assert result["whales"] == 2  # a and calf
+    assert right_whale.load(tmp_path / "fourth").whales == ("a", "calf")
+
+
 @contextlib.contextmanager
 def warned():
     """The warnings that are logged meanwhile."""

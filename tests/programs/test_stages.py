@@ -115,6 +115,18 @@ def test_the_submission_has_the_samples_rows_whatever_was_imported(monkeypatch, 
     assert result["caveats"] == ["network: a log loss of 1.099, no better than 1.099 of all whales equally likely"]
 
 
+def test_a_photo_of_the_sample_that_a_person_named_is_that_whale(monkeypatch, tmp_path):
+    data = photos()._replace(sample=("5.jpg", "1.jpg"))
+    p = np.full((6, 3), 1 / 3)
+    p[1] = np.nan  # as of a photo that was trained on
+    fake_inputs(monkeypatch, tmp_path, data, {"network": p})
+    inputs = {"photos": "", "split": "", "probabilities": str(tmp_path)}
+    result = submit.run(stage.config("submit", inputs=inputs), tmp_path)
+    _, _, row = csv.reader((tmp_path / "submission.csv").open())
+    np.testing.assert_allclose(np.array(row[1:], float), np.eye(3)[data.label[1]], atol=1e-3)
+    assert result["unseen"] == []
+
+
 @pytest.mark.parametrize(("program", "least"), [("calibrate", 1e-9), ("stack", 1e-4)])
 def test_only_what_is_not_calibrated_gets_a_floor(monkeypatch, tmp_path, program, least):
     data, p = photos(), np.tile([1 - 2e-9, 1e-9, 1e-9], (6, 1))

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from whale_jax.data.photo_files import Note
 
-DAY = re.compile(r"\d+([-/._ ])\w+\1\d+|\d{8}")  # how a date begins; the time of day may follow
+DAY = re.compile(r"\d{4}:\d\d:\d\d|\d{8}|\d+([-/._ ])[^\W_]+\1\d+")  # how a date begins; the time of day may follow
 
 
 def name(
     whales: Sequence[str], dates: Sequence[str], *, notes: Sequence[Note], gap_minutes: float
 ) -> tuple[list[str], list[str]]:
-    """The encounters by the days that a table gives, else by the times that cameras wrote; and a line that says so.
+    """The encounters by the days that a table gives, else by the times that cameras wrote; and lines that say so.
 
     Args:
         whales: name of each photo's whale, "" where unknown.
@@ -21,14 +21,17 @@ def name(
         notes: on each photo's file.
         gap_minutes: see `by_time`.
     """
+    lines, unreadable = [], [date for date in dates if date and not DAY.match(date)]
+    if unreadable:
+        lines.append(f"{len(unreadable):,} dates, such as {unreadable[0]!r}, name no day: write them as 2019-04-02")
     if any(days := by_day(whales, dates)):
-        return days, ["encounters are made of the table's dates: photos of one whale on one day are one"]
+        return days, ["encounters are made of the table's dates: photos of one whale on one day are one", *lines]
     times = [note.time for note in notes]
     if not any(times):
-        return [""] * len(whales), []
+        return [""] * len(whales), lines
     gap = f"{gap_minutes:g} minutes apart at most"
     line = f"encounters are made of the times in EXIF, without their time zones: of one whale, or camera, {gap}"
-    return by_time(whales, times, cameras=[note.camera for note in notes], gap_minutes=gap_minutes), [line]
+    return by_time(whales, times, cameras=[note.camera for note in notes], gap_minutes=gap_minutes), [line, *lines]
 
 
 def by_time(

@@ -11,6 +11,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array, csgraph
 
 from whale_jax import frames
+from whale_jax.data import names
 from whale_jax.data.right_whale import Photos
 from whale_jax.runtime import progress
 
@@ -21,9 +22,27 @@ BLOCK = 1024  # heads that are compared at once
 
 def by_encounter(photos: Photos) -> np.ndarray:
     """(N,) int groups of photos with one encounter, in order of the first photo; one without is a group of its own."""
-    alone = np.char.add("?", np.arange(len(photos.name)).astype(str))
-    sightings = np.char.add("!", photos.encounter.astype(str))
-    names = np.where(photos.encounter == "", alone, sightings)
+    return _in_order(np.where(photos.encounter == "", _alone(photos), np.char.add("!", photos.encounter.astype(str))))
+
+
+def of_one_whale(photos: Photos) -> np.ndarray:
+    """(N,) int groups as `by_encounter`, but for encounters of several whales, whose photos are groups of their own.
+
+    There are several where one photo shows two heads, "a.jpg" and "a.jpg#2".
+    """
+    group, files = by_encounter(photos), np.array([names.head(name)[0] for name in photos.name])
+    pairs, count = np.unique(np.stack([group.astype(str), files]), axis=1, return_counts=True)
+    several = np.isin(group, pairs[0][count > 1].astype(int))
+    return _in_order(np.where(several, _alone(photos), np.char.add("!", group.astype(str))))
+
+
+def _alone(photos: Photos) -> np.ndarray:
+    """(N,) str, a name for the group of each photo by itself."""
+    return np.char.add("?", np.arange(len(photos.name)).astype(str))
+
+
+def _in_order(names: np.ndarray) -> np.ndarray:
+    """(N,) int groups of equal (N,) names, in order of the first row of each."""
     _, first, group = np.unique(names, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[group]
 

@@ -48,11 +48,12 @@ def merge(reading: Reading, names: Names, *, settings: Settings, root: object, p
                 problems.append(f"{row.place}: {flaw}")
                 continue
             name, reason = names.find(row.path)
-            if not name and source.only_present:
+            is_absent = reason == "is not there"
+            if not name and (source.only_present or not is_absent):
                 problems.append(_absence(row, reason, names, root, problems))
             if name:
                 present.setdefault(name, []).append(row)
-            else:
+            elif is_absent:
                 absent.append(row)
         if absent and not present and not source.only_present:
             file = f"neither {short(cells.basename(absent[0].path))} nor any other photo of this file"

@@ -91,12 +91,14 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
         return {split_name(i): self._generate_examples(itertools.islice(stream, n)) for i, n in enumerate(lengths)}
 
     def _generate_examples(self, part: Iterable[check.Checked]):
-        before = len(self.rows)
+        before, first, count = len(self.rows), "", 0
         for row in part:
+            first, count = first or row.photo.name, count + 1
             if not row.problem:
                 yield len(self.rows), example(row)
         if len(self.rows) == before:
-            raise InputError(f"{row.problem}, nor can any photo beside it: is {self._catalogue.root} whole?")
+            beside = f", nor can any of the {count:,} photos from {first} to it" if count > 1 else ""
+            raise InputError(f"{row.problem}{beside}: is {self._catalogue.root} whole? If so, move them out of it")
 
     def _decoded(self) -> Iterator[check.Checked]:
         work = functools.partial(check.decode, self._catalogue.read_bytes)

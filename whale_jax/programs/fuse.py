@@ -34,6 +34,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     answered by a fit on all of these. Photos that were trained on have no answer: a network has learned them by heart.
     """
     photos = right_whale.load(Path(config.inputs.photos))
+    if len(photos.whales) < 2:
+        raise errors.InputError(
+            "the photos name one whale or none: name two at least, or there is nothing to choose from"
+        )
     split = splits.load(Path(config.inputs.split), photos)
     members = recognition.load(config, photos)
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)

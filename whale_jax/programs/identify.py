@@ -169,7 +169,7 @@ def write_answers(
         count: number of candidates.
     """
     new = query.source.photos
-    group = groups.by_encounter(new)[rows]
+    group = groups.of_one_whale(new)[rows]
     first = np.unique(group, return_index=True)[1]
     names = np.concatenate([query.run.photos.name, new.name, [""]])
     pooled, mean = (of_groups(p[rows], group, mean=mean)[first] for mean in (False, True))

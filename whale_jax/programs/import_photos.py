@@ -1,5 +1,6 @@
 """Checks a folder of photos with their annotations, and packages it once for all later stages."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,21 @@ def part_of(catalogue: Catalogue, rows: slice) -> Catalogue:
     return catalogue._replace(photos=catalogue.photos[rows])
 
 
+def settings_of(config: ConfigDict) -> ConfigDict:
+    """The config; one that names an earlier import reads the same folders in the same way, but for what it changes."""
+    if not config.inputs.imported:
+        return config
+    earlier = stage.complete(renamed.read_config(Path(config.inputs.imported) / "config.json"))
+    plain, defaults = json.loads(config.to_json_best_effort()), json.loads(json.dumps(DEFAULTS))
+    columns = {key: column for key, column in plain["columns"].items() if column}
+    changes = {key: value for key, value in plain.items() if value != defaults.get(key)}
+    changes |= {"columns": {**earlier["columns"], **columns}, "inputs": earlier["inputs"]}
+    return settings_of(ConfigDict({**earlier, **changes}))
+
+
 def build(config: ConfigDict, catalogue: Catalogue, *, folder: Path) -> tuple[str, ...]:
     """Packages the photos into a folder; returns those that were left out, each with the reason."""
-    options = {key: config[key] for key in ("skip_unreadable", "outside")}
+    options = {key: settings_of(config)[key] for key in ("skip_unreadable", "outside")}
     return right_whale.build(catalogue, folder, **options, by_beam=config.beam)
 
 
@@ -90,10 +103,11 @@ def read(config: ConfigDict) -> Catalogue:
     if config.inputs.drawn:
         storage.verify(Path(config.inputs.drawn))
     root, *galleries = find(config)
-    settings = Settings.read(config)
+    reading = settings_of(config)
+    settings = Settings.read(reading)
     catalogue = annotations.read(root, settings)
     for folder in galleries:
-        gallery = gallery_folder.read(folder, settings._replace(format=config.gallery_format))
+        gallery = gallery_folder.read(folder, settings._replace(format=reading.gallery_format))
         catalogue = gallery_folder.join(catalogue, gallery)
     return withhold(catalogue, config.withheld_fraction)
 
@@ -129,14 +143,10 @@ def withhold(catalogue: Catalogue, share: float) -> Catalogue:
 
 def find(config: ConfigDict) -> list[Path]:
     """The folder of photos, and that of the gallery where there is one."""
-    if config.inputs.imported:
-        earlier = stage.complete(renamed.read_config(Path(config.inputs.imported) / "config.json"))
-        root, *galleries = find(ConfigDict(earlier))
-    elif config.root or config.inputs.drawn:
-        root, galleries = Path(config.root or Path(config.inputs.drawn) / "pod"), []
-    else:
+    config = settings_of(config)
+    if not (config.root or config.inputs.drawn):
         raise errors.InputError("no photos to import: name the folder that holds them by --config.data.root=DIR")
-    return [root, *([Path(config.gallery)] if config.gallery else galleries)]
+    return [Path(config.root or Path(config.inputs.drawn) / "pod"), *([Path(config.gallery)] if config.gallery else [])]
 
 
 PROGRAM = Program(DEFAULTS, run, revisit=revisit, shard=shard)

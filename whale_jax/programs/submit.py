@@ -56,7 +56,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     metrics = {name: score(measured[name][valid], label, floor=floor) if len(valid) else {} for name in sources}
     source = min(metrics, key=lambda name: metrics[name].get("log_loss", 0))
     names = photos.sample or tuple(photos.name[photos.label < 0].tolist())
-    answers = rows_of(names, photos, p=written[source])
+    answers = rows_of(names, photos, p=with_names(written[source], photos))
     unseen = [name for name, p in zip(names, answers, strict=True) if not np.isfinite(p).all()]
     if unseen:
         logging.warning("nothing is known of %d photos, such as %s: any whale is as likely", len(unseen), unseen[0])
@@ -75,13 +75,21 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     }
 
 
+def with_names(p: np.ndarray, photos: right_whale.Photos) -> np.ndarray:
+    """(N, whales) probabilities; a photo without an answer that has a name, such as one that a person gave, gets it."""
+    rows = np.flatnonzero(~np.isfinite(p).all(1) & (photos.label >= 0))
+    answers = p.copy()
+    answers[rows] = np.eye(p.shape[1])[photos.label[rows]]
+    return answers
+
+
 def encounters(photos: right_whale.Photos) -> np.ndarray:
     """(N,) int, the encounter of each photo; photos none of which names its own raise InputError."""
     if not (photos.encounter != "").any():
         raise errors.InputError(
             "config.encounters: no photo names its encounter; add the column to the table of photos"
         )
-    return groups.by_encounter(photos)
+    return groups.of_one_whale(photos)
 
 
 def of_encounters(p: np.ndarray, encounter: np.ndarray, *, rows: np.ndarray) -> np.ndarray:

@@ -230,3 +230,30 @@ def test_two_formats_are_an_error_and_can_be_joined(tmp_path):
     assert named(catalogue) == [("p.jpg", "Eg1001"), ("q.jpg", "Eg2")]
     with pytest.raises(InputError, match="unknown format 'cocoa'"):
         read(tmp_path, format="cocoa")
+
+
+def test_points_beside_folders_that_name_the_whales_are_asked_about(tmp_path):
+    for whale in ("Eg1001", "Eg2"):
+        (tmp_path / whale).mkdir()
+        photos(tmp_path / whale, f"{whale}.jpg")
+    content = coco()
+    for image, name in zip(content["images"], ("Eg1001.jpg", "Eg2.jpg"), strict=True):
+        image["file_name"] = name
+    dump(tmp_path / "a.json", content)
+    with pytest.raises(
+        InputError, match=r"format=folders or --config.format=coco decides, .*=folders\+coco reads both"
+    ):
+        read(tmp_path)
+    catalogue = read(tmp_path, format="folders+coco")
+    assert named(catalogue) == [("Eg1001/Eg1001.jpg", "Eg1001"), ("Eg2/Eg2.jpg", "Eg2")]
+    assert np.isfinite(catalogue.photos[0].points).all()
+
+
+def test_marks_that_could_be_of_two_photos_are_refused(tmp_path):
+    for year in ("2019", "2021"):
+        (tmp_path / year).mkdir()
+        photos(tmp_path / year, "p.jpg")
+    photos(tmp_path, "q.jpg")
+    dump(tmp_path / "a.json", coco())
+    with pytest.raises(InputError, match=r"p.jpg is 2 photos, .*: write the folder as well"):
+        read(tmp_path)

@@ -40,7 +40,7 @@ FORMATS = registry.Registry(
 )
 register = FORMATS.register
 LAST = ("table", "folders", "photos")  # where no format fits that says more of a folder
-BESIDE = ("coco", "label_studio", "via")  # files of annotations, beside which a table names the whales
+BESIDE = ("coco", "label_studio", "via")  # files of annotations, beside which a table or folders name the whales
 
 
 def read(name: str, folder: Folder, *, settings: Settings, problems: list[str]) -> Reading:
@@ -64,12 +64,13 @@ def recognise(folder: Folder, chosen: str = "") -> dict[str, str]:
         return {name: registry.lookup("format", FORMATS, name).evidence(folder) or "as you say" for name in names}
     fitting = {}
     for name in sorted(FORMATS, key=lambda name: LAST.index(name) if name in LAST else -1):
-        covered = {*fitting} - {*BESIDE} if name == "table" else fitting if name in LAST else ()
+        covered = fitting if name == "photos" else {*fitting} - {*BESIDE} if name in LAST else ()
         if not covered and (evidence := FORMATS[name].evidence(folder)):
             fitting[name] = evidence
     if len(fitting) > 1:
         names = [*reversed(fitting)]  # a table of names before what others drew
-        choices = f"--config.format={names[0]} decides, and --config.format={'+'.join(names)} reads both"
+        alone = " or ".join(f"--config.format={name}" for name in names)
+        choices = f"{alone} decides, and --config.format={'+'.join(names)} reads both"
         looks = " and like ".join(f"{name} ({evidence})" for name, evidence in fitting.items())
         raise InputError(f"{folder.root} looks like {looks}: {choices}")
     if not fitting:
