@@ -1,5 +1,7 @@
 """No two photos of one burst or encounter are on both sides of what is learned and what is measured, for any task."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from tests.data.test_groups import sea_with_head
 from tests.data.test_splits import as_photos
 from whale_jax import tasks
 from whale_jax.data import images, splits
-from whale_jax.experiment import dataset, rows
+from whale_jax.experiment import dataset, prediction, rows
 from whale_jax.experiment.dataset import Data
 from whale_jax.experiment.rows import Holdout
 from whale_jax.programs import split as program
@@ -83,3 +85,19 @@ def test_an_encounter_of_several_whales_stays_whole_though_one_of_them_has_no_ot
 def test_a_subfold_that_is_none_is_refused(data, subfold, count, message):
     with pytest.raises(errors.InputError, match=f"config.subfold = {subfold}: .*{message}"):
         rows.choose(data, annotation="points", holdout=Holdout(-1, subfold, count))
+
+
+def test_whales_that_no_network_was_taught_do_not_count_against_one(data):
+    """A tenth of the whales, say, that a split keeps out for "none of these"."""
+    labelled = np.flatnonzero(data.photos.label >= 0)
+    fold = data.split.fold.copy()
+    fold[labelled[:2]] = -1
+    reduced = data.split._replace(fold=fold)
+    logits = np.zeros((16, 3), np.float32)
+    logits[labelled, data.photos.label[labelled]] = 9
+    logits[labelled[:2]] *= -1
+    task = tasks.build({"name": "classify"}, size=(32, 32), classes=3)
+    measure = partial(prediction.summary, task, {"logits": logits}, photos=data.photos)
+    summaries = [measure(split=split) for split in (data.split, reduced)]
+    assert [summary["validated_on"] for summary in summaries] == [len(labelled), len(labelled) - 2]
+    assert summaries[0]["metrics"]["top1"] < summaries[1]["metrics"]["top1"] == 1

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from tests.models.shapes import abstract, count, make, sides
 from tools import reference_outputs
-from whale_jax.models import efficientnet
+from whale_jax.models import efficientnet, layers
 from whale_jax.runtime import errors
 
 PARAMETERS = {
@@ -54,6 +54,20 @@ LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": 
 
 def network(variant, **changes):
     return make({"name": "efficientnet", "variant": variant, "outputs": 1000, **changes})
+
+
+@pytest.mark.parametrize(("variant", "epsilon"), [("lite0", 1e-4), ("b0", 1e-5)])
+def test_the_end_of_miewids_head_is_normalised_as_its_backbone_is(monkeypatch, variant, epsilon):
+    epsilons = []
+
+    def batch_norm(*arguments, original=layers.batch_norm, **options):
+        epsilons.append(options["epsilon"])
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(layers, "batch_norm", batch_norm)
+    model = network(variant, head="gem_cosine")
+    jax.eval_shape(partial(model.init, train=False), jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    assert epsilons[-1] == epsilon
 
 
 def as_timm_draws(path, leaf):

@@ -10,6 +10,7 @@ from whale_jax import frames, geometry
 from whale_jax.data import predictions
 from whale_jax.programs import align
 from whale_jax.recognition import views
+from whale_jax.runtime import errors
 from whale_jax.workflow import stage
 
 
@@ -33,6 +34,12 @@ def test_annotations_count_before_predictions_where_a_person_says_so(tmp_path, a
     points = views.find(config, partly, kind="points")
     expected = np.where(np.arange(6)[:, None, None] < (2 if annotated else 0), data.points, predicted)
     np.testing.assert_array_equal(points, expected)
+
+
+def test_points_that_a_person_has_set_are_not_moved_to_a_usual_length():
+    stage.check(stage.config("align", steady=1.3, inputs={"predictions": "points"}))
+    with pytest.raises(errors.InputError, match=r"config.steady is for predicted heads: leave it 0 without"):
+        stage.check(stage.config("align", steady=1.3))
 
 
 def test_a_squashed_frame_shows_the_same_part_of_the_photo():

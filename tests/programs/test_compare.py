@@ -88,6 +88,9 @@ def test_trainings_are_timed_to_the_loss_that_a_row_has_at_its_end(folders, tmp_
     config.target_row = "wiht"
     with pytest.raises(errors.InputError, match="unknown target row 'wiht': did you mean with"):
         stage.run(config, tmp_path / "wrong")
+    config.target_row, config.metrics = "with", ("top_1",)
+    with pytest.raises(errors.InputError, match="metric, which no run has measured, 'top_1': did you mean top1"):
+        stage.run(config, tmp_path / "wrong")
 
 
 def test_the_last_weights_are_compared_where_they_are_asked_for(folders, tmp_path):

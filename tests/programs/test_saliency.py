@@ -9,6 +9,7 @@ from whale_jax.evaluation import attribution
 from whale_jax.experiment import dataset
 from whale_jax.programs import saliency
 from whale_jax.runtime import errors
+from whale_jax.workflow import stage
 
 VIEW, SPOT = (30, 45), (slice(6, 12), slice(27, 36))
 
@@ -45,6 +46,12 @@ def test_a_network_that_looks_at_the_head_is_seen_to(data):
     assert spot > 5 * saliency_map.occlusion.mean()
     assert attribution.share_inside(np.ones(VIEW), saliency_map.box) == pytest.approx(11 * 8 / (30 * 45), rel=0.2)
     assert saliency_map.title.startswith("1.jpg: ")
+
+
+def test_boxes_that_leave_gaps_are_refused():
+    stage.check(stage.config("saliency", side=0.1, step=0.1))
+    with pytest.raises(errors.InputError, match=r"config.step = 0.1, config.side = 0.05: the boxes .* leave gaps"):
+        stage.check(stage.config("saliency", side=0.05))
 
 
 def test_photos_are_those_held_out_that_have_a_box(data):

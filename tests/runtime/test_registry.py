@@ -47,8 +47,11 @@ def test_build_calls_with_the_specs_arguments():
     assert registry.build("model", TABLE, spec, outputs=4) == (4, ((48, 3), (64, 3)), 0.8)
 
 
-def test_what_is_not_the_configs_to_choose_wins():
-    assert registry.build("model", TABLE, {"name": "resnet", "outputs": 3}, outputs=5) == 5
+def test_what_is_not_the_configs_to_choose_is_refused():
+    with pytest.raises(errors.InputError, match=r"unknown key of model 'vgg' 'outputs': .*choices are dropout, stages"):
+        registry.build("model", TABLE, {"name": "vgg", "outputs": 3}, outputs=5)
+    spec = {"name": "vgg", "dropout": 0.5}  # as `complete` writes it down
+    assert registry.build("model", TABLE, spec, outputs=5, dropout=0.1) == (5, (), 0.1)
 
 
 def test_an_unknown_key_is_named_with_its_close_matches():

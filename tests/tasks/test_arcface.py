@@ -33,7 +33,7 @@ def test_arcface_falls_on_past_half_a_turn():
     assert (jnp.diff(arcface.farther(cosine, jnp.float32(0.5))) < 0).all()
 
 
-def test_arcface_asks_less_of_rare_whales_and_takes_the_nearest_center():
+def test_arcface_asks_more_of_rare_whales_and_takes_the_nearest_center():
     cosine, label = cosines(8)[0], np.arange(COUNT) % 4
     nearest = {"label": label, "photos": np.ones(COUNT)}
     task = arcface.arcface(size=SIZE, classes=4, margin=0.3, rarity=0.25, centers=2)

@@ -12,7 +12,8 @@ from whale_jax.train import optim
 STEPS = 100
 
 
-def rate(schedule, *, end=1e-3, warmup=0.0):
+def rate(schedule, *, warmup=0.0):
+    end = None if schedule == "constant" else 1e-3
     curve = optim.learning_rate(0.1, end, schedule=schedule, warmup=warmup, steps=STEPS)
     return np.array([curve(step) for step in range(0, 2 * STEPS, 10)])
 
@@ -26,7 +27,13 @@ def test_a_schedule_at_its_ends_and_its_half(schedule, half):
 
 
 def test_a_schedule_falls_to_a_hundredth_where_no_end_is_given():
-    assert_allclose(rate("linear", end=None)[10], 1e-3, rtol=1e-5)
+    curve = optim.learning_rate(0.1, None, schedule="linear", warmup=0.0, steps=STEPS)
+    assert_allclose(curve(STEPS), 1e-3, rtol=1e-5)
+
+
+def test_the_end_of_a_rate_that_does_not_fall_is_refused():
+    with pytest.raises(errors.InputError, match=r"end_lr is of a schedule that falls: set optimizer\.schedule"):
+        optim.optimizer(lr=0.1, end_lr=1e-3, steps=STEPS)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from whale_jax.data import loader, right_whale
+from whale_jax.data import loader, right_whale, splits
 from whale_jax.evaluation import caveats, tta
 from whale_jax.experiment import dataset, restore, rows
 from whale_jax.experiment.build import Network
@@ -120,11 +120,17 @@ def out_of_fold(folder: Path, data: Data, *, batch: int, augmentation: Augmentat
         return {name: value / count.reshape(-1, *[1] * (value.ndim - 1)) for name, value in total.items()}
 
 
-def summary(task: Task, predictions: Predictions, *, photos: right_whale.Photos) -> dict[str, Any]:
-    """Metrics of (N, ...) predictions, the number of photos that they are of, and what must be known of them."""
+def summary(
+    task: Task, predictions: Predictions, *, photos: right_whale.Photos, split: splits.Split | None = None
+) -> dict[str, Any]:
+    """Metrics of (N, ...) predictions, the number of photos that they are of, and what must be known of them.
+
+    Whales that a split keeps out of every training are none that a network could name.
+    """
     scored = right_whale.annotated(photos, task.annotation) if task.annotation else np.zeros(len(photos.name), bool)
     if task.names_whales:
         scored &= np.isfinite(predictions["logits"]).all(1)
+        scored[splits.stranger_rows(split) if split else []] = False
     metrics = task.score(predictions, photos, rows=np.flatnonzero(scored))
     doubts = caveats.of_points(metrics["point_error_median"]) if "point_error_median" in metrics else []
     return {"metrics": metrics, "validated_on": int(scored.sum()) if metrics else 0, "caveats": doubts}

@@ -242,8 +242,10 @@ class EfficientNet(nn.Module):
                 depth += 1
             out[f"stage{i + 1}"] = x
         x = variant.rectifier(norm(name="bn2")(Pointwise(variant.top, dtype=self.dtype, name="conv_head")(x)))
-        head = registry.lookup("head", heads.HEADS, self.head)(self.outputs, self.dropout, name="head")
-        y, intermediates = head(x, train)
+        head = registry.lookup("head", heads.HEADS, self.head)
+        # MiewID's is PyTorch's, as those of its backbone are.
+        options = {"epsilon": min(variant.epsilon, layers.EPSILON)} if head is heads.GeMCosineHead else {}
+        y, intermediates = head(self.outputs, self.dropout, **options, name="head")(x, train)
         return y, {**out, "conv_head": x, **intermediates}
 
     @property

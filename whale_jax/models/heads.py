@@ -128,15 +128,20 @@ class GeMCosineHead(nn.Module):
 
     The head of Happywhale's first place and of MiewID. The normalisation takes away what all pictures have in common,
     so that cosines of features tell photos apart.
+
+    Attributes:
+        epsilon: added to the variance by the normalisation.
     """
 
     outputs: int
     dropout: float
+    epsilon: float = layers.EPSILON
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict]:
         """(batch, height, width, channels) -> (batch, outputs) float32 in -1..1 and the normalised means."""
-        return cosines(self, layers.batch_norm(train, jnp.float32)(GeneralisedMean()(x)), train=train)
+        norm = layers.batch_norm(train, jnp.float32, epsilon=self.epsilon)
+        return cosines(self, norm(GeneralisedMean()(x)), train=train)
 
 
 class HeatmapHead(nn.Module):

@@ -64,8 +64,10 @@ def plan(config: ConfigDict) -> tuple[right_whale.Photos, np.ndarray]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for an unknown frame."""
+    """Raises InputError for an unknown frame, and where `steady` would move points that a person has set."""
     registry.lookup("frame", views.FRAMES, config.frame)
+    if config.steady and not (config.inputs.predictions or config.prefer_annotations):
+        raise errors.InputError("config.steady is for predicted heads: leave it 0 without inputs.predictions")
 
 
 def write_points(path: Path, names: np.ndarray, *, points: np.ndarray) -> None:

@@ -40,7 +40,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if config.target_row:
         recipes.time_to_reach(groups, config.target_row)
     keys = dict.fromkeys([*config.metrics, *tables.COLUMNS])
-    metrics = [key for key in keys if any(key in run.result["metrics"] for run in runs)]
+    measured = {key for run in runs for key in run.result["metrics"]}
+    for key in config.metrics:
+        if key not in measured:
+            raise errors.unknown("metric, which no run has measured,", key, measured)
+    metrics = [key for key in keys if key in measured]
     rows = [{"name": name, **recipes.summary(members, metrics)} for name, members in groups.items()]
     table = tables.markdown(programs[0], rows, metrics=config.metrics)
     text = "\n\n".join(filter(None, [table, "\n".join(notes(config, programs[0]))]))

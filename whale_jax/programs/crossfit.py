@@ -67,7 +67,7 @@ def predict(config: ConfigDict, workdir: Path, *, data: dataset.Data, task: task
         best=restore.WEIGHTS[config.weights],
     )
     predictions.save(workdir, data.photos, arrays=arrays)
-    return prediction.summary(task, arrays, photos=data.photos)
+    return prediction.summary(task, arrays, photos=data.photos, split=data.split)
 
 
 def check(config: ConfigDict) -> None:

@@ -30,7 +30,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return {
         "predicted": int(view.pictured.sum()),
         "device": provenance.device(parallel(recipe["parallel"], batch=config.batch).devices),
-        **prediction.summary(task, arrays, photos=photos),
+        **prediction.summary(task, arrays, photos=photos, split=data.split),
     }
 
 

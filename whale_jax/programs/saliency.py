@@ -67,8 +67,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises InputError for unknown weights."""
+    """Raises InputError for unknown weights, and for steps that leave gaps between the boxes."""
     registry.lookup("weights", restore.WEIGHTS, config.weights)
+    if config.step > config.side:
+        message = "the boxes that hide the picture would leave gaps: make step no longer than side"
+        raise errors.InputError(f"config.step = {config.step:g}, config.side = {config.side:g}: {message}")
 
 
 def choose(config: ConfigDict, data: Data, *, fold: int) -> np.ndarray:

@@ -65,17 +65,18 @@ def build(kind: str, table: Mapping[str, Callable], spec: Mapping[str, Any], **f
         kind: of the entries, for the error message ("model", "task").
         table: name -> callable.
         spec: a config with `name` and arguments of the callable.
-        **fixed: arguments that the config does not choose; they win over `spec`.
+        **fixed: arguments that the config does not choose.
 
     Returns:
-        What the callable returns. A key it does not take, or one that is missing, raises InputError.
+        What the callable returns. A key it does not take, one that is fixed, or one that is missing raises InputError.
     """
     arguments = {key: _plain(value) for key, value in spec.items() if key != "name"}
     function = lookup(kind, table, spec["name"])
     signature = inspect.signature(function)
-    for key in arguments:
-        if key not in signature.parameters:
-            raise errors.unknown(f"key of {kind} {spec['name']!r}", key, signature.parameters)
+    choices = [name for name in signature.parameters if name not in fixed]
+    for key, value in arguments.items():  # a default of what is not to be chosen may have been written down
+        if key not in choices and (key not in fixed or value != signature.parameters[key].default):
+            raise errors.unknown(f"key of {kind} {spec['name']!r}", key, choices)
     arguments |= fixed
     try:
         signature.bind(**arguments)

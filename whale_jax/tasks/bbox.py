@@ -123,14 +123,17 @@ def score(
 ) -> dict[str, float]:
     """The metrics of those names over (n,) rows with a known box; {} without rows.
 
-    A missing prediction overlaps nothing.
+    A missing prediction overlaps nothing; a metric of yours leaves it out.
     """
     if not len(rows):
         return {}
     box, truth = predictions["box"][rows], photos.box[rows]
     functions = measures.select(names, annotation="box")
-    values = {name: np.nan_to_num(function(box, truth)) for name, function in functions.items()}
-    return {name: float(value.mean(dtype=None if name == "iou" else np.float64)) for name, value in values.items()}
+    values = {name: np.asarray(function(box, truth)) for name, function in functions.items()}
+    values |= {name: np.nan_to_num(values[name]) for name in METRICS if name in values}
+    return {
+        name: float(np.nanmean(value, dtype=None if name == "iou" else np.float64)) for name, value in values.items()
+    }
 
 
 class Readout(NamedTuple):

@@ -80,6 +80,8 @@ def optimizer(
 
 def learning_rate(lr: float, end_lr: float | None, *, schedule: str, warmup: float, steps: int) -> optax.Schedule:
     """Step -> learning rate; see `optimizer`."""
+    if schedule == "constant" and end_lr is not None:
+        raise errors.InputError("optimizer.end_lr is of a schedule that falls: set optimizer.schedule to one")
     end = lr / 100 if end_lr is None else end_lr
     rise = round(warmup * steps)
     fall = max(steps - rise, 1)
