@@ -20,6 +20,7 @@ from whale_jax.workflow import stage
 
 PRESETS = {"cpu": (crops, "cpu"), "matching": (matching, "all"), "hog": (matching, "hog")}
 SEARCHES = ("retrieve", "rerank", "fuse")  # programs that score whales, and are judged beside networks
+SCORE = "fused: probability"  # decides; known whales are all that it is fitted on
 
 
 def get_config(preset="cpu"):
@@ -33,7 +34,8 @@ def get_config(preset="cpu"):
     networks = [name for name, config in stages.items() if config.program == "extract" and not config.layer]
     searches = [name for name, config in stages.items() if config.program in SEARCHES and name != "shortlist"]
     inputs = {**DATA, **{name: name for name in [*networks, *searches]}}
-    stages["novelty"] = stage.config("novelty", inputs=inputs, transforms=dict.fromkeys(networks, "centre"))
+    transforms = dict.fromkeys(networks, "centre")
+    stages["novelty"] = stage.config("novelty", inputs=inputs, transforms=transforms, score=SCORE)
     config = stage.config("pipeline", stages=stages, processes=base.processes)
     config.stages.photos.root = config.data.get_ref("root")
     return config
@@ -43,4 +45,5 @@ def of_run(root):
     """The stage by itself, on what a finished run of crops.py, matching.py or pipeline.py answers."""
     answers = ("fused",) if (Path(root) / "fused").exists() else ("features", "calibrated")
     inputs = {name: f"{root}/{name}" for name in ("photos", "split", *answers)}
-    return stage.config("novelty", inputs=inputs, transforms={name: "centre" for name in answers if name == "features"})
+    transforms = {name: "centre" for name in answers if name == "features"}
+    return stage.config("novelty", inputs=inputs, transforms=transforms, score=SCORE if "fused" in answers else "")

@@ -33,19 +33,20 @@ def test_members_agree_as_far_as_their_distributions_do():
     assert_allclose(novelty.agreement(np.stack([LOGITS, LOGITS])), 0, atol=1e-12)
 
 
-def test_a_cohort_takes_away_what_every_photo_has_in_common():
+@pytest.mark.parametrize("size", [8, 200])  # of a cohort; 200 are more than there are
+def test_a_cohort_takes_away_what_every_photo_has_in_common(size):
     """As the definition has it, photo by photo."""
     rng = np.random.default_rng(0)
     queries, gallery, label = rng.normal(size=(4, 6)), rng.normal(size=(30, 6)), np.arange(30) % 5
     unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (queries, gallery)]
     expected = np.full((4, 5), -np.inf)
     for i, query in enumerate(unit[0]):
-        cohort = np.sort(unit[1] @ query)[::-1][novelty.FEW :][:8]
+        cohort = np.sort(unit[1] @ query)[::-1][novelty.FEW :][:size]
         for j, photo in enumerate(unit[1]):
-            strangers = np.sort((unit[1] @ photo)[label != label[j]])[::-1][:8]
+            strangers = np.sort((unit[1] @ photo)[label != label[j]])[::-1][:size]
             sides = [(query @ photo - side.mean()) / side.std() for side in (cohort, strangers)]
             expected[i, label[j]] = max(expected[i, label[j]], np.mean(sides))
-    assert_allclose(novelty.by_cohort(queries, gallery, label=label, whales=5, size=8), expected, rtol=1e-4)
+    assert_allclose(novelty.by_cohort(queries, gallery, label=label, whales=5, size=size), expected, rtol=1e-4)
 
 
 def test_ranks_are_shares_of_known_photos():

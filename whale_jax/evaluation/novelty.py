@@ -82,7 +82,7 @@ def by_cohort(
     queries, gallery, label = retrieval.unit(queries), retrieval.unit(gallery[order]), label[order]
     first, few = np.searchsorted(label, np.arange(whales)), min(FEW, len(gallery) - 1)
     moments = [
-        _moments(np.where(label[rows, None] == label, -1, gallery[rows] @ gallery.T), size=size)
+        _moments(np.where(label[rows, None] == label, -np.inf, gallery[rows] @ gallery.T), size=size)
         for rows in _blocks(len(gallery))
     ]
     mean, deviation = np.concatenate(moments, axis=1)
@@ -101,10 +101,14 @@ def _blocks(count: int) -> list[slice]:
 
 
 def _moments(cosines: np.ndarray, *, size: int, skipped: int = 0) -> np.ndarray:
-    """(2, n) mean and deviation of the `size` highest of (n, N) cosines, after the `skipped` highest of all."""
+    """(2, n) mean and deviation of the `size` highest of (n, N) cosines, after the `skipped` highest of all.
+
+    A cosine of -inf is of no photo, and each row has others.
+    """
     count = min(skipped + size, cosines.shape[1])
     cohort = -np.sort(np.partition(-cosines, count - 1, axis=1)[:, :count], axis=1)[:, skipped:]
-    return np.stack([cohort.mean(1), np.maximum(cohort.std(1), 1e-6)])
+    cohort = np.where(np.isfinite(cohort), cohort, np.nan)
+    return np.stack([np.nanmean(cohort, axis=1), np.maximum(np.nanstd(cohort, axis=1), 1e-6)])
 
 
 def ranks(score: np.ndarray, reference: np.ndarray) -> np.ndarray:
