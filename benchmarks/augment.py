@@ -40,7 +40,7 @@ def main() -> None:
 
     photos = np.random.default_rng(0).integers(0, 256, (flags.batch, flags.size, flags.size, 3), dtype=np.uint8)
     candidates = {name: on_devices(spec, photos, flags.size) for name, spec in SPECS.items()}
-    candidates["scikit-image, all"] = functools.partial(with_skimage, photos[:4])
+    candidates["scikit-image, one core"] = functools.partial(with_skimage, photos[:4])
     counts = {name: 4 if "scikit" in name else flags.batch for name in candidates}
 
     wall, cpu = (dict.fromkeys(candidates, float("inf")) for _ in range(2))

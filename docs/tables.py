@@ -42,6 +42,8 @@ def fill(path: Path, name: str, run: Path) -> bool:
     def replacement(match: re.Match) -> str:
         heading, command = match[2] or "", match[3]
         tables = [table for table in tables_of(run) if table.startswith(f"| {heading}")]
+        if not tables:
+            sys.exit(f"{path}: {run} has no table that begins with {heading!r}, as the place {name} wants")
         return "\n\n".join([match[1].rstrip(), *tables, provenance(run, command), match[4]])
 
     text, count = place.subn(replacement, path.read_text(encoding="utf-8"))

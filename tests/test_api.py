@@ -12,7 +12,10 @@ import pytest
 import whale_jax
 from whale_jax.api import Heads
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
+from whale_jax.recognition import views
+from whale_jax.recognition.points import usual_length
 from whale_jax.runtime import errors
+from whale_jax.workflow.finished_runs import Stage
 
 ROOT = Path(__file__).parents[1]
 [README] = re.findall(
@@ -87,6 +90,30 @@ def test_names_are_the_calibrated_probabilities_of_the_network(run, photos, fold
         assert [whale for whale, _ in best[row]] == (
             [] if trained[row] else [photos.whales[i] for i in np.argsort(-names.probabilities[row])[:2]]
         )
+
+
+def test_heads_are_of_the_runs_size_whichever_photos_are_given(run, heads, photos, points, monkeypatch):
+    lengths = []
+    monkeypatch.setattr(views, "matrices_of", lambda config, photos: lengths.append(config.length) or np.eye(3)[None])
+    monkeypatch.setattr(images, "save", lambda *arguments, **keys: None)
+    run.align(photos, points)
+    assert lengths == [usual_length(run.stage("aligned"))]
+    assert lengths[0] > 0
+
+
+def test_of_several_networks_each_has_the_calibration_of_its_own_answers(folder, monkeypatch):
+    inputs = {
+        "stack": {"photos": "photos", "features": "first", "features1": "second", "features_hog": "hog"},
+        "first": {"network": "classifier0"},
+        "second": {"network": "classifier1"},
+        "hog": {"view": "aligned"},
+        "calibrated": {"probabilities": "stack"},
+    }
+    run = whale_jax.load(folder)
+    monkeypatch.setattr(run, "stage", lambda name: Stage(Path(name), {"inputs": inputs.get(str(name))}, {}))
+    assert run._source(run.stage("calibrated"), Path("classifier1")) == "features1"
+    with pytest.raises(errors.InputError, match="did not calibrate naive; it did classifier0, classifier1: name"):
+        run._source(run.stage("calibrated"), Path("naive"))
 
 
 def test_the_readmes_lines_go_from_a_folder_of_photos_to_names(folder, tmp_path, photos):

@@ -26,7 +26,7 @@ from whale_jax.evaluation import calibration
 from whale_jax.evaluation.probabilities import likeliest, normalise
 from whale_jax.experiment import apply, dataset
 from whale_jax.experiment.prediction import Predictions
-from whale_jax.recognition import views
+from whale_jax.recognition import points, views
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, folders, program
 from whale_jax.workflow.finished_runs import Stage
@@ -120,7 +120,8 @@ class Run:
         data = dataset.join(photos, heads.view, split=apply.split_of(training, heads.photos))
         p = np.asarray(jax.nn.softmax(apply.predict(training, data, batch=self.batch)["logits"]), np.float64)
         if calibrated:
-            p = np.where(np.isfinite(p), self._calibration(calibrated)(normalise(p)), np.nan)
+            calibrate = self._calibration(calibrated, training.folder)
+            p = np.where(np.isfinite(p), calibrate(normalise(p)), np.nan)
         return Names(whales, p)
 
     def embed(self, heads: Heads, *, network: str = "aligned_classifier") -> np.ndarray:
@@ -162,16 +163,31 @@ class Run:
             photos = photos._replace(**{kind: arrays[kind] for kind in ("points", "box") if kind in arrays})
         return _cut(stage, photos)
 
-    def _calibration(self, name: str) -> calibration.Calibration:
-        """The calibration of the network's probabilities, fitted as the stage `name` fitted it."""
+    def _calibration(self, name: str, network: Path) -> calibration.Calibration:
+        """The calibration of the probabilities of the network in a folder, fitted as by the stage `name`."""
         stage = self.stage(name)
         inputs, fold = stage.config["inputs"], stage.config["fold"]
         photos = right_whale.load(Path(inputs["photos"]))
         split = splits.load(Path(inputs["split"]), photos)
         rows = splits.measured_rows(split, fold)
-        p = normalise(probabilities.load_source(inputs["probabilities"], photos, source="network"))[rows]
+        answers = probabilities.load(inputs["probabilities"], photos)
+        source = self._source(stage, network)
+        source = source if source in answers else "network"  # of a single network; of several it is their average
+        p = normalise(probabilities.load_source(inputs["probabilities"], photos, source=source))[rows]
         fit = calibration.METHODS[stage.config["method"]]
         return fit(p, photos.label[rows], prior=splits.prior(photos, split, fold=fold))
+
+    def _source(self, calibrated: Stage, network: Path) -> str:
+        """What the answers that were calibrated call those of the network in a folder, where it is one of several."""
+        stack = self.stage(calibrated.config["inputs"]["probabilities"])
+        members = {key: path for key, path in stack.config["inputs"].items() if key.startswith("features") and path}
+        networks = {key: self.stage(path).config["inputs"].get("network") for key, path in members.items()}
+        sources = {self.stage(path).folder: key for key, path in networks.items() if path}
+        if sources and network not in sources:
+            names = ", ".join(folder.name for folder in sources)
+            advice = f"it did {names}: name the stage that did, as calibrated=, or leave that empty"
+            raise errors.InputError(f"{calibrated.folder} did not calibrate {network.name}; {advice}")
+        return sources.get(network, "network")
 
 
 def load(folder: str | Path, *, batch: int = 32) -> Run:
@@ -197,5 +213,6 @@ def photos(root: str | Path, *, skip_unreadable: bool = False) -> Photos:
 def _cut(stage: Stage, photos: Photos) -> images.View:
     """The view that an `align` stage cuts, out of photos whose points and boxes stand for its predictions."""
     config = ConfigDict(program.complete({**stage.config, "inputs": {"predictions": ""}}))
+    config.length = config.length or points.usual_length(stage)  # heads are of the size of the run's
     matrices = views.matrices_of(config, photos)
     return images.save(folders.scratch(stage.folder.name), photos, matrices=matrices, size=tuple(config.size))

@@ -54,6 +54,10 @@ def test_a_word_in_brackets_selects_tables(run, tmp_path):
     tables.fill(page, "demo", run)
     assert "| points | PCK |" in page.read_text()
     assert "| box | IoU |" not in page.read_text()
+    page.write_text("<!-- demo [pionts]: python -m x -->\nold\n<!-- end of demo -->\n")
+    with pytest.raises(SystemExit, match="no table that begins with 'pionts'"):
+        tables.fill(page, "demo", run)
+    assert "old" in page.read_text()
 
 
 def test_several_commits_and_changed_sources_are_told(run):
