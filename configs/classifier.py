@@ -11,7 +11,7 @@
     --config=configs/classifier.py:resnet37_grown      grown from a trained resnet31 (set inputs.weights to its folder)
 
 Set inputs.photos, inputs.split and inputs.view to the folders of those stages; configs/pipeline.py and configs/crops.py
-do. `small` on composed photos, bursts kept on one side: 14 min on two cores, log loss, calibrated, 5.16, top-1 5.1 %. The
+do. `small` on composed photos, bursts on one side: 14 min on two cores, log loss, calibrated, 5.16, top-1 5.1 %. The
 three for crops on 40 x 80 pixels: 17 to 30 min on one core, log loss, calibrated, 3.16, 3.27 and 3.63, top-1 37, 35 and
 23 % (of the second deal's first seeds). The post's networks at its sizes, and MiewID's, were not trained: they need a
 GPU. Those for a CPU were not trained to the end.
