@@ -7,6 +7,8 @@ set -euo pipefail
 sweep=${1:?the folder of a sweep}
 shift
 python -m launch.sweep flags "$sweep" | while IFS=$'\t' read -r name flags; do
-  sky jobs launch --yes --detach-run launch/sky/train.yaml --name "$name" \
+  job=${name//[^A-Za-z0-9._-]/-} # SkyPilot takes no other signs
+  while [[ $job == *[._-] ]]; do job=${job%?}; done # nor one of these at the end
+  sky jobs launch --yes --detach-run launch/sky/train.yaml --name "$job" \
     --env RUN="$(basename "$sweep")/$name" --env FLAGS="$flags" "$@"
 done

@@ -119,6 +119,8 @@ def unread(folder: Folder) -> Iterator[str]:
         kinds.setdefault(Path(path).suffix.lower(), []).append(path)
     for kind, paths in sorted(kinds.items()):
         advice = f": {ADVICE[kind]}" if kind in ADVICE else ""
+        if kind in TABLES and folder.tables:
+            advice = f": {folder.tables[0].name} lies nearer to the root; what is to be read, too, must lie beside it"
         yield f"not read: {cells.examples(paths)}{advice}"
 
 
@@ -191,7 +193,7 @@ def _members(path: Path) -> Iterator[tuple[str, File]]:
 
 
 def _visible(name: str) -> bool:
-    return not name.startswith(".") and name.lower() not in SYSTEM
+    return not name.startswith((".", "~$")) and name.lower() not in SYSTEM  # the second of a file that Excel has open
 
 
 def _is_run(folder: Path) -> bool:

@@ -54,13 +54,42 @@ def in_pixels(
     warnings = []
     if doubts.seem_swapped(points, boxes, sizes=sizes):
         warnings.append("most bonnets lie where blowheads are expected, towards the body: are they swapped?")
-    other = np.isfinite(drawn_on).all(1) & (sizes > 0).all(1) & (drawn_on != sizes[:, ::-1]).any(1) & ~turned
-    if other.any():
-        row = int(np.argmax(other))
-        drawn, size = drawn_on[row].astype(int).tolist(), sizes[row, ::-1].tolist()
-        example = f"{cells.short(names[row])} of {size[0]}x{size[1]}, drawn on {drawn[0]}x{drawn[1]}"
-        warnings.append(f"{other.sum():,} photos are of another size than those that were annotated: {example}")
+    drawn_on = np.where(turned[:, None] | (sizes == 0), np.nan, drawn_on)
+    points, boxes, lines = _of_copies(points, boxes, names=names, sizes=sizes, drawn_on=drawn_on)
+    warnings += lines
     return points.astype(np.float32), boxes.astype(np.float32), warnings
+
+
+def _of_copies(
+    points: np.ndarray, boxes: np.ndarray, *, names: Sequence[str], sizes: np.ndarray, drawn_on: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Marks drawn on smaller or larger copies of photos -> of the photos; and lines about photos of other sizes.
+
+    Args:
+        points, boxes: (N, 2, 2) and (N, 4), in pixels of the pictures that they were drawn on.
+        names: of the N photos.
+        sizes: (N, 2) (height, width) of the photos.
+        drawn_on: (N, 2) (width, height) of those pictures, NaN where nobody says.
+    """
+    resized = np.isfinite(drawn_on).all(1) & (drawn_on != sizes[:, ::-1]).any(1)
+    factor = sizes[:, 1] / np.maximum(drawn_on[:, 0], 1)
+    is_copy = resized & (np.abs(sizes[:, 0] - factor * drawn_on[:, 1]) < np.maximum(factor, 1))  # of the same shape
+    ends = np.concatenate([points, (boxes[:, :2] + boxes[:, 2:])[:, None]], axis=1)
+    is_copy &= ~(np.where(np.isfinite(ends), ends, -np.inf).max(1) > drawn_on).any(1)  # beyond it: of the photo
+    factor = np.where(is_copy, factor, 1)[:, None]
+    shift = (factor - 1) / 2  # (0, 0) is the centre of a pixel
+    boxes = np.concatenate([boxes[:, :2] * factor + shift, boxes[:, 2:] * factor], axis=1)
+    lines = []
+    for rows, text in (
+        (is_copy, "are of another size than the copies that were annotated, and their marks are scaled"),
+        (resized & ~is_copy, "are of another size than those that were annotated"),
+    ):
+        if rows.any():
+            row = int(np.argmax(rows))
+            (height, width), drawn = sizes[row], drawn_on[row].astype(int)
+            example = f"{cells.short(names[row])} of {width}x{height}, drawn on {drawn[0]}x{drawn[1]}"
+            lines.append(f"{rows.sum():,} photos {text}: {example}")
+    return points * factor[:, None] + shift[:, None], boxes, lines
 
 
 def _viewed(sizes: np.ndarray, turns: np.ndarray) -> np.ndarray:

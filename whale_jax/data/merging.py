@@ -9,6 +9,8 @@ from whale_jax.data.cells import MOST, short
 from whale_jax.data.names import Names, head
 from whale_jax.data.rows import Fact, Reading, Row, Settings
 
+EMPTY = {"", *map(cells.key, cells.NO_WHALE)}  # such as NA, which some programs write into empty cells
+
 
 class Merged(NamedTuple):
     """One whale on one photo: the photo's path, what is known of it, and the place of each fact."""
@@ -55,7 +57,10 @@ def merge(reading: Reading, names: Names, *, settings: Settings, root: object, p
                 present.setdefault(name, []).append(row)
             elif is_absent:
                 absent.append(row)
-        if absent and not present and not source.only_present:
+        mistaken = _drop_mistaken(present, names)
+        problems += [_absence(row, "is not there", names, root, problems) for row in mistaken * source.only_present]
+        absent += mistaken
+        if absent and not any(present.values()) and not source.only_present:
             file = f"neither {short(cells.basename(absent[0].path))} nor any other photo of this file"
             problems.append(f"{absent[0].place}: {file} is in {root}: remove the file")
         unused += len(absent)
@@ -69,6 +74,21 @@ def merge(reading: Reading, names: Names, *, settings: Settings, root: object, p
             by_photo[name] = _join(by_photo[name], entries, problems)
     merged = [entry for name, entries in by_photo.items() for entry in entries or [Merged(name, {}, {})]]
     return Merge(merged, unused, words, shared)
+
+
+def _drop_mistaken(present: dict[str, list[Row]], names: Names) -> list[Row]:
+    """Takes rows of other photos from those of each photo in `present`, and returns them.
+
+    Where rows came to a photo by several paths, those that name other folders than the photo's are of photos that are
+    not there: cameras begin to count again. By a single path, the folder may have another name now.
+    """
+    mistaken = []
+    for name, rows in present.items():
+        if len({head(row.path)[0].replace("\\", "/").casefold() for row in rows}) > 1:
+            contrary = [row for row in rows if names.contradicts(row.path, name)]
+            present[name] = [row for row in rows if row not in contrary]
+            mistaken += contrary
+    return mistaken
 
 
 def _absence(row: Row, reason: str, names: Names, root: object, problems: Sequence[str]) -> str:
@@ -89,6 +109,9 @@ def _entry(name: str, row: Row, *, no_whale: set[str], silent: bool, words: Coun
             problems.append(f"{row.place}: {reason}")
         elif cells.key(whale) in no_whale:
             words[facts.pop("whale")] += 1
+    for kind in {"encounter", "date"} & facts.keys():
+        if cells.key(str(facts[kind])) in EMPTY:
+            del facts[kind]
     for text in (facts.get("whale", ""), facts.get("encounter", "")):
         if reason := cells.flaw(str(text)):
             problems.append(f"{row.place}: {reason}")

@@ -62,6 +62,11 @@ class Names:
             return "", f"is {len(candidates)} photos, {cells.examples(candidates, most=3)}: write the folder as well"
         return "", "is not there"
 
+    def contradicts(self, path: str, name: str) -> bool:
+        """Whether a path names other folders than those of the photo that it was taken for."""
+        path = head(cells.clean(path).replace("\\", "/"))[0]
+        return _shared(path, name) < min(len(path.split("/")), len(name.split("/")))
+
     def hint(self, path: str) -> str:
         """The photos of the nearest names, as a question; it is slow."""
         base = cells.basename(path)

@@ -109,6 +109,33 @@ def point_kind(*texts: object) -> str:
     return next((kind for kind, names in POINT_NAMES.items() if keys & {*names}), "")
 
 
+def heads_of_whales(
+    marks: Sequence[tuple[str, tuple[float, ...], str]], place: str, *, texts: Mapping[str, Fact], problems: list[str]
+) -> list[dict[str, Fact]]:
+    """The facts of each head on a photo, as `heads` has them, with the texts of the photo; those alone without a head.
+
+    Marks may have the name of their whale, "" for none. Where there are several heads and names, marks of one name are
+    of one head, which has that name in place of the photo's.
+    """
+    by_whale: dict[str, list] = {}
+    for kind, numbers, whale in marks:
+        by_whale.setdefault(whale, []).append((kind, numbers))
+    if len(by_whale) < 2 or len({kind for kind, *_ in marks}) == len(marks):  # one name, or one head
+        return [{**texts, **facts} for facts in heads([mark[:2] for mark in marks], place, problems=problems)] or [
+            {**texts}
+        ]
+    if len({frozenset(dict(group)) for group in by_whale.values()}) > 1:
+        names = ", ".join(whale or "no whale" for whale in by_whale)
+        problems.append(f"{place}: not every whale has the same marks ({names}): name the whale of each mark")
+        return [{**texts}]
+    plain = {kind: text for kind, text in texts.items() if kind != "whale"}
+    return [
+        {**plain, **facts, **({"whale": whale} if whale else {})}
+        for whale, group in by_whale.items()
+        for facts in heads(group, place, problems=problems)
+    ]
+
+
 def heads(marks: Sequence[tuple[str, tuple[float, ...]]], place: str, *, problems: list[str]) -> list[dict[str, Fact]]:
     """Marks of one photo -> the facts of each head: the first bonnet goes with the first blowhead and the first box.
 

@@ -12,11 +12,11 @@ from whale_jax.data.rows import Settings
 SIZE = (320, 200)  # width, height
 
 
-def photo(path, **options):
-    """Writes a small picture of noise."""
+def photo(path, *, size=SIZE, **options):
+    """Writes a picture of noise, of a (width, height)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(len(str(path))).integers(0, 255, (SIZE[1] // 4, SIZE[0] // 4, 3), np.uint8)
-    Image.fromarray(pixels).resize(SIZE).save(path, **options)
+    Image.fromarray(pixels).resize(size).save(path, **options)
     return path
 
 

@@ -18,6 +18,16 @@ def test_folders_of_individuals_at_any_depth(tmp_path):
     assert [entry.date for entry in catalogue.photos][:2] == ["2019-04-02", "2019-04-03"]
 
 
+def test_whales_that_are_called_by_numbers_like_years(tmp_path):
+    """As right whales are in their catalogue."""
+    names = ["1602/a.jpg", "1911/b.jpg", "2029/left/c.jpg", "1602/2019/d.jpg", "Calvin/2020/e.jpg"]
+    photos(tmp_path / "all", *names)
+    whales = ["1602", "1911", "2029", "1602", "Calvin"]
+    assert dict(named(read(tmp_path / "all"))) == dict(zip(names, whales, strict=True))
+    photos(tmp_path / "below", *(f"Right whales/{name}" for name in names[:3]))
+    assert sorted(whale for _, whale in named(read(tmp_path / "below"))) == ["1602", "1911", "2029"]
+
+
 @pytest.mark.parametrize("names", [["2019-04-02/a.jpg", "2019-04-03 pm/a.jpg"], ["flight 1/a.jpg", "flight 2/b.jpg"]])
 def test_folders_of_survey_days_name_nobody(tmp_path, names):
     photos(tmp_path, *names)
@@ -28,7 +38,7 @@ def test_folders_of_survey_days_name_nobody(tmp_path, names):
 
 def test_kinds_that_cannot_be_read_are_named_and_the_others_read(tmp_path):
     photos(tmp_path, "a.heic", "IMG_1.HEIC", "b.png", "c.tif", "d.webp")
-    for name in ("e.cr2", "old.xls", "notes.txt", "Thumbs.db", ".hidden"):
+    for name in ("e.cr2", "old.xls", "notes.txt", "Thumbs.db", ".hidden", "~$w.xlsx"):  # the last of an open table
         (tmp_path / name).write_bytes(b"II*\0")
     table(tmp_path / "w.csv", ["Image", "whaleID"], ["IMG_1.HEIC", "1"], ["b.png", "1"], ["c.tif", "2"])
     catalogue = read(tmp_path)
@@ -36,6 +46,7 @@ def test_kinds_that_cannot_be_read_are_named_and_the_others_read(tmp_path):
     text = "\n".join(catalogue.warnings)
     assert all(name in text for name in ("e.cr2: save raw photos", "old.xls: save it as .xlsx", "notes.txt"))
     assert "Thumbs" not in text
+    assert "~$" not in text
     assert "hidden" not in text
 
 
@@ -57,6 +68,24 @@ def test_a_photo_is_found_by_what_tells_it_from_the_others(tmp_path):
         InputError, match=r"w.csv line 2: IMG_1.jpg is 2 photos, a/IMG_1.jpg, b/IMG_1.jpg: write the folder"
     ):
         read(tmp_path)
+
+
+def test_a_row_of_another_folder_is_of_another_photo_where_the_photo_has_its_own(tmp_path):
+    photos(tmp_path, "2020/IMG_1.jpg", "2020/IMG_2.jpg")
+    table(tmp_path / "w.csv", ["photo", "id"], ["2019/IMG_1.jpg", "Calvin"], ["2020/IMG_1.jpg", "Delta"])
+    with pytest.raises(InputError, match=r"w.csv line 2 \(2019/IMG_1.jpg\): no photo IMG_1.jpg in"):
+        read(tmp_path)
+    table(tmp_path / "w.csv", ["photo", "id"], ["old/IMG_1.jpg", "Calvin"], ["old/IMG_2.jpg", "Delta"])
+    assert [whale for _, whale in named(read(tmp_path))] == ["Calvin", "Delta"]  # a folder that was renamed
+
+
+def test_na_is_no_encounter_and_no_date(tmp_path):
+    """R writes it into empty cells."""
+    photos(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    rows = [["a.jpg", "Eg1", "NA", "NA"], ["b.jpg", "Eg1", "NA", "NA"], ["c.jpg", "NA", "x", "2019-04-02"]]
+    table(tmp_path / "w.csv", ["Image", "whaleID", "encounter", "date"], *rows)
+    catalogue = read(tmp_path)
+    assert [(photo.encounter, photo.date) for photo in catalogue.photos] == [("", ""), ("", ""), ("x", "2019-04-02")]
 
 
 def test_the_folder_tells_photos_apart_before_their_case_does(tmp_path):

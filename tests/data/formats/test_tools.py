@@ -172,6 +172,15 @@ def test_via(tmp_path, kind):
     assert named(catalogue)[1] == ("q.jpg", "")
 
 
+def test_via_ticks_and_tables_beside_it(tmp_path):
+    """A checkbox keeps what is ticked by its label, and VIA's own CSV is not the table of names."""
+    photos(tmp_path, "p.jpg")
+    rows = [["p.jpg", json.dumps(shape), json.dumps({"part": {notes["part"]: True}})] for shape, notes in REGIONS]
+    table(tmp_path / "via.csv", ["filename", "region_shape_attributes", "region_attributes"], *rows)
+    table(tmp_path / "whales.csv", ["Image", "whaleID"], ["p.jpg", "Eg1001"])
+    assert facts(read(tmp_path, format="table+via").photos[0]) == head()
+
+
 @pytest.mark.parametrize(
     ("image", "name"),
     [

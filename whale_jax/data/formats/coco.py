@@ -79,23 +79,39 @@ def _facts(mark: Mapping, kinds: Sequence[str], *, place: str, problems: list[st
         x, y, visible = flat[3 * i : 3 * i + 3]
         if kind and visible:
             facts[kind] = cells.numbers([x, y], f"{place}, keypoints", problems=problems)
+    if "box" in facts and _is_hull(facts["box"], [facts[kind] for kind in ("bonnet", "blowhead") if kind in facts]):
+        del facts["box"]  # CVAT's of a skeleton, which nobody drew
     return facts
+
+
+def _is_hull(box: Sequence[float], points: Sequence[Sequence[float]]) -> bool:
+    """Whether a box (x, y, width, height) is the rectangle around some points, to a pixel."""
+    if not points or len(box) != 4:
+        return False
+    low, high = ([limit(axis) for axis in zip(*points, strict=True)] for limit in (min, max))
+    ends = [*box[:2], box[0] + box[2], box[1] + box[3]]
+    return all(abs(end - limit) < 1 for end, limit in zip(ends, [*low, *high], strict=True))
 
 
 def _texts(*entries: Any) -> dict[str, Fact]:
     """The texts that the first of some entries has under one of the usual names."""
     texts = {}
     for kind in TEXTS:
+        plain = str if kind == "date" else str | int  # CVAT writes the date 0
         values = (
-            entry[name]
-            for entry in entries
-            if isinstance(entry, dict)
+            value
+            for entry in map(_by_key, entries)
             for name in NAMES[kind]
-            if isinstance(entry.get(name), str | int) and entry[name] != ""
+            if isinstance(value := entry.get(cells.key(name)), plain) and value != ""
         )
         if text := next((cells.clean(str(value)) for value in values), ""):
             texts[kind] = text
     return texts
+
+
+def _by_key(entry: Any) -> dict[str, Any]:
+    """The values of an entry by its keys in small letters, see `cells.key`; none of what is no entry."""
+    return {cells.key(str(name)): value for name, value in entry.items()} if isinstance(entry, dict) else {}
 
 
 def _name(image: Mapping) -> str:

@@ -4,6 +4,7 @@ The innermost folder that is no date and no word of every day is the whale. A fo
 """
 
 import re
+from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 
 from whale_jax.data import cells
@@ -12,6 +13,7 @@ from whale_jax.data.rows import Format, Reading, Row, Settings, Source
 
 DATE = re.compile(r"(\d{4})([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])\b.*")
 YEAR = re.compile(r"(19|20)\d\d")
+NUMBER = re.compile(r"\d{4}")  # of a right whale in its catalogue: a year, too, for some
 ORDINARY = re.compile(  # names that cameras, surveys and datasets give to folders
     r"\d{3}[a-z_]{2,5}\d*|whales?|(photo|image|img|pic|picture|crop|head|survey|flight|day|camera|cam|session|trip"
     r"|left|right|top|train|valid|val|test|data|dcim|jpe?g|raw|original|edited|(un)?labell?ed|catalog(ue)?)s?[ _-]?\d*",
@@ -22,16 +24,17 @@ LEAST = 2  # individuals, below which folders say nothing of the kind
 
 def evidence(folder: Folder) -> str:
     """What it is recognised by: photos in folders of at least two individuals."""
-    whales = {whale for name in folder.photos if (whale := individual(name))}
+    numbered = numbered_parents(folder.photos)
+    whales = {whale for name in folder.photos if (whale := individual(name, numbered))}
     return f"folders such as {cells.examples(sorted(whales), most=3)}" if len(whales) >= LEAST else ""
 
 
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """A row for each photo, named by its folder."""
-    rows = []
+    rows, numbered = [], numbered_parents(folder.photos)
     for name in folder.photos:
         days = [match for part in PurePosixPath(name).parts[:-1] if (match := DATE.fullmatch(part))]
-        facts = {"whale": individual(name), "date": "-".join(days[-1].group(1, 3, 4)) if days else ""}
+        facts = {"whale": individual(name, numbered), "date": "-".join(days[-1].group(1, 3, 4)) if days else ""}
         rows.append(
             Row(name, {key: text for key, text in facts.items() if text}, f"folder {PurePosixPath(name).parent}")
         )
@@ -42,10 +45,18 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     return Reading((Source(rows),), notes=(note,))
 
 
-def individual(name: str) -> str:
-    """The whale that the folders of a photo name, "" where none does."""
-    parts = [part for part in PurePosixPath(name).parts[:-1] if not _is_ordinary(part)]
-    return cells.clean(parts[-1]) if parts else ""
+def individual(name: str, numbered: Collection[PurePosixPath] = ()) -> str:
+    """The whale that the folders of a photo name, "" where none does; see `numbered_parents`."""
+    folders = [folder for folder in PurePosixPath(name).parents if folder.name]
+    numbers = [folder.name for folder in folders if folder.parent in numbered and NUMBER.fullmatch(folder.name)]
+    words = [folder.name for folder in folders if not _is_ordinary(folder.name)]
+    return cells.clean((numbers or words or [""])[0])
+
+
+def numbered_parents(names: Iterable[str]) -> set[PurePosixPath]:
+    """The folders in which whales have numbers of four digits: one of them at least is no year of our time."""
+    folders = {folder for name in names for folder in PurePosixPath(name).parents}
+    return {folder.parent for folder in folders if NUMBER.fullmatch(folder.name) and not YEAR.fullmatch(folder.name)}
 
 
 def _is_ordinary(part: str) -> bool:

@@ -14,7 +14,7 @@ from whale_jax.data import cells
 from whale_jax.data.folder import Folder, parsed
 from whale_jax.data.formats import tabular
 from whale_jax.data.photo_files import SUFFIXES
-from whale_jax.data.rows import Fact, Format, Reading, Row, Settings, Source, heads, point_kind
+from whale_jax.data.rows import Fact, Format, Reading, Row, Settings, Source, heads_of_whales, point_kind
 
 PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")  # of an uploaded file's name
 LABELS = ("keypointlabels", "rectanglelabels")
@@ -43,15 +43,19 @@ def _rows(path: Path, problems: list[str], *, notes: list[str]) -> Iterator[Row]
         versions = [entry for entry in task.get("annotations") or () if not entry.get("was_cancelled")]
         several += [name] if len(versions) > 1 else []
         results = versions[-1].get("result") or () if versions else _minimal(task)
-        marks, texts, size = [], _texts(data.items()), None
+        marks, texts, size, whales = [], _texts(data.items()), None, {}
         for result in results:
             value = result.get("value") or {}
             size = (result.get("original_width"), result.get("original_height")) if "x" in value else size
-            marks += _mark(result, value, place=place, problems=problems)
-            texts |= _texts([(result.get("from_name"), value.get(key)) for key in ("text", "choices", "taxonomy")])
-        extra = {"size": tuple(map(float, size))} if size and all(size) else {}
-        for facts in heads(marks, place, problems=problems) or [{}]:
-            yield Row(name, {**texts, **(extra if facts else {}), **facts}, place)
+            marks += [(*mark, result.get("id")) for mark in _mark(result, value, place=place, problems=problems)]
+            words = _texts([(result.get("from_name"), value.get(key)) for key in ("text", "choices", "taxonomy")])
+            if "whale" in words:
+                whales[result.get("id")] = words["whale"]  # a region and its text share an id
+            texts |= words
+        marks = [(kind, numbers, whales.get(region, "")) for kind, numbers, region in marks]
+        extra = {"size": tuple(map(float, size))} if marks and size and all(size) else {}
+        for facts in heads_of_whales(marks, place, texts=texts, problems=problems):
+            yield Row(name, {**extra, **facts}, place)
     if several:
         notes.append(f"{path.name}: the last of several annotations counts, of {cells.examples(several)}")
 

@@ -12,13 +12,12 @@ from whale_jax.runtime.errors import InputError
 
 def evidence(folder: Folder) -> str:
     """What it is recognised by: a table."""
-    regions = with_columns(folder, "regionshapeattributes")  # of VIA
-    return cells.examples(path.name for path in folder.sheets if path not in regions)
+    return cells.examples(path.name for path in _sheets(folder))
 
 
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """The rows of the table."""
-    path = folder.table("train.csv") or only(folder, folder.sheets)
+    path = folder.table("train.csv") or only(folder, _sheets(folder))
     if path is None:
         raise InputError(f"{folder.root} has no table: add one, or choose another format")
     return reading(path, settings, problems=problems)
@@ -42,6 +41,12 @@ def only(folder: Folder, paths: Sequence[Path]) -> Path | None:
 def with_columns(folder: Folder, *needed: str) -> list[Path]:
     """The tables whose first line has all of these words, see cells.key."""
     return [path for path in folder.sheets if {*needed} <= {*map(cells.key, header(path))}]
+
+
+def _sheets(folder: Folder) -> list[Path]:
+    """The tables but for VIA's, which have a row a region."""
+    regions = with_columns(folder, "regionshapeattributes")
+    return [path for path in folder.sheets if path not in regions]
 
 
 FORMAT = Format(evidence, read)

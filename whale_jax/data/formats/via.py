@@ -1,7 +1,8 @@
 """The VGG Image Annotator's export (VIA 2.0): CSV, JSON, or its project file. Points and boxes are in pixels.
 
 A region is a `point` (cx, cy) that one of its attributes calls bonnet or blowhead, or a `rect` (x, y, width, height).
-The whale is an attribute of the file, or of a region, under one of the usual names (tabular.SURE).
+The whale is an attribute of the file, or of a region, under one of the usual names (tabular.SURE). Of two heads, each
+region may have the name of its whale; otherwise the first bonnet goes with the first blowhead.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 from whale_jax.data import cells, sheets
 from whale_jax.data.folder import Folder, parsed
 from whale_jax.data.formats import table, tabular
-from whale_jax.data.rows import Fact, Format, Reading, Row, Settings, Source, heads, point_kind
+from whale_jax.data.rows import Fact, Format, Reading, Row, Settings, Source, heads_of_whales, point_kind
 
 PROJECT = "_via_img_metadata"
 COLUMNS = ("filename", "regionshapeattributes", "regionattributes")
@@ -34,17 +35,21 @@ def _rows(path: Path, problems: list[str]) -> Iterator[Row]:
     for place, name, attributes, regions in photos:
         marks, texts = [], _texts(attributes)
         for shape, notes in regions:
-            marks += _mark(shape, notes, place=place, problems=problems)
-            texts |= _texts(notes)
-        for facts in heads(marks, place, problems=problems) or [{}]:
-            yield Row(name, {**texts, **facts}, place)
+            words = _texts(notes)
+            for mark in _mark(shape, notes, place=place, problems=problems):
+                marks.append((*mark, words.get("whale", "")))
+            texts |= words
+        for facts in heads_of_whales(marks, place, texts=texts, problems=problems):
+            yield Row(name, facts, place)
 
 
 def _mark(shape: Mapping, notes: Mapping, *, place: str, problems: list[str]) -> list[tuple[str, tuple[float, ...]]]:
     """Kind and pixels of a point or a box; none of another region."""
     match shape.get("name"):
         case "point":
-            words = [*notes.values(), *(name for name, value in notes.items() if value is True)]
+            boxes = [value for value in notes.values() if isinstance(value, dict)]  # to tick, by their labels
+            ticked = [name for part in (notes, *boxes) for name, value in part.items() if value is True]
+            words = [*notes.values(), *ticked]
             kind, keys = point_kind(*words), ("cx", "cy")
         case "rect":
             kind, keys = "box", ("x", "y", "width", "height")

@@ -1,0 +1,86 @@
+"""Marks that need more than their numbers: what a tool adds by itself, copies of another size, and two whales."""
+
+import numpy as np
+import pytest
+
+from tests.data.formats.folder import dump, named, photo, photos, read
+from tests.data.formats.test_tools import BLOWHEAD, BONNET, REGIONS, coco, label_studio, via_entry
+from whale_jax.runtime.errors import InputError
+
+
+def test_what_cvat_writes_of_itself_is_no_box_and_no_date(tmp_path):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    content = coco(attributes={"whale_id": "Eg1001"}, bbox=(60, 50, 40, 10))  # the rectangle of a skeleton's points
+    for image in content["images"]:
+        image["date_captured"] = 0
+    dump(tmp_path / "a.json", content)
+    catalogue = read(tmp_path)
+    assert (catalogue.photos[0].whale, catalogue.photos[0].date) == ("Eg1001", "")
+    assert np.isnan(catalogue.photos[0].box).all()
+    assert np.isfinite(catalogue.photos[0].points).all()
+
+
+def test_marks_drawn_on_smaller_copies_are_of_the_photos(tmp_path):
+    photo(tmp_path / "p.jpg", size=(1280, 800))
+    photos(tmp_path, "q.jpg")
+    dump(tmp_path / "a.json", coco())  # of 320 x 200 pixels
+    catalogue = read(tmp_path)
+    expected = (np.array([BONNET, BLOWHEAD]) + 0.5) * 4 - 0.5
+    np.testing.assert_allclose(catalogue.photos[0].points, expected)
+    np.testing.assert_allclose(catalogue.photos[0].box, [40 * 4 + 1.5, 30 * 4 + 1.5, 90 * 4, 60 * 4])
+    assert any("their marks are scaled: p.jpg of 1280x800, drawn on 320x200" in line for line in catalogue.warnings)
+    content = coco()
+    content["images"][0] |= {"width": 80, "height": 50}  # the marks lie beyond
+    dump(tmp_path / "a.json", content)
+    np.testing.assert_allclose(read(tmp_path).photos[0].points, [BONNET, BLOWHEAD])
+
+
+def second(shape):
+    """The region of another head, 100 pixels to the right."""
+    return {key: value + 100 if key in ("cx", "x") else value for key, value in shape.items()}
+
+
+def of_calf(**notes):
+    """VIA's file with the regions of a mother and of her calf, in turn; the calf's have these attributes."""
+    content = via_entry()
+    content["p.jpg99"]["file_attributes"] = {}
+    content["p.jpg99"]["regions"] = [
+        {"shape_attributes": shape, "region_attributes": attributes}
+        for mother, part in REGIONS
+        for shape, attributes in ((second(mother), part | notes), (mother, part | {"whaleID": "Eg1001"}))
+    ]
+    return content
+
+
+def test_two_whales_on_a_photo_are_named_by_their_regions(tmp_path):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    dump(tmp_path / "via.json", of_calf(whaleID="calf of 2021"))
+    heads = {entry.whale: entry.points[0].tolist() for entry in read(tmp_path).photos if entry.whale}
+    assert heads == {"Eg1001": [100, 50], "calf of 2021": [200, 50]}
+    dump(tmp_path / "via.json", of_calf())
+    assert [whale for _, whale in named(read(tmp_path))] == ["", "Eg1001", ""]
+
+
+def test_a_region_without_a_name_beside_two_whales_is_refused(tmp_path):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    content = of_calf(whaleID="calf of 2021")
+    del content["p.jpg99"]["regions"][0]["region_attributes"]["whaleID"]
+    dump(tmp_path / "via.json", content)
+    with pytest.raises(InputError, match=r"the same marks \(no whale, Eg1001, calf of 2021\): name the whale of each"):
+        read(tmp_path)
+
+
+def test_label_studio_names_each_region(tmp_path):
+    """A text of a region has the region's id."""
+    photos(tmp_path, "p.jpg", "q.jpg")
+    task, results = label_studio(), []
+    *regions, _ = task["annotations"][0]["result"]
+    for number, whale in enumerate(("Eg1001", "calf of 2021")):
+        for region in regions:
+            mark = {**region, "id": f"{region['id']} {number}", "value": {**region["value"], "y": 20.0 + 40 * number}}
+            text = {"value": {"text": [whale]}, "id": mark["id"], "from_name": "whaleID", "type": "textarea"}
+            results += [mark, text]
+    task["annotations"][0]["result"] = results
+    dump(tmp_path / "a.json", [task])
+    heads = {entry.whale: entry.points[0, 1] for entry in read(tmp_path).photos if entry.whale}
+    assert heads == pytest.approx({"Eg1001": 40, "calf of 2021": 120})
