@@ -6,7 +6,7 @@ Log loss 4.70, top-1 12.1 % of the calibrated classifier. Together with the near
 4.19 to 4.30 and 17 to 18 %; by its own features 4.60 and 13.9 %. Two seeds, one minute.
 
 Nothing is trained: the part after the colon is a finished run of configs/ablations/embedding.py. The weights of
-classifier and neighbours are fitted on photos of other encounters than those they are measured on.
+classifier and neighbours are fitted on photos of other groups than those they are measured on.
 """
 
 from configs.ablations import embedding

@@ -7,8 +7,9 @@ set -euo pipefail
 sweep=${1:?the folder of a sweep}
 shift
 python -m launch.sweep flags "$sweep" | while IFS=$'\t' read -r name flags; do
-  job=${name//[^A-Za-z0-9._-]/-} # SkyPilot takes no other signs
-  while [[ $job == *[._-] ]]; do job=${job%?}; done # nor one of these at the end
+  # SkyPilot takes a letter first, no other signs than these, not two of them together, and none at the end.
+  job=run-$(tr -cs 'A-Za-z0-9' - <<< "$name")
+  job=${job%-}
   sky jobs launch --yes --detach-run launch/sky/train.yaml --name "$job" \
     --env RUN="$(basename "$sweep")/$name" --env FLAGS="$flags" "$@"
 done

@@ -69,7 +69,7 @@ def test_a_sweep_is_a_job_a_run(tmp_path):
     command = ["bash", "launch/sky/sweep.sh", str(tmp_path / "pods"), "--cloud=gcp"]
     output = subprocess.run(command, cwd=processes.ROOT, env=env, check=True, capture_output=True, text=True).stdout
     first, second = output.splitlines()
-    assert "--name 000_seed-1 --env" in first  # SkyPilot refuses an =
+    assert "--name run-000-seed-1 --env" in first  # SkyPilot refuses an =
     assert "--env RUN=pods/000_seed=1 --env FLAGS=--config=tests/launch/pod.py --config.stages.drawn.seed=1" in first
     assert second.endswith("--config.stages.drawn.seed=2 --cloud=gcp")
 

@@ -51,12 +51,10 @@ def in_pixels(
         doubts.ask(f"{question} by EXIF", ("viewed", "stored"), key="orientation")
     if settings.orientation == "viewed":
         points, boxes = _stored(points, boxes, sizes=sizes, turns=turns)
-    warnings = []
+    drawn_on = np.where(turned[:, None] | (sizes == 0) | (unit != "pixels"), np.nan, drawn_on)
+    points, boxes, warnings = _of_copies(points, boxes, names=names, sizes=sizes, drawn_on=drawn_on)
     if doubts.seem_swapped(points, boxes, sizes=sizes):
         warnings.append("most bonnets lie where blowheads are expected, towards the body: are they swapped?")
-    drawn_on = np.where(turned[:, None] | (sizes == 0), np.nan, drawn_on)
-    points, boxes, lines = _of_copies(points, boxes, names=names, sizes=sizes, drawn_on=drawn_on)
-    warnings += lines
     return points.astype(np.float32), boxes.astype(np.float32), warnings
 
 
@@ -75,7 +73,8 @@ def _of_copies(
     factor = sizes[:, 1] / np.maximum(drawn_on[:, 0], 1)
     is_copy = resized & (np.abs(sizes[:, 0] - factor * drawn_on[:, 1]) < np.maximum(factor, 1))  # of the same shape
     ends = np.concatenate([points, (boxes[:, :2] + boxes[:, 2:])[:, None]], axis=1)
-    is_copy &= ~(np.where(np.isfinite(ends), ends, -np.inf).max(1) > drawn_on).any(1)  # beyond it: of the photo
+    beyond = (np.where(np.isfinite(ends), ends, -np.inf).max(1) > drawn_on + 1).any(1)  # the marks are of the photo
+    is_copy &= ~np.isin(factor.round(3), factor[is_copy & beyond].round(3))  # and so are others of such a size
     factor = np.where(is_copy, factor, 1)[:, None]
     shift = (factor - 1) / 2  # (0, 0) is the centre of a pixel
     boxes = np.concatenate([boxes[:, :2] * factor + shift, boxes[:, 2:] * factor], axis=1)

@@ -58,7 +58,8 @@ def merge(reading: Reading, names: Names, *, settings: Settings, root: object, p
             elif is_absent:
                 absent.append(row)
         mistaken = _drop_mistaken(present, names)
-        problems += [_absence(row, "is not there", names, root, problems) for row in mistaken * source.only_present]
+        for row in mistaken * source.only_present:
+            problems.append(f"{row.place}: no photo {short(row.path)} in {root}: add it, or remove the row")
         absent += mistaken
         if absent and not any(present.values()) and not source.only_present:
             file = f"neither {short(cells.basename(absent[0].path))} nor any other photo of this file"
@@ -85,9 +86,11 @@ def _drop_mistaken(present: dict[str, list[Row]], names: Names) -> list[Row]:
     mistaken = []
     for name, rows in present.items():
         if len({head(row.path)[0].replace("\\", "/").casefold() for row in rows}) > 1:
-            contrary = [row for row in rows if names.contradicts(row.path, name)]
-            present[name] = [row for row in rows if row not in contrary]
-            mistaken += contrary
+            shared = [names.folders_shared(row.path, name) for row in rows]
+            best = max((count for count in shared if count is not None), default=0)
+            keep = [count is None or (None not in shared and count == best) for count in shared]
+            present[name] = [row for row, stays in zip(rows, keep, strict=True) if stays]
+            mistaken += [row for row, stays in zip(rows, keep, strict=True) if not stays]
     return mistaken
 
 

@@ -62,10 +62,12 @@ class Names:
             return "", f"is {len(candidates)} photos, {cells.examples(candidates, most=3)}: write the folder as well"
         return "", "is not there"
 
-    def contradicts(self, path: str, name: str) -> bool:
-        """Whether a path names other folders than those of the photo that it was taken for."""
+    def folders_shared(self, path: str, name: str) -> int | None:
+        """How many folders a path shares with the photo that it was taken for; None where none contradicts it."""
         path = head(cells.clean(path).replace("\\", "/"))[0]
-        return _shared(path, name) < min(len(path.split("/")), len(name.split("/")))
+        sides = [text.rpartition("/")[0] for text in (path, name)]
+        count = _shared(*sides)
+        return None if not all(sides) or count == min(len(side.split("/")) for side in sides) else count
 
     def hint(self, path: str) -> str:
         """The photos of the nearest names, as a question; it is slow."""

@@ -120,13 +120,14 @@ def heads_of_whales(
     by_whale: dict[str, list] = {}
     for kind, numbers, whale in marks:
         by_whale.setdefault(whale, []).append((kind, numbers))
-    if len(by_whale) < 2 or len({kind for kind, *_ in marks}) == len(marks):  # one name, or one head
+    is_single = len(by_whale.keys() - {""}) < 2 and len({kind for kind, *_ in marks}) == len(marks)
+    if len(by_whale) < 2 or is_single:
         return [{**texts, **facts} for facts in heads([mark[:2] for mark in marks], place, problems=problems)] or [
             {**texts}
         ]
     if len({frozenset(dict(group)) for group in by_whale.values()}) > 1:
         names = ", ".join(whale or "no whale" for whale in by_whale)
-        problems.append(f"{place}: not every whale has the same marks ({names}): name the whale of each mark")
+        problems.append(f"{place}: not every whale has the same marks ({names}): draw them all, and name each")
         return [{**texts}]
     plain = {kind: text for kind, text in texts.items() if kind != "whale"}
     return [

@@ -26,6 +26,8 @@ def test_whales_that_are_called_by_numbers_like_years(tmp_path):
     assert dict(named(read(tmp_path / "all"))) == dict(zip(names, whales, strict=True))
     photos(tmp_path / "below", *(f"Right whales/{name}" for name in names[:3]))
     assert sorted(whale for _, whale in named(read(tmp_path / "below"))) == ["1602", "1911", "2029"]
+    photos(tmp_path / "days", "2019/1602/a.jpg", "2020/1911/b.jpg", "0412/Calvin/c.jpg")
+    assert sorted(whale for _, whale in named(read(tmp_path / "days"))) == ["1602", "1911", "Calvin"]
 
 
 @pytest.mark.parametrize("names", [["2019-04-02/a.jpg", "2019-04-03 pm/a.jpg"], ["flight 1/a.jpg", "flight 2/b.jpg"]])
@@ -73,10 +75,14 @@ def test_a_photo_is_found_by_what_tells_it_from_the_others(tmp_path):
 def test_a_row_of_another_folder_is_of_another_photo_where_the_photo_has_its_own(tmp_path):
     photos(tmp_path, "2020/IMG_1.jpg", "2020/IMG_2.jpg")
     table(tmp_path / "w.csv", ["photo", "id"], ["2019/IMG_1.jpg", "Calvin"], ["2020/IMG_1.jpg", "Delta"])
-    with pytest.raises(InputError, match=r"w.csv line 2 \(2019/IMG_1.jpg\): no photo IMG_1.jpg in"):
+    with pytest.raises(InputError, match=r"w.csv line 2: no photo 2019/IMG_1.jpg in"):
         read(tmp_path)
     table(tmp_path / "w.csv", ["photo", "id"], ["old/IMG_1.jpg", "Calvin"], ["old/IMG_2.jpg", "Delta"])
     assert [whale for _, whale in named(read(tmp_path))] == ["Calvin", "Delta"]  # a folder that was renamed
+    rows = [["/home/2019/IMG_1", "Calvin"], ["/home/2020/IMG_1", "Delta"]]  # and names without their endings
+    table(tmp_path / "w.csv", ["photo", "id"], *rows)
+    with pytest.raises(InputError, match=r"^w.csv line 2: no photo /home/2019/IMG_1 in .*: add it, or remove the row$"):
+        read(tmp_path)
 
 
 def test_na_is_no_encounter_and_no_date(tmp_path):

@@ -10,7 +10,9 @@ from whale_jax.runtime.errors import InputError
 
 def test_what_cvat_writes_of_itself_is_no_box_and_no_date(tmp_path):
     photos(tmp_path, "p.jpg", "q.jpg")
-    content = coco(attributes={"whale_id": "Eg1001"}, bbox=(60, 50, 40, 10))  # the rectangle of a skeleton's points
+    content = coco(attributes={"whale_id": "Eg1001"}, bbox=(60, 50, 40, 40))  # the rectangle of a skeleton's points
+    content["categories"][0]["keypoints"].append("lip")
+    content["annotations"][0]["keypoints"] += [80, 90, 2]
     for image in content["images"]:
         image["date_captured"] = 0
     dump(tmp_path / "a.json", content)
@@ -66,8 +68,25 @@ def test_a_region_without_a_name_beside_two_whales_is_refused(tmp_path):
     content = of_calf(whaleID="calf of 2021")
     del content["p.jpg99"]["regions"][0]["region_attributes"]["whaleID"]
     dump(tmp_path / "via.json", content)
-    with pytest.raises(InputError, match=r"the same marks \(no whale, Eg1001, calf of 2021\): name the whale of each"):
+    with pytest.raises(InputError, match=r"the same marks \(no whale, Eg1001, calf of 2021\): draw them all, and name"):
         read(tmp_path)
+    content = of_calf(whaleID="calf of 2021")
+    regions = content["p.jpg99"]["regions"]
+    content["p.jpg99"]["regions"] = [regions[1], regions[3], regions[4]]  # the calf's box alone
+    dump(tmp_path / "via.json", content)
+    with pytest.raises(InputError, match=r"the same marks \(Eg1001, calf of 2021\)"):
+        read(tmp_path)
+
+
+def test_regions_without_a_name_are_of_the_whale_of_the_photo(tmp_path):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    content = of_calf(whaleID="calf of 2021")
+    content["p.jpg99"]["file_attributes"] = {"whaleID": "Eg1001"}
+    for region in content["p.jpg99"]["regions"][1::2]:
+        del region["region_attributes"]["whaleID"]
+    dump(tmp_path / "via.json", content)
+    heads = {entry.whale: entry.points[0].tolist() for entry in read(tmp_path).photos if entry.whale}
+    assert heads == {"Eg1001": [100, 50], "calf of 2021": [200, 50]}
 
 
 def test_label_studio_names_each_region(tmp_path):

@@ -75,11 +75,13 @@ def _facts(mark: Mapping, kinds: Sequence[str], *, place: str, problems: list[st
     if flat and len(flat) != 3 * len(kinds):
         problems.append(f"{place}: {len(flat)} numbers in keypoints where its category has {len(kinds)} points")
         return facts
+    points = []
     for i, kind in enumerate(kinds if flat else ()):
         x, y, visible = flat[3 * i : 3 * i + 3]
-        if kind and visible:
-            facts[kind] = cells.numbers([x, y], f"{place}, keypoints", problems=problems)
-    if "box" in facts and _is_hull(facts["box"], [facts[kind] for kind in ("bonnet", "blowhead") if kind in facts]):
+        if visible:
+            points.append(cells.numbers([x, y], f"{place}, keypoints", problems=problems))
+            facts |= {kind: points[-1]} if kind else {}
+    if "box" in facts and _is_hull(facts["box"], points):
         del facts["box"]  # CVAT's of a skeleton, which nobody drew
     return facts
 
@@ -97,12 +99,12 @@ def _texts(*entries: Any) -> dict[str, Fact]:
     """The texts that the first of some entries has under one of the usual names."""
     texts = {}
     for kind in TEXTS:
-        plain = str if kind == "date" else str | int  # CVAT writes the date 0
+        blank = {"", 0} if kind == "date" else {""}  # CVAT writes the date 0
         values = (
             value
             for entry in map(_by_key, entries)
             for name in NAMES[kind]
-            if isinstance(value := entry.get(cells.key(name)), plain) and value != ""
+            if isinstance(value := entry.get(cells.key(name)), str | int) and value not in blank
         )
         if text := next((cells.clean(str(value)) for value in values), ""):
             texts[kind] = text

@@ -19,19 +19,20 @@ ORDINARY = re.compile(  # names that cameras, surveys and datasets give to folde
     r"|left|right|top|train|valid|val|test|data|dcim|jpe?g|raw|original|edited|(un)?labell?ed|catalog(ue)?)s?[ _-]?\d*",
     re.IGNORECASE,
 )
+Level = tuple[int, tuple[str, ...]]  # see `_level`
 LEAST = 2  # individuals, below which folders say nothing of the kind
 
 
 def evidence(folder: Folder) -> str:
     """What it is recognised by: photos in folders of at least two individuals."""
-    numbered = numbered_parents(folder.photos)
+    numbered = numbered_levels(folder.photos)
     whales = {whale for name in folder.photos if (whale := individual(name, numbered))}
     return f"folders such as {cells.examples(sorted(whales), most=3)}" if len(whales) >= LEAST else ""
 
 
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """A row for each photo, named by its folder."""
-    rows, numbered = [], numbered_parents(folder.photos)
+    rows, numbered = [], numbered_levels(folder.photos)
     for name in folder.photos:
         days = [match for part in PurePosixPath(name).parts[:-1] if (match := DATE.fullmatch(part))]
         facts = {"whale": individual(name, numbered), "date": "-".join(days[-1].group(1, 3, 4)) if days else ""}
@@ -45,18 +46,24 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     return Reading((Source(rows),), notes=(note,))
 
 
-def individual(name: str, numbered: Collection[PurePosixPath] = ()) -> str:
-    """The whale that the folders of a photo name, "" where none does; see `numbered_parents`."""
-    folders = [folder for folder in PurePosixPath(name).parents if folder.name]
-    numbers = [folder.name for folder in folders if folder.parent in numbered and NUMBER.fullmatch(folder.name)]
-    words = [folder.name for folder in folders if not _is_ordinary(folder.name)]
-    return cells.clean((numbers or words or [""])[0])
+def individual(name: str, numbered: Collection[Level] = ()) -> str:
+    """The whale that the folders of a photo name, "" where none does; see `numbered_levels`."""
+    for folder in PurePosixPath(name).parents:
+        is_number = NUMBER.fullmatch(folder.name) and _level(folder) in numbered
+        if folder.name and (is_number or not _is_ordinary(folder.name)):
+            return cells.clean(folder.name)
+    return ""
 
 
-def numbered_parents(names: Iterable[str]) -> set[PurePosixPath]:
-    """The folders in which whales have numbers of four digits: one of them at least is no year of our time."""
+def numbered_levels(names: Iterable[str]) -> set[Level]:
+    """Where whales have numbers of four digits: one of them at least is no year of our time."""
     folders = {folder for name in names for folder in PurePosixPath(name).parents}
-    return {folder.parent for folder in folders if NUMBER.fullmatch(folder.name) and not YEAR.fullmatch(folder.name)}
+    return {_level(folder) for folder in folders if NUMBER.fullmatch(folder.name) and not YEAR.fullmatch(folder.name)}
+
+
+def _level(folder: PurePosixPath) -> Level:
+    """How deep a folder lies, and the folders above it whose names may be whales'."""
+    return len(folder.parts), tuple(part for part in folder.parent.parts if not _is_ordinary(part))
 
 
 def _is_ordinary(part: str) -> bool:

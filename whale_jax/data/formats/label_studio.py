@@ -52,7 +52,10 @@ def _rows(path: Path, problems: list[str], *, notes: list[str]) -> Iterator[Row]
             if "whale" in words:
                 whales[result.get("id")] = words["whale"]  # a region and its text share an id
             texts |= words
-        marks = [(kind, numbers, whales.get(region, "")) for kind, numbers, region in marks]
+        regions = {region for *_, region in marks}
+        of_photo = [whale for region, whale in whales.items() if region not in regions]
+        usual = [*of_photo, _texts(data.items()).get("whale", "")][0]
+        marks = [(kind, numbers, whales.get(region, usual)) for kind, numbers, region in marks]
         extra = {"size": tuple(map(float, size))} if marks and size and all(size) else {}
         for facts in heads_of_whales(marks, place, texts=texts, problems=problems):
             yield Row(name, {**extra, **facts}, place)

@@ -34,10 +34,11 @@ def _rows(path: Path, problems: list[str]) -> Iterator[Row]:
     photos = _of_json(path) if path.suffix.lower() == ".json" else _of_table(path, problems)
     for place, name, attributes, regions in photos:
         marks, texts = [], _texts(attributes)
+        usual = texts.get("whale", "")
         for shape, notes in regions:
             words = _texts(notes)
             for mark in _mark(shape, notes, place=place, problems=problems):
-                marks.append((*mark, words.get("whale", "")))
+                marks.append((*mark, words.get("whale", usual)))
             texts |= words
         for facts in heads_of_whales(marks, place, texts=texts, problems=problems):
             yield Row(name, facts, place)
