@@ -68,8 +68,9 @@ def tables_of(run: Path) -> Iterator[str]:
 
 
 def provenance(run: Path, command: str) -> str:
-    """One line that says what made the run's tables: command, commits, date, devices and versions."""
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(run.glob("**/result.json"))]
+    """One line that says what made the run's tables: command, commits, date, devices, versions, folds."""
+    paths = sorted(run.glob("**/result.json"))
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     commits = each(map(commit, results))
     dates = sorted(filter(None, (result.get("ended") for result in results)))
     date = spelled(datetime.fromisoformat(dates[-1])) if dates else "an unknown date"
@@ -77,7 +78,20 @@ def provenance(run: Path, command: str) -> str:
     devices = each(itertools.chain.from_iterable(names)) or "unknown devices"
     python = each(result.get("versions", {}).get("python", "") for result in results)
     jax = each(result.get("versions", {}).get("jax", "") for result in results)
-    return f"Made by `{command}` at commit {commits or 'unknown'} on {date} on {devices} (Python {python}, JAX {jax})."
+    folds = each(map(held_out, paths))
+    origin = f"Made by `{command}` at commit {commits or 'unknown'} on {date} on {devices} (Python {python}, JAX {jax})"
+    return f"{origin}, with {folds} held out." if folds else f"{origin}."
+
+
+def held_out(path: Path) -> str:
+    """The fold that the stage of a result.json holds out, and the seed of its split; "" where it holds out none."""
+    config = path.with_name("config.json")
+    inputs = json.loads(config.read_text(encoding="utf-8")).get("inputs", {}) if config.exists() else {}
+    split = Path(inputs.get("split") or ".") / "config.json"
+    fold = json.loads(path.read_text(encoding="utf-8")).get("fold")
+    if fold is None or fold < 0 or not split.exists():
+        return ""
+    return f"fold {fold} of the split of seed {json.loads(split.read_text(encoding='utf-8'))['seed']}"
 
 
 def each(values: Iterable[str]) -> str:

@@ -48,6 +48,17 @@ def test_tables_are_written_with_what_made_them(run, tmp_path):
     assert not tables.fill(page, "other", run)
 
 
+def test_the_fold_that_is_held_out_is_told(run, tmp_path):
+    """A table of another deal of folds looks alike."""
+    (tmp_path / "split").mkdir()
+    (tmp_path / "split" / "config.json").write_text(json.dumps({"program": "split", "seed": 2}))
+    (run / "report" / "config.json").write_text(json.dumps({"inputs": {"split": str(tmp_path / "split")}}))
+    (run / "report" / "result.json").write_text(json.dumps(RESULT | {"fold": 0}))
+    line = tables.provenance(run, "python -m x")
+    assert line.endswith("JAX 0.10.2), with fold 0 of the split of seed 2 held out.")
+    assert STATEMENT.search(line)
+
+
 def test_a_word_in_brackets_selects_tables(run, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("<!-- demo [points]: python -m x -->\n<!-- end of demo -->\n")
