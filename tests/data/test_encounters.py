@@ -46,7 +46,7 @@ def test_the_hour_is_no_part_of_a_day():
         **dict.fromkeys(["2019_04_02_101500", "2019_04_02"], "2019_04_02 a"),
         "2 April 2019": "2 April 2019 a",
         "2019-04-02T10:05": "2019-04-02 a",
-        "2019-04": "",
+        **dict.fromkeys(["2019-04", "1555027200"], ""),  # the second is a time of Unix
     }
     assert encounters.by_day(["a"] * len(days), [*days]) == [*days.values()]
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from whale_jax.data.photo_files import Note
 
-DAY = re.compile(r"\d{4}:\d\d:\d\d|\d{8}|\d+([-/._ ])[^\W_]+\1\d+")  # how a date begins; the time of day may follow
+# How a date begins; the time of day may follow.
+DAY = re.compile(r"\d{4}:\d\d:\d\d|(?:19|20)\d{6}|\d{8}(?!\d)|\d+([-/._ ])[^\W_]+\1\d+")
 
 
 def name(

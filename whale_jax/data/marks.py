@@ -8,6 +8,8 @@ from whale_jax.data import cells, doubts
 from whale_jax.data.photo_files import Note
 from whale_jax.data.rows import Settings
 
+LARGE_SHARE = 0.1  # of photos said to be of a size that their marks lie beyond, from which on the size is not believed
+
 
 def in_pixels(
     points: np.ndarray,
@@ -51,6 +53,7 @@ def in_pixels(
         doubts.ask(f"{question} by EXIF", ("viewed", "stored"), key="orientation")
     if settings.orientation == "viewed":
         points, boxes = _stored(points, boxes, sizes=sizes, turns=turns)
+    turned |= (turns > 1) & (settings.orientation == "viewed")
     drawn_on = np.where(turned[:, None] | (sizes == 0) | (unit != "pixels"), np.nan, drawn_on)
     points, boxes, warnings = _of_copies(points, boxes, names=names, sizes=sizes, drawn_on=drawn_on)
     if doubts.seem_swapped(points, boxes, sizes=sizes):
@@ -74,7 +77,9 @@ def _of_copies(
     is_copy = resized & (np.abs(sizes[:, 0] - factor * drawn_on[:, 1]) < np.maximum(factor, 1))  # of the same shape
     ends = np.concatenate([points, (boxes[:, :2] + boxes[:, 2:])[:, None]], axis=1)
     beyond = (np.where(np.isfinite(ends), ends, -np.inf).max(1) > drawn_on + 1).any(1)  # the marks are of the photo
-    is_copy &= ~np.isin(factor.round(3), factor[is_copy & beyond].round(3))  # and so are others of such a size
+    for scale in np.unique(factor[is_copy & beyond].round(3)):  # where many are, all of such a size are of the photos
+        alike = is_copy & (factor.round(3) == scale)
+        is_copy &= ~(alike & (beyond | (beyond[alike].mean() > LARGE_SHARE)))
     factor = np.where(is_copy, factor, 1)[:, None]
     shift = (factor - 1) / 2  # (0, 0) is the centre of a pixel
     boxes = np.concatenate([boxes[:, :2] * factor + shift, boxes[:, 2:] * factor], axis=1)

@@ -87,10 +87,11 @@ def _drop_mistaken(present: dict[str, list[Row]], names: Names) -> list[Row]:
     for name, rows in present.items():
         if len({head(row.path)[0].replace("\\", "/").casefold() for row in rows}) > 1:
             shared = [names.folders_shared(row.path, name) for row in rows]
-            best = max((count for count in shared if count is not None), default=0)
-            keep = [count is None or (None not in shared and count == best) for count in shared]
-            present[name] = [row for row, stays in zip(rows, keep, strict=True) if stays]
-            mistaken += [row for row, stays in zip(rows, keep, strict=True) if not stays]
+            best = None if None in shared else max(shared)
+            nearest = [row for row, count in zip(rows, shared, strict=True) if count == best]
+            folders = {row.path.replace("\\", "/").casefold().rpartition("/")[0] for row in nearest}
+            present[name] = nearest if best is None or len(folders) == 1 else []
+            mistaken += [row for row in rows if row not in present[name]]
     return mistaken
 
 

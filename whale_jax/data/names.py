@@ -65,7 +65,7 @@ class Names:
     def folders_shared(self, path: str, name: str) -> int | None:
         """How many folders a path shares with the photo that it was taken for; None where none contradicts it."""
         path = head(cells.clean(path).replace("\\", "/"))[0]
-        sides = [text.rpartition("/")[0] for text in (path, name)]
+        sides = [text.rpartition("/")[0] for text in (path, cells.clean(name))]
         count = _shared(*sides)
         return None if not all(sides) or count == min(len(side.split("/")) for side in sides) else count
 

@@ -28,6 +28,8 @@ def test_whales_that_are_called_by_numbers_like_years(tmp_path):
     assert sorted(whale for _, whale in named(read(tmp_path / "below"))) == ["1602", "1911", "2029"]
     photos(tmp_path / "days", "2019/1602/a.jpg", "2020/1911/b.jpg", "0412/Calvin/c.jpg")
     assert sorted(whale for _, whale in named(read(tmp_path / "days"))) == ["1602", "1911", "Calvin"]
+    photos(tmp_path / "two", "Catalogue/1602/Cape Cod Bay/a.jpg", "Catalogue/1703/b.jpg", "Surveys/2019/c.jpg")
+    assert sorted(whale for _, whale in named(read(tmp_path / "two"))) == ["", "1602", "1703"]
 
 
 @pytest.mark.parametrize("names", [["2019-04-02/a.jpg", "2019-04-03 pm/a.jpg"], ["flight 1/a.jpg", "flight 2/b.jpg"]])
@@ -83,6 +85,10 @@ def test_a_row_of_another_folder_is_of_another_photo_where_the_photo_has_its_own
     table(tmp_path / "w.csv", ["photo", "id"], *rows)
     with pytest.raises(InputError, match=r"^w.csv line 2: no photo /home/2019/IMG_1 in .*: add it, or remove the row$"):
         read(tmp_path)
+    photos(tmp_path / "few", "selection/IMG_1.jpg")
+    table(tmp_path / "few" / "w.csv", ["photo", "id"], ["2019/IMG_1.jpg", "Calvin"], ["2020/IMG_1.jpg", "Delta"])
+    with pytest.raises(InputError, match=r"line 2: no photo 2019/IMG_1.jpg in .*\n.*line 3: no photo 2020/IMG_1.jpg"):
+        read(tmp_path / "few")
 
 
 def test_na_is_no_encounter_and_no_date(tmp_path):

@@ -37,6 +37,22 @@ def test_marks_drawn_on_smaller_copies_are_of_the_photos(tmp_path):
     np.testing.assert_allclose(read(tmp_path).photos[0].points, [BONNET, BLOWHEAD])
 
 
+@pytest.mark.parametrize(("strays", "scaled"), [(1, 19), (10, 0)])
+def test_a_stray_mark_is_an_exception_and_many_speak_against_the_size(tmp_path, strays, scaled):
+    content = {"images": [], "annotations": [], "categories": coco()["categories"]}
+    for number in range(20):
+        photo(tmp_path / f"{number:02d}.jpg")
+        content["images"].append({"id": number, "file_name": f"{number:02d}.jpg", "width": 160, "height": 100})
+        x = 300 if number < strays else 100  # beyond a copy of half the size
+        content["annotations"].append(
+            {"id": number, "image_id": number, "category_id": 2, "keypoints": [60, 60, 2, x, 50, 2]}
+        )
+    dump(tmp_path / "a.json", content)
+    points = np.array([entry.points for entry in read(tmp_path).photos])
+    assert (points[:, 1, 0] == 120.5).sum() == scaled
+    assert (points[:, 1, 0] == 60).sum() == 20 - scaled
+
+
 def second(shape):
     """The region of another head, 100 pixels to the right."""
     return {key: value + 100 if key in ("cx", "x") else value for key, value in shape.items()}
@@ -76,6 +92,15 @@ def test_a_region_without_a_name_beside_two_whales_is_refused(tmp_path):
     dump(tmp_path / "via.json", content)
     with pytest.raises(InputError, match=r"the same marks \(Eg1001, calf of 2021\)"):
         read(tmp_path)
+
+
+def test_a_word_for_no_whale_is_no_second_whale(tmp_path):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    content = via_entry()
+    content["p.jpg99"]["file_attributes"] = {"whaleID": "unknown"}
+    content["p.jpg99"]["regions"][2]["region_attributes"]["whaleID"] = "Eg1001"
+    dump(tmp_path / "via.json", content)
+    assert named(read(tmp_path)) == [("p.jpg", "Eg1001"), ("q.jpg", "")]
 
 
 def test_regions_without_a_name_are_of_the_whale_of_the_photo(tmp_path):

@@ -14,12 +14,13 @@ from whale_jax.data.rows import Format, Reading, Row, Settings, Source
 DATE = re.compile(r"(\d{4})([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])\b.*")
 YEAR = re.compile(r"(19|20)\d\d")
 NUMBER = re.compile(r"\d{4}")  # of a right whale in its catalogue: a year, too, for some
+DAY = re.compile(r"(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")  # month and day
 ORDINARY = re.compile(  # names that cameras, surveys and datasets give to folders
     r"\d{3}[a-z_]{2,5}\d*|whales?|(photo|image|img|pic|picture|crop|head|survey|flight|day|camera|cam|session|trip"
     r"|left|right|top|train|valid|val|test|data|dcim|jpe?g|raw|original|edited|(un)?labell?ed|catalog(ue)?)s?[ _-]?\d*",
     re.IGNORECASE,
 )
-Level = tuple[int, tuple[str, ...]]  # see `_level`
+Level = tuple[str, ...]  # see `_level`
 LEAST = 2  # individuals, below which folders say nothing of the kind
 
 
@@ -48,11 +49,11 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
 
 def individual(name: str, numbered: Collection[Level] = ()) -> str:
     """The whale that the folders of a photo name, "" where none does; see `numbered_levels`."""
-    for folder in PurePosixPath(name).parents:
-        is_number = NUMBER.fullmatch(folder.name) and _level(folder) in numbered
-        if folder.name and (is_number or not _is_ordinary(folder.name)):
-            return cells.clean(folder.name)
-    return ""
+    folders = [folder for folder in PurePosixPath(name).parents if folder.name]
+    numbers = [folder for folder in folders if NUMBER.fullmatch(folder.name) and _level(folder) in numbered]
+    words = [folder for folder in folders if folder in numbers or not _is_ordinary(folder.name)]
+    certain = [folder for folder in numbers if not (YEAR.fullmatch(folder.name) or DAY.fullmatch(folder.name))]
+    return cells.clean((certain or words or [PurePosixPath()])[0].name)
 
 
 def numbered_levels(names: Iterable[str]) -> set[Level]:
@@ -62,8 +63,11 @@ def numbered_levels(names: Iterable[str]) -> set[Level]:
 
 
 def _level(folder: PurePosixPath) -> Level:
-    """How deep a folder lies, and the folders above it whose names may be whales'."""
-    return len(folder.parts), tuple(part for part in folder.parent.parts if not _is_ordinary(part))
+    """The folders above a folder, those alike that differ by a date, a year or a counter."""
+    return tuple(
+        "" if DATE.fullmatch(part) or YEAR.fullmatch(part) else part.rstrip("0123456789").casefold()
+        for part in folder.parent.parts
+    )
 
 
 def _is_ordinary(part: str) -> bool:
