@@ -27,7 +27,7 @@ from whale_jax.evaluation.probabilities import likeliest, normalise
 from whale_jax.experiment import apply, dataset
 from whale_jax.experiment.prediction import Predictions
 from whale_jax.recognition import points, views
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, registry
 from whale_jax.workflow import finished_runs, folders, program
 from whale_jax.workflow.finished_runs import Stage
 
@@ -173,7 +173,7 @@ class Run:
         answers = probabilities.load(inputs["probabilities"], photos)
         source = self._source(stage, network)
         source = source if source in answers else "network"  # of a single network; of several it is their average
-        p = normalise(probabilities.load_source(inputs["probabilities"], photos, source=source))[rows]
+        p = normalise(registry.lookup("source of probabilities", answers, source))[rows]
         fit = calibration.METHODS[stage.config["method"]]
         return fit(p, photos.label[rows], prior=splits.prior(photos, split, fold=fold))
 

@@ -94,6 +94,7 @@ def test_the_focus_goes_along_the_list(window):
     window.find("#list a").first.focus()
     window.press("ArrowDown", "ArrowDown")
     expect(window.find("#list a").nth(2)).to_be_focused()
+    assert window.page.evaluate("() => document.activeElement.textContent").startswith("photo_2.jpg")
 
 
 def test_the_focus_stays_where_a_person_reads(window):

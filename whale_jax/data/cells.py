@@ -60,6 +60,9 @@ def key(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold())
 
 
+EMPTY = frozenset({"", *map(key, NO_WHALE)})  # keys of cells that say nothing, such as R's NA
+
+
 def report(problems: list[str]) -> None:
     """Raises one InputError with the first of the problems, if there are any."""
     if problems:

@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 from whale_jax.data import cells
 from whale_jax.data.cells import MOST, short
-from whale_jax.data.names import Names, head
+from whale_jax.data.names import Names, head, path_of
 from whale_jax.data.rows import Fact, Reading, Row, Settings
-
-EMPTY = {"", *map(cells.key, cells.NO_WHALE)}  # such as NA, which some programs write into empty cells
 
 
 class Merged(NamedTuple):
@@ -85,11 +83,11 @@ def _drop_mistaken(present: dict[str, list[Row]], names: Names) -> list[Row]:
     """
     mistaken = []
     for name, rows in present.items():
-        if len({head(row.path)[0].replace("\\", "/").casefold() for row in rows}) > 1:
+        if len({path_of(row.path).casefold() for row in rows}) > 1:
             shared = [names.folders_shared(row.path, name) for row in rows]
             best = None if None in shared else max(shared)
             nearest = [row for row, count in zip(rows, shared, strict=True) if count == best]
-            folders = {row.path.replace("\\", "/").casefold().rpartition("/")[0] for row in nearest}
+            folders = {path_of(row.path).casefold().rpartition("/")[0] for row in nearest}
             present[name] = nearest if best is None or len(folders) == 1 else []
             mistaken += [row for row in rows if row not in present[name]]
     return mistaken
@@ -114,7 +112,7 @@ def _entry(name: str, row: Row, *, no_whale: set[str], silent: bool, words: Coun
         elif cells.key(whale) in no_whale:
             words[facts.pop("whale")] += 1
     for kind in {"encounter", "date"} & facts.keys():
-        if cells.key(str(facts[kind])) in EMPTY:
+        if cells.key(str(facts[kind])) in cells.EMPTY:
             del facts[kind]
     for text in (facts.get("whale", ""), facts.get("encounter", "")):
         if reason := cells.flaw(str(text)):

@@ -17,6 +17,11 @@ def head(name: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match else (name, 1)
 
 
+def path_of(text: str) -> str:
+    """The path of the photo that a file means, with / between folders and without the number of a whale on it."""
+    return head(cells.clean(text).replace("\\", "/"))[0]
+
+
 class Names:
     """The names of the photos in a folder, to look up what files call them.
 
@@ -44,7 +49,7 @@ class Names:
             path: as a file writes it.
             home: the folder of that file, as "june/": the path may be one below it, and its photos come first.
         """
-        path = head(cells.clean(path).replace("\\", "/"))[0]
+        path = path_of(path)
         for candidate in (cells.clean(home) + path, path):
             if candidate in self.photos:
                 return self.photos[candidate], ""
@@ -64,8 +69,7 @@ class Names:
 
     def folders_shared(self, path: str, name: str) -> int | None:
         """How many folders a path shares with the photo that it was taken for; None where none contradicts it."""
-        path = head(cells.clean(path).replace("\\", "/"))[0]
-        sides = [text.rpartition("/")[0] for text in (path, cells.clean(name))]
+        sides = [text.rpartition("/")[0] for text in (path_of(path), cells.clean(name))]
         count = _shared(*sides)
         return None if not all(sides) or count == min(len(side.split("/")) for side in sides) else count
 

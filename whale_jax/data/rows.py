@@ -15,7 +15,6 @@ POINT_NAMES = {  # how people call the points, see cells.key
 }
 
 UNITS, TURNS = ("", "pixels", "percent", "fraction"), ("", "stored", "viewed")
-NO_WHALE = {*map(cells.key, cells.NO_WHALE)}
 CHOICES = {"units": UNITS, "orientation": TURNS}
 
 Fact = str | tuple[float, ...]
@@ -120,7 +119,7 @@ def heads_of_whales(
     """
     by_whale: dict[str, list] = {}
     for kind, numbers, whale in marks:
-        by_whale.setdefault("" if cells.key(whale) in NO_WHALE else whale, []).append((kind, numbers))
+        by_whale.setdefault("" if cells.key(whale) in cells.EMPTY else whale, []).append((kind, numbers))
     is_single = len(by_whale.keys() - {""}) < 2 and len({kind for kind, *_ in marks}) == len(marks)
     if len(by_whale) < 2 or is_single:
         return [{**texts, **facts} for facts in heads([mark[:2] for mark in marks], place, problems=problems)] or [

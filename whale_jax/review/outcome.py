@@ -24,7 +24,7 @@ def name_of(text: str, whales: Iterable[str]) -> str:
         raise InputError(flaw)
     if kind := cells.damage(name):
         raise InputError(f"{cells.short(name)} looks like {kind}, which spreadsheets make of names: choose another")
-    if cells.key(name) in {"", *map(cells.key, cells.NO_WHALE)}:
+    if cells.key(name) in cells.EMPTY:
         raise InputError(f"{cells.short(name)} stands for no whale in a catalogue: choose another name")
     whales = [*whales]
     alike = [whale for whale in whales if cells.key(whale) == cells.key(name)]

@@ -43,7 +43,8 @@ def _rows(path: Path, problems: list[str], *, notes: list[str]) -> Iterator[Row]
         versions = [entry for entry in task.get("annotations") or () if not entry.get("was_cancelled")]
         several += [name] if len(versions) > 1 else []
         results = versions[-1].get("result") or () if versions else _minimal(task)
-        marks, texts, size, whales = [], _texts(data.items()), None, {}
+        fields = _texts(data.items())
+        marks, texts, size, whales = [], dict(fields), None, {}
         for result in results:
             value = result.get("value") or {}
             size = (result.get("original_width"), result.get("original_height")) if "x" in value else size
@@ -54,7 +55,7 @@ def _rows(path: Path, problems: list[str], *, notes: list[str]) -> Iterator[Row]
             texts |= words
         regions = {region for *_, region in marks}
         of_photo = [whale for region, whale in whales.items() if region not in regions]
-        usual = [*of_photo, _texts(data.items()).get("whale", "")][0]
+        usual = [*of_photo, fields.get("whale", "")][0]
         marks = [(kind, numbers, whales.get(region, usual)) for kind, numbers, region in marks]
         extra = {"size": tuple(map(float, size))} if marks and size and all(size) else {}
         for facts in heads_of_whales(marks, place, texts=texts, problems=problems):
