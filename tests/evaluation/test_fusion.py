@@ -121,6 +121,25 @@ def test_no_whale_is_impossible_however_far_behind_it_is(planted, name):
     assert p.min() > 0
 
 
+def test_an_unknown_whale_is_answered_as_by_a_catalogue_without_its_whale(planted):
+    scores, label = planted
+    answer = fusion.calibrated(fusion.fit_weights)(scores, label, prior=PRIOR)
+    p_unknown = answer.without_whale(scores, label)
+    weights, prior = answer.answer, np.full(WHALES - 1, 1 / (WHALES - 1))
+    for whale in range(WHALES):
+        smaller = weights._replace(bias=np.delete(weights.bias, whale))
+        catalogue = fusion.Calibrated(smaller, answer.calibration._replace(prior=prior))
+        photos = scores[label == whale]
+        np.testing.assert_allclose(p_unknown[label == whale], catalogue(np.delete(photos, whale, axis=2)), rtol=1e-6)
+
+
+def test_the_odds_of_other_whales_do_not_tell_how_sure_a_photo_was(planted):
+    scores, label = planted
+    answer = fusion.calibrated(fusion.fit_weights)(scores, label, prior=PRIOR)
+    surer = scores + 40 * np.eye(WHALES)[label][:, None] * scores.std((0, 2))[:, None]
+    np.testing.assert_allclose(answer.without_whale(surer, label), answer.without_whale(scores, label), rtol=1e-6)
+
+
 def test_a_few_photos_that_are_all_named_right_do_not_make_certain():
     label = np.arange(10) % 5
     scores = 8 * np.eye(5)[label][:, None] + np.random.default_rng(0).normal(size=(10, 1, 5))

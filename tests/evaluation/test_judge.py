@@ -11,16 +11,18 @@ WHALES = 20
 
 @pytest.fixture(scope="module")
 def answers():
-    """(600, 20) probabilities of a network that is right as often as it says, and the true whales."""
+    """(600, 20) probabilities of a network that is right as often as it says, and (600, 19) without the true whales."""
     rng = np.random.default_rng(0)
     p = special.softmax(rng.normal(0, 2.5, (600, WHALES)), axis=1)
-    return p, np.array([rng.choice(WHALES, p=row) for row in p])
+    label = np.array([rng.choice(WHALES, p=row) for row in p])
+    rest = p[np.arange(WHALES) != label[:, None]].reshape(600, -1)
+    return p, rest / rest.sum(1, keepdims=True)
 
 
 def test_no_more_known_photos_are_called_new_than_the_error_says(answers):
-    p, label = answers
+    p, p_unknown = answers
     for error in (0.05, 0.2):
-        judged = judge.fit(p[:300], label[:300], error=error, prior=0.1)
+        judged = judge.fit(p[:300], p_unknown[:300], error=error, prior=0.1)
         assert judged.verdicts(p[:300])[1].mean() <= error
         assert judged.verdicts(p[300:])[1].mean() == pytest.approx(error, abs=0.04)
 
@@ -28,14 +30,11 @@ def test_no_more_known_photos_are_called_new_than_the_error_says(answers):
 def test_answers_that_are_all_as_sure_are_not_all_called_new():
     p = np.eye(4)[np.arange(80) % 4]
     p[:2] = 0.25
-    judged = judge.fit(p, np.arange(80) % 4, error=0.05, prior=0.1)
+    judged = judge.fit(p, np.full((80, 3), 1 / 3), error=0.05, prior=0.1)
     assert judged.verdicts(p)[1].tolist() == [True] * 2 + [False] * 78
 
 
 def test_a_photo_without_its_whale_is_the_likelier_to_be_of_none(answers):
-    p, label = answers
-    judged = judge.fit(p[:300], label[:300], error=0.05, prior=0.1)
-    unknown = p[300:].copy()
-    unknown[np.arange(300), label[300:]] = 0
-    unknown /= unknown.sum(1, keepdims=True)
-    assert judged.verdicts(unknown)[0].mean() > judged.verdicts(p[300:])[0].mean()
+    p, p_unknown = answers
+    judged = judge.fit(p[:300], p_unknown[:300], error=0.05, prior=0.1)
+    assert judged.verdicts(p_unknown[300:])[0].mean() > judged.verdicts(p[300:])[0].mean()

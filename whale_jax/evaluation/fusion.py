@@ -135,6 +135,22 @@ class Calibrated(NamedTuple):
         """(n, members, whales) scores -> (n, whales) probabilities."""
         return self.calibration(self.answer(scores))
 
+    def without_whale(self, scores: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """(n, whales - 1) probabilities of the other whales, as if the whale of each photo were not among them.
+
+        It is left out before the prior has its share: of a calibrated answer, a sure photo leaves little but the prior
+        to other whales, and that looks less sure than an unknown one does.
+
+        Args:
+            scores: (n, members, whales).
+            label: (n,) the whale of each photo.
+        """
+        p = np.maximum(self.answer(scores), 1e-300)
+        sides = p, np.broadcast_to(self.calibration.prior, p.shape)
+        rest = (side[np.arange(p.shape[1]) != label[:, None]].reshape(len(p), -1) for side in sides)
+        p, prior = (side / side.sum(1, keepdims=True) for side in rest)
+        return self.calibration._replace(prior=prior)(p)
+
     def enlarged(self, count: int) -> "Calibrated":
         """The same for scores of `count` more whales, each as likely beforehand as the rarest of its own.
 

@@ -37,19 +37,18 @@ def confidence(p: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(p.max(1), 1e-12))
 
 
-def fit(p: np.ndarray, label: np.ndarray, *, error: float, prior: float) -> Judge:
+def fit(p: np.ndarray, p_unknown: np.ndarray, *, error: float, prior: float) -> Judge:
     """The judge by photos of known whales that nothing was learned from.
 
-    No unknown whale is needed: without the column of its whale, a photo looks as one of a whale that is not there.
+    No unknown whale is needed: where its whale is left out, a photo looks as one of a whale that is not there.
 
     Args:
         p: (n, whales) probabilities.
-        label: (n,) their whales.
+        p_unknown: (n, whales - 1) those of the same photos if their whales were not there, see
+            `fusion.Calibrated.without_whale`.
         error: the largest share of photos of known whales that may be called new.
         prior: the share of photos whose whale is assumed to be new.
     """
-    rest = np.delete(p.ravel(), np.arange(len(p)) * p.shape[1] + label).reshape(len(p), -1)
-    rest /= np.maximum(rest.sum(1, keepdims=True), 1e-12)
-    posterior = open_set.fit_posterior(confidence(p), confidence(rest), prior=prior)
+    posterior = open_set.fit_posterior(confidence(p), confidence(p_unknown), prior=prior)
     threshold = open_set.threshold(confidence(p), error=error)
     return Judge(threshold, error, posterior)

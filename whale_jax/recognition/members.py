@@ -6,18 +6,35 @@ photos take no part in any fit. Labelled photos of a gallery join those that are
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
-from whale_jax.evaluation import fusion
+from whale_jax.evaluation import fusion, judge
+from whale_jax.evaluation.judge import Judge
 from whale_jax.recognition import reranking, search
 from whale_jax.recognition.query import Query, Run
 from whale_jax.runtime import errors, progress
 from whale_jax.workflow.finished_runs import Stage
 
 PARTS, FEWEST = 8, 8  # the most parts that photos are answered in, and the fewest photos of a part
+
+
+class Fusion(NamedTuple):
+    """A run's `fuse`, fitted on the n photos that the run held out.
+
+    Attributes:
+        answer: (m, members, whales) scores -> (m, whales) probabilities.
+        folders: of the members.
+        p_unknown: (n, whales - 1) answers about the photos held out if their whales were not there, see
+            `fusion.Calibrated.without_whale`.
+    """
+
+    answer: fusion.Calibrated
+    folders: list[str]
+    p_unknown: np.ndarray
 
 
 def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray]:
@@ -61,7 +78,7 @@ def ask(stage: Stage, query: Query) -> np.ndarray:
 
 def ask_searches(stage: Stage, query: Query) -> None:
     """Asks the networks and searches of a `fuse` about all photos: it takes little longer than to ask about one."""
-    for folder in query.run.fitted(stage, fit_fusion)[1]:
+    for folder in query.run.fitted(stage, fit_fusion).folders:
         if (member := query.run.stage(folder)).config["program"] != "rerank":
             ask(member, query)
 
@@ -117,15 +134,15 @@ def by_reranking(stage: Stage, query: Query) -> np.ndarray:
 
 def by_fusion(stage: Stage, query: Query) -> np.ndarray:
     """(n, whales) probabilities by all members together, fitted on the photos that the run held out, as for its own."""
-    answer, folders = query.run.fitted(stage, fit_fusion)
-    scores = np.stack([ask(query.run.stage(folder), query) for folder in folders], axis=1)
-    p = answer(scores.astype(np.float32))
+    fitted = query.run.fitted(stage, fit_fusion)
+    scores = np.stack([ask(query.run.stage(folder), query) for folder in fitted.folders], axis=1)
+    p = fitted.answer(scores.astype(np.float32))
     p[~fusion.scored(scores)] = np.nan
     return p
 
 
-def fit_fusion(stage: Stage, run: Run) -> tuple[fusion.Answer, list[str]]:
-    """What takes (n, members, whales) scores to (n, whales) probabilities, and the folders of the members."""
+def fit_fusion(stage: Stage, run: Run) -> Fusion:
+    """The answer of a run's `fuse`, which knows the gallery's whales besides."""
     config = ConfigDict(stage.config)
     members = load(config, run.photos)
     folders = {name: config.inputs[name] for name in members if name in config.inputs}
@@ -134,15 +151,23 @@ def fit_fusion(stage: Stage, run: Run) -> tuple[fusion.Answer, list[str]]:
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
     rows = splits.measured_rows(run.split, config.fold)
     rows = rows[fusion.scored(scores[rows])]
+    label = run.photos.label[rows]
     prior = splits.prior(run.photos, run.split, fold=config.fold)
-    answer = fusion.calibrated(fusion.METHODS[config.method])(scores[rows], run.photos.label[rows], prior=prior)
+    answer = fusion.calibrated(fusion.METHODS[config.method])(scores[rows], label, prior=prior)
+    p_unknown = answer.without_whale(scores[rows], label)
     if count := len(run.whales) - len(run.photos.whales):
         if config.method != "weights":
             raise errors.InputError(
                 f"{run.answer.folder} fuses by {config.method!r}: no other whale can join its answer"
             )
         answer = answer.enlarged(count)
-    return answer, list(folders.values())
+    return Fusion(answer, list(folders.values()), p_unknown)
+
+
+def fit_judge(run: Run, *, error: float, prior: float) -> Judge:
+    """What tells whether a whale is one of the run's, by the photos that the run held out; see `judge.fit`."""
+    p_unknown = run.fitted(run.answer, fit_fusion).p_unknown
+    return judge.fit(run.validation()[1], p_unknown, error=error, prior=prior)
 
 
 MEMBERS: dict[str, Callable[[Stage, Query], np.ndarray]] = {

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from whale_jax.evaluation import judge, reliability
+from whale_jax.evaluation import reliability
 from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.evaluation.reliability import Reliability
+from whale_jax.recognition import members
 from whale_jax.recognition.live import Recogniser
 from whale_jax.review.contents import LISTED
 from whale_jax.runtime.threads import Pool
@@ -59,8 +60,9 @@ class Matcher:
     @functools.cached_property
     def _trust(self) -> tuple[Judge, Reliability]:
         """What the run's validation says of answers."""
-        _, p, label = self._recogniser.run.validation()
-        return judge.fit(p, label, **self._limits), reliability.measure(p, label)
+        run = self._recogniser.run
+        _, p, label = run.validation()
+        return members.fit_judge(run, **self._limits), reliability.measure(p, label)
 
     def answer(self, row: int, points: np.ndarray) -> Answer:
         """The answer about the head between (2, 2) points, in pixels of its photo."""
