@@ -2,9 +2,10 @@
 
     python -m whale_jax.main --config=configs/ensemble.py:runs/crops --workdir=runs/ensemble --config.processes=2
 
-18 trainings, 12 of them on half of the photos: one to two hours of one core with other work beside it. On 385 crops held
-out, one seed, log loss calibrated: regression on features of the training photos 3.95 (top-1 26.8 %), with C = 10 as the
-post 3.91 (6.47 before calibration), on logits of unseen photos 4.47, the plain average 4.52, the best network 4.49.
+18 trainings, 12 of them on half of the photos: one to two hours of one core with other work beside it. On 385 crops
+held out, one seed, log loss calibrated: regression on features of the training photos 3.95 (top-1 26.8 %), with C = 10
+as the post 3.91 (6.47 before calibration), on logits of unseen photos 4.47, the plain average 4.52, the best network
+4.49.
 
 The part after the colon is the folder of a finished pipeline on ready crops; `:runs/crops,post` trains the six by the
 post's recipes and at its size (not run: needs a GPU). In the table, "training photos" is a logistic regression on

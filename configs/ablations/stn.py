@@ -1,6 +1,6 @@
 """Can a spatial transformer learn where to look, and is it better than aligner, then classifier (post, section 7.2)?
 
-    python -m whale_jax.main --config=configs/ablations/stn.py:runs/small --workdir=runs/ablations/stn --config.processes=2
+    python -m whale_jax.main --config=configs/ablations/stn.py:runs/small --workdir=runs/ablations/stn
 
 24 trainings, a localizer for each seed that some of them begin with, and the networks that find box and points. The
 picture is a square around the predicted box, with some sea, at any heading, or the whole photo. What the localizer cuts

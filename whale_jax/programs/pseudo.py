@@ -19,7 +19,7 @@ DEFAULTS = {
     "share": 1.0,  # of the photos without a label, the surest, at most
     "soft": False,  # learn all probabilities, or the likeliest whale as if it were certain
 }
-MAKERS = ("stack", "calibrate", "blend", "fuse")
+MAKERS = ("stack", "calibrate", "blend")  # a `fuse` has searched the photos held out for these answers, too
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:

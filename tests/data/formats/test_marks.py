@@ -128,3 +128,13 @@ def test_label_studio_names_each_region(tmp_path):
     dump(tmp_path / "a.json", [task])
     heads = {entry.whale: entry.points[0, 1] for entry in read(tmp_path).photos if entry.whale}
     assert heads == pytest.approx({"Eg1001": 40, "calf of 2021": 120})
+
+
+def test_marks_that_could_be_of_two_photos_are_refused(tmp_path):
+    for year in ("2019", "2021"):
+        (tmp_path / year).mkdir()
+        photos(tmp_path / year, "p.jpg")
+    photos(tmp_path, "q.jpg")
+    dump(tmp_path / "a.json", coco())
+    with pytest.raises(InputError, match=r"p.jpg is 2 photos, .*: write the folder as well"):
+        read(tmp_path)

@@ -130,6 +130,25 @@ def test_label_studio_minimal(tmp_path):
     assert facts(read(tmp_path).photos[0]) == head()
 
 
+@pytest.mark.parametrize("tool", ["coco", "label_studio", "via"])
+def test_tools_are_read_by_the_usual_names_of_tables(tmp_path, tool):
+    photos(tmp_path, "p.jpg", "q.jpg")
+    words = {"Catalogue ID": "Eg1001", "sighting-id": "s7", "Date taken": "2019-04-02", "individual": True}
+    if tool == "coco":
+        content = coco(attributes=words, date=0)
+    elif tool == "label_studio":
+        content = [label_studio()]
+        content[0]["annotations"][0]["result"].pop()
+        content[0]["data"] |= words | {"Catalogue ID": ["Eg1001", "Eg1002"]}
+    else:
+        content = via_entry()
+        content["p.jpg99"]["file_attributes"] = words
+    dump(tmp_path / "a.json", content)
+    entry = read(tmp_path).photos[0]
+    assert facts(entry) == head()
+    assert (entry.encounter, entry.date) == ("s7", "2019-04-02")
+
+
 def test_label_studio_says_when_points_do_not_pair(tmp_path):
     photos(tmp_path, "p.jpg")
     task = label_studio()
@@ -256,13 +275,3 @@ def test_points_beside_folders_that_name_the_whales_are_asked_about(tmp_path):
     catalogue = read(tmp_path, format="folders+coco")
     assert named(catalogue) == [("Eg1001/Eg1001.jpg", "Eg1001"), ("Eg2/Eg2.jpg", "Eg2")]
     assert np.isfinite(catalogue.photos[0].points).all()
-
-
-def test_marks_that_could_be_of_two_photos_are_refused(tmp_path):
-    for year in ("2019", "2021"):
-        (tmp_path / year).mkdir()
-        photos(tmp_path / year, "p.jpg")
-    photos(tmp_path, "q.jpg")
-    dump(tmp_path / "a.json", coco())
-    with pytest.raises(InputError, match=r"p.jpg is 2 photos, .*: write the folder as well"):
-        read(tmp_path)

@@ -1,7 +1,8 @@
 """COCO's JSON, as CVAT, Wild Me and many others write it: images, categories and annotations.
 
 The points are told by the names of a category's keypoints; v = 0 means that one is not marked. The whale is a text that
-an annotation has under one of NAMES, itself or in its attributes, where CVAT puts what a person typed.
+an annotation has under one of the usual names (tabular.SURE), itself or in its attributes, where CVAT puts what a
+person typed; or that of the individual it points to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,22 +11,10 @@ from typing import Any
 
 from whale_jax.data import cells
 from whale_jax.data.folder import Folder, parsed
-from whale_jax.data.rows import TEXTS, Fact, Format, Reading, Row, Settings, Source, point_kind
+from whale_jax.data.formats import tabular
+from whale_jax.data.rows import Fact, Format, Reading, Row, Settings, Source, point_kind
 
-NAMES = {
-    "whale": (
-        "whaleID",
-        "whale",
-        "individual_id",
-        "identity",
-        "individual",
-        "name",
-        "individual_name",
-        "individual_uuid",
-    ),
-    "encounter": ("encounter", "encounter_id", "sighting", "encounter_uuid"),
-    "date": ("date", "date_captured", "datetime"),
-}
+WHALE = ("name", "individualuuid")  # further usual names of a whale
 
 
 def evidence(folder: Folder) -> str:
@@ -59,10 +48,13 @@ def rows(path: Path, problems: list[str]) -> list[Row]:
         annotated.add(_name(image))
         facts = _facts(mark, kinds.get(mark.get("category_id"), []), place=place, problems=problems)
         individual = individuals.get(mark.get("individual_id", mark.get("individual_uuid")))
-        texts = _texts(individual, mark, mark.get("attributes"), image)
+        entries = [entry for entry in (individual, mark, mark.get("attributes"), image) if isinstance(entry, dict)]
+        texts = tabular.texts(*entries, also=WHALE)
         result.append(Row(_name(image), {**_size(image), **facts, **texts}, place))
     bare = [image for image in content["images"] if _name(image) not in annotated]
-    return result + [Row(_name(image), {**_size(image), **_texts(image)}, f"{path.name} images") for image in bare]
+    return result + [
+        Row(_name(image), {**_size(image), **tabular.texts(image, also=WHALE)}, f"{path.name} images") for image in bare
+    ]
 
 
 def _facts(mark: Mapping, kinds: Sequence[str], *, place: str, problems: list[str]) -> dict[str, Fact]:
@@ -93,27 +85,6 @@ def _is_hull(box: Sequence[float], points: Sequence[Sequence[float]]) -> bool:
     low, high = ([limit(axis) for axis in zip(*points, strict=True)] for limit in (min, max))
     ends = [*box[:2], box[0] + box[2], box[1] + box[3]]
     return all(abs(end - limit) < 1 for end, limit in zip(ends, [*low, *high], strict=True))
-
-
-def _texts(*entries: Any) -> dict[str, Fact]:
-    """The texts that the first of some entries has under one of the usual names."""
-    texts = {}
-    for kind in TEXTS:
-        blank = {"", 0} if kind == "date" else {""}  # CVAT writes the date 0
-        values = (
-            value
-            for entry in map(_by_key, entries)
-            for name in NAMES[kind]
-            if isinstance(value := entry.get(cells.key(name)), str | int) and value not in blank
-        )
-        if text := next((cells.clean(str(value)) for value in values), ""):
-            texts[kind] = text
-    return texts
-
-
-def _by_key(entry: Any) -> dict[str, Any]:
-    """The values of an entry by its keys in small letters, see `cells.key`; none of what is no entry."""
-    return {cells.key(str(name)): value for name, value in entry.items()} if isinstance(entry, dict) else {}
 
 
 def _name(image: Mapping) -> str:

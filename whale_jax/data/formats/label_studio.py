@@ -14,7 +14,7 @@ from whale_jax.data import cells
 from whale_jax.data.folder import Folder, parsed
 from whale_jax.data.formats import tabular
 from whale_jax.data.photo_files import SUFFIXES
-from whale_jax.data.rows import Fact, Format, Reading, Row, Settings, Source, heads_of_whales, point_kind
+from whale_jax.data.rows import Format, Reading, Row, Settings, Source, heads_of_whales, point_kind
 
 PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")  # of an uploaded file's name
 LABELS = ("keypointlabels", "rectanglelabels")
@@ -43,13 +43,14 @@ def _rows(path: Path, problems: list[str], *, notes: list[str]) -> Iterator[Row]
         versions = [entry for entry in task.get("annotations") or () if not entry.get("was_cancelled")]
         several += [name] if len(versions) > 1 else []
         results = versions[-1].get("result") or () if versions else _minimal(task)
-        fields = _texts(data.items())
+        fields = tabular.texts({name: _word(value) for name, value in data.items()})
         marks, texts, size, whales = [], dict(fields), None, {}
         for result in results:
             value = result.get("value") or {}
             size = (result.get("original_width"), result.get("original_height")) if "x" in value else size
             marks += [(*mark, result.get("id")) for mark in _mark(result, value, place=place, problems=problems)]
-            words = _texts([(result.get("from_name"), value.get(key)) for key in ("text", "choices", "taxonomy")])
+            word = next((value[key] for key in ("text", "choices", "taxonomy") if value.get(key)), "")
+            words = tabular.texts({result.get("from_name"): _word(word)})
             if "whale" in words:
                 whales[result.get("id")] = words["whale"]  # a region and its text share an id
             texts |= words
@@ -83,16 +84,10 @@ def _minimal(task: Mapping) -> list[dict[str, Any]]:
     return [{**region, "value": region} for region in regions if isinstance(region, dict) and "x" in region]
 
 
-def _texts(pairs: Any) -> dict[str, Fact]:
-    """The texts under one of the usual names for a whale, an encounter or a date."""
-    texts = {}
-    for name, value in pairs:
-        value = value[0] if isinstance(value, list) and value else value
-        value = value[-1] if isinstance(value, list) and value else value  # of a taxonomy, the last level
-        for column, kind in tabular.TEXTS.items():
-            if cells.key(str(name)) in tabular.SURE[column] and isinstance(value, str | int) and value != "":
-                texts[kind] = cells.clean(str(value))
-    return texts
+def _word(value: Any) -> Any:
+    """What a person typed or chose: the first of several, and of a taxonomy its last level."""
+    value = value[0] if isinstance(value, list) and value else value
+    return value[-1] if isinstance(value, list) and value else value
 
 
 def _photo(data: Mapping) -> str:

@@ -4,11 +4,12 @@ import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from whale_jax.data import cells, sheets
 from whale_jax.data.cells import hint, short
 from whale_jax.data.photo_files import SUFFIXES
-from whale_jax.data.rows import Row, Settings
+from whale_jax.data.rows import Fact, Row, Settings
 from whale_jax.runtime.errors import InputError
 
 # Our columns, and the usual names of others for them (see cells.key), the surest first.
@@ -21,8 +22,8 @@ COLUMNS = {
         *("whaleid", "whale", "whalename", "identity", "individualid", "individual", "individualname", "egno"),
         *("catalogueid", "catalogid", "name", "label", "id"),
     ),
-    "encounter": ("encounter", "encounterid", "sighting", "sightingid", "occurrence", "occurrenceid"),
-    "date": ("date", "datetime", "datetaken", "timestamp", "taken"),
+    "encounter": ("encounter", "encounterid", "sighting", "sightingid", "occurrence", "occurrenceid", "encounteruuid"),
+    "date": ("date", "datetime", "datetaken", "timestamp", "taken", "datecaptured"),
     "bonnet_x": ("bonnetx", "bonnettipx"),
     "bonnet_y": ("bonnety", "bonnettipy"),
     "blowhead_x": ("blowheadx",),
@@ -56,6 +57,23 @@ def columns(header: Sequence[str], settings: Settings | None = None) -> dict[str
             mapping[column] = match
             free = [name for name in free if name != match]
     return mapping
+
+
+def texts(*entries: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Fact]:
+    """The texts of a whale, an encounter and a date, each of the first entry that has one under a usual name (SURE).
+
+    Args:
+        entries: values by the names that people give them, of an annotation tool's JSON.
+        also: further usual names of a whale, see `cells.key`.
+    """
+    result, keyed = {}, [{cells.key(str(name)): value for name, value in entry.items()} for entry in entries]
+    for column, kind in TEXTS.items():
+        blank = ("", 0) if kind == "date" else ("",)  # CVAT writes the date 0
+        values = (entry.get(word) for entry in keyed for word in (*SURE[column], *(also if kind == "whale" else ())))
+        usable = (str(value) for value in values if type(value) in (str, int) and value not in blank)
+        if text := next(filter(None, map(cells.clean, usable)), ""):
+            result[kind] = text
+    return result
 
 
 def read(

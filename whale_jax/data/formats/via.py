@@ -88,13 +88,8 @@ def _of_json(path: Path) -> Iterator[tuple[str, str, Mapping, list[Region]]]:
 
 
 def _texts(attributes: Mapping) -> dict[str, Fact]:
-    """The texts under one of the usual names for a whale, an encounter or a date."""
-    return {
-        kind: cells.clean(str(value))
-        for column, kind in tabular.TEXTS.items()
-        for name, value in attributes.items()
-        if cells.key(name) in tabular.SURE[column] and isinstance(value, str | int) and not point_kind(value) and value
-    }
+    """The texts under a usual name that do not say which point a region is."""
+    return tabular.texts({name: value for name, value in attributes.items() if not point_kind(value)})
 
 
 def _files(folder: Folder) -> list[Path]:
