@@ -1,6 +1,6 @@
 """Does the classifier name more whales together with the nearest photos (post, section 7.1)?
 
-    python -m whale_jax.main --config=configs/blend.py:runs/ablations/embedding --workdir=runs/ablations/blend
+    python -m whale_jax.main --config=configs/blend.py:runs/ablations/embedding --workdir=runs/blend
 
 Log loss 4.70, top-1 12.1 % of the calibrated classifier. Together with the nearest photos by another network's features
 4.19 to 4.30 and 17 to 18 %; by its own features 4.60 and 13.9 %. Two seeds, one minute.

@@ -21,9 +21,9 @@ the recipe (stages.split.seed=1). `cpu`: top-1 76.6 %, top-5 86.2 %, log loss 1.
 `cpu_hog`: 65.7 %, 79.0 % and 1.66.
 
 The competition dealt out photos, not sightings: its test photos are of the days of its training photos. To tell what a
-submission is worth, these validate on photos of the same days as well (`group="given"`: only encounters that your table
-names stay together), and the networks see colour. For whales on days to come, where no table names encounters, set
-stages.split.group to "head".
+submission is worth, these validate on photos of the same days as well (`group="given"`: only
+encounters that your table names, or that its dates or EXIF make, stay together), and the networks see colour. For
+whales on days to come, where no table names encounters, set stages.split.group to "head".
 """
 
 from configs import classifier, matching

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.data.formats.folder import named, photos, read, table
+from whale_jax.data import decisions
+from whale_jax.data.decisions import Decision
 from whale_jax.runtime.errors import InputError
 
 
@@ -38,6 +40,13 @@ def test_folders_of_survey_days_name_nobody(tmp_path, names):
     catalogue = read(tmp_path)
     assert catalogue.formats == ("photos",)
     assert named(catalogue) == [(name, "") for name in names]
+
+
+def test_a_survey_that_was_reviewed_is_no_whale(tmp_path):
+    names = ["1001/a.jpg", "1002/b.jpg", "june/c.jpg", "june/d.jpg", "june/Eg 1003/e.jpg"]
+    photos(tmp_path, *names)
+    decisions.write(tmp_path / "june" / "decisions.csv", [Decision("c.jpg", "1001", "whale"), Decision("d.jpg")])
+    assert [whale for _, whale in named(read(tmp_path))] == ["1001", "1002", "Eg 1003", "1001", ""]
 
 
 def test_kinds_that_cannot_be_read_are_named_and_the_others_read(tmp_path):

@@ -1,6 +1,7 @@
 """A folder for each individual, at any depth: "Eg 1001/a.jpg", "2019/Eg 1001/left/a.jpg".
 
-The innermost folder that is no date and no word of every day is the whale. A folder that is a date gives the day.
+The innermost folder that is no date, no word of every day and no survey that was reviewed is the whale. A folder that
+is a date gives the day.
 """
 
 import re
@@ -26,30 +27,40 @@ LEAST = 2  # individuals, below which folders say nothing of the kind
 
 def evidence(folder: Folder) -> str:
     """What it is recognised by: photos in folders of at least two individuals."""
-    numbered = numbered_levels(folder.photos)
-    whales = {whale for name in folder.photos if (whale := individual(name, numbered))}
+    whales = {*filter(None, individuals(folder))}
     return f"folders such as {cells.examples(sorted(whales), most=3)}" if len(whales) >= LEAST else ""
 
 
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """A row for each photo, named by its folder."""
-    rows, numbered = [], numbered_levels(folder.photos)
-    for name in folder.photos:
+    rows, whales = [], individuals(folder)
+    for name, whale in zip(folder.photos, whales, strict=True):
         days = [match for part in PurePosixPath(name).parts[:-1] if (match := DATE.fullmatch(part))]
-        facts = {"whale": individual(name, numbered), "date": "-".join(days[-1].group(1, 3, 4)) if days else ""}
+        facts = {"whale": whale, "date": "-".join(days[-1].group(1, 3, 4)) if days else ""}
         rows.append(
             Row(name, {key: text for key, text in facts.items() if text}, f"folder {PurePosixPath(name).parent}")
         )
-    whales = {row.facts["whale"] for row in rows if "whale" in row.facts}
-    note = (
-        f"the names of folders are the whales: {cells.examples(sorted(whales), most=8)}; if not, set format to photos"
-    )
+    named = sorted({*filter(None, whales)})
+    note = f"the names of folders are the whales: {cells.examples(named, most=8)}; if not, set format to photos"
     return Reading((Source(rows),), notes=(note,))
 
 
-def individual(name: str, numbered: Collection[Level] = ()) -> str:
-    """The whale that the folders of a photo name, "" where none does; see `numbered_levels`."""
-    folders = [folder for folder in PurePosixPath(name).parents if folder.name]
+def individuals(folder: Folder) -> list[str]:
+    """The whale that the folders of each photo name, "" where none does."""
+    numbered = numbered_levels(folder.photos)
+    reviewed = {PurePosixPath(path) for path in folder.decisions.values()}
+    return [individual(name, numbered=numbered, reviewed=reviewed) for name in folder.photos]
+
+
+def individual(name: str, *, numbered: Collection[Level], reviewed: Collection[PurePosixPath]) -> str:
+    """The whale that the folders of a photo name, "" where none does.
+
+    Args:
+        name: of the photo, with its folders.
+        numbered: see `numbered_levels`.
+        reviewed: folders of surveys, in which a file of decisions lies: whatever they are called, they are no whales.
+    """
+    folders = [folder for folder in PurePosixPath(name).parents if folder.name and folder not in reviewed]
     numbers = [folder for folder in folders if NUMBER.fullmatch(folder.name) and _level(folder) in numbered]
     words = [folder for folder in folders if folder in numbers or not _is_ordinary(folder.name)]
     certain = [folder for folder in numbers if not (YEAR.fullmatch(folder.name) or DAY.fullmatch(folder.name))]
