@@ -47,22 +47,20 @@ def soft_cross_entropy(logits: jax.Array, target: jax.Array, *, smoothing: float
 
 
 def binned_cross_entropy(logits: jax.Array, position: jax.Array, *, width: float) -> jax.Array:
-    """Cross entropy between softmax over bins and a bell around the true coordinate.
+    """(B,) mean cross entropy between softmax over bins and a bell around each true coordinate, in nats.
 
     The right-whale winners' alternative to squared error, with a soft instead of a hard target.
 
     Args:
-        logits: (..., bins), one for each of equal bins over 0..1.
-        position: (...,) true coordinates in 0..1.
+        logits: (B, ..., bins), one for each of equal bins over 0..1.
+        position: (B, ...) true coordinates in 0..1.
         width: standard deviation of the target, in bins.
-
-    Returns:
-        (...,) nats.
     """
     bins = logits.shape[-1]
     centres = jnp.arange(bins) + 0.5
     target = jax.nn.softmax(-0.5 * jnp.square((centres - position[..., None] * bins) / width))
-    return -(target * jax.nn.log_softmax(logits)).sum(-1)
+    values = -(target * jax.nn.log_softmax(logits)).sum(-1)
+    return values.mean(tuple(range(1, values.ndim)))
 
 
 def distances(anchors: jax.Array, gallery: jax.Array) -> jax.Array:

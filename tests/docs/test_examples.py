@@ -125,14 +125,17 @@ def test_an_ablation_of_ones_own(monkeypatch):
 def test_a_format_of_ones_own(tmp_path):
     run_blocks(ROOT / "docs" / "extending.md", "formats.register")
     with (tmp_path / "export.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["bonnet", 30, 20, "a.jpg", 48, 32], ["blowhead", 10, 12, "a.jpg", 48, 32]])
+        points = [("bonnet", 30, 20), ("blowhead", 10, 12), ("blowhead", 11, 30), ("bonnet", 31, 30)]
+        csv.writer(file).writerows([label, x, y, "a.jpg", 48, 32] for label, x, y in points)
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"photo")
     catalogue = annotations.read(tmp_path)
     assert catalogue.formats == ("make_sense",)
-    first, second = catalogue.photos
+    first, second, third = catalogue.photos
     assert first.points.tolist() == [[30, 20], [10, 12]]
-    assert np.isnan(second.points).all()
+    assert second.points.tolist() == [[31, 30], [11, 30]]  # of another head on the same photo
+    assert np.isnan(third.points).all()
+    assert not catalogue.warnings
 
 
 def test_the_table_in_the_guide_is_read(tmp_path):

@@ -105,12 +105,26 @@ class WithoutOut(Toy):
         return nn.Dense(self.outputs)(x.mean((1, 2)))
 
 
+class HalfFeatures(Toy):
+    @nn.compact
+    def __call__(self, x, train):
+        return nn.Dense(self.outputs)(x.mean((1, 2))), {"features": x.mean((1, 2)).astype(jnp.bfloat16)}
+
+
+class MapFeatures(Toy):
+    @nn.compact
+    def __call__(self, x, train):
+        return nn.Dense(self.outputs)(x.mean((1, 2))), {"features": x}
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         (WithoutDtype, "the model 'toy' has no attribute dtype"),
         (WithoutTrain, "the model 'toy' takes no argument train"),
         (WithoutFeatures, r"the model 'toy' must return \(y, out\).*features"),
+        (HalfFeatures, r"the model 'toy' must return .* both float32"),
+        (MapFeatures, r"the model 'toy' must return .* of shape \(batch, any\)"),
         (WithoutOut, r"the model 'toy' must return \(y, out\).*features"),
     ],
 )

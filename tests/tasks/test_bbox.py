@@ -10,6 +10,7 @@ from tests.tasks.batches import COUNT, SIZE, SQUASHED, STORED, TURNED, UPRIGHT, 
 from whale_jax import geometry
 from whale_jax.runtime import errors
 from whale_jax.tasks.bbox import bbox
+from whale_jax.tasks.keypoints import keypoints
 
 
 def test_a_box_whose_mask_was_moved_out_of_the_picture_is_not_learned():
@@ -84,6 +85,13 @@ def test_an_unknown_way_to_move_a_box_has_a_close_match():
         bbox(size=SIZE, loss="gious")
     with pytest.raises(errors.InputError, match="did you mean mask"):
         bbox(size=SIZE, move="masks")
+
+
+@pytest.mark.parametrize("task", [bbox, keypoints])
+def test_a_loss_beside_bins_is_refused(task):
+    """It would never be asked for."""
+    with pytest.raises(errors.InputError, match=r"task.loss = 'cross_entropy' counts with task.bins = 0 alone"):
+        task(size=SIZE, loss="cross_entropy", bins=8)
 
 
 @pytest.mark.parametrize("move", ["corners", "mask"])

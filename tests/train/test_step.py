@@ -13,6 +13,7 @@ import pytest
 from jax.ad_checkpoint import print_saved_residuals
 
 from whale_jax.models import MODELS, layers
+from whale_jax.runtime import errors
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.embed import embed
 from whale_jax.tasks.simclr import simclr
@@ -186,6 +187,18 @@ def test_rows_of_weight_zero_change_nothing_in_an_evaluation():
         np.testing.assert_allclose((total, count), same[name], rtol=1e-5)
     np.testing.assert_allclose(predicted["logits"], padded_outputs["logits"][:8], atol=1e-5)
     assert metrics["loss"][1] == (batch["label"] >= 0).sum()
+
+
+def test_what_a_task_must_give_is_asked_for_at_its_first_step():
+    task = classify(size=SIZE, classes=3)
+    column = task._replace(loss=lambda outputs, batch: task.loss(outputs, batch)[:, None])
+    with pytest.raises(errors.InputError, match=r"a metric or a loss gives \(8, 1\) for \(8,\) examples"):
+        train("vgg", "jit", 1, steps=1, task=column)
+    model = MODELS["vgg"](outputs=3, stages=STAGES)
+    state = states.create(model, optim.optimizer(lr=0.1, steps=1), seed=0, size=SIZE)
+    for changed in (column, task._replace(best="log_los")):
+        with pytest.raises(errors.InputError, match=r"one value each|did you mean log_loss"):
+            make_eval_step(model, changed)(state, make_batch(1))
 
 
 def test_l2_pulls_kernels_and_spares_biases_and_normalisation():

@@ -25,7 +25,14 @@ KAGGLE_CLIP = 1e-15
 
 def masked(values: jax.Array, mask: jax.Array) -> Metric:
     """(B,) values and (B,) weights of 0 or 1 -> (sum, count). A value under weight 0 may be NaN."""
+    expect_aligned(values, mask)
     return jnp.where(mask > 0, values, 0).sum(), mask.sum()
+
+
+def expect_aligned(values: jax.Array, weight: jax.Array) -> None:
+    """Raises InputError where a metric or a loss has not one value for each of (B,) weights: they would broadcast."""
+    if values.shape != weight.shape:
+        raise errors.InputError(f"a metric or a loss gives {values.shape} for {weight.shape} examples: one value each")
 
 
 def log_loss(logits: jax.Array, label: jax.Array, *, clip: float = 0.0) -> jax.Array:

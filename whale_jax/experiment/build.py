@@ -156,8 +156,10 @@ def reading(recipe: Recipe, layer: str) -> Recipe:
 def expect_outputs(name: str, returned: Any, *, outputs: int) -> None:
     """Raises InputError where what a model returns for one picture, of shapes at least, is not what tasks read."""
     y, out = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
-    if not isinstance(out, Mapping) or "features" not in out or y.shape != (1, outputs):
-        message = f'(y, out), y of shape (batch, {outputs}) and out["features"] of shape (batch, any)'
+    features = out.get("features") if isinstance(out, Mapping) else None
+    shaped = getattr(y, "shape", ()) == (1, outputs) and len(getattr(features, "shape", ())) == 2
+    if not shaped or any(array.dtype != jnp.float32 for array in (y, features)):
+        message = f'(y, out), y of shape (batch, {outputs}) and out["features"] of shape (batch, any), both float32'
         raise errors.InputError(f"the model {name!r} must return {message}: {SEE}")
 
 

@@ -15,6 +15,7 @@ from whale_jax.experiment import prediction
 from whale_jax.experiment.build import Network
 from whale_jax.experiment.dataset import Data
 from whale_jax.experiment.rows import Holdout
+from whale_jax.runtime import errors
 from whale_jax.train import loop
 
 COLLAPSED = 0.1  # of embeddings: a mean distance below, of 1.4 if they were spread evenly
@@ -80,6 +81,8 @@ def final_metrics(
         logging.warning(message, metrics["spread"])
     group, label = data.split.group[valid], data.photos.label[valid]
     if network.task.names_whales and holdout.num_subfolds == 0 and len(np.unique(group)) > 1:
+        if "logits" not in predictions:
+            raise errors.InputError("a task that names whales must predict 'logits' (see whale_jax/tasks/task.py)")
         prior = splits.prior(data.photos, data.split, fold=holdout.fold)
         p = np.asarray(jax.nn.softmax(predictions["logits"]), np.float64)
         p = calibration.cross_fit(calibration.fit, p, label=label, prior=prior, group=group)

@@ -12,7 +12,6 @@ from whale_jax import geometry, losses
 from whale_jax.augment import Augmentation
 from whale_jax.evaluation import metrics as measures
 from whale_jax.runtime import errors, registry
-from whale_jax.tasks import bins as binned
 from whale_jax.tasks import inputs, setup
 from whale_jax.tasks.task import Batch, Metric, Outputs, Photos, Predictions, Task
 
@@ -24,7 +23,7 @@ SHIFT = (0.5, 0.5, 0, 0)  # from pixel centres at integers to a picture that beg
 def bbox(
     *,
     size,
-    loss: str = "squared_error",
+    loss: str = setup.SQUARED,
     metrics: Sequence[str] = METRICS,
     augmentation: str = "",
     move: str = "corners",
@@ -49,6 +48,7 @@ def bbox(
     if move not in ("corners", "mask"):
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
     registry.lookup("loss", losses.LOSSES | OVERLAPS, loss)
+    setup.expect_one_loss(loss, bins)
     coordinates = overlap(loss) if loss in OVERLAPS else regression(loss)
     readout = corner_bins(bins, sigma_bins) if bins else coordinates
     functions = measures.select(metrics, annotation="box", best="iou")
@@ -174,7 +174,7 @@ def corner_bins(bins: int, sigma_bins: float) -> Readout:
     def loss(y: jax.Array, target: jax.Array) -> jax.Array:
         low, extent = jnp.split(target, 2, axis=-1)
         corners = jnp.clip(jnp.stack([low, low + extent], axis=1), 0, 1)
-        return binned.loss(y.reshape(-1, 2, 2, bins), corners, width=sigma_bins)
+        return losses.binned_cross_entropy(y.reshape(-1, 2, 2, bins), corners, width=sigma_bins)
 
     def box(y: jax.Array) -> jax.Array:
         """The box around both corners: an unsure network may put them the wrong way round."""

@@ -11,7 +11,6 @@ from whale_jax import geometry, losses
 from whale_jax.augment import Augmentation
 from whale_jax.evaluation import metrics as measures
 from whale_jax.runtime import registry
-from whale_jax.tasks import bins as binned
 from whale_jax.tasks import inputs, setup
 from whale_jax.tasks.task import Batch, Metric, Outputs, Photos, Predictions, Task
 
@@ -22,7 +21,7 @@ METRICS = ("point_error", "pck@0.05", "pck@0.1", "pck@0.25")
 def keypoints(
     *,
     size,
-    loss: str = "squared_error",
+    loss: str = setup.SQUARED,
     metrics: Sequence[str] = METRICS,
     augmentation: str = "",
     bins: int = 0,
@@ -40,6 +39,7 @@ def keypoints(
         sigma_bins: standard deviation of the soft target, in bins.
         normalise: one of inputs.NORMALISATIONS, which the model chooses.
     """
+    setup.expect_one_loss(loss, bins)
     cost = registry.function("loss", losses.LOSSES, loss, reads=("prediction", "target"))
     functions = measures.select(metrics, annotation="points", best="point_error")
 
@@ -47,7 +47,7 @@ def keypoints(
         if not bins:
             return cost(outputs[0], batch["target"].reshape(-1, 2 * POINTS))
         logits = outputs[0].reshape(-1, POINTS, 2, bins)
-        return binned.loss(logits, batch["target"], width=sigma_bins)
+        return losses.binned_cross_entropy(logits, batch["target"], width=sigma_bins)
 
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         y = outputs[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 from whale_jax.runtime import errors
 
+SQUARED = "squared_error"  # what regressions of coordinates learn by unless the config says otherwise
 COSINE_HEADS = ("cosine", "gem_cosine")  # of models.heads, whose outputs are cosines
 
 
@@ -23,3 +24,11 @@ def check(model: Mapping[str, Any], *, cosine: bool = False, transformer: bool =
     ):
         if needed != present:
             raise errors.InputError(f"the task {task!r} and {part} belong together: choose both or neither")
+
+
+def expect_one_loss(loss: str, bins: int) -> None:
+    """Raises InputError where a task's `loss` is chosen beside `bins`, whose cross entropy takes its place."""
+    if bins and loss != SQUARED:
+        raise errors.InputError(
+            f"task.loss = {loss!r} counts with task.bins = 0 alone, of a network that gives coordinates: choose one"
+        )

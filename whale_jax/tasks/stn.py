@@ -11,7 +11,7 @@ import numpy as np
 from whale_jax import frames, geometry, losses
 from whale_jax.evaluation import metrics as measures
 from whale_jax.runtime import errors, registry
-from whale_jax.tasks import bins, classify, inputs, setup
+from whale_jax.tasks import classify, inputs, setup
 from whale_jax.tasks.task import Batch, Metric, Outputs, Photos, Task, any_photos
 
 GRID = (8, 16)  # points of a crop at which it is asked whether it shows the head
@@ -147,7 +147,7 @@ def bins_error(out: dict, batch: Batch, *, crop: geometry.Size, size: geometry.S
     """(B,) cross entropy of score maps, as the aligner's; 0 where a point is outside the picture."""
     places = geometry.shares(batch["moved_points"], size)
     inside = ((places > 0) & (places < 1)).all((1, 2))
-    return jnp.where(inside, bins.loss(out["scores"], places, width=1.0), 0)
+    return jnp.where(inside, losses.binned_cross_entropy(out["scores"], places, width=1.0), 0)
 
 
 def sampled(index: jax.Array, *, share: float) -> jax.Array:

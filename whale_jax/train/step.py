@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from whale_jax.evaluation import metrics as measures
 from whale_jax.models import layers
+from whale_jax.runtime import errors
 from whale_jax.tasks.task import Batch, Outputs, Task
 from whale_jax.train import optim
 from whale_jax.train import state as states
@@ -58,10 +60,9 @@ def make_train_step(
 
             outputs, updates = (jax.checkpoint(forward, policy=MARKED) if remat else forward)(params, rows["image"])
             rows = {**rows, "gallery": _gallery(outputs, rows, axis_name)} if task.pairwise else rows
-            weight = rows["weight"]
-            loss = (jnp.where(weight > 0, task.loss(outputs, rows), 0) * weight).sum()
+            loss, weight = _weighted(task.loss(outputs, rows), rows["weight"])
             metrics = task.metrics(outputs, rows) if task.pairwise else {}
-            return loss / total, ({"loss": (loss, weight.sum()), **metrics}, updates.get("batch_stats", {}))
+            return loss / total, ({"loss": (loss, weight), **metrics}, updates.get("batch_stats", {}))
 
         grad_fn, params, stats = jax.grad(loss_fn, has_aux=True), state.params, state.batch_stats
         gradients, (sums, stats) = grad_fn(params, stats, _microbatch(batch, 0, accumulate), dropout)
@@ -108,12 +109,19 @@ def make_eval_step(model: nn.Module, task: Task) -> Callable:
         outputs = model.apply(variables, batch["image"], train=False)
         if task.pairwise:
             return {}, task.predict(outputs, batch)
-        weight = batch["weight"]
-        losses = jnp.where(weight > 0, task.loss(outputs, batch), 0)
-        metrics = {"loss": ((losses * weight).sum(), weight.sum()), **task.metrics(outputs, batch)}
+        metrics = task.metrics(outputs, batch)
+        if metrics and task.best not in metrics:
+            raise errors.unknown("metric of the task that chooses the best weights", task.best, metrics)
+        metrics = {"loss": _weighted(task.loss(outputs, batch), batch["weight"]), **metrics}
         return _sum(metrics, axis_name), task.predict(outputs, batch)
 
     return eval_step
+
+
+def _weighted(losses: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The sums of (B,) losses by their weights, and of the weights. What has weight 0 may be NaN."""
+    measures.expect_aligned(losses, weight)
+    return (jnp.where(weight > 0, losses, 0) * weight).sum(), weight.sum()
 
 
 def _microbatch(batch: Batch, i: int, count: int) -> Batch:

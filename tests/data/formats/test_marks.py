@@ -5,6 +5,8 @@ import pytest
 
 from tests.data.formats.folder import dump, named, photo, photos, read
 from tests.data.formats.test_tools import BLOWHEAD, BONNET, REGIONS, coco, label_studio, via_entry
+from whale_jax.data import formats
+from whale_jax.data.rows import Format, Reading, Row, Source
 from whale_jax.runtime.errors import InputError
 
 
@@ -138,3 +140,13 @@ def test_marks_that_could_be_of_two_photos_are_refused(tmp_path):
     dump(tmp_path / "a.json", coco())
     with pytest.raises(InputError, match=r"p.jpg is 2 photos, .*: write the folder as well"):
         read(tmp_path)
+
+
+def test_a_format_that_calls_a_fact_by_an_unknown_name_is_stopped(tmp_path, monkeypatch):
+    def rows(folder, settings, *, problems):
+        return Reading((Source([Row("p.jpg", {"whales": "Eg1001"}, "line 1")]),))
+
+    monkeypatch.setitem(formats.FORMATS, "toy", Format(lambda folder: "toys", rows))
+    photos(tmp_path, "p.jpg")
+    with pytest.raises(InputError, match="unknown fact of the format 'toy' 'whales': did you mean whale"):
+        read(tmp_path, format="toy")

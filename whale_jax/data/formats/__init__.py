@@ -3,7 +3,7 @@
 Whoever adds one writes a file with a `Format`, and a line here, or calls `formats.register(name, FORMAT)`.
 """
 
-from whale_jax.data import cells
+from whale_jax.data import cells, rows
 from whale_jax.data.folder import Folder
 from whale_jax.data.formats import (
     coco,
@@ -20,7 +20,7 @@ from whale_jax.data.formats import (
     wildlife_datasets,
 )
 from whale_jax.data.rows import Reading, Settings
-from whale_jax.runtime import registry
+from whale_jax.runtime import errors, registry
 from whale_jax.runtime.errors import InputError
 
 FORMATS = registry.Registry(
@@ -46,11 +46,15 @@ BESIDE = ("coco", "label_studio", "via")  # files of annotations, beside which a
 def read(name: str, folder: Folder, *, settings: Settings, problems: list[str]) -> Reading:
     """What the files of a folder say, read as the format `name`. Files that it does not understand raise InputError."""
     try:
-        return FORMATS[name].read(folder, settings, problems=problems)
+        reading = FORMATS[name].read(folder, settings, problems=problems)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         tables = cells.examples(path.name for path in folder.tables)
         message = f"{folder.root}: {tables} is not as {name} writes it ({error!r}): export it again"
         raise InputError(message) from error
+    facts = {fact for source in reading.sources for row in source.rows for fact in row.facts}
+    if unknown := facts - {*rows.MARKS, *rows.TEXTS}:
+        raise errors.unknown(f"fact of the format {name!r}", min(unknown), (*rows.TEXTS, *rows.MARKS))
+    return reading
 
 
 def recognise(folder: Folder, chosen: str = "") -> dict[str, str]:
