@@ -14,12 +14,7 @@ def read(files: Sequence[File | None]) -> list[Note]:
     """What the header of each file says; UNREADABLE where there is no file, or none that can be read."""
     if not any(files):
         return [UNREADABLE] * len(files)
-    notes = []
-    with progress.bar(len(files), title="headers", unit="photos") as bar:
-        for note in threads.ahead(_note, files):
-            notes.append(note)
-            bar.update()
-    return notes
+    return list(progress.bar(len(files), title="headers", unit="photos", items=threads.ahead(_note, files)))
 
 
 def _note(file: File | None) -> Note:

@@ -103,12 +103,10 @@ class RightWhale(tfds.core.GeneratorBasedBuilder):
     def _decoded(self) -> Iterator[check.Checked]:
         work = functools.partial(check.decode, self._catalogue.read_bytes)
         photos = self._catalogue.photos
-        with progress.bar(len(photos), title="import", unit="photos") as bar:
-            # One thread more than cores: those that wait while the writer holds the interpreter leave a core idle.
-            workers = threads.cores() + 1
-            for row in threads.ahead(work, photos, workers=workers, depth=4 * workers):
-                bar.update()
-                yield row
+        # One thread more than cores: those that wait while the writer holds the interpreter leave a core idle.
+        workers = threads.cores() + 1
+        rows = threads.ahead(work, photos, workers=workers, depth=4 * workers)
+        yield from progress.bar(len(photos), title="import", unit="photos", items=rows)
 
     def sift(self, photos: Iterable[check.Checked]) -> Iterator[check.Checked]:
         """All photos, the unreadable ones too. Problems raise InputError at the end; many of them do so at once."""

@@ -26,7 +26,7 @@ Leaves = dict[Path, Any]
 GROWS = ("stages", "stem", "grown")
 IGNORED = ("dropout", "dtype", "parent", "name")  # what may differ besides
 ALL = np.arange(0)  # channels of a layer that is the same in both networks
-HEADS = ("average", "dense", "heatmap")  # cosines would change with the number of copies
+HEADS = {"average": "AverageHead_0", "dense": "DenseHead_0", "heatmap": "HeatmapHead_0"}  # cosines change with copies
 
 
 class Layer(NamedTuple):
@@ -95,7 +95,7 @@ def plan(old: nn.Module, new: nn.Module, *, seed: int = 0) -> list[Layer]:
     layers = [Layer(("Stem_0", "ConvNorm_0"), ("Stem_0", "ConvNorm_0"), np.arange(3), stem)]
     layers += (_blocks if isinstance(new, ResNet) else _convolutions)(old, new, stem, copies)
     last = layers[-1].outputs
-    head = {"average": "AverageHead_0", "dense": "DenseHead_0", "heatmap": "HeatmapHead_0"}[new.head]
+    head = HEADS[new.head]
     return [*layers, Layer((head, "Dense_0"), (head, "Dense_0"), last, ALL), Layer((head,), (head,), ALL, ALL)]
 
 

@@ -38,12 +38,9 @@ def decode(catalogue: Catalogue) -> list[check.Checked]:
     """The results of decoding every photo, without their pixels; none where no photo is there."""
     if not any(photo.file_size for photo in catalogue.photos):
         return []
-    results = []
-    with progress.bar(len(catalogue.photos), title="photos", unit="photos") as bar:
-        for row in threads.ahead(lambda photo: check.decode(catalogue.read_bytes, photo), catalogue.photos):
-            results.append(row._replace(jpeg=b""))
-            bar.update()
-    return results
+    rows = threads.ahead(lambda photo: check.decode(catalogue.read_bytes, photo), catalogue.photos)
+    bar = progress.bar(len(catalogue.photos), title="photos", unit="photos", items=rows)
+    return [row._replace(jpeg=b"") for row in bar]
 
 
 def damage(photos: Sequence[check.Checked], *, outside: float) -> list[str]:

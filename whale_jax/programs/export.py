@@ -122,12 +122,10 @@ def as_folders(catalogue: Catalogue, workdir: Path, *, config: ConfigDict) -> tu
         raise errors.InputError(f"photos of one name to other systems: {cells.examples(alike)}: rename them")
     check.room(workdir, sum(photo.file_size for photo in photos))
     try:
-        with progress.bar(len(paths), title="photos", unit="photos") as bar:
-            for (_, file), path in paths.items():
-                (partial / path).parent.mkdir(parents=True, exist_ok=True)
-                with (partial / path).open("xb") as copy:
-                    copy.write(_content(catalogue, file))
-                bar.update()
+        for (_, file), path in progress.bar(len(paths), title="photos", unit="photos", items=paths.items()):
+            (partial / path).parent.mkdir(parents=True, exist_ok=True)
+            with (partial / path).open("xb") as copy:
+                copy.write(_content(catalogue, file))
         rows = [listing.cells_of(photo._replace(file=paths[photo.whale, photo.file])) for photo in photos]
         tables.write(partial / listing.FILE, listing.COLUMNS, rows=rows)
         partial.replace(target)

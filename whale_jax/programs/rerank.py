@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax.data import images, predictions, probabilities, right_whale, splits
-from whale_jax.evaluation import metrics
+from whale_jax.evaluation import retrieval
 from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.recognition import evidence
 from whale_jax.recognition import verifier as verifiers
@@ -64,11 +64,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         answers[row] = verifier.answer(verifier(pairs), photos.label[named[place]], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]
-    top = {f"top{k}": float(metrics.top_k(answers[valid], true, k=k).mean()) for k in (1, 5)}
     return {
         "split": split.hash,
         "queries": len(valid),
-        "metrics": {**top, "among_likeliest": float((whales[valid] == true[:, None]).any(1).mean())},
+        "metrics": {
+            **retrieval.cmc(answers[valid], true),
+            "among_likeliest": float((whales[valid] == true[:, None]).any(1).mean()),
+        },
     }
 
 

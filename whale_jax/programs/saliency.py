@@ -44,11 +44,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows = choose(config, data, fold=holdout.fold)
     gradients = gradient_map(network, data, steps=config.gradient_steps)
     boxes = attribution.windows(data.view.images.shape[1:3], side=config.side, step=config.step)
-    maps = []
-    with progress.bar(len(rows), title=workdir.name, unit="photos") as bar:
-        for row in rows:
-            maps.append(explain(network, data, row=row, boxes=boxes, gradients=gradients, batch=config.batch))
-            bar.update()
+    maps = [
+        explain(network, data, row=row, boxes=boxes, gradients=gradients, batch=config.batch)
+        for row in progress.bar(len(rows), title=workdir.name, unit="photos", items=rows)
+    ]
     aspects = heads.true_aspect(data.view)[rows[:SHOWN]]
     title = f"Where {folder.name} looks"
     figures.save(workdir / "saliency.png", sheets.saliency_sheet, maps[:SHOWN], aspects, title=title)

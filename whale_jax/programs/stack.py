@@ -48,11 +48,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     network = np.mean(list(networks.values()), axis=0)
     fit, valid = splits.train_rows(split, config.fold), splits.measured_rows(split, config.fold)
     fit = fit[np.isfinite(features[fit]).all(1)]
-    stacks = []
-    with progress.bar(len(config.C), title=workdir.name, unit="fits") as bar:
-        for c in config.C:
-            stacks.append(regression(features, photos.label, fit=fit, network=network, C=c, config=config))
-            bar.update()
+    stacks = [
+        regression(features, photos.label, fit=fit, network=network, C=c, config=config)
+        for c in progress.bar(len(config.C), title=workdir.name, unit="fits", items=config.C)
+    ]
     choices = normalise(np.stack([p[valid] for p in stacks], axis=1))
     label, prior = photos.label[valid], splits.prior(photos, split, fold=config.fold)
     losses = calibrated_losses(choices, label, prior=prior)

@@ -19,12 +19,11 @@ def describe(config: ConfigDict, view: images.View, *, rows: slice, title: str) 
     numbers = np.flatnonzero(pictured)
     length = len(descriptor(np.zeros(size, np.uint8)))
     features = np.full((len(pictured), length), np.nan, np.float16)
-    with progress.bar(len(numbers), title=title, unit="photos") as bar:
-        pictures = (view.images[rows.start + number] for number in numbers)
-        vectors = threads.ahead(lambda picture: descriptor(images.grey(picture, size)), pictures)
-        for number, values in zip(numbers, vectors, strict=True):
-            features[number] = values
-            bar.update()
+    pictures = (view.images[rows.start + number] for number in numbers)
+    vectors = threads.ahead(lambda picture: descriptor(images.grey(picture, size)), pictures)
+    bar = progress.bar(len(numbers), title=title, unit="photos", items=vectors)
+    for number, values in zip(numbers, bar, strict=True):
+        features[number] = values
     return features
 
 

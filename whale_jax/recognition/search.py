@@ -86,12 +86,11 @@ def fit(
     label = photos.label[catalogue.rows]
     label = (label + (label.max() + 1) * np.arange(sides)[:, None]).ravel()
     transforms, searched = [], []
-    with progress.bar(len(blocks), title=f"{config.transform or 'join'} features", unit="inputs") as bar:
-        for block in blocks:
-            fitted = method(np.concatenate(np.split(block[catalogue.rows], sides, axis=1)), label)
-            transforms.append(fitted.transform)
-            searched += np.split(fitted.vectors, sides)
-            bar.update()
+    title = f"{config.transform or 'join'} features"
+    for block in progress.bar(len(blocks), title=title, unit="inputs", items=blocks):
+        fitted = method(np.concatenate(np.split(block[catalogue.rows], sides, axis=1)), label)
+        transforms.append(fitted.transform)
+        searched += np.split(fitted.vectors, sides)
     transforms, searched = Transforms(tuple(transforms), sides), np.concatenate(searched, axis=1)
     rest = np.setdiff1d(np.flatnonzero(usable), catalogue.rows)
     vectors = np.full((len(usable), searched.shape[1]), np.nan, np.float32)

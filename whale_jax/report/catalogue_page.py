@@ -155,12 +155,8 @@ def thumbnails(
         Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=html.QUALITY)
         return Thumbnail(f"{folder.name}/{number}.jpg", pixels.shape[1], pixels.shape[0])
 
-    results = {}
-    with progress.bar(len(rows), title="thumbnails", unit="photos") as bar:
-        for file, result in zip(rows, threads.ahead(shrink, enumerate(rows.values(), 1)), strict=True):
-            results[file] = result
-            bar.update()
-    return results
+    thumbnails = threads.ahead(shrink, enumerate(rows.values(), 1))
+    return dict(zip(rows, progress.bar(len(rows), title="thumbnails", unit="photos", items=thumbnails), strict=True))
 
 
 def card(row: check.Checked, thumbnail: Thumbnail) -> Card:

@@ -3,16 +3,14 @@
 Each function `of_...` yields (name, function that draws, its arguments ...), as `pictures` does.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from whale_jax import geometry
-from whale_jax.data import images, right_whale, splits
+from whale_jax.data import images, right_whale, splits, tables
 from whale_jax.report import sheets
 from whale_jax.report.sheets import Head
-from whale_jax.runtime import storage
 from whale_jax.workflow.finished_runs import Stage
 
 VIEWS = {"aligned": "Aligned heads", "boxed": "Boxed heads"}
@@ -48,8 +46,7 @@ def of_likeliest(stages: Mapping[str, Stage], photos: right_whale.Photos) -> Ite
     table = stages["submission"].folder / "likeliest.csv" if "submission" in stages else None
     if "aligned" not in stages or not table or not table.exists():  # submissions were made without it once
         return
-    with storage.reading(table), table.open(newline="", encoding="utf-8") as file:
-        answers = list(csv.reader(file))[1:]
+    answers = [[*row.values()] for row in tables.read(table, ("Image",))]
     view = images.load(stages["aligned"].folder)
     aspect = head_aspect(stages["aligned"], view)
     row = {photos.name[i]: i for i in np.flatnonzero(view.pictured).tolist()}

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from whale_jax.data import decisions
 from whale_jax.report import html
 from whale_jax.review import bodies
 from whale_jax.review.guard import HEADERS, Guard
@@ -29,7 +30,7 @@ from whale_jax.runtime.threads import Pool
 HOST = "127.0.0.1"
 FOLDER = Path(__file__).parent
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-KINDS = ("whale", "new", "unusable", "skip")
+KINDS = tuple(filter(None, decisions.WORDS))
 DIGITS = 9  # of the number of a photo or an event, at most
 AGE = "private, max-age=86400"  # of a picture: its address changes with what it shows
 
@@ -172,7 +173,7 @@ def app(session: Session, *, port: int) -> Starlette:
 
     def decide(row: int, fields: Mapping[str, Any]) -> dict[str, Any]:
         kind, name = bodies.text(fields, "kind"), bodies.text(fields, "whale")
-        if kind not in KINDS or bool(name.strip()) != (kind in ("whale", "new")):
+        if kind not in KINDS or bool(name.strip()) != (kind in decisions.NAMING):
             raise InputError(f"a decision is one of {', '.join(KINDS)}; the first two have the name of a whale")
         return session.decide(row, kind=kind, whale=name, **bodies.origin(fields))
 

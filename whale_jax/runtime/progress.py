@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
@@ -33,17 +33,19 @@ class _Lines:
         sys.stderr.flush()
 
 
-def bar(total: int, *, title: str, unit: str, start: int = 0) -> tqdm:
+def bar(total: int, *, title: str, unit: str, start: int = 0, items: Iterable | None = None) -> tqdm:
     """A bar on standard error. Where that is a file, or other processes write to it, a line every half minute.
 
     Args:
         total: number of items.
         title: of the bar.
         unit: of the items, such as "photos".
-        start: items that an earlier run has done.
+        start: number of items that an earlier run has done.
+        items: what is passed on, one after the other, by a loop over the bar; without it, call `update`.
     """
     moving = not STAGE and sys.stderr.isatty()
     return tqdm(
+        items,
         total=total,
         initial=start,
         desc=title if STAGE in ("", title) else f"{STAGE}: {title}",

@@ -70,7 +70,8 @@ def reflected(batch: Batch) -> Batch:
 
 def relabelled(batch: Batch, *, whales: int) -> Batch:
     """A prepared batch with `mirrored` (B,) bool, and labels and targets of `whales` whales and their mirror images."""
-    mirrored = determinant(batch["matrix"]) * determinant(batch["view"]) < 0
+    turned, stored = (jnp.linalg.det(batch[name][:, :2, :2]) < 0 for name in ("matrix", "view"))
+    mirrored = turned != stored
     batch = {**batch, "mirrored": mirrored, "label": batch["label"] + whales * mirrored}
     if "target" in batch:
         sides = jnp.stack([~mirrored, mirrored], axis=1)
@@ -86,8 +87,3 @@ def pairs(values: jax.Array, batch: Batch) -> jax.Array:
     values = values.reshape(-1, 2, *values.shape[1:])
     exchanged = batch["mirrored"].reshape(-1, 2)[:, 0]
     return jnp.where(exchanged.reshape(-1, *[1] * (values.ndim - 1)), values[:, ::-1], values)
-
-
-def determinant(matrix: jax.Array) -> jax.Array:
-    """(B,) determinants of (B, 3, 3) affine matrices: negative where one mirrors."""
-    return matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0]
