@@ -20,7 +20,7 @@ from whale_jax.programs import identify as program
 from whale_jax.recognition import live, members
 from whale_jax.recognition.points import doubts
 from whale_jax.runtime import errors
-from whale_jax.workflow import finished_runs, json_files, stage
+from whale_jax.workflow import finished_runs, stage
 
 OF_FILES = ("files", "checksum")  # what a result says of files, and of itself
 
@@ -189,30 +189,6 @@ def test_a_line_a_photo_says_who_it_is_and_how_much_time_is_left(finished, tmp_p
         assert f"{name}: {rows[name][0]['whaleID']} {100 * float(rows[name][0]['probability']):.0f} %" in line
     times = [re.search(r"\((.*) left\)", line) for line in lines]
     assert [match and match[1] for match in times] == [None, "3.3 min", "3.3 min", "1.7 min", "1.7 min", None, None]
-
-
-def test_a_run_whose_searches_kept_nothing_answers_as_before(finished, tmp_path):
-    """Before their transforms were kept, they were fitted anew for each answer."""
-    root, run = finished
-    shutil.copytree(run, tmp_path / "run")
-    for folder in tmp_path.glob("run/*/transforms.npz"):
-        folder.unlink()
-        with np.load(folder.with_name("predictions.npz")) as file:
-            arrays = {name: file[name] for name in file.files if name != "vectors"}
-        np.savez(folder.with_name("predictions.npz"), **arrays)
-        result = json_files.read(folder.with_name("result.json"))
-        json_files.write(folder.with_name("result.json"), {k: v for k, v in result.items() if k not in OF_FILES})
-    (tmp_path / "new").mkdir()
-    shutil.copy(root / "40.png", tmp_path / "new" / "a.png")
-    tables = []
-    for number, folder in enumerate((run, tmp_path / "run")):
-        config = identify.get_config(str(folder))
-        config.data.root = str(tmp_path / "new")
-        stage.run(config, tmp_path / f"june{number}")
-        tables.append(answers(tmp_path / f"june{number}" / "identified" / "candidates.csv", "Image")["a.png"])
-    for expected, fitted in zip(*tables, strict=True):
-        assert expected["whaleID"] == fitted["whaleID"]
-        assert float(expected["probability"]) == pytest.approx(float(fitted["probability"]), abs=2e-3)
 
 
 def test_photos_of_which_none_has_a_head_are_all_without_a_name(finished, tmp_path):

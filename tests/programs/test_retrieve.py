@@ -178,7 +178,7 @@ def test_several_features_are_searched_together_and_scores_are_written_of_photos
     assert np.isnan(scores[[2, 3, 4, 6, 7, 9]]).all()
     whitened = stage.config("retrieve", inputs=inputs, num_neighbours=2, transform="whiten", whale_score="joint")
     assert stage.run(whitened, folder / "whitened")["metrics"]["joint_top1"] >= 1 / 3
-    transforms, vectors = search.reopen(folder / "whitened", whitened, photos=data, split=None)
+    transforms, vectors = search.reopen(folder / "whitened", whitened, photos=data)
     usable = np.flatnonzero(np.isfinite(vectors).all(1))
     assert usable.tolist() == [*range(9)]  # whose features made them, as kept here, make them again
     np.testing.assert_allclose(transforms([first[usable], second[usable]]), vectors[usable], atol=2e-3)

@@ -33,7 +33,7 @@ def test_every_key_of_a_config_is_read_in_todays_words():
 
 
 def test_a_word_may_have_another_name_with_each_owner():
-    for program, name in (("retrieve", "num_neighbours"), ("rerank", "num_candidates"), ("train", "likeliest")):
+    for program, name in (("retrieve", "num_neighbours"), ("train", "likeliest")):
         assert renamed.current({"program": program, "likeliest": 3}) == {"program": program, name: 3}
     task = renamed.current({"name": "stn", "annotated": 0.5, "objective": "squared"})
     assert task == {"name": "stn", "annotated_fraction": 0.5, "loc_loss": "squared"}

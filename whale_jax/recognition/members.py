@@ -115,7 +115,7 @@ def by_search(stage: Stage, query: Query) -> np.ndarray:
 def fit_search(stage: Stage, run: Run) -> Callable[[list[np.ndarray]], np.ndarray]:
     """What takes (n, D) blocks of features to (n, whales) scores: the stage's search of all photos with a name."""
     config = ConfigDict(stage.config)
-    transforms, vectors = search.reopen(stage.folder, config, photos=run.photos, split=run.split)
+    transforms, vectors = search.reopen(stage.folder, config, photos=run.photos)
     named = gallery.select(run.photos, run.split, fold=config.fold, usable=search.usable([vectors])).named
     vectors, labels = [vectors[named]], [run.photos.label[named]]
     if references := run.references:

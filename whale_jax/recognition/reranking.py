@@ -88,7 +88,7 @@ def reopen(stage: Stage, run: Run) -> Reranker:
         groups.append(evidence.of_view(view, rows, features=features, cells=cells))
         label.append(references.label[usable])
         photo.append(len(run.photos.name) + rows)
-    verifier = verifiers.reopen(stage.folder, otherwise=evidence.PLAIN)
+    verifier = verifiers.reopen(stage.folder)
     return Reranker(evidence.join(groups), np.concatenate(label), np.concatenate(photo), cells, verifier)
 
 

@@ -8,9 +8,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import gallery, predictions, right_whale
+from whale_jax.data import predictions, right_whale
 from whale_jax.data.gallery import Gallery
-from whale_jax.data.splits import Split
 from whale_jax.evaluation import retrieval, whitening
 from whale_jax.runtime import errors, progress, storage
 
@@ -109,15 +108,8 @@ def save(folder: Path, transforms: Transforms) -> None:
     storage.savez(folder / FILE, **arrays)
 
 
-def reopen(
-    folder: Path, config: ConfigDict, *, photos: right_whale.Photos, split: Split
-) -> tuple[Transforms, np.ndarray]:
-    """What a finished `retrieve` fitted, and its (N, K) vectors. An older run kept neither: they are made again."""
-    if not (folder / FILE).exists():
-        blocks = load(config, photos)
-        mask = usable(blocks)
-        catalogue = gallery.select(photos, split, fold=config.fold, usable=mask)
-        return fit(config, blocks, photos=photos, catalogue=catalogue, usable=mask)
+def reopen(folder: Path, config: ConfigDict, *, photos: right_whale.Photos) -> tuple[Transforms, np.ndarray]:
+    """What a finished `retrieve` fitted, and its (N, K) vectors."""
     with storage.reading(folder / FILE) as path, np.load(path) as file:
         arrays = {name: np.float32(file[name]) for name in file.files}
     blocks = [

@@ -89,9 +89,7 @@ def save(folder: Path, verifier: Verifier) -> None:
     storage.savez(folder / FILE, **verifier._asdict())
 
 
-def reopen(folder: Path, *, otherwise: Verifier) -> Verifier:
-    """That of a finished `rerank`, or another one if this learned nothing, as older runs did."""
-    if not (folder / FILE).exists():
-        return otherwise
+def reopen(folder: Path) -> Verifier:
+    """That of a finished `rerank`."""
     with storage.reading(folder / FILE) as path, np.load(path) as file:
         return Verifier(*(file[name] for name in Verifier._fields))

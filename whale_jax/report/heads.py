@@ -43,9 +43,9 @@ def of_whales(stages: Mapping[str, Stage], photos: right_whale.Photos) -> Iterat
 
 def of_likeliest(stages: Mapping[str, Stage], photos: right_whale.Photos) -> Iterator[tuple]:
     """Photos of the submission, from the surest answer to the least sure, with a photo of each likeliest whale."""
-    table = stages["submission"].folder / "likeliest.csv" if "submission" in stages else None
-    if "aligned" not in stages or not table or not table.exists():  # submissions were made without it once
+    if not {"aligned", "submission"} <= stages.keys():
         return
+    table = stages["submission"].folder / "likeliest.csv"
     answers = [[*row.values()] for row in tables.read(table, ("Image",))]
     view = images.load(stages["aligned"].folder)
     aspect = head_aspect(stages["aligned"], view)

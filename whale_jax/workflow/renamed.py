@@ -29,14 +29,7 @@ KEYS = {
 OF_OWNER = {
     ("stn", "objective"): "loc_loss",  # whose loss it was is the localizer's
     ("stn", "annotated"): "annotated_fraction",
-    ("align", "annotated"): "prefer_annotations",
     ("retrieve", "likeliest"): "num_neighbours",
-    ("rerank", "likeliest"): "num_candidates",
-    ("identify", "likeliest"): "num_candidates",
-    ("identify", "plausible"): "max_length_ratio",
-    ("identify", "agreement"): "max_point_shift",
-    ("novelty", "pooled"): "photos_per_encounter",
-    ("retrieve", "by"): "whale_score",
     ("retrieve", "few"): "rare_max_photos",
     ("blend", "few"): "rare_max_photos",
     ("stack", "on"): "input_kind",
