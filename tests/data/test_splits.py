@@ -176,35 +176,35 @@ def test_files_that_cannot_be_trusted(tmp_path):
             splits.load(tmp_path, photos)
 
 
-def test_strangers_are_in_no_training_and_in_no_fold():
+def test_unknown_whales_are_in_no_training_and_in_no_fold():
     label = long_tail()
     split = splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), unknown_fraction=0.25)
-    strangers = splits.stranger_rows(split)
-    assert len(np.unique(label[strangers])) == 30
-    familiar = np.flatnonzero((label >= 0) & ~np.isin(label, label[strangers]))
+    unknown = splits.unknown_rows(split)
+    assert len(np.unique(label[unknown])) == 30
+    trained = np.flatnonzero((label >= 0) & ~np.isin(label, label[unknown]))
     for fold in range(5):
         train, valid = splits.train_rows(split, fold), splits.valid_rows(split, fold)
-        np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), familiar)
+        np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), trained)
     part = splits.subfolds(split, 2, fold=0)
-    assert (part[strangers] == -1).all()
-    assert not np.isin(strangers, splits.in_one_subfold(split, part)).any()
+    assert (part[unknown] == -1).all()
+    assert not np.isin(unknown, splits.in_one_subfold(split, part)).any()
     again = splits.make(as_photos(label), folds=5, seed=1, groups=bursts(label), unknown_fraction=0.25)
-    assert set(splits.stranger_rows(again)) != set(strangers)
+    assert set(splits.unknown_rows(again)) != set(unknown)
     with pytest.raises(InputError, match="from 0 to below 1, not 1"):
         splits.make(as_photos(label), folds=5, seed=0, groups=bursts(label), unknown_fraction=1.0)
 
 
-def test_no_fold_holds_out_nothing_and_strangers_are_in_none():
+def test_no_fold_holds_out_nothing_and_unknown_whales_are_in_none():
     label = np.arange(200, dtype=np.int32) % 20
     split = splits.make(as_photos(label), folds=4, seed=0, groups=np.arange(200), unknown_fraction=0.2)
-    assert len(splits.stranger_rows(split)) > 0
+    assert len(splits.unknown_rows(split)) > 0
     assert not splits.held_out(split, -1).any()
     assert len(splits.valid_rows(split, -1)) == 0
     np.testing.assert_array_equal(splits.train_rows(split, -1), np.flatnonzero(split.fold >= 0))
     for fold in range(4):
         held_out = splits.held_out(split, fold)
         np.testing.assert_array_equal(held_out, split.fold == fold)
-        assert not set(splits.stranger_rows(split)) & set(splits.valid_rows(split, fold))
+        assert not set(splits.unknown_rows(split)) & set(splits.valid_rows(split, fold))
     functions = (splits.held_out, splits.train_rows, splits.valid_rows, splits.measured_rows)
     for read in (*functions, lambda split, fold: splits.subfolds(split, 2, fold=fold)):
         for fold in (-2, 4):

@@ -77,7 +77,7 @@ def test_whales_that_are_far_from_all_others_are_new(drawing_world):
     world.data = world.data._replace(encounter=np.array(world.data.name, dtype="U9"))
     world.data.encounter[:] = [f"day {i // (2 * WHALES)}" for i in range(len(world.data.name))]
     result = world.run("network", error=0.1)
-    assert (result["of_known"], result["of_strangers"], result["unlabelled"]) == (40, 40, 4)
+    assert (result["of_known"], result["of_unknown"], result["unlabelled"]) == (40, 40, 4)
     for level in ("photos", "encounters"):
         for name in ("network: nearest", "network: gap", "network: nearest by cohort", "all: regression"):
             measured = result["scores"][level][name]
@@ -109,7 +109,7 @@ def test_a_threshold_needs_no_unknown_whale(world):
     world.data, world.split = world.data._replace(label=label), world.split._replace(label=label)
     world.member("network", features=world.features())
     result = world.run("network", error=0.2)
-    assert (result["of_strangers"], result["unlabelled"], result["scores"]) == (0, 44, {})
+    assert (result["of_unknown"], result["unlabelled"], result["scores"]) == (0, 44, {})
     assert result["score"] == "all: mean rank"
     assert result["p_new"] == "1 - conformal p-value"
     assert result["metrics"].keys() == {"called_new"}

@@ -189,13 +189,13 @@ def test_several_features_are_searched_together_and_scores_are_written_of_photos
         stage.run(stage.config("retrieve", inputs=none), folder / "none")
 
 
-def test_strangers_are_told_from_known_whales(ask, monkeypatch):
+def test_unknown_whales_are_told_from_known_whales(ask, monkeypatch):
     run, folder = ask
     data = photos(10)
     features = np.eye(4)[[0, 1, 2, 0, 1, 2, 0, 1, 3, 3]] + np.random.default_rng(0).normal(0, 0.05, (10, 4))
     predictions.save(folder / "features", data, arrays={"features": features})
     result = run(label=[0, 1, 2, 0, 1, 2, 0, 1, 3, 3], whales=("a", "b", "c", "d"), fold=0)
-    assert result["of_strangers"] == 2
+    assert result["of_unknown"] == 2
     assert result["metrics"]["unknown_auroc"] == result["metrics"]["prototype_unknown_auroc"] == 1
 
 

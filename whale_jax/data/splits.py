@@ -77,7 +77,7 @@ def measured_rows(split: Split, fold: int) -> np.ndarray:
     return rows
 
 
-def stranger_rows(split: Split) -> np.ndarray:
+def unknown_rows(split: Split) -> np.ndarray:
     """(n,) labelled rows of the unknown whales, on which "none of these" is measured."""
     return np.flatnonzero(split.named & (split.fold < 0))
 
@@ -89,7 +89,7 @@ def summary(split: Split) -> dict[str, object]:
         "folds": split.folds,
         "seed": split.seed,
         "groups of photos": int(split.group.max(initial=-1)) + 1,
-        "photos of strangers": len(stranger_rows(split)),
+        "photos of unknown whales": len(unknown_rows(split)),
         "photos held out with each fold": [len(valid_rows(split, fold)) for fold in range(split.folds)],
     }
 
@@ -139,8 +139,8 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, unknown_f
     if not 0 <= unknown_fraction < 1:
         raise InputError(f"unknown_fraction is a share of the whales, from 0 to below 1, not {unknown_fraction}")
     whales = np.random.default_rng([seed, 1]).permutation(len(photos.whales))
-    stranger = named & np.isin(photos.label, whales[: int(np.ceil(unknown_fraction * len(whales)))])
-    members = np.flatnonzero(~stranger & (named | located(photos)))
+    unknown = named & np.isin(photos.label, whales[: int(np.ceil(unknown_fraction * len(whales)))])
+    members = np.flatnonzero(~unknown & (named | located(photos)))
     _, first, number = np.unique(groups[members], return_index=True, return_inverse=True)
     number = np.argsort(np.argsort(photos.label[members][first], kind="stable"))[number]  # in the whales' order
     count = len(first)
@@ -153,7 +153,7 @@ def make(photos: Photos, *, folds: int, seed: int, groups: np.ndarray, unknown_f
 
     fold, group = np.full((2, len(photos.name)), -1, np.int32)
     group[members], fold[members] = number, _deal(counts, folds=folds, seed=seed)[number]
-    trained = np.flatnonzero(named & ~stranger)
+    trained = np.flatnonzero(named & ~unknown)
     single = np.zeros(len(named), bool)
     lone = group[trained][_in_one_place(photos.label[trained], fold[trained])]
     single[trained] = np.isin(group[trained], lone)  # an encounter of several whales stays whole

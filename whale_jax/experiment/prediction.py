@@ -130,7 +130,7 @@ def summary(
     scored = right_whale.annotated(photos, task.annotation) if task.annotation else np.zeros(len(photos.name), bool)
     if task.names_whales:
         scored &= np.isfinite(predictions["logits"]).all(1)
-        scored[splits.stranger_rows(split) if split else []] = False
+        scored[splits.unknown_rows(split) if split else []] = False
     metrics = task.score(predictions, photos, rows=np.flatnonzero(scored))
     doubts = caveats.of_points(metrics["point_error_median"]) if "point_error_median" in metrics else []
     return {"metrics": metrics, "validated_on": int(scored.sum()) if metrics else 0, "caveats": doubts}

@@ -52,11 +52,11 @@ def warn_of_names(training: Stage, names: np.ndarray) -> None:
 def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray, np.ndarray]:
     """(n,) rows to train on and (m,) rows to validate on: those of the split that have the annotation and a picture.
 
-    A task that needs no annotation learns from every picture but strangers', those held out too, whose names it does
-    not see, and is validated on none.
+    A task that needs no annotation learns from every picture but those of unknown whales, and from those held out,
+    whose names it does not see; it is validated on none.
     """
     if not annotation:
-        return np.setdiff1d(np.flatnonzero(data.view.pictured), splits.stranger_rows(data.split)), np.arange(0)
+        return np.setdiff1d(np.flatnonzero(data.view.pictured), splits.unknown_rows(data.split)), np.arange(0)
     groups = data.split.group.max() + 1
     if not (holdout.num_subfolds == 0 or 2 <= holdout.num_subfolds <= groups):
         message = f"the split has {groups:,} groups of photos to cut into 2 or more"

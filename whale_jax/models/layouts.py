@@ -66,8 +66,8 @@ def fit(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], *, modu
             label = f"{name} {arrays[name].shape}" if name in arrays else f"{name}: not in the file"
             lines += [f"- {label}", f"+ {'/'.join(path)} {leaves[path].shape}"]
     skipped = [key for key, name in called.items() if places.get(name) not in fitting]
-    strangers = [key for key in skipped if called[key] not in arrays and not HEAD.match(called[key])]
-    lines += [f"- {key} {np.shape(tensors[key])}: the network has no such parameter" for key in strangers]
+    unplaced = [key for key in skipped if called[key] not in arrays and not HEAD.match(called[key])]
+    lines += [f"- {key} {np.shape(tensors[key])}: the network has no such parameter" for key in unplaced]
     if lines:
         message = "these weights are of another network (- what the file holds, + what this network has):"
         raise errors.InputError("\n".join([message, *errors.first(lines)]))

@@ -78,7 +78,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "stated_error": config.error,
         "p_new": "1 - conformal p-value" if enrolled.all() else f"Bayes, prior {config.prior:g}",
         "of_known": int(enrolled.sum()),
-        "of_strangers": int((~enrolled).sum()),
+        "of_unknown": int((~enrolled).sum()),
         "unlabelled": len(judged.rows) - count,
         "metrics": metrics,
         "scores": levels,
@@ -120,11 +120,11 @@ def choose(
             answered &= finite
             usable &= finite | (kind != "features")
     candidates = gallery.select(photos, split, fold=config.fold, usable=usable)
-    strangers = splits.stranger_rows(split)
-    *sides, unlabelled = (rows[answered[rows]] for rows in (candidates.queries, strangers, candidates.unlabelled))
+    unknown = splits.unknown_rows(split)
+    *sides, unlabelled = (rows[answered[rows]] for rows in (candidates.queries, unknown, candidates.unlabelled))
     counts = [len(np.unique(photos.label[rows])) for rows in sides]
     for side, count in zip(("known", "unknown"), counts, strict=True):
-        if count < 2 and (side == "known" or len(strangers)):
+        if count < 2 and (side == "known" or len(unknown)):
             raise errors.InputError(
                 f"of {count} {side} whales there is a photo that all of {', '.join(members)} have an answer for: "
                 "novelty is measured and fitted on two whales at least"

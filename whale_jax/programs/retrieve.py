@@ -42,7 +42,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     transforms, features = search.fit(config, blocks, photos=photos, catalogue=catalogue, usable=usable)
     search.save(workdir, transforms)
     write_neighbours(workdir, photos, features=features, catalogue=catalogue, count=config.num_neighbours)
-    unknown = splits.stranger_rows(split)
+    unknown = splits.unknown_rows(split)
     unknown = unknown[usable[unknown]]
     few = gallery.rare(photos.label, catalogue, most=config.rare_max_photos)
     label, group = photos.label[catalogue.queries], split.group[catalogue.queries]
@@ -74,7 +74,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "gallery": len(catalogue.rows),
         "queries": len(catalogue.queries),
         "queries_of_few": int(few.sum()),
-        "of_strangers": len(unknown),
+        "of_unknown": len(unknown),
         "metrics": measured,
     }
 

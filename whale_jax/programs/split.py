@@ -45,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "labelled": int(split.named.sum()),
         "annotated_without_a_name": int((~split.named & (split.fold >= 0)).sum()),
         "neither": int((~split.named & (split.fold < 0)).sum()),
-        "of_strangers": len(splits.stranger_rows(split)),
+        "of_unknown": len(splits.unknown_rows(split)),
         "groups": len(sizes),
         "photos_in_larger_groups": int(sizes[sizes > 1].sum()),
         "largest_group": int(sizes.max()),

@@ -78,8 +78,8 @@ def examples(label: np.ndarray, *, count: int) -> tuple[np.ndarray, list[np.ndar
     rows = rng.permutation(np.flatnonzero(np.isin(label, whales[photos > 1])))[:count]
     references = []
     for row in rows:
-        strangers = rng.permutation(whales[whales != label[row]])[: WHALES - 1]
-        compared = np.flatnonzero(np.isin(label, [label[row], *strangers]))
+        rest = rng.permutation(whales[whales != label[row]])[: WHALES - 1]
+        compared = np.flatnonzero(np.isin(label, [label[row], *rest]))
         references.append(compared[compared != row])
     return rows, references
 
