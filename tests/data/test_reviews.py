@@ -74,7 +74,7 @@ def test_decisions_come_before_a_folder_of_any_format(tmp_path, make, below):
     assert {"Zoe", "Eg2"} <= {*after.whales}
     assert after.whales[: len(before.whales)] == before.whales or make is not competition
     file = f"{below}june_decisions.csv"
-    assert after.notes[-1] == f"{file}: 2 photos named, 1 new whales, 1 with points"
+    assert after.notes[-1] == f"{file}: photos named: 2, new whales: 1, with points: 1"
     contradictions = [line for line in after.warnings if "june_decisions" in line]
     assert len(contradictions) == bool(whales[0])
     assert all(f"{file} line 2: " in line and "Zoe here and Eg1 in " in line for line in contradictions)
@@ -108,7 +108,7 @@ def test_an_unusable_photo_loses_its_name_and_a_skipped_one_keeps_it(tmp_path):
     decide(tmp_path / "decisions.csv", Decision("a.jpg", decision="unusable"), Decision("b.jpg", decision="skip"))
     catalogue = read(tmp_path)
     assert named(catalogue) == [("a.jpg", ""), ("b.jpg", "Eg2"), ("c.jpg", "")]
-    assert catalogue.notes[-1] == "decisions.csv: 1 unusable, 1 skipped"
+    assert catalogue.notes[-1] == "decisions.csv: unusable: 1, skipped: 1"
     line = "decisions.csv line 2: a.jpg is unusable here and Eg1 in w.csv line 2: it is left without a name"
     assert line in catalogue.warnings
 
@@ -142,7 +142,7 @@ def test_the_later_of_two_reviews_counts(tmp_path):
     sides = ("Eg1 in june/decisions.csv line 2", "Eg2 in july/decisions.csv line 2")
     assert all(side in line for side in sides)
     assert line.index(sides[0]) < line.index(sides[1])
-    assert catalogue.notes[-1].startswith("july/decisions.csv, june/decisions.csv: 2 photos named")
+    assert catalogue.notes[-1].startswith("july/decisions.csv, june/decisions.csv: photos named: 2")
 
 
 def test_a_path_is_looked_up_below_the_folder_of_its_file_first(tmp_path):
@@ -169,7 +169,7 @@ def test_rows_of_photos_that_are_not_there_are_counted(tmp_path):
     rows = [Decision("x.jpg", "Eg1", "whale"), Decision("a.jpg#3", "Eg1", "whale"), Decision("b.jpg", "Eg1", "whale")]
     decide(tmp_path / "decisions.csv", *rows)
     catalogue = read(tmp_path)
-    assert (catalogue.unused, catalogue.notes[-1]) == (2, "decisions.csv: 1 photos named")
+    assert (catalogue.unused, catalogue.notes[-1]) == (2, "decisions.csv: photos named: 1")
     assert f"2 annotations speak of photos that are not in {tmp_path}" in catalogue.warnings
 
 

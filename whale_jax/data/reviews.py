@@ -182,7 +182,7 @@ def _counts(heads: Sequence[Head]) -> str:
         "skipped": words["skip"],
         "with points": sum(head.points is not None for head in heads),
     }
-    texts = [f"{count:,} {text}" for text, count in counts.items() if count]
+    texts = [f"{text}: {count:,}" for text, count in counts.items() if count]
     return ", ".join(texts) or "no decision about a photo that is here"
 
 

@@ -90,12 +90,12 @@ def summary(catalogue: Catalogue, counts: dict[str, int], *, warnings: Sequence[
     lines = [
         f"{catalogue.root}",
         *catalogue.notes,
-        f"{counts['photos']:,} photos" + (f", {several:,} of them of a further whale" if several else ""),
-        f"{nameless:,} without a name, {counts['labelled']:,} named, of {counts['whales']:,} whales",
-        f"{counts['photos_of_a_whale']} photos of a whale at the median",
-        f"{counts['whales_with_one_photo']:,} whales with one photo",
-        f"{counts['encounters']:,} encounters",
-        f"{counts['with_points']:,} with both points, {counts['with_box']:,} with a box",
+        f"photos: {counts['photos']:,}" + (f"; further whales on them: {several:,}" if several else ""),
+        f"named: {counts['labelled']:,}; without a name: {nameless:,}; whales: {counts['whales']:,}",
+        f"photos of a whale: {counts['photos_of_a_whale']} at the median",
+        f"whales with one photo: {counts['whales_with_one_photo']:,}",
+        f"encounters: {counts['encounters']:,}",
+        f"with both points: {counts['with_points']:,}; with a box: {counts['with_box']:,}",
         *(f"look into this: {line}" for line in warnings),
     ]
     return "\n".join(lines)
