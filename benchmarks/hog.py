@@ -15,7 +15,7 @@ from PIL import Image
 
 from whale_jax.data import images, right_whale, splits
 from whale_jax.evaluation import retrieval
-from whale_jax.programs.describe import hog
+from whale_jax.recognition.descriptors import hog
 
 
 def main() -> None:

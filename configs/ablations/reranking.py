@@ -6,8 +6,8 @@ The part after the colon is the folder of a finished pipeline on ready crops. A 
 another re-ranking, on two folds that no preset's table is measured on. It needs the released weights
 (requirements-pretrained.txt).
 
-Two cores, beside other work, 1.2 h: without re-ranking 59 % are named at a log loss of 2.30, by the mean of patches 61 %
-at 2.12, by patches weighed by a regression 68 % at 1.74, and with cells of a map 71 % at 1.60.
+Two cores, beside other work, 1.2 h: without re-ranking 59 % are named at a log loss of 2.30, by the mean of patches
+61 % at 2.12, by patches weighed by a regression 68 % at 1.74, and with cells of a map 71 % at 1.60.
 """
 
 from configs import ablations, matching

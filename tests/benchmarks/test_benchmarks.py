@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import networks, scaling
+from benchmarks import held_back, networks, scaling
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = {
@@ -20,7 +20,7 @@ SMALLEST = {
     "views": "--limit=8 --size=32",
 }
 LIBRARIES = {"noise"}
-LONG = {"hog", "peers", "scaling"}  # a finished run, PyTorch, and the compilation of the post's networks are needed
+LONG = {"held_back", "hog", "peers", "scaling"}  # they need a finished run, PyTorch, or compile the post's networks
 
 
 @pytest.mark.slow
@@ -30,6 +30,27 @@ def test_a_benchmark_runs(name):
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert output.returncode == 0, output.stderr
     assert re.search(r"\d", output.stdout)
+
+
+@pytest.mark.parametrize("name", sorted(LONG - {"peers"}))
+def test_a_benchmark_that_takes_long_can_be_asked_what_it_is(name):
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert output.returncode == 0, output.stderr
+    assert "usage" in output.stdout
+
+
+def test_crops_held_back_are_all_of_new_whales_and_one_each_of_whales_that_stay():
+    whale = {f"{i}.jpg": f"w{i // 4 if i < 1000 else i}" for i in range(1100)}  # four crops each of 250, and one of 100
+    sides = held_back.draw(whale, seed=3)
+    new = {whale[crop] for crop in sides["new"]}
+    assert len(new) == 25
+    assert {crop for crop in whale if whale[crop] in new} == set(sides["new"])
+    stay = [whale[crop] for crop in sides["known"]]
+    assert len(set(stay)) == len(stay) == 150
+    assert not new & {*stay}
+    assert all(int(name[1:]) < 250 for name in stay)  # the others would be in no training
+    assert sides != held_back.draw(whale, seed=4)
 
 
 def test_a_rate_is_that_of_the_median_or_the_best_round_and_costs_are_an_image():
