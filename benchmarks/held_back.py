@@ -18,7 +18,8 @@ import numpy as np
 from whale_jax.data import tables
 from whale_jax.report import answers
 
-NEW, RESIGHTED, FEWEST = 25, 150, 3
+UNKNOWN, RESIGHTED, FEWEST = 25, 150, 3
+OLD_WHALES, NEW_WHALES = "of known whales", "of new whales"
 COLUMNS = ("crops", "top-1", "top-5", "called new", "p_none, mean")
 
 
@@ -33,21 +34,21 @@ def main() -> None:
     whale = {row["Image"]: row["whaleID"] for row in tables.read(arguments.crops / "train.csv", ("Image", "whaleID"))}
     sides = draw(whale, seed=arguments.seed)
     if arguments.deal:
-        deal(arguments.crops, arguments.deal, whale=whale, held_back={*sides["known"], *sides["new"]})
+        deal(arguments.crops, arguments.deal, whale=whale, held_back={*sides[OLD_WHALES], *sides[NEW_WHALES]})
     if arguments.answers:
         for line in measure(arguments.answers, whale, sides=sides):
             print(line)
 
 
 def draw(whale: Mapping[str, str], *, seed: int) -> dict[str, list[str]]:
-    """The crops held back by a seed: "new", all of some whales, and "known", one each of others; by crop -> whale."""
+    """The crops held back by a seed: NEW_WHALES, all of some whales, and OLD_WHALES, one each of others; by crop -> whale."""
     rng, crops = np.random.default_rng(seed), {}
     for crop, name in whale.items():
         crops.setdefault(name, []).append(crop)
-    unknown = set(rng.choice(sorted(crops), NEW, replace=False))
+    unknown = set(rng.choice(sorted(crops), UNKNOWN, replace=False))
     candidates = [name for name in sorted(crops) if name not in unknown and len(crops[name]) >= FEWEST]
     resights = [str(rng.choice(crops[name])) for name in rng.choice(candidates, RESIGHTED, replace=False)]
-    return {"known": resights, "new": [crop for crop, name in whale.items() if name in unknown]}
+    return {OLD_WHALES: resights, NEW_WHALES: [crop for crop, name in whale.items() if name in unknown]}
 
 
 def deal(crops: Path, folder: Path, *, whale: Mapping[str, str], held_back: set[str]) -> None:
@@ -67,7 +68,7 @@ def measure(folder: Path, whale: Mapping[str, str], *, sides: Mapping[str, list[
     for side, crops in sides.items():
         named = [[candidate.whale for candidate in photos[crop].whales] for crop in crops]
         tops = [np.mean([whale[crop] in names[:k] for crop, names in zip(crops, named, strict=True)]) for k in (1, 5)]
-        shares = [f"{value:.1%}" if side == "known" else "" for value in tops]
+        shares = [f"{value:.1%}" if side == OLD_WHALES else "" for value in tops]
         called_new = sum(photos[crop].called_new for crop in crops)
         p_none = np.mean([photos[crop].p_none for crop in crops])
         cells = [len(crops), *shares, f"{called_new}, {called_new / len(crops):.1%}", f"{p_none:.3f}"]

@@ -43,10 +43,10 @@ def test_a_benchmark_that_takes_long_can_be_asked_what_it_is(name):
 def test_crops_held_back_are_all_of_new_whales_and_one_each_of_whales_that_stay():
     whale = {f"{i}.jpg": f"w{i // 4 if i < 1000 else i}" for i in range(1100)}  # four crops each of 250, and one of 100
     sides = held_back.draw(whale, seed=3)
-    new = {whale[crop] for crop in sides["new"]}
+    new = {whale[crop] for crop in sides[held_back.NEW_WHALES]}
     assert len(new) == 25
-    assert {crop for crop in whale if whale[crop] in new} == set(sides["new"])
-    stay = [whale[crop] for crop in sides["known"]]
+    assert {crop for crop in whale if whale[crop] in new} == set(sides[held_back.NEW_WHALES])
+    stay = [whale[crop] for crop in sides[held_back.OLD_WHALES]]
     assert len(set(stay)) == len(stay) == 150
     assert not new & {*stay}
     assert all(int(name[1:]) < 250 for name in stay)  # the others would be in no training
