@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def draw(whale: Mapping[str, str], *, seed: int) -> dict[str, list[str]]:
-    """The crops held back by a seed: NEW_WHALES, all of some whales, and OLD_WHALES, one each of others; by crop -> whale."""
+    """The crops held back by a seed, of crop -> whale: all NEW_WHALES', and one each of OLD_WHALES, which stay."""
     rng, crops = np.random.default_rng(seed), {}
     for crop, name in whale.items():
         crops.setdefault(name, []).append(crop)
