@@ -70,7 +70,7 @@ def measure(folder: Path, whale: Mapping[str, str], *, sides: Mapping[str, list[
         tops = [np.mean([whale[crop] in names[:k] for crop, names in zip(crops, named, strict=True)]) for k in (1, 5)]
         shares = [f"{value:.1%}" if side == OLD_WHALES else "" for value in tops]
         called_new = sum(photos[crop].called_new for crop in crops)
-        p_none = np.mean([photos[crop].p_none for crop in crops])
+        p_none = np.mean([photos[crop].p_none for crop in crops if photos[crop].whales])  # of those with an answer
         cells = [len(crops), *shares, f"{called_new}, {called_new / len(crops):.1%}", f"{p_none:.3f}"]
         lines.append(f"| {side} | {' | '.join(map(str, cells))} |")
     return lines

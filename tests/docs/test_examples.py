@@ -125,7 +125,7 @@ def test_an_ablation_of_ones_own(monkeypatch):
 def test_a_format_of_ones_own(tmp_path):
     run_blocks(ROOT / "docs" / "extending.md", "formats.register")
     with (tmp_path / "export.csv").open("w", newline="") as file:
-        points = [("bonnet", 30, 20), ("blowhead", 10, 12), ("blowhead", 11, 30), ("bonnet", 31, 30)]
+        points = [("bonnet", 30, 20), ("blowhead", 10, 12), ("blowhead", 11, 30), ("fluke", 1, 1), ("bonnet", 31, 30)]
         csv.writer(file).writerows([label, x, y, "a.jpg", 48, 32] for label, x, y in points)
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"photo")

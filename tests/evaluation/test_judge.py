@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from whale_jax.evaluation import judge
+from whale_jax.evaluation import calibration, fusion, judge
 
 WHALES = 20
 
@@ -38,3 +38,19 @@ def test_a_photo_without_its_whale_is_the_likelier_to_be_of_none(answers):
     p, p_unknown = answers
     judged = judge.fit(p[:300], p_unknown[:300], error=0.05, prior=0.1)
     assert judged.verdicts(p_unknown[300:])[0].mean() > judged.verdicts(p[300:])[0].mean()
+
+
+@pytest.mark.parametrize(("whales", "photos", "lead"), [(20, 200, 4), (40, 200, 6), (3, 40, 4), (24, 64, 6)])
+def test_known_photos_are_not_new_where_hardly_any_is_named_wrong(whales, photos, lead):
+    """Their answers are all as sure as answers can be, and some of those about unknown whales are, too."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, whales, (2, photos))
+    scores = rng.normal(size=(2, photos, 2, whales))
+    scores[np.arange(2)[:, None], np.arange(photos), :, label] += lead
+    facts = {"label": label[0], "prior": np.full(whales, 1 / whales), "group": np.arange(photos)}
+    method = fusion.calibrated(fusion.fit_weights)
+    p = calibration.cross_fit(method, scores[0], **facts)
+    p_unknown = calibration.cross_fit(method, scores[0], **facts, ask=fusion.Calibrated.without_whale)
+    judged = judge.fit(p, p_unknown, error=0.05, prior=0.1)
+    fresh = method(scores[0], label[0], prior=facts["prior"])(scores[1])
+    assert judged.verdicts(fresh)[0].mean() < 0.1

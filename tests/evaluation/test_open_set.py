@@ -84,7 +84,7 @@ def test_p_values_and_the_threshold_are_of_one_mind():
 
 def test_the_posterior_is_bayes_rule():
     rng = np.random.default_rng(0)
-    posterior = open_set.fit_posterior(rng.normal(2, 1, 3000), rng.normal(0, 1, 3000), prior=0.2)
+    posterior = open_set.fit_posterior(rng.normal(2, 1, 30000), rng.normal(0, 1, 30000), prior=0.2)
     score = np.linspace(-1, 3, 9)
     ratio = np.exp(-((score - 0) ** 2) / 2 + (score - 2) ** 2 / 2) * 0.2 / 0.8
     assert_allclose(posterior(score), ratio / (1 + ratio), atol=0.05)
@@ -94,5 +94,26 @@ def test_the_posterior_never_rises_with_the_score():
     posterior = open_set.fit_posterior(SCORE, UNKNOWN_SCORE, prior=0.1)
     p = posterior(np.linspace(-99, 99, 1000))
     assert (np.diff(p) <= 1e-12).all()
-    separate = open_set.fit_posterior(np.full(5, 9.0), np.zeros(1), prior=0.1)
-    assert_allclose(separate(np.array([-5, 0, 9, 20])), [1, 1, 0, 0], atol=1e-6)
+
+
+def test_scores_far_apart_are_the_more_certain_the_more_photos_have_them():
+    certain = []
+    for count in (5, 50, 500):
+        p = open_set.fit_posterior(np.full(count, 9.0), np.zeros(count), prior=0.1)(np.array([-5, 0, 9, 20]))
+        assert_allclose(p[:2], 0.1 * count / (count + 1) / (0.1 * count / (count + 1) + 0.9 / (count + 1)))
+        assert_allclose(p[2:], 0.1 / (count + 1) / (0.1 / (count + 1) + 0.9 * count / (count + 1)))
+        certain.append(p[0] - p[2])
+    assert certain == sorted(certain)
+
+
+def test_the_mean_of_the_posterior_is_the_assumed_share_of_new_whales():
+    """Wherever the scores pile up, such as at an answer that cannot be surer."""
+    rng = np.random.default_rng(1)
+    for score, unknown_score in (
+        (np.minimum(rng.normal(5, 1, 300), 4), np.minimum(rng.normal(0, 3, 200), 4.0001)),
+        (rng.normal(2, 1, 300), rng.normal(0, 1, 200)),
+    ):
+        posterior = open_set.fit_posterior(score, unknown_score, prior=0.1)
+        mean = 0.9 * posterior(score).mean() + 0.1 * posterior(unknown_score).mean()
+        assert mean == pytest.approx(0.1, abs=0.01)
+        assert posterior(score).mean() < posterior(unknown_score).mean()

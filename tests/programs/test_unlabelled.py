@@ -139,3 +139,16 @@ def test_guesses_come_from_probabilities_that_do_not_know_the_photos_held_out(wo
     world.finish("stack", {"program": "extract", "digest": "s", "split": "h", "fold": 0})
     with pytest.raises(errors.InputError, match="was made by 'extract'"):
         guess(world)
+
+
+def test_guesses_do_not_rest_on_a_search_however_it_was_calibrated(world):
+    """It compares photos without a name with those held out."""
+    world.finish("fused", {"program": "fuse", "digest": "f", "split": "h", "fold": 0})
+    config = {"program": "calibrate", "inputs": {"probabilities": str(world.folder / "fused")}}
+    json_files.write(world.folder / "stack" / "config.json", config)
+    result = {"program": "calibrate", "digest": "s", "split": "h", "fold": 0, "inputs": {"probabilities": "f"}}
+    json_files.write(world.folder / "stack" / "result.json", result)
+    with pytest.raises(
+        errors.InputError, match=r"rests on .*fused, a 'fuse', which knows the names of the photos held"
+    ):
+        guess(world)

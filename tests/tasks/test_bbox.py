@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.tasks.batches import COUNT, SIZE, SQUASHED, STORED, TURNED, UPRIGHT, answer, make_batch, prepare
-from whale_jax import geometry
+from whale_jax import geometry, losses
 from whale_jax.runtime import errors
 from whale_jax.tasks.bbox import bbox
 from whale_jax.tasks.keypoints import keypoints
@@ -88,10 +88,15 @@ def test_an_unknown_way_to_move_a_box_has_a_close_match():
 
 
 @pytest.mark.parametrize("task", [bbox, keypoints])
-def test_a_loss_beside_bins_is_refused(task):
-    """It would never be asked for."""
-    with pytest.raises(errors.InputError, match=r"task.loss = 'cross_entropy' counts with task.bins = 0 alone"):
-        task(size=SIZE, loss="cross_entropy", bins=8)
+def test_a_loss_beside_bins_is_refused_before_a_training(task, monkeypatch):
+    """It would never be asked for. A network that has learned so can be opened."""
+    monkeypatch.setitem(losses.LOSSES, "far", lambda prediction, target: abs(prediction - target).max(-1))
+    plan = {"batch": 8, "images_per_class": 0, "weights": ""}
+    for loss, bins in (("far", 0), ("squared_error", 8)):
+        task(size=SIZE, loss=loss, bins=bins).check_setup({"name": "vgg"}, **plan)
+    learned = task(size=SIZE, loss="far", bins=8)
+    with pytest.raises(errors.InputError, match=r"task.loss = 'far' counts with task.bins = 0 alone"):
+        learned.check_setup({"name": "vgg"}, **plan)
 
 
 @pytest.mark.parametrize("move", ["corners", "mask"])

@@ -199,6 +199,7 @@ def test_what_a_task_must_give_is_asked_for_at_its_first_step():
     for changed in (column, task._replace(best="log_los")):
         with pytest.raises(errors.InputError, match=r"one value each|did you mean log_loss"):
             make_eval_step(model, changed)(state, make_batch(1))
+    assert "loss" in make_eval_step(model, task._replace(best="loss"))(state, make_batch(1))[0]
 
 
 def test_l2_pulls_kernels_and_spares_biases_and_normalisation():

@@ -142,24 +142,33 @@ METHODS = {"temperature": fit, "dirichlet": fit_dirichlet}
 
 
 def cross_fit(
-    method: Callable, p: np.ndarray, *, label: np.ndarray, prior: np.ndarray, group: np.ndarray, num_subfolds: int = 5
+    method: Callable,
+    p: np.ndarray,
+    *,
+    label: np.ndarray,
+    prior: np.ndarray,
+    group: np.ndarray,
+    num_subfolds: int = 5,
+    ask: Callable[[Callable, np.ndarray, np.ndarray], np.ndarray] = lambda fitted, p, label: fitted(p),
 ) -> np.ndarray:
     """(n, whales) probabilities, each calibrated by a fit on photos of other groups.
 
     Args:
         method: one of METHODS, or any other (p, label, prior=) -> function of p.
-        p: (n, whales) probabilities.
+        p: (n, whales) probabilities, or whatever else the method takes.
         label, prior: as for `fit`.
         group: (n,) int, equal for photos that belong together; two or more.
         num_subfolds: number of subfolds that the groups are cut into, if there are as many groups.
+        ask: (what the method returns, p, label) -> the answers about some photos.
     """
     number = np.unique(group, return_inverse=True)[1]
     subfold = number % min(num_subfolds, number.max() + 1)
-    calibrated = np.zeros((len(p), len(prior)))
+    answers, places = [], []
     for i in np.unique(subfold):
-        fitted = method(p[subfold != i], label[subfold != i], prior=prior)
-        calibrated[subfold == i] = fitted(p[subfold == i])
-    return calibrated
+        rest, rows = subfold != i, np.flatnonzero(subfold == i)
+        answers.append(ask(method(p[rest], label[rest], prior=prior), p[rows], label[rows]))
+        places.append(rows)
+    return np.concatenate(answers)[np.argsort(np.concatenate(places))]
 
 
 def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> float:

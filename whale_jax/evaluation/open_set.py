@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 from sklearn.isotonic import IsotonicRegression
-
-GRID = 512  # scores at which densities are compared
 
 
 def auroc(score: np.ndarray, unknown_score: np.ndarray) -> float:
@@ -137,10 +135,11 @@ def p_value(score: np.ndarray, known_score: np.ndarray) -> np.ndarray:
 
 
 def fit_posterior(score: np.ndarray, unknown_score: np.ndarray, *, prior: float) -> Callable[[np.ndarray], np.ndarray]:
-    """The probability of "none of these" by Bayes, from the densities of known and of unknown whales' scores.
+    """The probability of "none of these", by Bayes: the share of unknown whales among photos of a score.
 
-    The densities are kernel ones (Scott's bandwidth). Where they have hardly any mass their ratio is noise, so it is
-    made to fall with the score, and beyond the scores that were seen it stays what it is at the last of them.
+    It falls with the score, by isotonic regression (Zadrozny and Elkan, KDD 2002) on the photos of both sides, which
+    together weigh as much as they are assumed to occur. Lest some score be certain, one more known photo is as low as
+    the lowest of all, and one more unknown one as high as the highest. Beyond these it stays what it is there.
 
     Args:
         score, unknown_score: (K,) and (U,).
@@ -149,13 +148,9 @@ def fit_posterior(score: np.ndarray, unknown_score: np.ndarray, *, prior: float)
     Returns:
         (n,) scores -> (n,) probabilities.
     """
-    sides = score, unknown_score
-    places = np.linspace(min(map(np.min, sides)), max(map(np.max, sides)), GRID)
-    density, unknown_density = (stats.gaussian_kde(_spread_out(side)).logpdf(places) for side in sides)
-    p = special.expit(special.logit(prior) + unknown_density - density)
-    return IsotonicRegression(increasing=False, out_of_bounds="clip").fit(places, p).predict
-
-
-def _spread_out(score: np.ndarray) -> np.ndarray:
-    """(n,) scores, two of them a hair apart: the density of equal ones, or of a single one, has no width."""
-    return score if np.ptp(score) > 0 else np.concatenate([score - 1e-6, score + 1e-6])
+    scores = np.concatenate([score, unknown_score])
+    sides = np.append(score, scores.min()), np.append(unknown_score, scores.max())
+    shares = [np.full(len(side), share / len(side)) for side, share in zip(sides, (1 - prior, prior), strict=True)]
+    is_new = np.repeat([0.0, 1.0], [len(side) for side in sides])
+    curve = IsotonicRegression(increasing=False, out_of_bounds="clip")
+    return curve.fit(np.concatenate(sides), is_new, sample_weight=np.concatenate(shares)).predict

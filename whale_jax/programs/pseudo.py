@@ -19,7 +19,8 @@ DEFAULTS = {
     "share": 1.0,  # of the photos without a label, the surest, at most
     "soft": False,  # learn all probabilities, or the likeliest whale as if it were certain
 }
-MAKERS = ("stack", "calibrate", "blend")  # a `fuse` has searched the photos held out for these answers, too
+MAKERS = ("stack", "calibrate", "blend")
+SEARCHES = ("retrieve", "rerank", "fuse")  # which compare photos without a name with those held out, too
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -31,9 +32,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     folder = Path(config.inputs.probabilities)
-    result = finished_runs.read(folder).result
-    if (maker := result["program"]) not in MAKERS:
+    stage = finished_runs.read(folder)
+    if (maker := stage.result["program"]) not in MAKERS:
         raise errors.InputError(f"{folder} was made by {maker!r}: labels are guessed by {', '.join(MAKERS)}")
+    for source in finished_runs.ancestors([stage]):
+        if (program := source.result["program"]) in SEARCHES:
+            message = f"{folder} rests on {source.folder}, a {program!r}, which knows the names of the photos held out"
+            raise errors.InputError(f"{message}: guess labels by networks, or by `blend`")
     p = probabilities.load_source(folder, photos, source=config.source)
     surest = np.nan_to_num(p, nan=-1).max(1)
     unlabelled = np.flatnonzero((photos.label < 0) & (surest >= 0))
@@ -44,7 +49,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     whale, target = p[rows].argmax(1), np.full(p.shape, np.nan, np.float32)
     target[rows] = p[rows] if config.soft else np.eye(p.shape[1])[whale]
     predictions.save(workdir, photos, arrays={"target": target})
-    origin = f"{folder.name}/{config.source} {result['digest']}"
+    origin = f"{folder.name}/{config.source} {stage.result['digest']}"
     lines = ((photos.name[i], photos.whales[w], f"{p[i, w]:.4f}", origin) for i, w in zip(rows, whale, strict=True))
     tables.write(workdir / "labels.csv", ["Image", "whaleID", "probability", "from"], rows=lines)
     valid = splits.measured_rows(split, config.fold)

@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
-from whale_jax.evaluation import fusion, judge
+from whale_jax.evaluation import calibration, fusion, judge
 from whale_jax.evaluation.judge import Judge
 from whale_jax.recognition import reranking, search
 from whale_jax.recognition.query import Query, Run
@@ -28,8 +28,8 @@ class Fusion(NamedTuple):
     Attributes:
         answer: (m, members, whales) scores -> (m, whales) probabilities.
         folders: of the members.
-        p_unknown: (n, whales - 1) answers about the photos held out if their whales were not there, see
-            `fusion.Calibrated.without_whale`.
+        p_unknown: (n, whales - 1) answers about the photos held out if their whales were not there, each by a fit on
+            other groups, as the answers about them are; see `fusion.Calibrated.without_whale`.
     """
 
     answer: fusion.Calibrated
@@ -153,8 +153,10 @@ def fit_fusion(stage: Stage, run: Run) -> Fusion:
     rows = rows[fusion.scored(scores[rows])]
     label = run.photos.label[rows]
     prior = splits.prior(run.photos, run.split, fold=config.fold)
-    answer = fusion.calibrated(fusion.METHODS[config.method])(scores[rows], label, prior=prior)
-    p_unknown = answer.without_whale(scores[rows], label)
+    method, ask = fusion.calibrated(fusion.METHODS[config.method]), fusion.Calibrated.without_whale
+    facts = {"label": label, "prior": prior, "group": run.split.group[rows], "num_subfolds": config.num_subfolds}
+    p_unknown = calibration.cross_fit(method, scores[rows], **facts, ask=ask)
+    answer = method(scores[rows], label, prior=prior)
     if count := len(run.whales) - len(run.photos.whales):
         if config.method != "weights":
             raise errors.InputError(

@@ -48,7 +48,6 @@ def bbox(
     if move not in ("corners", "mask"):
         raise errors.unknown("way to move a box", move, ("corners", "mask"))
     registry.lookup("loss", losses.LOSSES | OVERLAPS, loss)
-    setup.expect_one_loss(loss, bins)
     coordinates = overlap(loss) if loss in OVERLAPS else regression(loss)
     readout = corner_bins(bins, sigma_bins) if bins else coordinates
     functions = measures.select(metrics, annotation="box", best="iou")
@@ -78,7 +77,7 @@ def bbox(
         maximise=True,
         annotation="box",
         score=partial(score, names=metrics),
-        check_setup=setup.check,
+        check_setup=partial(setup.check, loss=loss, bins=bins),
     )
 
 

@@ -39,7 +39,6 @@ def keypoints(
         sigma_bins: standard deviation of the soft target, in bins.
         normalise: one of inputs.NORMALISATIONS, which the model chooses.
     """
-    setup.expect_one_loss(loss, bins)
     cost = registry.function("loss", losses.LOSSES, loss, reads=("prediction", "target"))
     functions = measures.select(metrics, annotation="points", best="point_error")
 
@@ -69,7 +68,7 @@ def keypoints(
         best="point_error",
         annotation="points",
         score=partial(score, names=metrics),
-        check_setup=setup.check,
+        check_setup=partial(setup.check, loss=loss, bins=bins),
     )
 
 

@@ -9,13 +9,22 @@ SQUARED = "squared_error"  # what regressions of coordinates learn by unless the
 COSINE_HEADS = ("cosine", "gem_cosine")  # of models.heads, whose outputs are cosines
 
 
-def check(model: Mapping[str, Any], *, cosine: bool = False, transformer: bool = False, **batches: Any) -> None:
+def check(
+    model: Mapping[str, Any],
+    *,
+    cosine: bool = False,
+    transformer: bool = False,
+    loss: str = SQUARED,
+    bins: int = 0,
+    **batches: Any,
+) -> None:
     """Raises InputError where the outputs of a model do not mean what a task takes them for: see `Task.check_setup`.
 
     Args:
         model: a config's `model`.
         cosine: whether the task reads the cosines of one of COSINE_HEADS.
         transformer: whether it reads the matrix of the model "stn".
+        loss, bins: of a task of coordinates, whose loss counts without bins alone: their cross entropy takes its place.
         **batches: of the config, which any is right here.
     """
     for task, part, needed, present in (
@@ -24,11 +33,6 @@ def check(model: Mapping[str, Any], *, cosine: bool = False, transformer: bool =
     ):
         if needed != present:
             raise errors.InputError(f"the task {task!r} and {part} belong together: choose both or neither")
-
-
-def expect_one_loss(loss: str, bins: int) -> None:
-    """Raises InputError where a task's `loss` is chosen beside `bins`, whose cross entropy takes its place."""
     if bins and loss != SQUARED:
-        raise errors.InputError(
-            f"task.loss = {loss!r} counts with task.bins = 0 alone, of a network that gives coordinates: choose one"
-        )
+        message = f"task.loss = {loss!r} counts with task.bins = 0 alone, of a network that gives coordinates"
+        raise errors.InputError(f"{message}: choose one of both")

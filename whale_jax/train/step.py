@@ -109,10 +109,10 @@ def make_eval_step(model: nn.Module, task: Task) -> Callable:
         outputs = model.apply(variables, batch["image"], train=False)
         if task.pairwise:
             return {}, task.predict(outputs, batch)
-        metrics = task.metrics(outputs, batch)
-        if metrics and task.best not in metrics:
+        measured = task.metrics(outputs, batch)
+        metrics = {"loss": _weighted(task.loss(outputs, batch), batch["weight"]), **measured}
+        if measured and task.best not in metrics:
             raise errors.unknown("metric of the task that chooses the best weights", task.best, metrics)
-        metrics = {"loss": _weighted(task.loss(outputs, batch), batch["weight"]), **metrics}
         return _sum(metrics, axis_name), task.predict(outputs, batch)
 
     return eval_step

@@ -46,7 +46,19 @@ def test_a_survey_that_was_reviewed_is_no_whale(tmp_path):
     names = ["1001/a.jpg", "1002/b.jpg", "june/c.jpg", "june/d.jpg", "june/Eg 1003/e.jpg"]
     photos(tmp_path, *names)
     decisions.write(tmp_path / "june" / "decisions.csv", [Decision("c.jpg", "1001", "whale"), Decision("d.jpg")])
-    assert [whale for _, whale in named(read(tmp_path))] == ["1001", "1002", "Eg 1003", "1001", ""]
+    catalogue = read(tmp_path)
+    assert [whale for _, whale in named(catalogue)] == ["1001", "1002", "Eg 1003", "1001", ""]
+    assert any("decisions about them lie there: june" in line for line in catalogue.notes)
+    photos(tmp_path / "one", "1001/a.jpg", "Cape Cod/june/c.jpg", "Cape Cod/june/d.jpg")
+    decisions.write(tmp_path / "one/Cape Cod/june/decisions.csv", [Decision("c.jpg", "1001", "whale")])
+    assert [whale for _, whale in named(read(tmp_path / "one"))] == ["1001", "1001", ""]
+
+
+def test_decisions_in_a_whales_own_folder_leave_it_a_whale(tmp_path):
+    photos(tmp_path, "Eg 1001/a.jpg", "Eg 1001/b.jpg", "Eg 1002/c.jpg")
+    rows = [Decision("a.jpg", "", "skip"), Decision("b.jpg", "Eg 1001", "whale")]
+    decisions.write(tmp_path / "Eg 1001" / "decisions.csv", rows)
+    assert [whale for _, whale in named(read(tmp_path))] == ["Eg 1001", "Eg 1001", "Eg 1002"]
 
 
 def test_kinds_that_cannot_be_read_are_named_and_the_others_read(tmp_path):

@@ -48,7 +48,10 @@ def rows(path: Path, problems: list[str]) -> list[Row]:
         annotated.add(_name(image))
         facts = _facts(mark, kinds.get(mark.get("category_id"), []), place=place, problems=problems)
         individual = individuals.get(mark.get("individual_id", mark.get("individual_uuid")))
-        entries = [entry for entry in (individual, mark, mark.get("attributes"), image) if isinstance(entry, dict)]
+        name = {"whale": (individual or {}).get("name")}  # before a number in a catalogue
+        entries = [
+            entry for entry in (name, individual, mark, mark.get("attributes"), image) if isinstance(entry, dict)
+        ]
         texts = tabular.texts(*entries, also=WHALE)
         result.append(Row(_name(image), {**_size(image), **facts, **texts}, place))
     bare = [image for image in content["images"] if _name(image) not in annotated]

@@ -4,11 +4,12 @@ The innermost folder that is no date, no word of every day and no survey that wa
 is a date gives the day.
 """
 
+import itertools
 import re
 from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 
-from whale_jax.data import cells
+from whale_jax.data import cells, decisions
 from whale_jax.data.folder import Folder
 from whale_jax.data.rows import Format, Reading, Row, Settings, Source
 
@@ -27,13 +28,14 @@ LEAST = 2  # individuals, below which folders say nothing of the kind
 
 def evidence(folder: Folder) -> str:
     """What it is recognised by: photos in folders of at least two individuals."""
-    whales = {*filter(None, individuals(folder))}
+    whales = {*filter(None, individuals(folder, reviewed=()))}
     return f"folders such as {cells.examples(sorted(whales), most=3)}" if len(whales) >= LEAST else ""
 
 
 def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
     """A row for each photo, named by its folder."""
-    rows, whales = [], individuals(folder)
+    reviewed = surveys(folder)
+    rows, whales = [], individuals(folder, reviewed=reviewed)
     for name, whale in zip(folder.photos, whales, strict=True):
         days = [match for part in PurePosixPath(name).parts[:-1] if (match := DATE.fullmatch(part))]
         facts = {"whale": whale, "date": "-".join(days[-1].group(1, 3, 4)) if days else ""}
@@ -42,13 +44,23 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
         )
     named = sorted({*filter(None, whales)})
     note = f"the names of folders are the whales: {cells.examples(named, most=8)}; if not, set format to photos"
-    return Reading((Source(rows),), notes=(note,))
+    names = cells.examples(sorted(map(str, reviewed)))
+    notes = (note, f"surveys, and no whales, since decisions about them lie there: {names}") if reviewed else (note,)
+    return Reading((Source(rows),), notes=notes)
 
 
-def individuals(folder: Folder) -> list[str]:
-    """The whale that the folders of each photo name, "" where none does."""
+def surveys(folder: Folder) -> set[PurePosixPath]:
+    """The folders in which decisions lie that name another whale than the folder does."""
+    return {
+        PurePosixPath(path)
+        for file, path in folder.decisions.items()
+        if any(entry.whale not in ("", PurePosixPath(path).name) for entry in decisions.read(file, folder.root))
+    }
+
+
+def individuals(folder: Folder, *, reviewed: Collection[PurePosixPath]) -> list[str]:
+    """The whale that the folders of each photo name, "" where none does; see `individual`."""
     numbered = numbered_levels(folder.photos)
-    reviewed = {PurePosixPath(path) for path in folder.decisions.values()}
     return [individual(name, numbered=numbered, reviewed=reviewed) for name in folder.photos]
 
 
@@ -58,9 +70,10 @@ def individual(name: str, *, numbered: Collection[Level], reviewed: Collection[P
     Args:
         name: of the photo, with its folders.
         numbered: see `numbered_levels`.
-        reviewed: folders of surveys, in which a file of decisions lies: whatever they are called, they are no whales.
+        reviewed: folders of surveys: neither they nor those above them are whales of their photos.
     """
-    folders = [folder for folder in PurePosixPath(name).parents if folder.name and folder not in reviewed]
+    parents = [folder for folder in PurePosixPath(name).parents if folder.name]
+    folders = [*itertools.takewhile(lambda folder: folder not in reviewed, parents)]
     numbers = [folder for folder in folders if NUMBER.fullmatch(folder.name) and _level(folder) in numbered]
     words = [folder for folder in folders if folder in numbers or not _is_ordinary(folder.name)]
     certain = [folder for folder in numbers if not (YEAR.fullmatch(folder.name) or DAY.fullmatch(folder.name))]

@@ -49,8 +49,8 @@ def _rows(path: Path, problems: list[str], *, notes: list[str]) -> Iterator[Row]
             value = result.get("value") or {}
             size = (result.get("original_width"), result.get("original_height")) if "x" in value else size
             marks += [(*mark, result.get("id")) for mark in _mark(result, value, place=place, problems=problems)]
-            word = next((value[key] for key in ("text", "choices", "taxonomy") if value.get(key)), "")
-            words = tabular.texts({result.get("from_name"): _word(word)})
+            word = next(filter(None, (_word(value.get(key)) for key in ("text", "choices", "taxonomy"))), "")
+            words = tabular.texts({result.get("from_name"): word})
             if "whale" in words:
                 whales[result.get("id")] = words["whale"]  # a region and its text share an id
             texts |= words

@@ -23,7 +23,7 @@ COLUMNS = {
         *("catalogueid", "catalogid", "name", "label", "id"),
     ),
     "encounter": ("encounter", "encounterid", "sighting", "sightingid", "occurrence", "occurrenceid", "encounteruuid"),
-    "date": ("date", "datetime", "datetaken", "timestamp", "taken", "datecaptured"),
+    "date": ("date", "datetime", "datetaken", "datecaptured", "taken", "timestamp"),
     "bonnet_x": ("bonnetx", "bonnettipx"),
     "bonnet_y": ("bonnety", "bonnettipy"),
     "blowhead_x": ("blowheadx",),
@@ -60,20 +60,33 @@ def columns(header: Sequence[str], settings: Settings | None = None) -> dict[str
 
 
 def texts(*entries: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Fact]:
-    """The texts of a whale, an encounter and a date, each of the first entry that has one under a usual name (SURE).
+    """The texts of a whale, an encounter and a date that some entries have under a usual name (SURE).
+
+    The first entry that has one counts; of dates the surest name, for entries have times of their own.
 
     Args:
         entries: values by the names that people give them, of an annotation tool's JSON.
         also: further usual names of a whale, see `cells.key`.
     """
-    result, keyed = {}, [{cells.key(str(name)): value for name, value in entry.items()} for entry in entries]
+    result, keyed = {}, [_by_key(entry) for entry in entries]
     for column, kind in TEXTS.items():
-        blank = ("", 0) if kind == "date" else ("",)  # CVAT writes the date 0
-        values = (entry.get(word) for entry in keyed for word in (*SURE[column], *(also if kind == "whale" else ())))
-        usable = (str(value) for value in values if type(value) in (str, int) and value not in blank)
-        if text := next(filter(None, map(cells.clean, usable)), ""):
+        words = (*SURE[column], *(also if kind == "whale" else ()))
+        if kind == "date":
+            values = [entry.get(word, "") for word in words for entry in keyed]
+        else:
+            values = [entry.get(word, "") for entry in keyed for word in words]
+        blank = ("", "0") if kind == "date" else ("",)  # CVAT writes the date 0
+        if text := next((value for value in values if value not in blank), ""):
             result[kind] = text
     return result
+
+
+def _by_key(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The texts and numbers of an entry that are not empty, by `cells.key` of their names; the first of equal ones."""
+    pairs = [
+        (cells.key(str(name)), cells.clean(str(value))) for name, value in entry.items() if type(value) in (str, int)
+    ]
+    return {key: text for key, text in reversed(pairs) if text}
 
 
 def read(
