@@ -6,7 +6,7 @@
     --config=configs/crops.py:evening   `cpu`, one on larger pictures, and a fine-tuned EfficientNet: about 48 min
     --config=configs/crops.py:night     `cpu_long` and two such EfficientNets, for longer: 6.1 h of one core
     --config=configs/crops.py:gpu       MiewID's network, a fine-tuned EfficientNet and searches, for one GPU of 24 GB
-                                        (not run: needs a GPU)
+                                        (run for a few steps, on 64 crops by batches of 8: it needs a GPU)
     --config=configs/crops.py:networks  four small networks alone, stacked: 37 min on two cores
     --config=configs/crops.py:cpu_long  the same, two VGGs and larger pictures: 3.9 h on one core
     --config=configs/crops.py:resnet67  a network of the post by its recipe and at its size, or any other preset of
