@@ -8,7 +8,7 @@ out of it has as many pixels as the aligned heads of the first row, and all rows
 out photos, not sightings, so that networks name more of them.
 
 Two cores, two hours: aligner, then classifier names 16 %, the localizer first 10 to 11 %, both at once 4.6 %, whale
-labels alone 1 %. (Measured when a frozen localizer's running averages still moved.)
+labels alone 1 %. (Measured with three seeds, when a frozen localizer's running averages still moved.)
 """
 
 from typing import Any
