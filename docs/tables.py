@@ -16,7 +16,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -78,17 +78,17 @@ def provenance(run: Path, command: str) -> str:
     devices = each(itertools.chain.from_iterable(names)) or "unknown devices"
     python = each(result.get("versions", {}).get("python", "") for result in results)
     jax = each(result.get("versions", {}).get("jax", "") for result in results)
-    folds = each(map(held_out, paths))
+    folds = each(map(held_out, paths, results))
     origin = f"Made by `{command}` at commit {commits or 'unknown'} on {date} on {devices} (Python {python}, JAX {jax})"
     return f"{origin}, with {folds} held out." if folds else f"{origin}."
 
 
-def held_out(path: Path) -> str:
-    """The fold that the stage of a result.json holds out, and the seed of its split; "" where it holds out none."""
+def held_out(path: Path, result: Mapping[str, Any]) -> str:
+    """The fold that the stage with a result, in a result.json, holds out, and its split's seed; "" for none."""
     config = path.with_name("config.json")
     inputs = json.loads(config.read_text(encoding="utf-8")).get("inputs", {}) if config.exists() else {}
     split = Path(inputs.get("split") or ".") / "config.json"
-    fold = json.loads(path.read_text(encoding="utf-8")).get("fold")
+    fold = result.get("fold")
     if fold is None or fold < 0 or not split.exists():
         return ""
     return f"fold {fold} of the split of seed {json.loads(split.read_text(encoding='utf-8'))['seed']}"

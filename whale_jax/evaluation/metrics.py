@@ -24,15 +24,13 @@ KAGGLE_CLIP = 1e-15
 
 
 def masked(values: jax.Array, mask: jax.Array) -> Metric:
-    """(B,) values and (B,) weights of 0 or 1 -> (sum, count). A value under weight 0 may be NaN."""
-    expect_aligned(values, mask)
-    return jnp.where(mask > 0, values, 0).sum(), mask.sum()
+    """(B,) values and (B,) weights -> the sums of the values by their weights, and of the weights.
 
-
-def expect_aligned(values: jax.Array, weight: jax.Array) -> None:
-    """Raises InputError where a metric or a loss has not one value for each of (B,) weights: they would broadcast."""
-    if values.shape != weight.shape:
-        raise errors.InputError(f"a metric or a loss gives {values.shape} for {weight.shape} examples: one value each")
+    A value under weight 0 may be NaN. Values of another shape, which would broadcast, raise InputError.
+    """
+    if values.shape != mask.shape:
+        raise errors.InputError(f"a metric or a loss gives {values.shape} for {mask.shape} examples: one value each")
+    return (jnp.where(mask > 0, values, 0) * mask).sum(), mask.sum()
 
 
 def log_loss(logits: jax.Array, label: jax.Array, *, clip: float = 0.0) -> jax.Array:

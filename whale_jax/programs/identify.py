@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import groups, tables, validation
 from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
-from whale_jax.evaluation import reliability
+from whale_jax.evaluation import judge, reliability
 from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import likeliest, of_groups
 from whale_jax.recognition import members
@@ -64,7 +64,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     else:
         notes = misfits(new, finished.photos)
     held_out, p_known, label = finished.validation()
-    judged = members.fit_judge(finished, error=config.error, prior=config.prior)
+    judged = judge.fit(p_known, members.without_whales(finished), error=config.error, prior=config.prior)
     query = queries.begin(finished, source, rows=rows[notes[rows] == ""])
     p = answer(query, rows, notes=notes, judged=judged)
     trust = reliability.measure(p_known, label)

@@ -12,8 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
-from whale_jax.evaluation import calibration, fusion, judge
-from whale_jax.evaluation.judge import Judge
+from whale_jax.evaluation import calibration, fusion
 from whale_jax.recognition import reranking, search
 from whale_jax.recognition.query import Query, Run
 from whale_jax.runtime import errors, progress
@@ -166,10 +165,9 @@ def fit_fusion(stage: Stage, run: Run) -> Fusion:
     return Fusion(answer, list(folders.values()), p_unknown)
 
 
-def fit_judge(run: Run, *, error: float, prior: float) -> Judge:
-    """What tells whether a whale is one of the run's, by the photos that the run held out; see `judge.fit`."""
-    p_unknown = run.fitted(run.answer, fit_fusion).p_unknown
-    return judge.fit(run.validation()[1], p_unknown, error=error, prior=prior)
+def without_whales(run: Run) -> np.ndarray:
+    """(n, whales - 1) answers about the photos that a run held out if their whales were not there, see `Fusion`."""
+    return run.fitted(run.answer, fit_fusion).p_unknown
 
 
 MEMBERS: dict[str, Callable[[Stage, Query], np.ndarray]] = {

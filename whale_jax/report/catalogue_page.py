@@ -155,8 +155,8 @@ def thumbnails(
         Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=html.QUALITY)
         return Thumbnail(f"{folder.name}/{number}.jpg", pixels.shape[1], pixels.shape[0])
 
-    thumbnails = threads.ahead(shrink, enumerate(rows.values(), 1))
-    return dict(zip(rows, progress.bar(len(rows), title="thumbnails", unit="photos", items=thumbnails), strict=True))
+    results = threads.ahead(shrink, enumerate(rows.values(), 1))
+    return dict(zip(rows, progress.bar(len(rows), title="thumbnails", unit="photos", items=results), strict=True))
 
 
 def card(row: check.Checked, thumbnail: Thumbnail) -> Card:

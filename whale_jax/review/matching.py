@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from whale_jax.evaluation import reliability
+from whale_jax.evaluation import judge, reliability
 from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.evaluation.reliability import Reliability
 from whale_jax.recognition import members
 from whale_jax.recognition.live import Recogniser
+from whale_jax.recognition.points import NO_HEAD
 from whale_jax.review.contents import LISTED
 from whale_jax.runtime.threads import Pool
 
@@ -62,13 +63,13 @@ class Matcher:
         """What the run's validation says of answers."""
         run = self._recogniser.run
         _, p, label = run.validation()
-        return members.fit_judge(run, **self._limits), reliability.measure(p, label)
+        return judge.fit(p, members.without_whales(run), **self._limits), reliability.measure(p, label)
 
     def answer(self, row: int, points: np.ndarray) -> Answer:
         """The answer about the head between (2, 2) points, in pixels of its photo."""
         p, nearest = self._recogniser.ask(row, points)
         if not np.isfinite(p).all():
-            return {**NO_ANSWER, "note": "no head was found"}
+            return {**NO_ANSWER, "note": NO_HEAD}
         judged, trust = self._trust
         [none], [new] = judged.verdicts(p[None])
         candidates = [

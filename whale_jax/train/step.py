@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from whale_jax.evaluation import metrics as measures
+from whale_jax.evaluation.metrics import masked
 from whale_jax.models import layers
 from whale_jax.runtime import errors
 from whale_jax.tasks.task import Batch, Outputs, Task
@@ -60,7 +60,7 @@ def make_train_step(
 
             outputs, updates = (jax.checkpoint(forward, policy=MARKED) if remat else forward)(params, rows["image"])
             rows = {**rows, "gallery": _gallery(outputs, rows, axis_name)} if task.pairwise else rows
-            loss, weight = _weighted(task.loss(outputs, rows), rows["weight"])
+            loss, weight = masked(task.loss(outputs, rows), rows["weight"])
             metrics = task.metrics(outputs, rows) if task.pairwise else {}
             return loss / total, ({"loss": (loss, weight), **metrics}, updates.get("batch_stats", {}))
 
@@ -110,18 +110,12 @@ def make_eval_step(model: nn.Module, task: Task) -> Callable:
         if task.pairwise:
             return {}, task.predict(outputs, batch)
         measured = task.metrics(outputs, batch)
-        metrics = {"loss": _weighted(task.loss(outputs, batch), batch["weight"]), **measured}
+        metrics = {"loss": masked(task.loss(outputs, batch), batch["weight"]), **measured}
         if measured and task.best not in metrics:
             raise errors.unknown("metric of the task that chooses the best weights", task.best, metrics)
         return _sum(metrics, axis_name), task.predict(outputs, batch)
 
     return eval_step
-
-
-def _weighted(losses: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The sums of (B,) losses by their weights, and of the weights. What has weight 0 may be NaN."""
-    measures.expect_aligned(losses, weight)
-    return (jnp.where(weight > 0, losses, 0) * weight).sum(), weight.sum()
 
 
 def _microbatch(batch: Batch, i: int, count: int) -> Batch:

@@ -43,10 +43,11 @@ def read(folder: Folder, settings: Settings, *, problems: list[str]) -> Reading:
             Row(name, {key: text for key, text in facts.items() if text}, f"folder {PurePosixPath(name).parent}")
         )
     named = sorted({*filter(None, whales)})
-    note = f"the names of folders are the whales: {cells.examples(named, most=8)}; if not, set format to photos"
-    names = cells.examples(sorted(map(str, reviewed)))
-    notes = (note, f"surveys, and no whales, since decisions about them lie there: {names}") if reviewed else (note,)
-    return Reading((Source(rows),), notes=notes)
+    notes = [f"the names of folders are the whales: {cells.examples(named, most=8)}; if not, set format to photos"]
+    if reviewed:
+        names = cells.examples(sorted(map(str, reviewed)))
+        notes.append(f"surveys, and no whales, since decisions about them lie there: {names}")
+    return Reading((Source(rows),), notes=tuple(notes))
 
 
 def surveys(folder: Folder) -> set[PurePosixPath]:
