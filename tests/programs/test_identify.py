@@ -19,6 +19,7 @@ from whale_jax.evaluation.judge import Judge
 from whale_jax.programs import identify as program
 from whale_jax.recognition import live, members
 from whale_jax.recognition.points import doubts
+from whale_jax.review.session import Session
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, stage
 
@@ -245,3 +246,25 @@ def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, t
         [number] = {*re.findall(rf'{{"reference": (\d+), "name": "{nearest}"}}', page)}
         assert f'"/reference/{number}.jpg": "data:image/webp' in page
     assert finished_runs.read(tmp_path / "june" / "identified").result["gallery"] == 5
+
+
+def test_ready_crops_have_no_points_to_move_in_a_review(finished, tmp_path):
+    """They are called as photos of the run are."""
+    _, run = finished
+    (tmp_path / "new").mkdir()
+    write_csv(tmp_path / "new" / "photos.csv", write_crops(tmp_path / "new", [0, 0, 1, 2, 3, 4], named=False))
+    config = identify.get_config(str(run))
+    config.data.root = str(tmp_path / "new")
+    stage.run(config, tmp_path / "june")
+    review = Session(finished_runs.read(tmp_path / "june" / "identified"), tmp_path, reviewer="Ann")
+    state = review.state()
+    assert state["ready_crops"]
+    for entry in state["photos"]:
+        assert entry["points"] is None
+        for candidate in entry["candidates"]:  # the run's photo, though a new one has its name
+            assert review.run.photos.whale[candidate["reference"]] == candidate["whale"]
+    with pytest.raises(errors.InputError, match="ready crops"):
+        review.move(0, points=[[1.0, 1.0], [20.0, 1.0]], reviewer="", based_on=0)
+    [answer] = review.decide(0, kind="whale", whale="w0", reviewer="", based_on=0)["photos"]
+    assert answer["decision"]["whale"] == "w0"
+    review.close()

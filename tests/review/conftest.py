@@ -5,7 +5,7 @@ import pytest
 
 from configs import identify
 from tests.data.folders import write_csv
-from tests.finished_run import finish, write_crops, write_photos
+from tests.finished_run import finish, write_photos
 from tests.review import windows
 from tests.review.drawn import DrawnSession
 from whale_jax.review import server
@@ -50,22 +50,10 @@ def browser():
 @pytest.fixture(scope="module")
 def june(tmp_path_factory):
     """The folder of new photos, and that of the answers about them."""
-    return answer(tmp_path_factory, write=write_photos, frame="head")
-
-
-@pytest.fixture(scope="module")
-def june_crops(tmp_path_factory):
-    """As `june`, of ready crops, which are called as photos of the run are."""
-    return answer(tmp_path_factory, write=write_crops, frame="whole", start=0)
-
-
-def answer(tmp_path_factory, *, write, frame, start=100):
-    root, run, new = (tmp_path_factory.mktemp(name) for name in ("root", "run", "new"))
-    finish(root, run, write=write, frame=frame)
-    rows = write(new, [0, 0, 1, 2, 3, 4], start=start, named=False)
-    write_csv(new / "photos.csv", rows)
+    root, run, new, folder = (tmp_path_factory.mktemp(name) for name in ("root", "run", "new", "june"))
+    finish(root, run, write=write_photos, frame="head")
+    write_csv(new / "photos.csv", write_photos(new, [0, 0, 1, 2, 3, 4], start=100, named=False))
     config = identify.get_config(str(run))
     config.data.root = str(new)
-    folder = tmp_path_factory.mktemp("june")
     stage.run(config, folder)
     return new, finished_runs.read(folder / "identified")

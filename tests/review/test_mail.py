@@ -5,7 +5,6 @@ import json
 import re
 from urllib.parse import quote
 
-import numpy as np
 import pytest
 
 from tests.report.test_catalogue_page import Page
@@ -13,9 +12,6 @@ from tests.review import windows
 from tests.review.drawn import ODD, SCRIPT, WHALES, DrawnSession
 from tests.review.test_browser import expect, shows
 from whale_jax.review import mail
-from whale_jax.review.contents import Contents
-from whale_jax.review.pictures import Pictures
-from whale_jax.review.session import Session
 
 
 def written(folder, session, **limits):
@@ -79,29 +75,6 @@ def test_photos_come_in_the_order_of_review_until_the_page_is_full(tmp_path):
 def test_ready_crops_have_no_whole_photos(tmp_path):
     _, answers, _ = written(tmp_path, DrawnSession(ready_crops=True))
     assert not [path for path in answers if path.startswith("/photo/")]
-
-
-def test_heads_are_those_of_the_photos_that_they_name(june, tmp_path):
-    """The page of an `identify` on drawn heads, and the review of the same, show alike heads."""
-    session = Session(june[1], tmp_path, reviewer="Ann")
-    source, run = session.recogniser.source, session.run
-    pictures = Pictures(source.photos, run, folders=june[1].config["inputs"], stored=mail.SMALL)
-    contents = Contents(june[1].folder, source, run=run, error=0.05, pictures=pictures)
-    _, answers, _ = written(tmp_path, contents)
-    state = session.state()
-    session.close()
-    assert answers["/api/state"]["photos"] == state["photos"]
-    for photo in state["photos"]:
-        small = windows.pixels(picture(answers[f"/head/{photo['row']}.jpg"]))
-        large = windows.pixels(session.head(photo["row"]), small.shape)
-        assert small.shape[1] == mail.SMALL.head
-        assert np.abs(small - large).mean() < 4
-        assert windows.pixels(picture(answers[f"/photo/{photo['row']}.jpg"])).ndim == 3
-        best = photo["candidates"][0]
-        references = answers[f"/api/whale?name={best['whale']}"]
-        assert best["reference"] in {entry["reference"] for entry in references}
-        assert {run.photos.whale[entry["reference"]] for entry in references} == {best["whale"]}
-    assert (june[1].folder / mail.FILE).stat().st_size > 10_000
 
 
 @pytest.fixture

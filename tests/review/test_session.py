@@ -11,7 +11,12 @@ import pytest
 from absl import logging
 from PIL import Image
 
+from tests.review import windows
+from tests.review.test_mail import picture, written
 from whale_jax.data import annotations, decisions
+from whale_jax.review import mail
+from whale_jax.review.contents import Contents
+from whale_jax.review.pictures import Pictures
 from whale_jax.review.server import Conflict
 from whale_jax.review.session import LOG, Session
 from whale_jax.runtime import errors
@@ -249,14 +254,24 @@ def test_decisions_come_back_as_names_and_points_of_the_catalogue(session, june,
     np.testing.assert_array_equal(catalogue["100.png"].points, table["100.png"])
 
 
-def test_ready_crops_have_no_points_to_move(june_crops, tmp_path):
-    review = Session(june_crops[1], tmp_path, reviewer="Ann")
-    assert review.state()["ready_crops"]
-    for entry in review.state()["photos"]:
-        assert entry["points"] is None
-        for candidate in entry["candidates"]:  # the run's photo, though a new one has its name
-            assert review.run.photos.whale[candidate["reference"]] == candidate["whale"]
-    with pytest.raises(errors.InputError, match="ready crops"):
-        review.move(0, points=[[1.0, 1.0], [20.0, 1.0]], reviewer="", based_on=0)
-    decide(review, 0, whale="w0")
-    review.close()
+def test_heads_are_those_of_the_photos_that_they_name(june, tmp_path):
+    """The file of an `identify` on drawn heads, and the review of the same, show alike heads."""
+    session = Session(june[1], tmp_path, reviewer="Ann")
+    source, run = session.recogniser.source, session.run
+    pictures = Pictures(source.photos, run, folders=june[1].config["inputs"], stored=mail.SMALL)
+    contents = Contents(june[1].folder, source, run=run, error=0.05, pictures=pictures)
+    _, answers, _ = written(tmp_path, contents)
+    state = session.state()
+    session.close()
+    assert answers["/api/state"]["photos"] == state["photos"]
+    for photo in state["photos"]:
+        small = windows.pixels(picture(answers[f"/head/{photo['row']}.jpg"]))
+        large = windows.pixels(session.head(photo["row"]), small.shape)
+        assert small.shape[1] == mail.SMALL.head
+        assert np.abs(small - large).mean() < 4
+        assert windows.pixels(picture(answers[f"/photo/{photo['row']}.jpg"])).ndim == 3
+        best = photo["candidates"][0]
+        references = answers[f"/api/whale?name={best['whale']}"]
+        assert best["reference"] in {entry["reference"] for entry in references}
+        assert {run.photos.whale[entry["reference"]] for entry in references} == {best["whale"]}
+    assert (june[1].folder / mail.FILE).stat().st_size > 10_000
