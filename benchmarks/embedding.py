@@ -5,8 +5,8 @@
 The bars are 10 % more than the classifier's step with the same batch, and 15 % of the transformer's step. Every round
 times each of them once; on a shared machine the median counts.
 
-Two cores: pairs and triplets 101 to 103 % of the classifier's step, the sampler 2 % of the transformer's, 233 queries/s
-in a gallery of a million; 63 queries/s against all whales of 100,000 wide features, as identify searches a gallery.
+Galleries are of a million narrow features, and of 100,000 wide ones, as identify searches a gallery.
+docs/performance.md has the figures.
 """
 
 import argparse

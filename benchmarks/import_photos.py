@@ -3,8 +3,7 @@
     python -m benchmarks.import_photos                  # 1,500 drawn photos of 3072x2048; the dataset takes 2.3 GB
     python -m benchmarks.import_photos --root=FOLDER    # a folder of your own
 
-Two idle cores, decoding alone and import of 3072x2048 in photos/s: 174 and 120 with 500 photos (69 %), 169 and 105 with
-1,500 (62 %), 0.48 GiB for either; 1,710 and 1,044 of 4,543 of 1024x683 (59 to 62 %).
+docs/performance.md has the figures.
 """
 
 import argparse

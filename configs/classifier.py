@@ -23,8 +23,7 @@ from whale_jax.workflow import stage
 
 # Heads with exact points need less augmentation than the post's minimum.
 LIGHT = "flip_ud|rotate(6)|scale(0.93,1.08)|translate(0.03)|shear(4)|gamma(0.7,1.4)"
-# Of a network that knows pictures, on 14 epochs, strong augmentation (and slower learning, and more dropout) made a
-# worse one: top-1 34 instead of 38 %.
+# Of a network that knows pictures, strong augmentation makes no better one (docs/results/ablations.md).
 STRONG = "flip_ud|rotate(11)|scale(0.8,1.2)|translate(0.15)"
 MODERATE = "flip_ud|rotate(8)|scale(0.88,1.12)|translate(0.08)"
 
