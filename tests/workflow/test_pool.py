@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+import threadpoolctl
 
 from whale_jax.programs import pipeline
 from whale_jax.runtime import errors
@@ -66,6 +67,21 @@ def test_stages_under_way_are_asked_to_end_too(tmp_path):
     with pytest.raises(errors.PreemptedError):
         preempted()
     assert not (tmp_path / "pod" / "result.json").exists()
+
+
+@several
+def test_blas_has_as_many_threads_as_its_process_has_cores(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    shares = pool.shares(2)
+    with pool._executor(shares) as executor:
+        threads = executor.submit(blas_threads).result()
+    assert threads == {len(share.cores) for share in shares}
+
+
+def blas_threads():
+    import numpy  # noqa: F401 - which loads its BLAS
+
+    return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
 
 
 @pytest.mark.parametrize(("gpus", "processes", "spared"), [("", 2, False), ("0,1", 1, False), ("0,1", 2, True)])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import threadpoolctl
 from absl import flags, logging
 from ml_collections import ConfigDict
 
@@ -121,6 +122,8 @@ def _take(waiting: multiprocessing.SimpleQueue, preallocation: str | None) -> No
         os.environ[PREALLOCATE] = preallocation
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share.cores)
+    # NumPy's BLAS, loaded by now, has counted all cores: threads that share a core wait for one another by spinning.
+    threadpoolctl.threadpool_limits(len(share.cores))
     if share.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu
     flags.FLAGS.mark_as_parsed()  # the first process has read them, and absl would warn that nobody has
