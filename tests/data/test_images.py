@@ -1,3 +1,4 @@
+import functools
 import io
 import shutil
 import tracemalloc
@@ -30,8 +31,9 @@ def as_photos(files, sizes):
     return Photos(name, none, np.full(n, -1, np.int32), points, box, none, sizes, (), "", list(files).__getitem__)
 
 
+@functools.cache
 def smooth(seed, height, width, sigma):
-    """Clouds of `sigma` pixels, mostly grey."""
+    """Clouds of `sigma` pixels, mostly grey; not to be written on."""
     noise = np.random.default_rng(seed).normal(size=(height, width, 4))
     noise = ndimage.gaussian_filter(noise, (sigma, sigma, 0))
     noise = noise[..., :1] + 0.3 * noise[..., 1:]

@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import functools
 import json
 
 import numpy as np
@@ -31,6 +32,7 @@ def aligned(photo, points) -> np.ndarray:
     return np.asarray(geometry.warp(np.asarray(photo), matrix, size=FRAME)).mean(-1)
 
 
+@functools.cache
 def template(seed, whale, *, along=0.0, across=0.0) -> np.ndarray:
     """Where the individual's callosities are in an aligned head that is shifted by (along, across) head lengths."""
     y, x = np.mgrid[: FRAME[0], : FRAME[1]]

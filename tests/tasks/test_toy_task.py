@@ -62,6 +62,7 @@ def lines(world, folder, **changes):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
 
 
+@pytest.mark.slow
 def test_a_toy_task_is_trained_predicted_measured_and_reported(world, toy):
     tasks.register("toy", head_length)
     task = {"task": {"name": "toy"}, "optimizer": {"name": "adam", "lr": 0.1}}

@@ -26,15 +26,22 @@ def opened(folder):
     return checkpoint.Checkpoints(folder, maximise=False)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Three steps were written, of which the first is the best: it and the last two are there."""
-    checkpoints = opened(tmp_path / "checkpoints")
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Four steps were written, of which the first is the best: it and the last two are there."""
+    folder = tmp_path_factory.mktemp("run") / "checkpoints"
+    checkpoints = opened(folder)
     for step, rating in ((3, 1.0), (6, 2.0), (9, 3.0), (12, 4.0)):
         checkpoints.save(state(step), rating, progress={"seconds": step})
     checkpoints.close()
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()) == ["12", "3", "9"]
-    return tmp_path / "checkpoints"
+    assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3", "9"]
+    return folder
+
+
+@pytest.fixture
+def folder(written, tmp_path):
+    """A copy, which a test may damage."""
+    return shutil.copytree(written, tmp_path / "checkpoints")
 
 
 def test_of_a_training_that_is_done_the_last_and_the_best_are_left(folder):

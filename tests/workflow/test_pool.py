@@ -54,6 +54,7 @@ def test_a_process_that_is_killed_is_named(tmp_path):
             list(stages.finished())
 
 
+@pytest.mark.slow
 @several
 def test_stages_under_way_are_asked_to_end_too(tmp_path):
 
