@@ -5,9 +5,12 @@ import itertools
 import re
 import shutil
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from absl import logging
 from PIL import Image
 
 from configs import identify
@@ -40,28 +43,95 @@ def answers(path, key):
     return {name: [row for row in rows if row[key] == name] for name in {row[key]: None for row in rows}}
 
 
-def test_other_photos_are_answered_as_the_runs_own(finished, tmp_path):
+class June(NamedTuple):
+    """The folder of the answers, and what was logged."""
+
+    folder: Path
+    messages: list[str]
+
+
+@pytest.fixture(scope="module")
+def june(finished, tmp_path_factory):
+    """The run's unnamed crops, called as named ones of it are, asked in three parts; no crop, and half a file."""
     root, run = finished
-    (tmp_path / "new").mkdir()
-    names = [f"{WHALES * PHOTOS + i:02d}.png" for i in range(UNNAMED)]
-    for name in names:
-        shutil.copy(root / name, tmp_path / "new" / f"june_{name}")
+    new, folder, messages = tmp_path_factory.mktemp("new"), tmp_path_factory.mktemp("june"), []
+    for i in range(UNNAMED):
+        shutil.copy(root / f"{WHALES * PHOTOS + i:02d}.png", new / f"{i:02d}.png")
+    Image.new("RGB", (400, 100)).save(new / "wide.png")
+    (new / "half.png").write_bytes((root / "41.png").read_bytes()[:200])
     config = identify.get_config(str(run))
-    config.data.root = str(tmp_path / "new")
-    stage.run(config, tmp_path / "june")
+    config.data.root = str(new)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "FEWEST", 2)
+        patch.setattr(time, "monotonic", itertools.count(step=100).__next__)
+        patch.setattr(logging, "info", lambda text, *values: messages.append(text % values))
+        stage.run(config, folder)
+    return June(folder / "identified", messages)
+
+
+def test_other_photos_are_answered_as_the_runs_own(finished, june):
+    _, run = finished
     photos = right_whale.load(run / "photos")
     p = probabilities.load_source(str(run / "fused"), photos, source="fused")
-    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
-    assert [*rows] == [f"june_{name}" for name in names]
-    for name, row in zip(names, photos.name.tolist()[-UNNAMED:], strict=True):
-        assert name == row
-        expected = p[photos.name.tolist().index(name)]
-        best = rows[f"june_{name}"][0]
+    rows = answers(june.folder / "candidates.csv", "Image")
+    for i in range(UNNAMED):
+        expected = p[photos.name.tolist().index(f"{WHALES * PHOTOS + i:02d}.png")]
+        best = rows[f"{i:02d}.png"][0]
         assert best["whaleID"] == photos.whales[expected.argmax()]
         probability = float(best["probability"]) / (1 - float(best["p_none"]))
         assert probability == pytest.approx(expected.max(), abs=2e-3)
-        assert [int(row["rank"]) for row in rows[f"june_{name}"]] == [1, 2, 3, 4, 5]
-        assert all(photos.whale[photos.name == row["nearest"]] == row["whaleID"] for row in rows[f"june_{name}"])
+        assert [int(row["rank"]) for row in rows[f"{i:02d}.png"]] == [1, 2, 3, 4, 5]
+        assert all(photos.whale[photos.name == row["nearest"]] == row["whaleID"] for row in rows[f"{i:02d}.png"])
+
+
+def test_a_photo_that_is_no_crop_and_one_that_cannot_be_read_have_no_name_and_stop_nobody(june):
+    rows = answers(june.folder / "candidates.csv", "Image")
+    assert [*rows] == [*(f"{i:02d}.png" for i in range(UNNAMED)), "wide.png"]
+    assert all(rows[f"{i:02d}.png"][0]["whaleID"] for i in range(UNNAMED))
+    assert not rows["wide.png"][0]["whaleID"]
+    assert rows["wide.png"][0]["note"].startswith("no crop of a head as the run's are (400 x 100 pixels")
+    [left_out] = finished_runs.read(june.folder).result["left_out"]
+    assert left_out.startswith("half.png")
+
+
+def test_a_line_a_photo_says_who_it_is_and_how_much_time_is_left(june):
+    """Six photos of a whale each, in three parts, and one that is no head."""
+    lines = [message for message in june.messages if re.match(r"\[\d/7\] ", message)]
+    names = [f"{i:02d}.png" for i in range(UNNAMED)]
+    assert [line.split(":")[0] for line in lines] == [
+        f"[{i}/7] {name}" for i, name in enumerate(["wide.png", *names], start=1)
+    ]
+    rows = answers(june.folder / "candidates.csv", "Image")
+    for line, name in zip(lines[1:], names, strict=True):
+        assert f"{name}: {rows[name][0]['whaleID']} {100 * float(rows[name][0]['probability']):.0f} %" in line
+    times = [re.search(r"\((.*) left\)", line) for line in lines]
+    assert [match and match[1] for match in times] == [None, "3.3 min", "3.3 min", "1.7 min", "1.7 min", None, None]
+
+
+def test_a_run_that_stays_open_answers_one_photo_as_all_of_them(june):
+    recogniser = live.Recogniser(finished_runs.read(june.folder).config["inputs"])
+    rows = answers(june.folder / "candidates.csv", "Image")
+    for row in (1, 4):
+        p, nearest = recogniser.ask(row, np.zeros((2, 2)))  # crops have no points
+        [best, *_] = rows[recogniser.source.photos.name[row]]
+        assert recogniser.run.whales[p.argmax()] == best["whaleID"]
+        assert p.max() * (1 - float(best["p_none"])) == pytest.approx(float(best["probability"]), abs=1e-3)
+        assert recogniser.run.photos.name[nearest[p.argmax()]] == best["nearest"]
+
+
+def test_ready_crops_have_no_points_to_move_in_a_review(june, tmp_path):
+    review = Session(finished_runs.read(june.folder), tmp_path, reviewer="Ann")
+    state = review.state()
+    assert state["ready_crops"]
+    for entry in state["photos"]:
+        assert entry["points"] is None
+        for candidate in entry["candidates"]:  # the run's photo, though a new one has its name
+            assert review.run.photos.whale[candidate["reference"]] == candidate["whale"]
+    with pytest.raises(errors.InputError, match="ready crops"):
+        review.move(0, points=[[1.0, 1.0], [20.0, 1.0]], reviewer="", based_on=0)
+    [answer] = review.decide(0, kind="whale", whale="w0", reviewer="", based_on=0)["photos"]
+    assert answer["decision"]["whale"] == "w0"
+    review.close()
 
 
 def test_an_encounter_is_answered_together_and_a_whale_of_no_photo_is_doubted(finished, tmp_path):
@@ -147,51 +217,6 @@ def test_a_run_that_was_moved_answers_as_before_and_none_is_asked_for_by_its_fol
         identify.get_config(str(tmp_path / "nowhere"))
 
 
-def test_a_photo_that_is_no_crop_and_one_that_cannot_be_read_have_no_name_and_stop_nobody(finished, tmp_path):
-    root, run = finished
-    (tmp_path / "new").mkdir()
-    shutil.copy(root / "40.png", tmp_path / "new" / "a.png")
-    Image.new("RGB", (400, 100)).save(tmp_path / "new" / "b.png")
-    (tmp_path / "new" / "c.png").write_bytes((root / "41.png").read_bytes()[:200])
-    config = identify.get_config(str(run))
-    config.data.root = str(tmp_path / "new")
-    stage.run(config, tmp_path / "june")
-    result = finished_runs.read(tmp_path / "june" / "identified").result
-    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
-    assert [*rows] == ["a.png", "b.png"]
-    assert rows["a.png"][0]["whaleID"]
-    assert not rows["b.png"][0]["whaleID"]
-    assert rows["b.png"][0]["note"].startswith("no crop of a head as the run's are (400 x 100 pixels")
-    assert len(result["left_out"]) == 1
-    assert result["left_out"][0].startswith("c.png")
-
-
-def test_a_line_a_photo_says_who_it_is_and_how_much_time_is_left(finished, tmp_path, monkeypatch, caplog):
-    """Six photos of a whale each, in three parts, and one that is no head."""
-    root, run = finished
-    monkeypatch.setattr(members, "FEWEST", 2)
-    monkeypatch.setattr(time, "monotonic", itertools.count(step=100).__next__)
-    (tmp_path / "new").mkdir()
-    for i in range(WHALES * PHOTOS, WHALES * PHOTOS + UNNAMED):
-        shutil.copy(root / f"{i:02d}.png", tmp_path / "new" / f"{i:02d}.png")
-    Image.new("RGB", (400, 100)).save(tmp_path / "new" / "wide.png")
-    config = identify.get_config(str(run))
-    config.data.root = str(tmp_path / "new")
-    with caplog.at_level("INFO"):
-        stage.run(config, tmp_path / "june")
-    lines = [message for message in caplog.messages if re.match(r"\[\d/7\] ", message)]
-    assert [line.split(":")[0] for line in lines] == [
-        "[1/7] wide.png",
-        *(f"[{i}/7] {WHALES * PHOTOS + i - 2}.png" for i in range(2, 8)),
-    ]
-    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
-    for line in lines[1:]:
-        name = line.split()[1].removesuffix(":")
-        assert f"{name}: {rows[name][0]['whaleID']} {100 * float(rows[name][0]['probability']):.0f} %" in line
-    times = [re.search(r"\((.*) left\)", line) for line in lines]
-    assert [match and match[1] for match in times] == [None, "3.3 min", "3.3 min", "1.7 min", "1.7 min", None, None]
-
-
 def test_photos_of_which_none_has_a_head_are_all_without_a_name(finished, tmp_path):
     _, run = finished
     (tmp_path / "new").mkdir()
@@ -204,25 +229,6 @@ def test_photos_of_which_none_has_a_head_are_all_without_a_name(finished, tmp_pa
     assert [
         row[0]["whaleID"] for row in answers(tmp_path / "june" / "identified" / "candidates.csv", "Image").values()
     ] == [""]
-
-
-def test_a_run_that_stays_open_answers_one_photo_as_all_of_them(finished, tmp_path):
-    root, run = finished
-    (tmp_path / "new").mkdir()
-    for i in range(WHALES * PHOTOS, WHALES * PHOTOS + UNNAMED):
-        shutil.copy(root / f"{i:02d}.png", tmp_path / "new" / f"{i:02d}.png")
-    config = identify.get_config(str(run))
-    config.data.root = str(tmp_path / "new")
-    stage.run(config, tmp_path / "june")
-    folders = finished_runs.read(tmp_path / "june" / "identified").config["inputs"]
-    recogniser = live.Recogniser(folders)
-    rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
-    for row in (1, 4):
-        p, nearest = recogniser.ask(row, np.zeros((2, 2)))  # crops have no points
-        [best, *_] = rows[recogniser.source.photos.name[row]]
-        assert recogniser.run.whales[p.argmax()] == best["whaleID"]
-        assert p.max() * (1 - float(best["p_none"])) == pytest.approx(float(best["probability"]), abs=1e-3)
-        assert recogniser.run.photos.name[nearest[p.argmax()]] == best["nearest"]
 
 
 def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, tmp_path):
@@ -246,25 +252,3 @@ def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, t
         [number] = {*re.findall(rf'{{"reference": (\d+), "name": "{nearest}"}}', page)}
         assert f'"/reference/{number}.jpg": "data:image/webp' in page
     assert finished_runs.read(tmp_path / "june" / "identified").result["gallery"] == 5
-
-
-def test_ready_crops_have_no_points_to_move_in_a_review(finished, tmp_path):
-    """They are called as photos of the run are."""
-    _, run = finished
-    (tmp_path / "new").mkdir()
-    write_csv(tmp_path / "new" / "photos.csv", write_crops(tmp_path / "new", [0, 0, 1, 2, 3, 4], named=False))
-    config = identify.get_config(str(run))
-    config.data.root = str(tmp_path / "new")
-    stage.run(config, tmp_path / "june")
-    review = Session(finished_runs.read(tmp_path / "june" / "identified"), tmp_path, reviewer="Ann")
-    state = review.state()
-    assert state["ready_crops"]
-    for entry in state["photos"]:
-        assert entry["points"] is None
-        for candidate in entry["candidates"]:  # the run's photo, though a new one has its name
-            assert review.run.photos.whale[candidate["reference"]] == candidate["whale"]
-    with pytest.raises(errors.InputError, match="ready crops"):
-        review.move(0, points=[[1.0, 1.0], [20.0, 1.0]], reviewer="", based_on=0)
-    [answer] = review.decide(0, kind="whale", whale="w0", reviewer="", based_on=0)["photos"]
-    assert answer["decision"]["whale"] == "w0"
-    review.close()
