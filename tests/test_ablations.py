@@ -18,6 +18,22 @@ FILES = {path.stem for path in Path(ablations.__file__).parent.glob("[!_]*.py")}
 TRAININGS = sorted(FILES - {"reranking"})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shapes():
+    """Networks that differ in nothing but their training have the same shapes, which take long to trace."""
+    trace, traced = build.shapes, {}
+
+    def lookup(recipe):
+        key = repr((recipe.model, recipe.size))
+        if key not in traced:
+            traced[key] = trace(recipe)
+        return traced[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "shapes", lookup)
+        yield
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "depth" else pytest.mark.slow) for n in TRAININGS])
 def test_an_ablation_of_trainings_is_a_pipeline_that_ends_in_the_comparison(name):

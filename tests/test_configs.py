@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from tests.models.test_contract import TINY_EFFICIENTNET
 from whale_jax.experiment import build, dataset
+from whale_jax.models import efficientnet
 from whale_jax.programs import crossfit, pipeline
 from whale_jax.runtime import errors
 from whale_jax.train import state as states
@@ -70,9 +72,9 @@ def shrunk(config: ConfigDict) -> ConfigDict:
             part.update(stages=((8, 1), (8, 1)), stem=(8, *part.get("stem", (8, 7, 2))[1:]))
         for part in (small.model, small.task):
             part.crop = (16, 32)
-    elif small.model.name == "efficientnet":  # whose stages are the variant's: those of the least one
+    elif small.model.name == "efficientnet":  # whose stages are the variant's
         small.update(size=(32, 32))
-        small.model.variant = "lite0"
+        small.model.variant = "tiny"
     else:
         small.update(size=(32, 32))
         small.model.update(stages=((8, 1), (8, 1)), stem=(8, *small.model.get("stem", (8, 7, 2))[1:]))
@@ -203,6 +205,7 @@ def test_every_network_takes_a_step_at_its_own_size(name, monkeypatch):
 
 @pytest.mark.parametrize("name", demo_first({recipe(config): name for name, config in NETWORKS.items()}.values()))
 def test_every_recipe_learns_when_it_is_shrunk(name, monkeypatch):
+    monkeypatch.setitem(efficientnet.VARIANTS, "tiny", TINY_EFFICIENTNET)
     monkeypatch.setattr(states, "create", abstract_create)  # an initialisation takes as long to compile as a step
     config = shrunk(NETWORKS[name])
     network = build.network(build.recipe(config, classes=5), steps=10)

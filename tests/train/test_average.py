@@ -68,7 +68,7 @@ def test_a_training_goes_on_from_weights_that_were_put_into_its_first_state():
 @pytest.mark.parametrize(("mode", "devices"), [("jit", 1), ("jit", 4), ("pmap", 4)])
 def test_what_is_learned_is_what_is_learned_without_averages_on_any_number_of_devices(mode, devices):
     runs = []
-    test_step.train("vgg", mode, devices, steps=STEPS, seen=runs)
+    test_step.train("vgg", mode, devices, steps=STEPS, history=runs)
     state, _ = test_step.train("vgg", mode, devices, steps=STEPS, ema=DECAY)
     test_step.assert_same(state.opt_state.params, runs[-1].params)
     test_step.assert_same(state.opt_state.batch_stats, runs[-1].batch_stats)

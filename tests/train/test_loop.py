@@ -1,6 +1,7 @@
 """A run that was killed and resumed is the run that was not, bit for bit."""
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -40,6 +41,19 @@ def make_batch(step):
     return {name: value[hosts.share(8)] for name, value in batch.items()}
 
 
+@functools.cache
+def network(make_step, *, lr, steps, mode, devices, ema):
+    """The devices, the steps of evaluation and training, compiled once for all tests, and the first state."""
+    task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
+    model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
+    optimizer = optim.optimizer(name="adam", lr=lr, steps=steps)
+    group = parallel(mode, devices)
+    state, step = states.create(model, optimizer, seed=5, size=SIZE), make_step(model, task, optimizer=optimizer)
+    if ema:
+        state, step = average.begin(state), average.averaging(step, decay=ema)
+    return group, group.evaluate(make_eval_step(model, task)), group.train(step), jax.device_get(state)
+
+
 def fit(
     workdir,
     *,
@@ -56,11 +70,7 @@ def fit(
     ema=0.0,
 ):
     """Trains a small network with dropout and augmentation; sends its own process a signal before step `die_at`."""
-    task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
-    model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
-    optimizer = optim.optimizer(name="adam", lr=lr, steps=steps)
-    group = parallel(mode, devices)
-    evaluate = group.evaluate(make_eval_step(model, task))
+    group, evaluate, step, state = network(make_train_step, lr=lr, steps=steps, mode=mode, devices=devices, ema=ema)
 
     def measure(state):
         return loop.evaluate(evaluate, state, batches=[make_batch(1000), make_batch(1001)], parallel=group)[0]
@@ -70,10 +80,9 @@ def fit(
             os.kill(os.getpid(), by)
         return make_batch(step)
 
-    state, step = states.create(model, optimizer, seed=5, size=SIZE), make_train_step(model, task, optimizer=optimizer)
     return loop.fit(
-        average.begin(state) if ema else state,
-        group.train(average.averaging(step, decay=ema) if ema else step),
+        state,
+        step,
         plan=loop.Plan(
             steps, 8, eval_every=eval_every, log_every=2, patience=patience, best="log_loss", maximise=False
         ),
@@ -217,24 +226,21 @@ def test_parameters_that_are_not_finite_are_not_saved_and_the_run_goes_on_from_t
     assert not [path for path in (tmp_path / "one" / "checkpoints").iterdir() if path.name.isdigit()]
     whole, _ = fit(tmp_path / "whole")
 
-    def overflow(state, step):
-        params = jax.tree.map(lambda leaf: jnp.where(step == 9, jnp.inf, leaf), state.params)
-        return state._replace(params=params)
-
     plain = make_train_step
+
+    def broken(*args, **options):
+        def train_step(state, batch, **axis):
+            after, metrics = plain(*args, **options)(state, batch, **axis)
+            params = jax.tree.map(lambda leaf: jnp.where(after.step == 9, jnp.inf, leaf), after.params)
+            return after._replace(params=params), metrics
+
+        return train_step
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            f"{__name__}.make_train_step",
-            lambda *args, **options: (
-                lambda state, batch, **axis: (lambda after, metrics: (overflow(after, after.step), metrics))(
-                    *plain(*args, **options)(state, batch, **axis)
-                )
-            ),
-        )
+        patched.setattr(f"{__name__}.make_train_step", broken)
         with pytest.raises(errors.InputError, match="parameters after step 9 are not finite"):
             fit(tmp_path / "last")
-    resumed, _ = fit(tmp_path / "last")
-    jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
+    jax.tree.map(np.testing.assert_array_equal, *map(jax.device_get, (whole, fit(tmp_path / "last")[0])))
 
 
 @pytest.mark.slow

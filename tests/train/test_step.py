@@ -39,11 +39,22 @@ def make_batch(seed, count=8):
 
 
 def train(
-    name, mode, devices, *, steps=5, shuffle=False, task=None, accumulate=1, remat=False, ema=0.0, seen=None, **changes
+    name,
+    mode,
+    devices,
+    *,
+    steps=5,
+    shuffle=False,
+    task=None,
+    accumulate=1,
+    remat=False,
+    ema=0.0,
+    history=None,
+    **changes,
 ):
     """Parameters and metrics after some steps of a network with batch norm and dropout on augmented pictures.
 
-    The state after each step is put into the list `seen`.
+    The state after each step is put into the list `history`.
     """
     task = task or classify(size=SIZE, classes=3, augmentation=WARPS)
     spec = {"stages": STAGES, "stem": (4, 3, 1), "dropout": 0.0 if shuffle else 0.5, **changes}
@@ -60,8 +71,8 @@ def train(
             order = np.random.default_rng(i).permutation(8)
             batch = {key: value[order] for key, value in batch.items()}
         state, metrics = step(state, group.put_batch(batch))
-        if seen is not None:
-            seen.append(jax.device_get(state))
+        if history is not None:
+            history.append(jax.device_get(state))
     return jax.device_get(state), jax.device_get(metrics)
 
 
