@@ -58,17 +58,19 @@ CHANGES = {
 
 def get_config(root="runs/crops"):
     """The recipe and its changes on ready crops, two tables."""
-    return compare(root, CHANGES, sizes={"heads": SMALL, "larger": LARGE}, augmentation=classifier.STRONG, **PLAN)
+    return compare(root, CHANGES, sizes={"heads": SMALL, "larger": LARGE}, **PLAN)
 
 
-def compare(root, changes, *, sizes, augmentation, **plan):
-    """The recipe with each change, on views of each size for that augmentation; then a search by their features."""
+def compare(root, changes, *, sizes, **plan):
+    """Trains the recipe with each change, on views of these sizes, and searches by the features of each."""
     data = {"photos": f"{root}/photos", "split": f"{root}/split"}
     steps = (
         ("features", lambda network: stage.config("extract", inputs={"network": network}, weights="last")),
         ("search", lambda features: stage.config("retrieve", inputs={**data, "features": features})),
     )
-    views = {name: ablations.view(root, "whole", crops.view_size(size, augmentation)) for name, size in sizes.items()}
+    views = {
+        name: ablations.view(root, "whole", crops.view_size(size, classifier.STRONG)) for name, size in sizes.items()
+    }
     dropout = classifier.LITE0["model"]["dropout"]
     base = ablations.small(root, "crops_lite0", size=SMALL, dropout=dropout, **plan)
     return ablations.ablate(base, changes, views=views, then=steps, compare_trainings=True)

@@ -51,8 +51,8 @@ def outputs_of(matrix):
     return jnp.zeros((COUNT, 3)), {"matrix": matrix, "features": jnp.zeros((COUNT, 1))}
 
 
-def prepared(objective, **changes):
-    return jax.jit(objective.prepare, static_argnums=2)(jax.random.key(0), make_batch(**changes), True)
+def prepared(objective, batch=None):
+    return jax.jit(objective.prepare, static_argnums=2)(jax.random.key(0), batch or make_batch(), True)
 
 
 @pytest.mark.parametrize("transform", ["similarity", "affine"])
@@ -158,7 +158,7 @@ def test_only_a_share_of_the_photos_teaches_the_localizer_and_always_the_same():
 def test_a_photo_without_points_teaches_naming_alone():
     objective, batch = task(), make_batch()
     batch["points"][2] = np.nan
-    ready = jax.jit(objective.prepare, static_argnums=2)(jax.random.key(0), batch, True)
+    ready = prepared(objective, batch)
     outputs = outputs_of(jnp.tile(jnp.eye(3), (COUNT, 1, 1)))
     assert_allclose(objective.loss(outputs, ready)[2], np.log(3), rtol=1e-5)
     assert (np.delete(objective.loss(outputs, ready), 2) > np.log(3) + 0.01).all()

@@ -64,7 +64,7 @@ def june(finished, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(members, "FEWEST", 2)
         patch.setattr(time, "monotonic", itertools.count(step=100).__next__)
-        patch.setattr(logging, "info", lambda text, *values: messages.append(text % values))
+        patch.setattr(logging, "info", lambda text, *values: messages.append(text % values if values else text))
         stage.run(config, folder)
     return June(folder / "identified", messages)
 
@@ -198,7 +198,7 @@ def test_a_head_of_implausible_size_or_at_no_steady_place_is_none():
     ]
 
 
-def test_a_run_that_was_moved_answers_as_before_and_none_is_asked_for_by_its_folder(finished, tmp_path):
+def test_a_run_that_was_moved_answers_as_before_and_none_is_asked_for_by_its_folder(finished, june, tmp_path):
     root, run = finished
     (tmp_path / "new").mkdir()
     shutil.copy(root / "40.png", tmp_path / "new" / "a.png")
@@ -213,6 +213,10 @@ def test_a_run_that_was_moved_answers_as_before_and_none_is_asked_for_by_its_fol
             run.rename(tmp_path / "away")
     (tmp_path / "away").rename(run)
     assert tables[0] == tables[1]
+    [[best, *_]] = answers(tmp_path / f"june_{run.name}" / "identified" / "candidates.csv", "Image").values()
+    same = answers(june.folder / "candidates.csv", "Image")["00.png"][0]  # asked in a part of its own
+    assert best["whaleID"] == same["whaleID"]
+    assert float(best["probability"]) == pytest.approx(float(same["probability"]), abs=2e-3)
     with pytest.raises(errors.InputError, match=r"there is no folder .*nowhere: name that of a finished run"):
         identify.get_config(str(tmp_path / "nowhere"))
 

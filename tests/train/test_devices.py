@@ -39,7 +39,7 @@ def same_training(name, atol):
     In a residual network they are apart by 7e-7 until, at step 12, a rectifier's input falls on the other side of 0.
     """
     single, metrics = test_step.train(name, "jit", 1, steps=20)
-    for mode, devices in [("jit", 8), ("pmap", 8)]:
+    for mode, devices in [("jit", 2), ("jit", 8), ("pmap", 8)]:
         other, other_metrics = test_step.train(name, mode, devices, steps=20)
         test_step.assert_same((single.params, single.batch_stats), (other.params, other.batch_stats), atol=atol)
         test_step.assert_same(metrics, other_metrics, atol=1e-3)

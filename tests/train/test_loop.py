@@ -45,9 +45,8 @@ def make_batch(step):
 def network(make_step, *, lr, steps, mode, devices, ema):
     """The devices, the steps of evaluation and training, compiled once for all tests, and the first state."""
     task = classify(size=SIZE, classes=2, augmentation="rotate(10)|flip_ud")
-    model = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1))
+    model, group = MODELS["vgg"](outputs=2, stages=((4, 1),), stem=(4, 3, 1)), parallel(mode, devices)
     optimizer = optim.optimizer(name="adam", lr=lr, steps=steps)
-    group = parallel(mode, devices)
     state, step = states.create(model, optimizer, seed=5, size=SIZE), make_step(model, task, optimizer=optimizer)
     if ema:
         state, step = average.begin(state), average.averaging(step, decay=ema)
@@ -240,7 +239,8 @@ def test_parameters_that_are_not_finite_are_not_saved_and_the_run_goes_on_from_t
         patched.setattr(f"{__name__}.make_train_step", broken)
         with pytest.raises(errors.InputError, match="parameters after step 9 are not finite"):
             fit(tmp_path / "last")
-    jax.tree.map(np.testing.assert_array_equal, *map(jax.device_get, (whole, fit(tmp_path / "last")[0])))
+    resumed, _ = fit(tmp_path / "last")
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
 
 
 @pytest.mark.slow

@@ -123,7 +123,8 @@ def _take(waiting: multiprocessing.SimpleQueue, preallocation: str | None) -> No
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share.cores)
     # NumPy's BLAS, loaded by now, has counted all cores: threads that share a core wait for one another by spinning.
-    threadpoolctl.threadpool_limits(len(share.cores))
+    for library in threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers:
+        library.set_num_threads(min(library.num_threads, len(share.cores)))
     if share.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu
     flags.FLAGS.mark_as_parsed()  # the first process has read them, and absl would warn that nobody has
