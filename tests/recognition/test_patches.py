@@ -1,6 +1,7 @@
 """The evidence of two heads against phase correlation itself, and for a head that was moved as a whole."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tests.evaluation.test_phase import heads
 from whale_jax.evaluation import phase
@@ -36,3 +37,13 @@ def test_the_patches_of_a_head_that_was_moved_agree_and_those_of_another_head_do
     assert np.median(displacement[inside, 0]) == 0
     assert displacement[:, 1].mean() > 2
     assert peak[inside, 0].mean() > 2 * peak[:, 1].mean()
+
+
+def test_evidence_does_not_depend_on_the_number_of_threads_of_blas():
+    rng = np.random.default_rng(0)
+    queries, gallery = (phase.outlines(rng.normal(100, 20, (count, *phase.SIZE))) for count in (6, 600))
+    evidence = []
+    for number in (1, 2):
+        with threadpool_limits(number, user_api="blas"):
+            evidence.append(patches.compare(queries, gallery, references=6 * [np.arange(600)], title="heads"))
+    np.testing.assert_array_equal(*evidence)

@@ -20,7 +20,11 @@ class Calibration(NamedTuple):
 
     def __call__(self, p: np.ndarray) -> np.ndarray:
         """(n, whales) probabilities, calibrated."""
-        sharpened = special.softmax(np.log(np.maximum(p, 1e-12)) / self.temperature, axis=1)
+        return self.of_logits(np.log(np.maximum(p, 1e-12)))
+
+    def of_logits(self, log_p: np.ndarray) -> np.ndarray:
+        """(n, whales) log probabilities -> (n, whales) probabilities, calibrated."""
+        sharpened = special.softmax(log_p / self.temperature, axis=1)
         return (1 - self.weight) * sharpened + self.weight * self.prior
 
 
@@ -41,12 +45,12 @@ def fit(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Calibration:
         label: (n,) their whales.
         prior: (whales,) share of each whale in the photos trained on, above 0.
     """
-
-    share = doubt(len(label))
+    share, log_p = doubt(len(label)), np.log(np.maximum(p, 1e-12))
 
     def loss(free: np.ndarray) -> float:
-        log_p = np.log(np.maximum(Calibration(np.exp(free[0]), special.expit(free[1]), prior)(p), 1e-300))
-        return -((1 - share) * log_p[np.arange(len(label)), label] + share * log_p @ prior).mean()
+        calibrated = Calibration(np.exp(free[0]), special.expit(free[1]), prior).of_logits(log_p)
+        log_answer = np.log(np.maximum(calibrated, 1e-300))
+        return -((1 - share) * log_answer[np.arange(len(label)), label] + share * log_answer @ prior).mean()
 
     minimum = optimize.minimize(loss, (0.0, -2.0), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
     return Calibration(float(np.exp(minimum.x[0])), float(special.expit(minimum.x[1])), prior)

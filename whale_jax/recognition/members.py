@@ -6,7 +6,7 @@ photos take no part in any fit. Labelled photos of a gallery join those that are
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -22,18 +22,15 @@ PARTS, FEWEST = 8, 8  # the most parts that photos are answered in, and the fewe
 
 
 class Fusion(NamedTuple):
-    """A run's `fuse`, fitted on the n photos that the run held out.
+    """A run's `fuse`, fitted on the photos that the run held out.
 
     Attributes:
         answer: (m, members, whales) scores -> (m, whales) probabilities.
         folders: of the members.
-        p_unknown: (n, whales - 1) answers about the photos held out if their whales were not there, each by a fit on
-            other groups, as the answers about them are; see `fusion.Calibrated.without_whale`.
     """
 
     answer: fusion.Calibrated
     folders: list[str]
-    p_unknown: np.ndarray
 
 
 def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray]:
@@ -142,6 +139,21 @@ def by_fusion(stage: Stage, query: Query) -> np.ndarray:
 
 def fit_fusion(stage: Stage, run: Run) -> Fusion:
     """The answer of a run's `fuse`, which knows the gallery's whales besides."""
+    folders, scores, facts = held_out(stage, run)
+    method = stage.config["method"]
+    answer = fusion.calibrated(fusion.METHODS[method])(scores, facts["label"], prior=facts["prior"])
+    if count := len(run.whales) - len(run.photos.whales):
+        if method != "weights":
+            raise errors.InputError(f"{run.answer.folder} fuses by {method!r}: no other whale can join its answer")
+        answer = answer.enlarged(count)
+    return Fusion(answer, folders)
+
+
+def held_out(stage: Stage, run: Run) -> tuple[list[str], np.ndarray, dict[str, Any]]:
+    """Folders of what a `fuse` joins, their (n, members, whales) scores of n photos held out, and facts of these.
+
+    The facts are label, prior and group of `calibration.cross_fit`. A member without a folder raises InputError.
+    """
     config = ConfigDict(stage.config)
     members = load(config, run.photos)
     folders = {name: config.inputs[name] for name in members if name in config.inputs}
@@ -150,24 +162,20 @@ def fit_fusion(stage: Stage, run: Run) -> Fusion:
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
     rows = splits.measured_rows(run.split, config.fold)
     rows = rows[fusion.scored(scores[rows])]
-    label = run.photos.label[rows]
     prior = splits.prior(run.photos, run.split, fold=config.fold)
-    method, ask = fusion.calibrated(fusion.METHODS[config.method]), fusion.Calibrated.without_whale
-    facts = {"label": label, "prior": prior, "group": run.split.group[rows], "num_subfolds": config.num_subfolds}
-    p_unknown = calibration.cross_fit(method, scores[rows], **facts, ask=ask)
-    answer = method(scores[rows], label, prior=prior)
-    if count := len(run.whales) - len(run.photos.whales):
-        if config.method != "weights":
-            raise errors.InputError(
-                f"{run.answer.folder} fuses by {config.method!r}: no other whale can join its answer"
-            )
-        answer = answer.enlarged(count)
-    return Fusion(answer, list(folders.values()), p_unknown)
+    facts = {"label": run.photos.label[rows], "prior": prior, "group": run.split.group[rows]}
+    return list(folders.values()), scores[rows], facts
 
 
 def without_whales(run: Run) -> np.ndarray:
-    """(n, whales - 1) answers about the photos that a run held out if their whales were not there, see `Fusion`."""
-    return run.fitted(run.answer, fit_fusion).p_unknown
+    """(n, whales - 1) answers about the photos that a run held out if their whales were not there.
+
+    Each is by a fit on other groups, as the answers about them are. See `fusion.Calibrated.without_whale`.
+    """
+    _, scores, facts = held_out(run.answer, run)
+    config, ask = run.answer.config, fusion.Calibrated.without_whale
+    method = fusion.calibrated(fusion.METHODS[config["method"]])
+    return calibration.cross_fit(method, scores, **facts, num_subfolds=config["num_subfolds"], ask=ask)
 
 
 MEMBERS: dict[str, Callable[[Stage, Query], np.ndarray]] = {

@@ -43,7 +43,8 @@ class Contents:
         self.answers = answers.read(folder)
         self.points = self.answers.points
         self.row = {name: i for i, name in enumerate(self.photos.name.tolist())}
-        numbers = {name: i for i, name in enumerate([*run.photos.name.tolist(), *self.row])}  # of a gallery, too
+        self._names = [*run.photos.name.tolist(), *self.row]  # of a gallery, too
+        numbers = {name: i for i, name in enumerate(self._names)}
         self._references = numbers | {name: i for i, name in enumerate(run.photos.name.tolist())}
         self.order = [self.row[answer.name] for section in answers.arrange(self.answers) for answer in section]
 
@@ -101,8 +102,7 @@ class Contents:
         if run.references:
             enrolled = run.references.rows[np.array(run.whales)[run.references.label] == whale]
             numbers += (len(run.photos.name) + enrolled).tolist()
-        names = [*run.photos.name.tolist(), *self.row]
-        return [{"reference": i, "name": names[i]} for i in numbers]
+        return [{"reference": i, "name": self._names[i]} for i in numbers]
 
     def head(self, row: int) -> bytes:
         """The aligned head on a photo."""
