@@ -7,8 +7,8 @@
     --config=configs/stn.py:joint_slow    joint, the localizer at a tenth of the learning rate
     --config=configs/stn.py:post          `matrix` with the post's networks on 512 x 512 pixels, for a GPU (not run)
 
-`localizer`, 16 epochs of 3,111 composed photos on one core, 5 min: points off by 0.24 head lengths, 87 % within a
-quarter; by the matrix 0.29 and 77 %. configs/ablations/stn.py has the figures of the others.
+`localizer`, 12 epochs of 3,111 composed photos on one core, 7 min: points off by 0.23 head lengths, 88 % within a
+quarter. configs/ablations/stn.py has the figures of the others.
 
 Set inputs.photos, inputs.split and inputs.view to the folders of those stages; the view should show the head at any
 heading with some sea around it, such as `boxed` of configs/pipeline.py. --config.task.annotated_fraction=0.1 uses a

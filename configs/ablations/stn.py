@@ -7,8 +7,8 @@ picture is a square around the predicted box, with some sea, at any heading, or 
 out of it has as many pixels as the aligned heads of the first row, and all rows have one classifier. The split deals
 out photos, not sightings, so that networks name more of them.
 
-Two cores, two hours: aligner, then classifier names 16 %, the localizer first 10 to 11 %, both at once 4.6 %, whale
-labels alone 1 %. (Measured with three seeds, when a frozen localizer's running averages still moved.)
+Two cores that did other work as well, 98 min: aligner, then classifier names 18.5 %, the localizer first 10 to 11 %,
+both at once 4.6 %, whale labels alone 1 %.
 """
 
 from typing import Any
