@@ -124,7 +124,7 @@ def score_whales(photos: int) -> None:
     gallery = np.concatenate([rng.standard_normal((block, WIDE), np.float32) for block in shares(photos)])
     queries, label = gallery[:QUERIES] + 0.1, np.arange(photos) % WHALES
     began = time.perf_counter()
-    scores = retrieval.by_photo_and_prototype(queries, gallery, label=label, whales=WHALES)
+    scores = retrieval.by_photo_and_prototype(gallery, label=label, whales=WHALES)(queries)
     seconds, right = time.perf_counter() - began, (scores.argmax(1) == label[: len(queries)]).mean()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     rate = f"{len(queries) / seconds:,.0f} queries/s, {right:.0%} named"

@@ -28,12 +28,9 @@ def main() -> None:
     photos = right_whale.load(arguments.run / "photos")
     split = splits.load(arguments.run / arguments.split, photos)
     gallery, queries = splits.train_rows(split, arguments.fold), splits.valid_rows(split, arguments.fold)
-    scores = retrieval.by_photo(
-        np.stack([describe(photos.jpeg(row)) for row in queries]),
-        np.stack([describe(photos.jpeg(row)) for row in gallery]),
-        label=photos.label[gallery],
-        whales=len(photos.whales),
-    )
+    heads = [np.stack([describe(photos.jpeg(row)) for row in rows]) for rows in (gallery, queries)]
+    score = retrieval.by_photo(heads[0], label=photos.label[gallery], whales=len(photos.whales))
+    scores = score(heads[1])
     rank = (scores > scores[np.arange(len(queries)), photos.label[queries]][:, None]).sum(1)
     print(f"{len(queries)} heads held out: top-1 {(rank < 1).mean():.1%}, top-5 {(rank < 5).mean():.1%}")
 

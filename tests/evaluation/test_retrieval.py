@@ -34,7 +34,7 @@ def test_nearest_is_scikit_learns_however_the_gallery_is_cut(sea, block):
 def test_a_whales_score_is_that_of_its_most_similar_photo(sea, block):
     queries, gallery, _, label = sea
     cosines = reference.pairwise.cosine_similarity(queries, gallery)
-    scores = retrieval.by_photo(queries, gallery, label=label, whales=WHALES, block=block)
+    scores = retrieval.by_photo(gallery, label=label, whales=WHALES, block=block)(queries)
     for whale in range(WHALES - 1):
         assert_allclose(scores[:, whale], cosines[:, label == whale].max(1), atol=1e-5)
     assert_array_equal(scores[:, WHALES - 1], -1)
@@ -42,7 +42,7 @@ def test_a_whales_score_is_that_of_its_most_similar_photo(sea, block):
 
 def test_a_prototype_is_the_mean_of_unit_vectors(sea):
     queries, gallery, _, label = sea
-    scores = retrieval.by_prototype(queries, gallery, label=label, whales=WHALES)
+    scores = retrieval.by_prototype(gallery, label=label, whales=WHALES)(queries)
     mean = (gallery / np.linalg.norm(gallery, axis=1, keepdims=True))[label == 2].mean(0)
     assert_allclose(scores[:, 2], reference.pairwise.cosine_similarity(queries, mean[None])[:, 0], atol=1e-5)
     assert_array_equal(scores[:, WHALES - 1], -1)

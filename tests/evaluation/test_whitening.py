@@ -38,7 +38,8 @@ def test_more_whales_are_named_than_by_plain_or_centred_features(heads):
     def top1(fit):
         transform = fit(features[gallery], label[gallery])
         vectors = transform(features)
-        scores = retrieval.by_photo_and_prototype(vectors[queries], vectors[gallery], label=label[gallery], whales=20)
+        score = retrieval.by_photo_and_prototype(vectors[gallery], label=label[gallery], whales=20)
+        scores = score(vectors[queries])
         return metrics.top_k(scores, label[queries], k=1).mean()
 
     assert top1(whitening.whiten) > top1(whitening.centre) >= top1(whitening.leave)

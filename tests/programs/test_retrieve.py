@@ -246,7 +246,7 @@ def test_no_photo_held_out_has_a_say_in_its_own_blend(ask, monkeypatch):
     stage.run(config, folder / "blend")
     features = predictions.load(folder / "features", photos(10), kind="features")
     gallery = [2, 3, 4, 6, 7]
-    score = retrieval.by_photo(features, features[gallery], label=photos(10).label[gallery], whales=3)
+    score = retrieval.by_photo(features[gallery], label=photos(10).label[gallery], whales=3)(features)
     with np.load(folder / "blend" / "probabilities.npz") as written:
         for rows, fitted_on in (([0, 1, 5], 2), ([8, 9], 3)):  # held out; without a name
             for source in ("neighbours", "blend"):
@@ -269,6 +269,6 @@ def test_both_sides_of_a_head_are_whitened_as_whales_of_their_own(ask):
     label = data.label[rows]
     fitted = whitening.whiten(np.concatenate(sides[:, rows]), np.concatenate([label, label + 3]))
     vectors = np.concatenate([fitted(side) for side in sides], axis=1)
-    expected = retrieval.by_photo_and_prototype(vectors[[0, 1, 5]], vectors[rows], label=label, whales=3)
+    expected = retrieval.by_photo_and_prototype(vectors[rows], label=label, whales=3)(vectors[[0, 1, 5]])
     scores = predictions.load(folder / "sides", data, kind="scores")
     np.testing.assert_allclose(scores[[0, 1, 5]], expected, atol=1e-4)

@@ -4,6 +4,8 @@ Embeddings are (n, D) and need not have length 1. Nothing here takes memory for 
 through both in blocks, and functions that rank a whole gallery do so for some queries at a time.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from whale_jax.evaluation import metrics
 
 QUERIES = 256  # compared at once, where a whole row of the gallery is needed for each
 AT_ONCE = 2048  # queries compared with a block of the gallery
+Score = Callable[[np.ndarray], np.ndarray]  # (Q, D) queries -> (Q, whales), high where a whale is likely
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -53,43 +56,50 @@ def _better(best, queries, block, first, count):
     return cosines, jnp.take_along_axis(candidates, place, axis=1)
 
 
-def by_photo(
-    queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int, block: int = 16384
-) -> np.ndarray:
-    """(Q, whales) cosine of each query and each whale's most similar photo; -1 of whales that the gallery lacks.
+def by_photo(gallery: np.ndarray, *, label: np.ndarray, whales: int, block: int = 16384) -> Score:
+    """The cosine of a query and each whale's most similar photo; -1 of whales that the gallery lacks.
 
     Args:
-        queries: (Q, D).
         gallery: (N, D).
         label: (N,) whales of the gallery.
         whales: their number.
         block: photos of the gallery that are compared at once: a copy of more might not fit in memory.
     """
-    scores = np.full((len(queries), whales), -1, np.float32)
     order = np.argsort(label, kind="stable")
-    for rows in np.split(order, range(block, len(order), block)):
-        present, first = np.unique(label[rows], return_index=True)
-        vectors = unit(gallery[rows])
-        for start in range(0, len(queries), QUERIES):
-            chunk = slice(start, start + QUERIES)
-            best = np.maximum.reduceat(unit(queries[chunk]) @ vectors.T, first, axis=1)
-            scores[chunk, present] = np.maximum(scores[chunk, present], best)
-    return scores
+
+    def score(queries: np.ndarray) -> np.ndarray:
+        scores = np.full((len(queries), whales), -1, np.float32)
+        for rows in np.split(order, range(block, len(order), block)):
+            present, first = np.unique(label[rows], return_index=True)
+            vectors = unit(gallery[rows])
+            for start in range(0, len(queries), QUERIES):
+                chunk = slice(start, start + QUERIES)
+                best = np.maximum.reduceat(unit(queries[chunk]) @ vectors.T, first, axis=1)
+                scores[chunk, present] = np.maximum(scores[chunk, present], best)
+        return scores
+
+    return score
 
 
-def by_prototype(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int) -> np.ndarray:
-    """(Q, whales) cosine of each query and each whale's mean photo; -1 of whales that the gallery lacks."""
+def by_prototype(gallery: np.ndarray, *, label: np.ndarray, whales: int) -> Score:
+    """The cosine of a query and each whale's mean photo; -1 of whales that the gallery lacks.
+
+    (N, D) gallery, (N,) labels and the number of whales are as for `by_photo`.
+    """
     prototypes = np.zeros((whales, gallery.shape[1]), np.float32)
     for start in range(0, len(gallery), QUERIES):
         np.add.at(prototypes, label[start : start + QUERIES], unit(gallery[start : start + QUERIES]))
-    present = np.bincount(label, minlength=whales) > 0
-    return np.where(present, unit(queries) @ unit(prototypes).T, -1)
+    prototypes, present = unit(prototypes), np.bincount(label, minlength=whales) > 0
+    return lambda queries: np.where(present, unit(queries) @ prototypes.T, -1)
 
 
-def by_photo_and_prototype(queries: np.ndarray, gallery: np.ndarray, *, label: np.ndarray, whales: int) -> np.ndarray:
-    """(Q, whales) sum of both cosines: a whale is likely by one photo that is alike, and by all of its photos."""
-    names = {"label": label, "whales": whales}
-    return by_photo(queries, gallery, **names) + by_prototype(queries, gallery, **names)
+def by_photo_and_prototype(gallery: np.ndarray, *, label: np.ndarray, whales: int) -> Score:
+    """The sum of both cosines: a whale is likely by one photo that is alike, and by all of its photos.
+
+    (N, D) gallery, (N,) labels and the number of whales are as for `by_photo`.
+    """
+    photo, prototype = (way(gallery, label=label, whales=whales) for way in (by_photo, by_prototype))
+    return lambda queries: photo(queries) + prototype(queries)
 
 
 def average_precision(
@@ -189,8 +199,8 @@ def score(
         return {"spread": spread(gallery)}
     catalogue = {"label": label, "whales": whales}
     return {
-        **cmc(by_photo(queries, gallery, **catalogue), query_label),
-        **cmc(by_prototype(queries, gallery, **catalogue), query_label, prefix="prototype_"),
+        **cmc(by_photo(gallery, **catalogue)(queries), query_label),
+        **cmc(by_prototype(gallery, **catalogue)(queries), query_label, prefix="prototype_"),
         **likeness(queries, gallery, query_label=query_label, label=label),
     }
 

@@ -35,7 +35,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows = np.union1d(valid, catalogue.unlabelled)
     searched = {"label": photos.label[catalogue.rows], "whales": len(photos.whales)}
     scores = np.full(network.shape, np.nan)
-    scores[rows] = retrieval.by_photo(features[rows], features[catalogue.rows], **searched)
+    scores[rows] = retrieval.by_photo(features[catalogue.rows], **searched)(features[rows])
     inputs, prior = np.concatenate([network, scores], axis=1), splits.prior(photos, split, fold=config.fold)
     fitted = calibration.fit_blend(inputs[valid], label, prior=prior)
     answers = {"network": network}

@@ -155,7 +155,7 @@ def ask(
             if kind == "features":
                 transform = whitening.TRANSFORMS[config.transforms.get(member, "")](array[searched], label[searched])
                 sides = transform(array[judged]), transform(array[searched])
-                answers[member, "cosine"] = retrieval.by_photo(*sides, **names)
+                answers[member, "cosine"] = retrieval.by_photo(sides[1], **names)(sides[0])
                 answers[member, "cohort"] = novelty.by_cohort(*sides, **names, size=config.cohort)
             elif kind == "probabilities":
                 answers[member, kind] = np.log(np.maximum(array[judged][:, whales], 1e-12))

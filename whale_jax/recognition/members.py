@@ -120,7 +120,8 @@ def fit_search(stage: Stage, run: Run) -> Callable[[list[np.ndarray]], np.ndarra
         vectors.append(np.float16(transforms([block[usable] for block in blocks])))
         labels.append(references.label[usable])
     searched, names = np.concatenate(vectors), {"label": np.concatenate(labels), "whales": len(run.whales)}
-    return lambda blocks: search.WAYS[config.whale_score](transforms(blocks), searched, **names)
+    score = search.WAYS[config.whale_score](searched, **names)
+    return lambda blocks: score(transforms(blocks))
 
 
 def by_reranking(stage: Stage, query: Query) -> np.ndarray:

@@ -127,8 +127,9 @@ def ways(
     """
     searched, names = features[rows], {"label": photos.label[rows], "whales": len(photos.whales)}
 
-    def by(way: Callable) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda rows: way(features[rows], searched, **names)
+    def by(way: Callable[..., retrieval.Score]) -> Callable[[np.ndarray], np.ndarray]:
+        score = way(searched, **names)
+        return lambda rows: score(features[rows])
 
     functions = {PREFIXES[name]: by(way) for name, way in WAYS.items()}
     inputs = folders(config)

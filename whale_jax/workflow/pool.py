@@ -122,7 +122,7 @@ def _take(waiting: multiprocessing.SimpleQueue, preallocation: str | None) -> No
         os.environ[PREALLOCATE] = preallocation
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share.cores)
-    # NumPy's BLAS, loaded by now, has counted all cores: threads that share a core wait for one another by spinning.
+    # NumPy's BLAS, loaded by now, has a thread for every core of the machine, which the line above does not move.
     for library in threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers:
         library.set_num_threads(min(library.num_threads, len(share.cores)))
     if share.gpu is not None:
