@@ -3,7 +3,7 @@
     --config=configs/crops.py:cpu       two small networks from nothing, fused with searches by their features and with
                                         those of configs/matching.py: 40 min on two cores
     --config=configs/crops.py:cpu_hog   the same without maps, for want of the released weights
-    --config=configs/crops.py:evening   `cpu`, one on larger pictures, and a fine-tuned EfficientNet: about 48 min
+    --config=configs/crops.py:evening   `cpu`, one on larger pictures, and a fine-tuned EfficientNet: 47 min
     --config=configs/crops.py:night     `cpu_long` and two such EfficientNets, for longer: 6.1 h of one core
     --config=configs/crops.py:gpu       MiewID's network, a fine-tuned EfficientNet and searches, for one GPU of 24 GB
                                         (run for a few steps, on 64 crops by batches of 8: it needs a GPU)

@@ -39,7 +39,7 @@ def same_training(name, atol):
     In a residual network they are apart by 7e-7 until, at step 12, a rectifier's input falls on the other side of 0.
     """
     single, metrics = test_step.train(name, "jit", 1, steps=20)
-    for mode, devices in [("jit", 2), ("jit", 8), ("pmap", 8)]:
+    for mode, devices in [("jit", 2), ("pmap", 4), ("jit", 8), ("pmap", 8)]:
         other, other_metrics = test_step.train(name, mode, devices, steps=20)
         test_step.assert_same((single.params, single.batch_stats), (other.params, other.batch_stats), atol=atol)
         test_step.assert_same(metrics, other_metrics, atol=1e-3)
@@ -84,6 +84,13 @@ def test_one_to_eight_devices_give_the_same_training(name, atol):
 def test_as_many_devices_give_the_same_training_bit_for_bit(mode):
     first, second = (test_step.train("vgg", mode, 2, steps=5) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(first), jax.device_get(second))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
+def test_two_devices_give_the_training_of_one_to_rounding(mode):
+    single, two = (test_step.train("vgg", *options, steps=5)[0] for options in (("jit", 1), (mode, 2)))
+    test_step.assert_same((single.params, single.batch_stats), (two.params, two.batch_stats), atol=1e-5)
 
 
 @pytest.mark.slow
