@@ -27,10 +27,14 @@ class Fusion(NamedTuple):
     Attributes:
         answer: (m, members, whales) scores -> (m, whales) probabilities.
         folders: of the members.
+        scores: (n, members, whales) of the photos held out.
+        facts: their label and group, and the prior and num_subfolds, of `calibration.cross_fit`.
     """
 
     answer: fusion.Calibrated
     folders: list[str]
+    scores: np.ndarray
+    facts: dict[str, Any]
 
 
 def load(config: ConfigDict, photos: right_whale.Photos) -> dict[str, np.ndarray]:
@@ -140,21 +144,6 @@ def by_fusion(stage: Stage, query: Query) -> np.ndarray:
 
 def fit_fusion(stage: Stage, run: Run) -> Fusion:
     """The answer of a run's `fuse`, which knows the gallery's whales besides."""
-    folders, scores, facts = held_out(stage, run)
-    method = stage.config["method"]
-    answer = fusion.calibrated(fusion.METHODS[method])(scores, facts["label"], prior=facts["prior"])
-    if count := len(run.whales) - len(run.photos.whales):
-        if method != "weights":
-            raise errors.InputError(f"{run.answer.folder} fuses by {method!r}: no other whale can join its answer")
-        answer = answer.enlarged(count)
-    return Fusion(answer, folders)
-
-
-def held_out(stage: Stage, run: Run) -> tuple[list[str], np.ndarray, dict[str, Any]]:
-    """Folders of what a `fuse` joins, their (n, members, whales) scores of n photos held out, and facts of these.
-
-    The facts are label, prior and group of `calibration.cross_fit`. A member without a folder raises InputError.
-    """
     config = ConfigDict(stage.config)
     members = load(config, run.photos)
     folders = {name: config.inputs[name] for name in members if name in config.inputs}
@@ -163,9 +152,16 @@ def held_out(stage: Stage, run: Run) -> tuple[list[str], np.ndarray, dict[str, A
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
     rows = splits.measured_rows(run.split, config.fold)
     rows = rows[fusion.scored(scores[rows])]
-    prior = splits.prior(run.photos, run.split, fold=config.fold)
-    facts = {"label": run.photos.label[rows], "prior": prior, "group": run.split.group[rows]}
-    return list(folders.values()), scores[rows], facts
+    label, prior = run.photos.label[rows], splits.prior(run.photos, run.split, fold=config.fold)
+    answer = fusion.calibrated(fusion.METHODS[config.method])(scores[rows], label, prior=prior)
+    if count := len(run.whales) - len(run.photos.whales):
+        if config.method != "weights":
+            raise errors.InputError(
+                f"{run.answer.folder} fuses by {config.method!r}: no other whale can join its answer"
+            )
+        answer = answer.enlarged(count)
+    facts = {"label": label, "prior": prior, "group": run.split.group[rows], "num_subfolds": config.num_subfolds}
+    return Fusion(answer, list(folders.values()), scores[rows], facts)
 
 
 def without_whales(run: Run) -> np.ndarray:
@@ -173,10 +169,9 @@ def without_whales(run: Run) -> np.ndarray:
 
     Each is by a fit on other groups, as the answers about them are. See `fusion.Calibrated.without_whale`.
     """
-    _, scores, facts = held_out(run.answer, run)
-    config, ask = run.answer.config, fusion.Calibrated.without_whale
-    method = fusion.calibrated(fusion.METHODS[config["method"]])
-    return calibration.cross_fit(method, scores, **facts, num_subfolds=config["num_subfolds"], ask=ask)
+    fitted = run.fitted(run.answer, fit_fusion)
+    method, ask = fusion.METHODS[run.answer.config["method"]], fusion.Calibrated.without_whale
+    return calibration.cross_fit(fusion.calibrated(method), fitted.scores, **fitted.facts, ask=ask)
 
 
 MEMBERS: dict[str, Callable[[Stage, Query], np.ndarray]] = {
