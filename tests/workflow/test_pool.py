@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import time
+from concurrent import futures
 
+import jax
 import pytest
 import threadpoolctl
 
@@ -70,12 +72,19 @@ def test_stages_under_way_are_asked_to_end_too(tmp_path):
     assert not (tmp_path / "pod" / "result.json").exists()
 
 
+@pytest.fixture(scope="module")
+def processes():
+    """Two that share the cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        with pool._executor(pool.shares(2)) as executor:
+            yield executor
+
+
 @several
-def test_blas_has_as_many_threads_as_its_process_has_cores(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    with pool._executor(pool.shares(2)) as executor:
-        threads, cores = executor.submit(blas_threads).result()
+def test_blas_has_as_many_threads_as_its_process_has_cores(processes):
+    threads, cores = processes.submit(blas_threads).result()
     assert threads <= {cores}
 
 
@@ -83,6 +92,39 @@ def blas_threads():
     """The numbers of threads of the libraries of BLAS that are loaded, and the number of this process's cores."""
     libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
     return {library.num_threads for library in libraries}, len(os.sched_getaffinity(0))
+
+
+@several
+def test_threads_of_a_stage_that_nothing_runs_beside_have_every_core(processes):
+    shared, alone, after, devices = processes.submit(cores_of_threads, CORES).result()
+    assert alone == set(CORES)
+    assert shared == after
+    assert devices == len(shared) < len(CORES)  # so a network comes out as it does beside another
+
+
+def cores_of_threads(cores):
+    """The cores of a new thread before, while and after a stage has `cores`, and the number of JAX's devices."""
+    shared = cores_of_a_thread()
+    with pool._on(cores):
+        alone = cores_of_a_thread()
+    return shared, alone, cores_of_a_thread(), jax.local_device_count()
+
+
+def cores_of_a_thread():
+    with futures.ThreadPoolExecutor() as threads:
+        return threads.submit(os.sched_getaffinity, 0).result()
+
+
+@several
+@pytest.mark.parametrize(("more", "number"), [(False, len(CORES)), (True, 0)])
+def test_a_stage_is_alone_where_no_other_is_ready_or_under_way(monkeypatch, tmp_path, more, number):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    given = []
+    with pool.Pool(2) as stages:
+        monkeypatch.setattr(stages._executor, "submit", lambda *arguments: given.append(arguments[-1]) or len(given))
+        for name in ("first", "second"):
+            stages.start(name, stage.config("draw"), workdir=tmp_path, title=name, more=more)
+    assert [len(cores) for cores in given] == [number, 0]
 
 
 @pytest.mark.parametrize(("gpus", "processes", "spared"), [("", 2, False), ("0,1", 1, False), ("0,1", 2, True)])

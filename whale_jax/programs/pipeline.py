@@ -44,7 +44,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 name = ready.pop(0)
                 elapsed = f" after {progress.duration(time.perf_counter() - start)}" if results else ""
                 title = f"[{names.index(name) + 1}/{len(names)}] {name}{elapsed}"
-                running.start(name, resolve(config, name, workdir=workdir), workdir=workdir / name, title=title)
+                settings = resolve(config, name, workdir=workdir)
+                running.start(name, settings, workdir=workdir / name, title=title, more=bool(ready))
             for name, result in running.finished():
                 results[name] = result
                 check_data(config.stages, config.stages[name].program, result=result)

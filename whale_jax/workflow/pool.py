@@ -1,14 +1,16 @@
 """The processes that stages run in: one at a time in this one, or several, each with a share of the machine."""
 
 import concurrent.futures
+import contextlib
 import json
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import jax
 import threadpoolctl
 from absl import flags, logging
 from ml_collections import ConfigDict
@@ -58,11 +60,15 @@ class Pool:
         """Whether a stage would begin as soon as it is started."""
         return len(self._under_way) < len(self._shares)
 
-    def start(self, name: str, config: ConfigDict, *, workdir: Path, title: str) -> None:
-        """Starts the stage `name`. Where one runs at a time, it ends before this returns."""
-        alone = len(self._shares) == 1
-        future = self._executor.submit(_run, config.to_json_best_effort(), workdir, title, "" if alone else name)
-        self._under_way[future] = name
+    def start(self, name: str, config: ConfigDict, *, workdir: Path, title: str, more: bool = True) -> None:
+        """Starts the stage `name`. Where one runs at a time, it ends before this returns.
+
+        `more`: another may run beside it. If none is under way either, the threads of this one get every core.
+        """
+        several = len(self._shares) > 1
+        cores = _cores() if several and not more and not self._under_way else ()
+        arguments = config.to_json_best_effort(), workdir, title, name if several else "", cores
+        self._under_way[self._executor.submit(_run, *arguments)] = name
 
     def finished(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Waits for a stage to end, and gives names and results of all that have. Their errors are raised here."""
@@ -138,10 +144,30 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _run(config: str, workdir: Path, title: str, label: str) -> dict[str, Any]:
+def _run(config: str, workdir: Path, title: str, label: str, cores: Sequence[int]) -> dict[str, Any]:
     progress.STAGE = label
     logging.info("%s", title)
-    return stage.run(ConfigDict(json.loads(config)), workdir)
+    with _on(cores):
+        return stage.run(ConfigDict(json.loads(config)), workdir)
+
+
+@contextlib.contextmanager
+def _on(cores: Sequence[int]) -> Iterator[None]:
+    """Threads that begin meanwhile run on these cores; without any, on those of the process's share.
+
+    JAX keeps the cores of the share, which it counts when it is first asked for devices: a network would come out
+    otherwise in its last digits when it happens to train alone.
+    """
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    jax.local_devices()
+    share = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, share)
 
 
 def _cores() -> list[int]:
