@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import jensenshannon
 
-from whale_jax.evaluation import novelty, open_set
+from whale_jax.evaluation import novelty, open_set, retrieval
 
 LOGITS = np.random.default_rng(0).normal(size=(20, 7)) * 3
 P = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
@@ -47,6 +47,15 @@ def test_a_cohort_takes_away_what_every_photo_has_in_common(size):
             sides = [(query @ photo - side.mean()) / side.std() for side in (cohort, strangers)]
             expected[i, label[j]] = max(expected[i, label[j]], np.mean(sides))
     assert_allclose(novelty.by_cohort(queries, gallery, label=label, whales=5, size=size), expected, rtol=1e-4)
+
+
+def test_a_cohort_of_a_photo_has_no_deviation_to_divide_by():
+    queries, gallery = np.random.default_rng(0).normal(size=(2, 2, 6))
+    cosine = retrieval.unit(queries) @ retrieval.unit(gallery).T
+    least = np.minimum(cosine[:, 0], cosine[:, 1])[:, None]  # the cohort of a query, without the most alike
+    between = retrieval.unit(gallery).prod(0).sum()  # the cohort of either photo is the other
+    expected = (cosine - between + cosine - least) / 2
+    assert_allclose(novelty.by_cohort(queries, gallery, label=np.arange(2), whales=2), expected, rtol=1e-4)
 
 
 def test_ranks_are_shares_of_known_photos():

@@ -8,6 +8,7 @@ import pytest
 from tests.programs.test_stages import photos
 from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import open_set
+from whale_jax.programs import novelty
 from whale_jax.report import figures
 from whale_jax.runtime import errors
 from whale_jax.workflow import json_files, stage
@@ -117,6 +118,18 @@ def test_a_threshold_needs_no_unknown_whale(world):
     assert not result["caveats"]
     rows = world.rows().values()
     assert all((row["is_new"] == "1") == (float(row["p_new"]) >= 0.8 - 1e-4) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("count", "caveat"),
+    [
+        (24, []),  # 19 others of each photo, and its threshold is the lowest of them
+        (23, ["18 photos of known whales are too few for an error of at most 5%: some photos are never called new"]),
+        (18, ["18 photos of known whales are too few for an error of at most 5%: nothing is called new"]),
+    ],
+)
+def test_photos_that_are_never_called_new_are_no_measure_of_the_error(count, caveat):
+    assert novelty.caveats(np.arange(count) % 5, error=0.05) == caveat
 
 
 def test_too_few_photos_for_a_small_error_are_no_threshold(world):

@@ -43,6 +43,11 @@ def test_a_map_that_moved_by_a_cell_is_as_alike_as_itself_but_for_its_rim():
     assert stranger.max() < 0.95
 
 
+def test_a_map_without_references_has_no_evidence():
+    cells = maps_of(2)
+    assert evidence_of(cells[0], cells[:0]).shape == (0, 6)
+
+
 def test_each_query_has_the_evidence_of_its_references_in_their_order(monkeypatch):
     cells = maps_of(7)
     references = [np.array([3, 0]), np.array([2]), np.array([1, 3, 2])]

@@ -39,6 +39,12 @@ def test_the_patches_of_a_head_that_was_moved_agree_and_those_of_another_head_do
     assert peak[inside, 0].mean() > 2 * peak[:, 1].mean()
 
 
+def test_a_head_without_references_has_no_evidence():
+    outlines = phase.outlines(heads(2))
+    [evidence] = patches.compare(outlines[:1], outlines[:0], references=[np.zeros(0, int)], title="test")
+    assert evidence.shape == (0, 3 * patches.COUNT)
+
+
 def test_evidence_does_not_depend_on_the_number_of_threads_of_blas():
     rng = np.random.default_rng(0)
     queries, gallery = (phase.outlines(rng.normal(100, 20, (count, *phase.SIZE))) for count in (6, 600))

@@ -108,7 +108,8 @@ def _moments(cosines: np.ndarray, *, size: int, skipped: int = 0) -> np.ndarray:
     count = min(skipped + size, cosines.shape[1])
     cohort = -np.sort(np.partition(-cosines, count - 1, axis=1)[:, :count], axis=1)[:, skipped:]
     cohort = np.where(np.isfinite(cohort), cohort, np.nan)
-    return np.stack([np.nanmean(cohort, axis=1), np.maximum(np.nanstd(cohort, axis=1), 1e-6)])
+    deviation = np.where(np.isfinite(cohort).sum(axis=1) > 1, np.nanstd(cohort, axis=1), 1)  # a lone photo has none
+    return np.stack([np.nanmean(cohort, axis=1), np.maximum(deviation, 1e-6)])
 
 
 def ranks(score: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ def patches(size: tuple[int, int]) -> list[tuple[slice, slice]]:
 
 def spectra(patches: np.ndarray) -> np.ndarray:
     """(n, F) complex64 phases of (n, PATCH, PATCH) patches, finer ones faded out."""
-    spectrum = fft.rfft2(patches * _RIM).reshape(len(patches), -1)[:, _COUNTED]
+    spectrum = fft.rfft2(patches * _RIM).reshape(len(patches), PATCH * (PATCH // 2 + 1))[:, _COUNTED]
     return (spectrum * _FADE / np.maximum(np.abs(spectrum), 1e-6)).astype(np.complex64, order="C")
 
 

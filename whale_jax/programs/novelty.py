@@ -34,7 +34,6 @@ DEFAULTS = {
     "photos_per_encounter": 2,  # photos of a whale that are judged together, where no table names encounters
     "draws": 200,  # samples of whales, for the intervals
 }
-TOO_FEW = "{} photos of known whales are too few for an error of at most {:.0%}: nothing is called new"
 
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -82,8 +81,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "unlabelled": len(judged.rows) - count,
         "metrics": metrics,
         "scores": levels,
-        "caveats": [] if np.isfinite(threshold) else [TOO_FEW.format(int(enrolled.sum()), config.error)],
+        "caveats": caveats(judged.subfold[enrolled], error=config.error),
     }
+
+
+def caveats(subfold: np.ndarray, *, error: float) -> list[str]:
+    """That known photos, of (n,) subfolds, are too few for so small an error: those of one are judged by the others."""
+    fewest = len(subfold) - np.bincount(subfold).max()
+    for count, consequence in ((len(subfold), "nothing is"), (fewest, "some photos are never")):
+        if not np.isfinite(open_set.threshold(np.zeros(count), error=error)):
+            few = f"{count} photos of known whales are too few for an error of at most {error:.0%}"
+            return [f"{few}: {consequence} called new"]
+    return []
 
 
 def read(config: ConfigDict, photos: Photos) -> dict[str, dict[str, np.ndarray]]:

@@ -78,6 +78,6 @@ def pooled(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     for row, column in np.ndindex(rows, columns):
         near = around[:, row : row + 3, column : column + 3].reshape(count, 9, channels)
         cosines = np.float32(gallery[:, row, column]) @ near.transpose(1, 0, 2).reshape(-1, channels).T
-        shifts = cosines.reshape(-1, 9, count).swapaxes(0, 1)
+        shifts = cosines.reshape(len(gallery), 9, count).swapaxes(0, 1)
         likeness[row // POOLED, column // POOLED] += functools.reduce(np.maximum, shifts)  # twice as fast as max(0)
-    return likeness.reshape(-1, *likeness.shape[2:]) / POOLED**2
+    return likeness.reshape(rows * columns // POOLED**2, len(gallery), count) / POOLED**2

@@ -148,7 +148,7 @@ def fit_fusion(stage: Stage, run: Run) -> Fusion:
     members = load(config, run.photos)
     folders = {name: config.inputs[name] for name in members if name in config.inputs}
     if absent := members.keys() - folders:
-        raise errors.InputError(f"{run.answer.folder} fuses probabilities, {', '.join(absent)}: other photos have none")
+        raise errors.InputError(f"{stage.folder} fuses probabilities, {', '.join(absent)}: other photos have none")
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
     rows = splits.measured_rows(run.split, config.fold)
     rows = rows[fusion.scored(scores[rows])]
@@ -156,9 +156,7 @@ def fit_fusion(stage: Stage, run: Run) -> Fusion:
     answer = fusion.calibrated(fusion.METHODS[config.method])(scores[rows], label, prior=prior)
     if count := len(run.whales) - len(run.photos.whales):
         if config.method != "weights":
-            raise errors.InputError(
-                f"{run.answer.folder} fuses by {config.method!r}: no other whale can join its answer"
-            )
+            raise errors.InputError(f"{stage.folder} fuses by {config.method!r}: no other whale can join its answer")
         answer = answer.enlarged(count)
     facts = {"label": label, "prior": prior, "group": run.split.group[rows], "num_subfolds": config.num_subfolds}
     return Fusion(answer, list(folders.values()), scores[rows], facts)

@@ -43,7 +43,7 @@ def compare(queries: np.ndarray, gallery: np.ndarray, *, references: list[np.nda
     for _, _, best in evidence:
         shifts = phase.SHIFTS[best.astype(int)]
         best[:] = np.linalg.norm(shifts - np.median(shifts, axis=0, keepdims=True), axis=2)
-    return [np.moveaxis(kinds, 2, 0).reshape(kinds.shape[2], -1) for kinds in evidence]
+    return [np.moveaxis(kinds, 2, 0).reshape(kinds.shape[2], 3 * len(patches)) for kinds in evidence]
 
 
 def peaks(pair: tuple[np.ndarray, np.ndarray], gallery: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -26,7 +27,7 @@ class Share(NamedTuple):
     """The part of the machine that one process has to itself.
 
     Attributes:
-        cores: it runs on these.
+        cores: it runs on these, but for threads of a stage that nothing runs beside, which get all.
         gpu: the one it sees, by its name in CUDA_VISIBLE_DEVICES; None where there is none.
     """
 
@@ -68,7 +69,10 @@ class Pool:
         several = len(self._shares) > 1
         cores = _cores() if several and not more and not self._under_way else ()
         arguments = config.to_json_best_effort(), workdir, title, name if several else "", cores
-        self._under_way[self._executor.submit(_run, *arguments)] = name
+        try:
+            self._under_way[self._executor.submit(_run, *arguments)] = name
+        except BrokenProcessPool:
+            raise _killed(name) from None
 
     def finished(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Waits for a stage to end, and gives names and results of all that have. Their errors are raised here."""
@@ -77,11 +81,15 @@ class Pool:
             name = self._under_way.pop(future)
             try:
                 yield name, future.result()
-            except concurrent.futures.process.BrokenProcessPool:
-                raise errors.InputError(
-                    f"the process of stage {name} was ended from outside, for want of memory perhaps: give the same"
-                    " command again, it goes on where it stopped; or --config.processes=1"
-                ) from None
+            except BrokenProcessPool:
+                raise _killed(name) from None
+
+
+def _killed(name: str) -> errors.InputError:
+    return errors.InputError(
+        f"the process of stage {name} was ended from outside, for want of memory perhaps: give the same command again,"
+        " it goes on where it stopped; or --config.processes=1"
+    )
 
 
 def spare_gpus(processes: int) -> None:
@@ -131,6 +139,7 @@ def _take(waiting: multiprocessing.SimpleQueue, preallocation: str | None) -> No
     # NumPy's BLAS, loaded by now, has a thread for every core of the machine, which the line above does not move.
     for library in threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers:
         library.set_num_threads(min(library.num_threads, len(share.cores)))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(len(share.cores)))  # of SciPy's, which is loaded later
     if share.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu
     flags.FLAGS.mark_as_parsed()  # the first process has read them, and absl would warn that nobody has
