@@ -36,8 +36,6 @@ SMALL = {
     "batch": 32,
     "epochs": 16.0,
     "num_evals": 4,
-    "patience": 0,
-    "weights": "last",
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
     "tta": {"rotate": (0, 90, 180, 270), "flip_ud": (0, 1)},
     "average": "median",

@@ -40,7 +40,6 @@ SMALL = {
     "batch": 64,
     "epochs": 45.0,
     "num_evals": 15,
-    "patience": 0,
     "optimizer": {"name": "adam", "lr": 1e-3, "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.02},
 }
 CROPS = {
@@ -57,7 +56,6 @@ LITE0 = {
     "batch": 32,
     "epochs": 14.0,
     "num_evals": 7,
-    "patience": 0,
     "optimizer": {
         "name": "adamw",
         "lr": 5e-3,

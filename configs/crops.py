@@ -27,7 +27,7 @@ whales on days to come, where no table names encounters, set stages.split.group 
 """
 
 from configs import classifier, matching
-from configs.stages import calibrated, cut, network, report, submission
+from configs.stages import calibrated, cut, network, pipeline, report, submission
 from whale_jax import augment, geometry
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
@@ -75,9 +75,7 @@ def get_config(preset="cpu"):
         stages |= matching.fused(maps, features=features, tuned=tuned)
         stages["submission"] = submission("fused")
     stages["report"] = report(stages, aligned_classifier="classifier0")
-    config = stage.config("pipeline", stages=stages, processes=processes)
-    config.stages.photos.root = config.data.get_ref("root")
-    return config
+    return pipeline(stages, processes=processes)
 
 
 def view_size(size, augmentation):

@@ -24,7 +24,6 @@ ARCFACE = {
     **classifier.CROPS,
     "task": {"name": "arcface", "augmentation": classifier.LIGHT, "colour": True},
     "model": {**classifier.CROPS["model"], "head": "cosine"},
-    "images_per_class": 1,
 }
 # Views of one head differ in all but the whale: in how it lies, in light, and in what is hidden. They show no colour,
 # because the views of a photo share their water.

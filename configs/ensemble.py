@@ -61,10 +61,7 @@ def calibrated(data, name, *, method):
 
 def small(root, name):
     """A network of the post with half its filters, by the recipe of the ablations: what two CPU cores can train."""
-    config = ablations.small(root)
-    model = {**post.half_width(post.CLASSIFIERS[name]["model"]), "dropout": 0.0}
-    config.model = stage.config("train", model=model).model
-    return config
+    return ablations.small(root, model=post.half_width(post.CLASSIFIERS[name]["model"]))
 
 
 def full(root, name):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from configs.stages import pipeline
 from whale_jax.recognition import points
 from whale_jax.workflow import finished_runs, stage
 
@@ -31,9 +32,9 @@ def get_config(run="runs/crops"):
             stages[finished.folder.name] = again(finished)
     inputs = {name: name for name in stages if name != "photos" and stages[name].program != "predict"}
     stages["identified"] = stage.config("identify", inputs={"photos": "photos", "fused": f"{run}/fused", **inputs})
-    config = stage.config("pipeline", stages=stages)
+    config = pipeline(stages)
     config.stages.photos.skip_unreadable = True  # one file that is cut off says nothing of the others
-    config.stages.photos.root, config.stages.photos.gallery = config.data.get_ref("root"), config.get_ref("gallery")
+    config.stages.photos.gallery = config.get_ref("gallery")
     return config
 
 

@@ -35,8 +35,6 @@ SMALL = {
     "batch": 32,
     "epochs": 8.0,
     "num_evals": 4,
-    "patience": 0,
-    "weights": "last",
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05},
 }
 WINDOW = {

@@ -7,7 +7,7 @@
 
 from pathlib import Path
 
-from configs.stages import report
+from configs.stages import pipeline, report
 from whale_jax.workflow import finished_runs, stage
 
 FINDERS = {"aligner": "first", "refined": "second", "third": "third"}  # name in the finished pipeline -> name here
@@ -26,9 +26,7 @@ def get_config(run="runs/small"):
     stages["aligned"] = cut(run, "aligned", list(stages)[-1])
     finders = {name: alias for name, alias in FINDERS.items() if alias in stages}
     stages["report"] = report(stages, **finders)
-    config = stage.config("pipeline", stages=stages)
-    config.stages.photos.root = config.data.get_ref("root")
-    return config
+    return pipeline(stages)
 
 
 def cut(run: str, name: str, predictions: str = ""):

@@ -19,7 +19,7 @@ two heads tells, and each cell of their maps, is learned from pairs of known hea
 
 from functools import partial
 
-from configs.stages import DATA, cut, submission
+from configs.stages import DATA, cut, pipeline, submission
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
@@ -54,9 +54,7 @@ def get_config(preset="all"):
         **fused(registry.lookup("preset", PRESETS, preset)),
         "submission": submission("fused"),
     }
-    config = stage.config("pipeline", stages=stages)
-    config.stages.photos.root = config.data.get_ref("root")
-    return config
+    return pipeline(stages)
 
 
 def fused(names, *, features=(), tuned=(), heads=CROPS):

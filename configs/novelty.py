@@ -14,7 +14,7 @@ The others were not run.
 from pathlib import Path
 
 from configs import crops, matching
-from configs.stages import DATA
+from configs.stages import DATA, pipeline
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
@@ -36,9 +36,7 @@ def get_config(preset="cpu"):
     inputs = {**DATA, **{name: name for name in [*networks, *searches]}}
     transforms = dict.fromkeys(networks, "centre")
     stages["novelty"] = stage.config("novelty", inputs=inputs, transforms=transforms, score=SCORE)
-    config = stage.config("pipeline", stages=stages, processes=base.processes)
-    config.stages.photos.root = config.data.get_ref("root")
-    return config
+    return pipeline(stages, processes=base.processes)
 
 
 def of_run(root):

@@ -19,7 +19,7 @@ from functools import partial
 from ml_collections import ConfigDict
 
 from configs import aligner, classifier, localizer, matching, post
-from configs.stages import calibrated, cut, network, report, submission
+from configs.stages import calibrated, cut, network, pipeline, report, submission
 from whale_jax.geometry import Size
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
@@ -66,9 +66,7 @@ PRESETS = {"small": SMALL, "night": NIGHT, "points": POINTS, "post": POST}
 
 def get_config(preset="small") -> ConfigDict:
     """The pipeline's config; data.root is the folder of photos."""
-    config = stage.config("pipeline", stages=stages(**registry.lookup("preset", PRESETS, preset)))
-    config.stages.photos.root = config.data.get_ref("root")
-    return config
+    return pipeline(stages(**registry.lookup("preset", PRESETS, preset)))
 
 
 def stages(

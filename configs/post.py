@@ -17,9 +17,22 @@ from typing import Any
 MINIMAL = "flip_ud|rotate(15)|scale(0.85,1.2)|translate(0.06)|shear(6)|gamma(0.7,1.4)"
 HEAVY = "flip_ud|rotate(180)|scale(0.75,1.33)|translate(0.1)|shear(6)|gamma(0.7,1.4)"
 
+# What most of the post's classifiers share: training ends after 500 epochs, or where 100 have brought nothing better.
+PLAN = {
+    "task": {"name": "classify", "augmentation": MINIMAL},
+    "size": (256, 256),
+    "batch": 16,
+    "epochs": 500.0,
+    "num_evals": 250,
+    "patience": 50,
+}
+ADAM = {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5}
+NESTEROV = {"name": "nesterov", "lr": 1e-1, "end_lr": 1e-3, "schedule": "linear", "momentum": 0.9, "l2": 1e-6}
+
 # Section 4.1, the naive classifier: OxfordNet with dense layers, before batch normalisation. The post gives no widths
 # (these are a quarter to a half of the paper's) and no optimiser (this one is VGG-19's).
 OXFORD = {
+    **PLAN,
     "task": {"name": "classify", "augmentation": HEAVY},
     "model": {
         "name": "vgg",
@@ -29,12 +42,8 @@ OXFORD = {
         "norm": False,
         "dropout": 0.5,
     },
-    "size": (256, 256),
     "batch": 32,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5},
+    "optimizer": ADAM,
 }
 
 # Section 4.2.1, the localizer: the same network; mean squared error of the box around the transformed mask.
@@ -51,7 +60,7 @@ LOCALIZER = {
     "num_evals": 100,
     "patience": 20,
     "weights": "best",
-    "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5},
+    "optimizer": ADAM,
 }
 
 # Section 4.3.1, the aligner: mean squared error of both points. The post names "rotation, translation, shearing and
@@ -84,34 +93,22 @@ ALIGNER_RELEASED = {
 
 # Section 4.3.2: three OxfordNets of 19 convolutions; the name tells the width of the last stage.
 VGG19_128 = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {"name": "vgg", "stages": ((48, 3), (64, 3), (80, 4), (96, 4), (128, 4)), "dropout": 0.8},
-    "size": (256, 256),
     "batch": 32,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-5, "schedule": "linear", "l2": 1e-5},
+    "optimizer": ADAM,
 }
 VGG19_192A = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {"name": "vgg", "stages": ((48, 3), (64, 3), (80, 4), (128, 4), (192, 4)), "dropout": 0.8},
-    "size": (256, 256),
     "batch": 8,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "nesterov", "lr": 1e-2, "end_lr": 1e-5, "schedule": "linear", "momentum": 0.9, "l2": 1e-6},
+    "optimizer": {**NESTEROV, "lr": 1e-2, "end_lr": 1e-5},
 }
 VGG19_192B = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {"name": "vgg", "stages": ((48, 3), (64, 3), (96, 4), (128, 4), (192, 4)), "dropout": 0.8},
-    "size": (256, 256),
     "batch": 32,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "nesterov", "lr": 1e-2, "end_lr": 1e-5, "schedule": "linear", "momentum": 0.9, "l2": 1e-6},
+    "optimizer": {**NESTEROV, "lr": 1e-2, "end_lr": 1e-5},
 }
 
 # Section 5.1: residual networks, named by their convolutions without the shortcuts of 1 x 1. The first one is the
@@ -119,50 +116,30 @@ VGG19_192B = {
 # features as the others do. Its stem is ResNet-67's, because the pictures are eight times as large as CIFAR's. The post
 # gives ResNet-19 and ResNet-50 no optimiser: they have ResNet-31's.
 RESNET19 = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {"name": "resnet", "stem_pool": 3, "stages": ((32, 3), (64, 3), (128, 3)), "dropout": 0.5},
-    "size": (256, 256),
-    "batch": 16,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "nesterov", "lr": 1e-1, "end_lr": 1e-3, "schedule": "linear", "momentum": 0.9, "l2": 1e-6},
+    "optimizer": NESTEROV,
 }
 RESNET31 = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {"name": "resnet", "stages": ((48, 3), (64, 3), (80, 3), (96, 3), (128, 3)), "dropout": 0.5},
-    "size": (256, 256),
-    "batch": 16,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "nesterov", "lr": 1e-1, "end_lr": 1e-3, "schedule": "linear", "momentum": 0.9, "l2": 1e-6},
+    "optimizer": NESTEROV,
 }
 RESNET37 = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {"name": "resnet", "stages": ((48, 3), (64, 3), (80, 3), (96, 4), (128, 5)), "dropout": 0.5},
-    "size": (256, 256),
-    "batch": 16,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "nesterov", "lr": 1e-1, "end_lr": 1e-5, "schedule": "linear", "momentum": 0.9, "l2": 1e-6},
+    "optimizer": {**NESTEROV, "end_lr": 1e-5},
 }
 RESNET67 = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {"name": "resnet", "stem_pool": 3, "stages": ((48, 3), (64, 4), (80, 23), (128, 3)), "dropout": 0.8},
-    "size": (256, 256),
-    "batch": 16,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
     "optimizer": {"name": "adam", "lr": 1e-3, "end_lr": 1e-3, "schedule": "linear", "l2": 1e-6},
 }
 
 # Section 5.1: Table 1 of the paper, and the same with a quarter of the filters: the post reduced them and does not say
 # how far.
 RESNET50 = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {
         "name": "resnet",
         "stem": (64, 7, 2),
@@ -172,12 +149,7 @@ RESNET50 = {
         "bottleneck": 4,
         "dropout": 0.5,
     },
-    "size": (256, 256),
-    "batch": 16,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "nesterov", "lr": 1e-1, "end_lr": 1e-3, "schedule": "linear", "momentum": 0.9, "l2": 1e-6},
+    "optimizer": NESTEROV,
 }
 RESNET50_NARROW = {
     **RESNET50,
@@ -187,7 +159,7 @@ RESNET50_NARROW = {
 # Section 5.2: Inception-v3 with dropout before the last layer, and with modules removed. Only the released code says
 # which ones. It also averages in B, and has plain rectifiers where the post has very leaky ones in all its networks.
 INCEPTION = {
-    "task": {"name": "classify", "augmentation": MINIMAL},
+    **PLAN,
     "model": {
         "name": "inception",
         "modules": (
@@ -197,11 +169,7 @@ INCEPTION = {
         "dropout": 0.8,
     },
     "size": (299, 299),
-    "batch": 16,
-    "epochs": 500.0,
-    "num_evals": 250,
-    "patience": 50,
-    "optimizer": {"name": "nesterov", "lr": 1e-1, "end_lr": 1e-3, "schedule": "linear", "momentum": 0.9, "l2": 1e-6},
+    "optimizer": NESTEROV,
 }
 INCEPTION_REDUCED = {
     **INCEPTION,

@@ -8,6 +8,13 @@ from whale_jax.workflow import program, stage
 DATA = {"photos": "photos", "split": "split"}
 
 
+def pipeline(stages: dict[str, ConfigDict], **changes) -> ConfigDict:
+    """The pipeline of `stages`, whose `photos` are those of --config.data.root, also where a flag sets it later."""
+    config = stage.config("pipeline", stages=stages, **changes)
+    config.stages.photos.root = config.data.get_ref("root")
+    return config
+
+
 def cut(frame: str, size: Size, predictions: str = "", **changes) -> ConfigDict:
     """The stage that cuts views of `size` out of the photos, around the predictions of another stage."""
     return stage.config(

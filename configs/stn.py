@@ -52,7 +52,6 @@ JOINT = {
     "batch": 32,
     "epochs": 45.0,
     "num_evals": 15,
-    "patience": 0,
     "optimizer": {"name": "adam", "lr": 3e-3, "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.02},
 }
 # The localizer predicts a matrix, and begins with the one that shows the middle of the picture.

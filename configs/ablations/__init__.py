@@ -100,6 +100,14 @@ def ablate(
     return stage.config("pipeline", stages={**(views or {}), **stages, **tables})
 
 
+def search(**data: str) -> tuple[tuple[str, Callable[[str], ConfigDict]], ...]:
+    """What follows each training: its features, and the photos most alike by them. `data`: photos and split."""
+    return (
+        ("features", lambda network: stage.config("extract", inputs={"network": network}, weights="last")),
+        ("search", lambda features: stage.config("retrieve", inputs={**data, "features": features})),
+    )
+
+
 def slug(label: str) -> str:
     """The label of a row as the name of a folder."""
     return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")

@@ -45,12 +45,6 @@ def get_config(root="runs/crops"):
         config.inputs.weights, config.init = "classifier", "partial"
         return config
 
-    def extract(network):
-        return stage.config("extract", inputs={"network": network}, weights="last")
-
-    def search(features):
-        return stage.config("retrieve", inputs={"photos": photos, "split": "split", "features": features})
-
     changes = {
         "classifier": {},
         **{label: row(preset, module=embeddings) for label, preset in ROWS.items()},
@@ -61,4 +55,4 @@ def get_config(root="runs/crops"):
         "split": stage.config("split", inputs={"photos": photos}, folds=3, group="head", unknown_fraction=0.1),
         "heads": ablations.view(root, "whole", (48, 96)),
     }
-    return ablations.ablate(row(), changes, views=views, then=[("features", extract), ("search", search)])
+    return ablations.ablate(row(), changes, views=views, then=ablations.search(photos=photos, split="split"))

@@ -9,7 +9,6 @@ every row is from nothing (requirements-pretrained.txt).
 """
 
 from configs import ablations, classifier, crops
-from whale_jax.workflow import stage
 
 PLAN = {"epochs": 8.0, "num_evals": 2}
 SMALL, LARGE = (64, 128), (96, 192)
@@ -63,11 +62,7 @@ def get_config(root="runs/crops"):
 
 def compare(root, changes, *, sizes, **plan):
     """Trains the recipe with each change, on views of these sizes, and searches by the features of each."""
-    data = {"photos": f"{root}/photos", "split": f"{root}/split"}
-    steps = (
-        ("features", lambda network: stage.config("extract", inputs={"network": network}, weights="last")),
-        ("search", lambda features: stage.config("retrieve", inputs={**data, "features": features})),
-    )
+    steps = ablations.search(photos=f"{root}/photos", split=f"{root}/split")
     views = {
         name: ablations.view(root, "whole", crops.view_size(size, classifier.STRONG)) for name, size in sizes.items()
     }

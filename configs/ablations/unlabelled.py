@@ -12,11 +12,11 @@ own photos; hence the row that is trained twice as long. No row sees colour, as 
 """
 
 from configs import ablations, embedding
+from configs.stages import DATA, calibrated, cut
 from whale_jax.workflow import stage
 
 UNLABELLED = 0.55  # share of the labels to withhold: with the photos to name, three in five are without
 PLAN = {"epochs": 32.0, "num_evals": 4}
-DATA = {"photos": "photos", "split": "split"}
 
 
 def get_config(root="runs/crops"):
@@ -34,7 +34,7 @@ def get_config(root="runs/crops"):
     views = {
         "photos": stage.config("import_photos", inputs={"imported": f"{root}/photos"}, withheld_fraction=UNLABELLED),
         "split": stage.config("split", inputs={"photos": "photos"}, group="none"),
-        "heads": stage.config("align", inputs={"photos": "photos"}, size=(48, 96)),
+        "heads": cut("whole", (48, 96)),
     }
     return ablations.ablate(base, changes, views=views, first=sources(root, base))
 
@@ -47,7 +47,7 @@ def sources(root, base):
     return {
         "alike": grey(ablations.small(root, "simclr", module=embedding, **plan)),
         "once": base,
-        **probabilities("once"),
+        **calibrated(["once"], "last", prefix="once_"),
         "once_labels": pseudo("once_calibrated", source="stack"),
         "once_soft": pseudo("once_calibrated", source="stack", soft=True),
         "embedded": grey(ablations.small(root, "multi_similarity", module=embedding, **PLAN)),
@@ -58,7 +58,7 @@ def sources(root, base):
         "blended_calibrated": stage.config("calibrate", inputs={**DATA, "probabilities": "blended"}),
         "blended_labels": pseudo("blended_calibrated", source="neighbours"),
         "twice": second,
-        **probabilities("twice"),
+        **calibrated(["twice"], "last", prefix="twice_"),
         "twice_labels": pseudo("twice_calibrated", source="stack"),
     }
 
@@ -68,15 +68,6 @@ def grey(config):
     config.inputs.update(DATA)
     config.task.colour = False
     return config
-
-
-def probabilities(network):
-    """The probabilities of a network for every photo, calibrated on those held out."""
-    return {
-        f"{network}_features": stage.config("extract", inputs={"network": network}, weights="last"),
-        f"{network}_stack": stage.config("stack", inputs={**DATA, "features": f"{network}_features"}),
-        f"{network}_calibrated": stage.config("calibrate", inputs={**DATA, "probabilities": f"{network}_stack"}),
-    }
 
 
 def pseudo(probabilities, *, source, **changes):
