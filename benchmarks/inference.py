@@ -9,6 +9,7 @@ docs/performance.md has the figures.
 """
 
 import argparse
+import math
 import os
 import statistics
 import time
@@ -23,10 +24,11 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks import noise
 from configs import classifier
 from whale_jax.data import loader
-from whale_jax.evaluation import attribution, tta
+from whale_jax.evaluation import attribution
 from whale_jax.experiment import build, prediction
 from whale_jax.experiment.build import Network
 from whale_jax.experiment.dataset import Data
+from whale_jax.experiment.prediction import Augmentation
 from whale_jax.programs import saliency, stack
 
 WHALES, VIEW, BATCH = 447, (96, 192), 64
@@ -82,17 +84,10 @@ def occlusion(network: Network, data: Data) -> int:
 
 def warps(network: Network, data: Data) -> int:
     """Predictions by test-time augmentation, as by `crossfit`."""
-    matrices = tta.grid(WARPS, VIEW, size=(80, 160))
-    rows = np.arange(max(BATCH, len(data.photos.name) // len(matrices)))
-    tta.predict(
-        network.evaluate,
-        network.state,
-        batches=loader.evaluation(data.examples, rows, batch=BATCH),
-        matrices=matrices,
-        put=network.parallel.put_batch,
-        gather=network.parallel.gather,
-    )
-    return len(rows) * len(matrices)
+    count = math.prod(map(len, WARPS.values()))
+    rows = np.arange(max(BATCH, len(data.photos.name) // count))
+    prediction.predict_augmented(network, data, rows=rows, batch=BATCH, augmentation=Augmentation(WARPS))
+    return len(rows) * count
 
 
 def regression() -> None:

@@ -148,8 +148,7 @@ def seen_by(stages):
 @pytest.mark.parametrize(("name", "preset"), CHOICES)
 def test_no_network_passes_over_pixels_of_its_view(name, preset):
     for network, config, view in seen_by(get(name, preset).get("stages", {})):
-        scales = config.get("tta", {}).get("scale", ())
-        dataset.expect_sharp(view, size=config.size, augmentation=config.task.augmentation, scales=scales)
+        dataset.expect_sharp(view, training=config, tta=config.get("tta"))
         assert min(np.divide(view, config.size)) >= 1, f"{network} enlarges its view"
 
 

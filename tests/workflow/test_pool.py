@@ -119,15 +119,15 @@ def cores_of_a_thread():
 
 
 @several
-@pytest.mark.parametrize(("more", "number"), [(False, len(CORES)), (True, 0)])
-def test_a_stage_is_alone_where_no_other_is_ready_or_under_way(monkeypatch, tmp_path, more, number):
+@pytest.mark.parametrize(("last_ready", "number"), [(True, len(CORES)), (False, 0)])
+def test_a_stage_is_alone_where_no_other_is_ready_or_under_way(monkeypatch, tmp_path, last_ready, number):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    given = []
+    shares = []
     with pool.Pool(2) as stages:
-        monkeypatch.setattr(stages._executor, "submit", lambda *arguments: given.append(arguments[-1]) or len(given))
+        monkeypatch.setattr(stages._executor, "submit", lambda *arguments: shares.append(arguments[-1]) or len(shares))
         for name in ("first", "second"):
-            stages.start(name, stage.config("draw"), workdir=tmp_path, title=name, more=more)
-    assert [len(cores) for cores in given] == [number, 0]
+            stages.start(name, stage.config("draw"), workdir=tmp_path, title=name, last_ready=last_ready)
+    assert [len(cores) for cores in shares] == [number, 0]
 
 
 @pytest.mark.parametrize(("gpus", "processes", "spared"), [("", 2, False), ("0,1", 1, False), ("0,1", 2, True)])

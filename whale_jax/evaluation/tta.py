@@ -1,20 +1,15 @@
-"""Test-time augmentation (post, section 4.3.1): warp, predict, map back, average.
-
-A task predicts points in pixels of the photo, whatever matrix made the network's input. So the task maps them back,
-and only the averaging is done here.
-"""
+"""The warps of test-time augmentation (post, section 4.3.1), and how their predictions are averaged."""
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
 from whale_jax import geometry
-from whale_jax.runtime import errors, registry
+from whale_jax.runtime import registry
 
-AVERAGES = {"mean": np.mean, "median": np.median}
+AVERAGES = {"mean": np.mean, "median": np.median}  # the post's; and one that a few outliers do not move
 
 # Name -> (value, size of the network's input) -> matrix about the input's middle. Angles in degrees, shifts in shares.
 OPERATIONS = {
@@ -40,37 +35,3 @@ def grid(warps: Mapping[str, Sequence[float]], source: geometry.Size, *, size: g
     centred = [geometry.compose(jnp.eye(3), *chosen) for chosen in itertools.product(*choices)]
     resize = geometry.resize(source, size)
     return np.stack([geometry.compose(resize, geometry.about(m, geometry.middle(size))) for m in centred])
-
-
-def predict(
-    evaluate: Callable[[Any, dict], tuple],
-    state: Any,
-    *,
-    batches: Iterable[dict],
-    matrices: np.ndarray,
-    put: Callable[[dict], dict],
-    gather: Callable[[dict], dict],
-    average: str = "mean",
-) -> dict[str, np.ndarray]:
-    """Predictions for every row that is not padding, averaged over the warps.
-
-    Args:
-        evaluate: compiled (state, batch) -> (metrics, predictions).
-        state: of the trained network.
-        batches: padded batches on the host.
-        matrices: (K, 3, 3) warps from `grid`.
-        put: host batch -> device batch.
-        gather: device predictions -> host predictions.
-        average: "mean", as in the post, or "median", which a few outliers do not move.
-    """
-    combine = registry.lookup("average", AVERAGES, average)
-    averaged = []
-    for batch in batches:
-        mask = batch["mask"] > 0
-        warped = [
-            gather(evaluate(state, put({**batch, "warp": np.broadcast_to(m, (len(mask), 3, 3))}))[1]) for m in matrices
-        ]
-        averaged.append({name: combine([w[name][mask] for w in warped], axis=0) for name in warped[0]})
-    if not averaged:
-        raise errors.InputError("no photo to predict")
-    return {name: np.concatenate([batch[name] for batch in averaged]) for name in averaged[0]}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from whale_jax import augment, geometry
 from whale_jax.data import images, loader, right_whale, splits
@@ -48,7 +48,7 @@ def join(photos: right_whale.Photos, view: images.View, *, split: splits.Split |
 
 
 def expect_sharp(
-    stored_size: geometry.Size, *, size: geometry.Size, augmentation: str = "", scales: Sequence[float] = ()
+    stored_size: geometry.Size, *, training: Mapping[str, Any], tta: Mapping[str, Sequence[float]] | None = None
 ) -> None:
     """Raises InputError where a view has more pixels than a network can sample without loss.
 
@@ -56,11 +56,11 @@ def expect_sharp(
 
     Args:
         stored_size: (height, width) of the view's pictures.
-        size: (height, width) of the network's input.
-        augmentation: specification, which may shrink pictures on the way.
-        scales: of test-time augmentation, which may do so too.
+        training: its config, whose augmentation may shrink pictures on their way to the network's `size`.
+        tta: warps of test-time augmentation, which may do so too.
     """
-    smallest = min([augment.least_scale(augment.parse(augmentation)), *scales])
+    size, augmentation = training["size"], training["task"].get("augmentation", "")
+    smallest = min([augment.least_scale(augment.parse(augmentation)), *(tta or {}).get("scale", ())])
     reduction = max(pixels / sampled for pixels, sampled in zip(stored_size, size, strict=True)) / smallest
     if reduction > geometry.SHARP:
         height, width = (int(pixels * geometry.SHARP / reduction) for pixels in stored_size)

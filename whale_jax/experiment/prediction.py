@@ -1,18 +1,17 @@
 """What trained networks say of photos, and how good it is."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from whale_jax.data import loader, right_whale, splits
 from whale_jax.evaluation import caveats, tta
 from whale_jax.experiment import dataset, restore, rows
 from whale_jax.experiment.build import Network
 from whale_jax.experiment.dataset import Data
-from whale_jax.runtime import progress
+from whale_jax.runtime import errors, progress, registry
 from whale_jax.tasks import Task
 from whale_jax.train import loop
 from whale_jax.workflow import finished_runs, json_files, renamed
@@ -36,26 +35,26 @@ def predict(network: Network, data: Data, *, rows: np.ndarray, batch: int) -> tu
 def predict_augmented(
     network: Network, data: Data, *, rows: np.ndarray, batch: int, augmentation: Augmentation
 ) -> Predictions:
-    """(n, ...) predictions for (n,) `rows`, averaged over the warps of test-time augmentation."""
+    """(n, ...) predictions for (n,) `rows`, averaged over the warps of test-time augmentation (post, section 4.3.1).
+
+    A task predicts points in pixels of the photo, whatever matrix made the network's input. So the task maps them back,
+    and only the averaging is done here. Raises InputError where there is no row.
+    """
+    combine = registry.lookup("average", tta.AVERAGES, augmentation.average)
     matrices = tta.grid(augmentation.grid, data.stored_size, size=network.size)
-    batches = loader.evaluation(data.examples, rows, batch=batch)
+    devices, averaged = network.parallel, []
     with progress.bar(len(rows), title=f"predict by {len(matrices)} warps", unit="photos") as bar:
-        return tta.predict(
-            network.evaluate,
-            network.state,
-            batches=_counted(batches, bar),
-            matrices=matrices,
-            put=network.parallel.put_batch,
-            gather=network.parallel.gather,
-            average=augmentation.average,
-        )
-
-
-def _counted(batches: Iterable[dict], bar: tqdm) -> Iterator[dict]:
-    """The batches; a progress bar moves on by the photos of each when the next is asked for."""
-    for batch in batches:
-        yield batch
-        bar.update(int(batch["mask"].sum()))
+        for examples in loader.evaluation(data.examples, rows, batch=batch):
+            mask, answers = examples["mask"] > 0, []
+            for matrix in matrices:
+                warp = np.broadcast_to(matrix, (len(mask), 3, 3))
+                outputs = network.evaluate(network.state, devices.put_batch({**examples, "warp": warp}))
+                answers.append(devices.gather(outputs[1]))
+            averaged.append({name: combine([answer[name][mask] for answer in answers], axis=0) for name in answers[0]})
+            bar.update(int(mask.sum()))
+    if not averaged:
+        raise errors.InputError("no photo to predict")
+    return {name: np.concatenate([part[name] for part in averaged]) for name in averaged[0]}
 
 
 def evaluate(
@@ -99,12 +98,7 @@ def out_of_fold(folder: Path, data: Data, *, batch: int, augmentation: Augmentat
     for member in folders:
         whales = json_files.read(member / "whales.json") or ()
         config = {**renamed.read_config(member / "config.json"), "batch": batch}
-        dataset.expect_sharp(
-            data.stored_size,
-            size=config["size"],
-            augmentation=config["task"].get("augmentation", ""),
-            scales=augmentation.grid.get("scale", ()),
-        )
+        dataset.expect_sharp(data.stored_size, training=config, tta=augmentation.grid)
         network = restore.network(config, member, classes=len(whales), best=best)
         unseen = pictured.copy()
         if data.split:

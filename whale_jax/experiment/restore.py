@@ -100,6 +100,6 @@ def reopen(
     data = dataset.other(Path(photos), Path(view)) if photos else dataset.load(config["inputs"])
     whales = right_whale.load(Path(config["inputs"]["photos"])).whales if photos else data.photos.whales
     if view or size:
-        dataset.expect_sharp(data.stored_size, size=config["size"])
+        dataset.expect_sharp(data.stored_size, training={**config, "task": {}})  # nothing is augmented
     trained = network(config, folder, classes=len(whales), best=best, layer=layer)
     return Trained(trained, data, rows.holdout_of(config))

@@ -33,12 +33,7 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/predictions.npz: every photo's points or box in photo pixels, NaN where it has no picture."""
     data, task = dataset.load(config.inputs), build.task_of(config)
-    dataset.expect_sharp(
-        data.stored_size,
-        size=config.size,
-        augmentation=config.task.get("augmentation", ""),
-        scales=config.tta.get("scale", ()),
-    )
+    dataset.expect_sharp(data.stored_size, training=config, tta=config.tta)
     results = [
         stage.run(subfold_config(config, subfold), renamed.subfold_folder(workdir, subfold))
         for subfold in range(config.num_subfolds)

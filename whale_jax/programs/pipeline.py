@@ -45,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 elapsed = f" after {progress.duration(time.perf_counter() - start)}" if results else ""
                 title = f"[{names.index(name) + 1}/{len(names)}] {name}{elapsed}"
                 settings = resolve(config, name, workdir=workdir)
-                running.start(name, settings, workdir=workdir / name, title=title, more=bool(ready))
+                running.start(name, settings, workdir=workdir / name, title=title, last_ready=not ready)
             for name, result in running.finished():
                 results[name] = result
                 check_data(config.stages, config.stages[name].program, result=result)
@@ -103,12 +103,8 @@ def check(config: ConfigDict) -> None:
         try:
             stage.check(settings)
             if "task" in settings and settings.inputs.view in config.stages:
-                dataset.expect_sharp(
-                    config.stages[settings.inputs.view].size,
-                    size=settings.size,
-                    augmentation=settings.task.get("augmentation", ""),
-                    scales=settings.get("tta", {}).get("scale", ()),
-                )
+                view = config.stages[settings.inputs.view]
+                dataset.expect_sharp(view.size, training=settings, tta=settings.get("tta"))
         except errors.InputError as error:
             raise errors.InputError(f"stage {name}: {error}") from None
 

@@ -23,7 +23,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     data = dataset.load(config.inputs)
     recipe = build.recipe(config, classes=len(data.photos.whales))
     task, holdout = recipe.task, rows.holdout_of(config)
-    dataset.expect_sharp(data.stored_size, size=recipe.size, augmentation=config.task.get("augmentation", ""))
+    dataset.expect_sharp(data.stored_size, training=config)
     train, valid = rows.choose(data, annotation=task.annotation, holdout=holdout)
     learned = labels_of(config, task, data=data, train=train)
     train = learned.rows

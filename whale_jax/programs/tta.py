@@ -52,8 +52,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     folder = renamed.subfold_folder(crossfit.folder, config.subfold)
     network, data, holdout = restore.reopen(folder, batch=config.batch, best=best)
     for grid in config.grids.values():
-        spec, scales = recipe["task"].get("augmentation", ""), grid.get("scale", ())
-        dataset.expect_sharp(data.stored_size, size=network.size, augmentation=spec, scales=scales)
+        dataset.expect_sharp(data.stored_size, training=recipe, tta=grid)
     rows = choose(data, holdout, folder=folder, most=config.max_photos)
     table = []
     for name, grid in sorted(config.grids.items(), key=lambda item: int(item[0])):

@@ -61,13 +61,13 @@ class Pool:
         """Whether a stage would begin as soon as it is started."""
         return len(self._under_way) < len(self._shares)
 
-    def start(self, name: str, config: ConfigDict, *, workdir: Path, title: str, more: bool = True) -> None:
+    def start(self, name: str, config: ConfigDict, *, workdir: Path, title: str, last_ready: bool = False) -> None:
         """Starts the stage `name`. Where one runs at a time, it ends before this returns.
 
-        `more`: another may run beside it. If none is under way either, the threads of this one get every core.
+        `last_ready`: no other can start beside it. If none is under way either, the threads of this one get every core.
         """
         several = len(self._shares) > 1
-        cores = _cores() if several and not more and not self._under_way else ()
+        cores = _cores() if several and last_ready and not self._under_way else ()
         arguments = config.to_json_best_effort(), workdir, title, name if several else "", cores
         try:
             self._under_way[self._executor.submit(_run, *arguments)] = name
