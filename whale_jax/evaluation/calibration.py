@@ -5,7 +5,7 @@ is photographed - is the best answer without any knowledge of the photo.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import optimize, special
@@ -173,6 +173,27 @@ def cross_fit(
         answers.append(ask(method(p[rest], label[rest], prior=prior), p[rows], label[rows]))
         places.append(rows)
     return np.concatenate(answers)[np.argsort(np.concatenate(places))]
+
+
+def answer(
+    method: Callable, inputs: np.ndarray, *, fit: np.ndarray, rows: np.ndarray, label: np.ndarray, **facts: Any
+) -> np.ndarray:
+    """(N, whales) probabilities of `rows` by a fit on the photos of `fit`, whose own are by a fit on other groups.
+
+    A photo validated on has no part in the fit of its own answer, or its metrics would flatter.
+
+    Args:
+        method: see `cross_fit`.
+        inputs: (N, ...) of all photos.
+        fit: (n,) rows that it is fitted on.
+        rows: (r,) rows to answer. Others, but those of `fit`, have NaN.
+        label: (n,) whales of `fit`.
+        facts: prior, group and num_subfolds of `cross_fit`.
+    """
+    p = np.full((len(inputs), len(facts["prior"])), np.nan)
+    p[rows] = method(inputs[fit], label, prior=facts["prior"])(inputs[rows])
+    p[fit] = cross_fit(method, inputs[fit], label=label, **facts)
+    return p
 
 
 def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> float:

@@ -37,15 +37,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     scores = np.full(network.shape, np.nan)
     scores[rows] = retrieval.by_photo(features[catalogue.rows], **searched)(features[rows])
     inputs, prior = np.concatenate([network, scores], axis=1), splits.prior(photos, split, fold=config.fold)
+    facts = {"label": label, "prior": prior, "group": split.group[valid], "num_subfolds": config.num_subfolds}
     fitted = calibration.fit_blend(inputs[valid], label, prior=prior)
     answers = {"network": network}
     for source, fit in (("neighbours", fit_sharpness), ("blend", calibration.fit_blend)):
-        p = np.full_like(scores, np.nan)
-        p[rows] = fit(inputs[valid], label, prior=prior)(inputs[rows])
-        # A photo validated on has no part in the fit of its own answer, or its metrics would flatter.
-        held_out = {"group": split.group[valid], "num_subfolds": config.num_subfolds}
-        p[valid] = calibration.cross_fit(fit, inputs[valid], label=label, prior=prior, **held_out)
-        answers[source] = p
+        answers[source] = calibration.answer(fit, inputs, fit=valid, rows=rows, **facts)
     probabilities.save(workdir, photos, arrays=answers)
     metrics = {source: score(p[valid], label) for source, p in answers.items()}
     few = gallery.rare(photos.label, catalogue, most=config.rare_max_photos)

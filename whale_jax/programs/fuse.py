@@ -41,19 +41,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = splits.load(Path(config.inputs.split), photos)
     members = recognition.load(config, photos)
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
-    valid = splits.measured_rows(split, config.fold)
-    usable = fusion.scored(scores)
-    rows = np.setdiff1d(np.flatnonzero(usable), splits.train_rows(split, config.fold))
-    fit = valid[usable[valid]]
-    if len(np.unique(split.group[fit])) < 2:
+    rows = np.setdiff1d(np.flatnonzero(fusion.scored(scores)), splits.train_rows(split, config.fold))
+    fit, facts = recognition.held_out(config, scores, photos=photos, split=split)
+    if len(np.unique(facts["group"])) < 2:
         raise errors.InputError(f"{len(fit)} photos held out have scores: too few to fit on some and look at others")
-    facts = {
-        "label": photos.label[fit],
-        "prior": splits.prior(photos, split, fold=config.fold),
-        "group": split.group[fit],
-        "num_subfolds": config.num_subfolds,
-    }
-    answers = {}
+    answers, valid = {}, splits.measured_rows(split, config.fold)
     with progress.bar(len(members) + len(fusion.METHODS), title=workdir.name, unit="fits") as bar:
         for name, method in fusion.METHODS.items():
             answers[name] = answer(method, scores, fit=fit, rows=rows, **facts)
@@ -81,23 +73,12 @@ def table(metrics: dict[str, dict[str, float]], *, members: list[str], photos: i
     return tables.markdown("fused, on validation", [{**row, "validated_on": photos} for row in rows])
 
 
-def answer(
-    method: Callable, scores: np.ndarray, *, fit: np.ndarray, rows: np.ndarray, label: np.ndarray, **facts: Any
-) -> np.ndarray:
+def answer(method: Callable, scores: np.ndarray, **fit: Any) -> np.ndarray:
     """(N, whales) probabilities by a way to fuse (N, members, whales) scores; NaN where no member scores a photo.
 
-    Args:
-        method: see `fusion.METHODS`.
-        scores: of all photos.
-        fit: (n,) rows that it is fitted on: each of these is answered by a fit on other groups.
-        rows: (r,) rows to answer.
-        label: (n,) whales of `fit`.
-        **facts: prior, group and num_subfolds, see `calibration.cross_fit`.
+    `method` is one of `fusion.METHODS`; `fit` says what it is fitted on and answers, see `calibration.answer`.
     """
-    p = np.full((len(scores), scores.shape[2]), np.nan)
-    method = fusion.calibrated(method)
-    p[rows] = method(scores[fit], label, prior=facts["prior"])(scores[rows])
-    p[fit] = calibration.cross_fit(method, scores[fit], label=label, **facts)
+    p = calibration.answer(fusion.calibrated(method), scores, **fit)
     p[~fusion.scored(scores)] = np.nan
     return p
 

@@ -150,16 +150,29 @@ def fit_fusion(stage: Stage, run: Run) -> Fusion:
     if absent := members.keys() - folders:
         raise errors.InputError(f"{stage.folder} fuses probabilities, {', '.join(absent)}: other photos have none")
     scores = np.stack(list(members.values()), axis=1).astype(np.float32)
-    rows = splits.measured_rows(run.split, config.fold)
-    rows = rows[fusion.scored(scores[rows])]
-    label, prior = run.photos.label[rows], splits.prior(run.photos, run.split, fold=config.fold)
-    answer = fusion.calibrated(fusion.METHODS[config.method])(scores[rows], label, prior=prior)
+    rows, facts = held_out(config, scores, photos=run.photos, split=run.split)
+    method = fusion.calibrated(fusion.METHODS[config.method])
+    answer = method(scores[rows], facts["label"], prior=facts["prior"])
     if count := len(run.whales) - len(run.photos.whales):
         if config.method != "weights":
             raise errors.InputError(f"{stage.folder} fuses by {config.method!r}: no other whale can join its answer")
         answer = answer.enlarged(count)
-    facts = {"label": label, "prior": prior, "group": run.split.group[rows], "num_subfolds": config.num_subfolds}
     return Fusion(answer, list(folders.values()), scores[rows], facts)
+
+
+def held_out(
+    config: ConfigDict, scores: np.ndarray, *, photos: right_whale.Photos, split: splits.Split
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """(n,) rows that a `fuse` of (N, members, whales) scores is fitted on, and their facts, see `Fusion`."""
+    rows = splits.measured_rows(split, config.fold)
+    rows = rows[fusion.scored(scores[rows])]
+    prior = splits.prior(photos, split, fold=config.fold)
+    return rows, {
+        "label": photos.label[rows],
+        "prior": prior,
+        "group": split.group[rows],
+        "num_subfolds": config.num_subfolds,
+    }
 
 
 def without_whales(run: Run) -> np.ndarray:
