@@ -13,7 +13,7 @@ from tests.docs.pages import ROOT
 from whale_jax import losses, models, tasks
 from whale_jax.data import annotations, formats
 from whale_jax.evaluation import metrics
-from whale_jax.experiment import build, init
+from whale_jax.experiment import build, released
 from whale_jax.workflow import program, stage
 
 THIN = {"name": "vgg", "stages": ((8, 1), (8, 1))}
@@ -80,7 +80,7 @@ def test_a_model_of_ones_own_begins_with_a_file(tmp_path):
     model = {"name": "stemmed", "stages": ((8, 1),), "stem": (8, 3, 1)}
     config = stage.config("train", model=model, size=(16, 16), pretrained=str(tmp_path / "w.npz"))
     stage.check(config)
-    [(path, kernel)] = init.released(config, build.recipe(config)).leaves.items()
+    [(path, kernel)] = released.load(config, build.recipe(config)).leaves.items()
     assert "/".join(path) == "params/Stem_0/ConvNorm_0/Conv_0/kernel"
     np.testing.assert_array_equal(kernel, np.ones((3, 3, 3, 8)))
 

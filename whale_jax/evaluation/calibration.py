@@ -28,7 +28,7 @@ class Calibration(NamedTuple):
         return (1 - self.weight) * sharpened + self.weight * self.prior
 
 
-def doubt(count: int) -> float:
+def smoothing(count: int) -> float:
     """The share of a target that is the prior's in a fit on `count` photos, by Laplace's rule of succession.
 
     It is the chance that the next answer is wrong where all of them were right. Without it, a few photos that are all
@@ -38,14 +38,14 @@ def doubt(count: int) -> float:
 
 
 def fit(p: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Calibration:
-    """The calibration of least log loss, by targets that leave a little to other whales, see `doubt`.
+    """The calibration of least log loss, by targets that leave a little to other whales, see `smoothing`.
 
     Args:
         p: (n, whales) probabilities of photos that they were not learned from.
         label: (n,) their whales.
         prior: (whales,) share of each whale in the photos trained on, above 0.
     """
-    share, log_p = doubt(len(label)), np.log(np.maximum(p, 1e-12))
+    share, log_p = smoothing(len(label)), np.log(np.maximum(p, 1e-12))
 
     def loss(free: np.ndarray) -> float:
         calibrated = Calibration(np.exp(free[0]), special.expit(free[1]), prior).of_logits(log_p)
@@ -196,23 +196,21 @@ def answer(
     return p
 
 
-def expected_error(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> float:
+def expected_error(p: np.ndarray, label: np.ndarray) -> float:
     """How far confidence is from accuracy, the mean over bins of equally many photos (Naeini et al., AAAI 2015).
 
-    Chance alone makes bins of few photos differ: a bin has a hundred at least, where there are so many.
-
-    Args:
-        p: (n, whales) probabilities.
-        label: (n,) the true whales.
-        bins: their number; 0 for one a hundred photos, up to 15.
+    (n, whales) probabilities are of photos of (n,) whales.
     """
-    confidence, accuracy, share = reliability(p, label, bins=bins)
+    confidence, accuracy, share = reliability(p, label)
     return float((share * abs(confidence - accuracy)).sum())
 
 
-def reliability(p: np.ndarray, label: np.ndarray, *, bins: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(bins,) mean confidence, accuracy and share of photos of bins of (almost) equally many photos."""
+def reliability(p: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(bins,) mean confidence, accuracy and share of photos of bins of (almost) equally many photos, up to 15.
+
+    Chance alone makes bins of few photos differ: a bin has a hundred at least, where there are so many.
+    """
     confidence, right = p.max(1), p.argmax(1) == label
-    bins = bins or int(np.clip(len(label) // 100, 1, 15))
-    rows = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(label)))
+    bins = int(np.clip(len(label) // 100, 1, 15))
+    rows = np.array_split(np.argsort(confidence, kind="stable"), bins)
     return tuple(np.array([[confidence[i].mean(), right[i].mean(), len(i) / len(label)] for i in rows]).T)

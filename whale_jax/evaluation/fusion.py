@@ -55,7 +55,7 @@ def spread(scores: np.ndarray) -> np.ndarray:
 def fit_weights(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> Weights:
     """The weights, none below 0, of least log loss. It is convex: a conditional logit model (McFadden, 1974).
 
-    Targets leave a little to other whales, see `calibration.doubt`.
+    Targets leave a little to other whales, see `calibration.smoothing`.
 
     Args:
         scores: (n, members, whales).
@@ -65,7 +65,7 @@ def fit_weights(scores: np.ndarray, label: np.ndarray, *, prior: np.ndarray) -> 
     values = centre(np.concatenate([scores, np.broadcast_to(np.log(prior), (len(scores), 1, len(prior)))], axis=1))
     scale = spread(values)
     values /= scale[:, None]
-    share = calibration.doubt(len(label))
+    share = calibration.smoothing(len(label))
     truth = (1 - share) * values[np.arange(len(label)), :, label] + share * values @ prior
 
     def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy import special
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -23,9 +24,9 @@ def probability(logits: np.ndarray) -> np.ndarray:
     return special.softmax(logits, axis=1).max(1)
 
 
-def energy(logits: np.ndarray, *, temperature: float = 1.0) -> np.ndarray:
-    """(n,) minus the free energy of (n, whales) logits: T log sum exp(logits / T) (Liu et al., arXiv:2010.03759)."""
-    return temperature * special.logsumexp(logits / temperature, axis=1)
+def energy(logits: np.ndarray) -> np.ndarray:
+    """(n,) minus the free energy of (n, whales) logits, log sum exp (Liu et al., arXiv:2010.03759)."""
+    return special.logsumexp(logits, axis=1)
 
 
 def nearest(scores: np.ndarray) -> np.ndarray:
@@ -68,8 +69,9 @@ def by_cohort(
     """(n, whales) likeness to each whale's most similar photo, in deviations from what photos of other whales reach.
 
     The adaptive s-norm of speaker verification (Matejka et al., Interspeech 2017): a cosine less its cohort's mean,
-    over its deviation, on average over two cohorts. That of a photo of the gallery are the photos of other whales that
-    are most like it; that of a query are the photos most like it, but for the first few.
+    over its deviation, on average over two cohorts. The cohort of a photo of the gallery is
+    the most similar photos of other whales. The cohort of a query is the photos of the gallery that are most similar to
+    it, without the first FEW, which may show its own whale.
 
     Args:
         queries: (n, D) embeddings.
@@ -172,3 +174,34 @@ def subfolds(whale: np.ndarray, enrolled: np.ndarray, *, count: int) -> np.ndarr
     for side in (enrolled, ~enrolled):
         subfold[side] = np.unique(whale[side], return_inverse=True)[1] % count
     return subfold
+
+
+def rejection(
+    score: np.ndarray, unknown_score: np.ndarray, *, group: np.ndarray, unknown_group: np.ndarray
+) -> dict[str, float]:
+    """How well a score separates photos of known whales from those of unknown ones: AUROC, and balanced accuracy.
+
+    A photo is judged by the threshold that suits the photos of other subfolds best.
+
+    Args:
+        score, unknown_score: (K,) and (U,), such as the cosine of the nearest photo: high where a whale is known.
+        group, unknown_group: (K,) and (U,) int, equal for photos that belong together.
+    """
+    truth = np.arange(len(score) + len(unknown_score)) < len(score)
+    score = np.concatenate([score, unknown_score])
+    subfold = subfolds(np.concatenate([group, unknown_group]), truth, count=5)
+    accepted = np.zeros(len(score), bool)
+    for i in np.unique(subfold):
+        accepted[subfold == i] = score[subfold == i] >= balanced_threshold(score[subfold != i], truth[subfold != i])
+    balanced = (accepted[truth].mean() + (~accepted[~truth]).mean()) / 2
+    return {"unknown_auroc": float(roc_auc_score(truth, score)), "unknown_balanced": float(balanced)}
+
+
+def balanced_threshold(score: np.ndarray, truth: np.ndarray) -> float:
+    """The least of the (n,) scores to accept, for the highest balanced accuracy in telling the (n,) bool `truth`."""
+    order = np.argsort(score, kind="stable")
+    right = truth[order]
+    refused = np.concatenate([[0], np.cumsum(~right)]) / max((~right).sum(), 1)  # of the false, if the first i are
+    lost = np.concatenate([[0], np.cumsum(right)]) / max(right.sum(), 1)
+    best = int(np.argmax(refused - lost))
+    return float(np.append(score[order], np.inf)[best])

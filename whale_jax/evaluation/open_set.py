@@ -17,12 +17,12 @@ def auroc(score: np.ndarray, unknown_score: np.ndarray) -> float:
     return float((rank.sum() - len(score) * (len(score) + 1) / 2) / (len(score) * len(unknown_score)))
 
 
-def false_new(score: np.ndarray, unknown_score: np.ndarray, *, share: float = 0.9) -> float:
-    """The share of (K,) known photos called new at the threshold that finds `share` of (U,) unknown ones: FPR at a TPR.
+def false_new(score: np.ndarray, unknown_score: np.ndarray) -> float:
+    """The share of (K,) known photos called new at the threshold that finds 90 % of (U,) unknown ones: FPR at a TPR.
 
     A photo is called new at the threshold or below it.
     """
-    return float((score <= np.quantile(unknown_score, share, method="inverted_cdf")).mean())
+    return float((score <= np.quantile(unknown_score, 0.9, method="inverted_cdf")).mean())
 
 
 MEASURES = {"auroc": auroc, "false_new": false_new}
@@ -111,7 +111,7 @@ def pool(answer: np.ndarray, encounter: np.ndarray) -> np.ndarray:
     return total / count[:, None]
 
 
-def threshold(score: np.ndarray, *, error: float = 0.05) -> float:
+def threshold(score: np.ndarray, *, error: float) -> float:
     """The score below which a photo is called new, so that a known one is with probability `error` at most.
 
     Split conformal prediction (Vovk et al., 2005; Angelopoulos and Bates, arXiv:2107.07511, section 1): of n + 1 photos
@@ -138,8 +138,8 @@ def fit_posterior(score: np.ndarray, unknown_score: np.ndarray, *, prior: float)
     """The probability of "none of these", by Bayes: the share of unknown whales among photos of a score.
 
     It falls with the score, by isotonic regression (Zadrozny and Elkan, KDD 2002) on the photos of both sides, which
-    together weigh as much as they are assumed to occur. Lest some score be certain, one more known photo is as low as
-    the lowest of all, and one more unknown one as high as the highest. Beyond these it stays what it is there.
+    together weigh as much as they are assumed to occur. So that no score gives 0 or 1, a known photo is added at the
+    lowest score and an unknown one at the highest. A score outside that range gets the probability at its nearer end.
 
     Args:
         score, unknown_score: (K,) and (U,).

@@ -138,42 +138,6 @@ def verification(
     return float(roc_auc_score(same, cosine))
 
 
-def rejection(
-    score: np.ndarray,
-    unknown_score: np.ndarray,
-    *,
-    group: np.ndarray,
-    unknown_group: np.ndarray,
-    num_subfolds: int = 5,
-) -> dict[str, float]:
-    """How well a score separates photos of known whales from those of unknown ones: AUROC, and balanced accuracy.
-
-    Args:
-        score, unknown_score: (K,) and (U,), such as the cosine of the nearest photo: high where a whale is known.
-        group, unknown_group: (K,) and (U,) int, equal for photos that belong together.
-        num_subfolds: number of subfolds that the groups are cut into. A photo is judged by the threshold that suits
-            the other subfolds best.
-    """
-    truth = np.arange(len(score) + len(unknown_score)) < len(score)
-    score = np.concatenate([score, unknown_score])
-    numbers = [np.unique(side, return_inverse=True)[1] for side in (group, unknown_group)]
-    subfold, accepted = np.concatenate(numbers) % num_subfolds, np.zeros(len(score), bool)
-    for i in np.unique(subfold):
-        accepted[subfold == i] = score[subfold == i] >= threshold(score[subfold != i], truth[subfold != i])
-    balanced = (accepted[truth].mean() + (~accepted[~truth]).mean()) / 2
-    return {"unknown_auroc": float(roc_auc_score(truth, score)), "unknown_balanced": float(balanced)}
-
-
-def threshold(score: np.ndarray, truth: np.ndarray) -> float:
-    """The least of the (n,) scores to accept, for the highest balanced accuracy in telling the (n,) bool `truth`."""
-    order = np.argsort(score, kind="stable")
-    right = truth[order]
-    refused = np.concatenate([[0], np.cumsum(~right)]) / max((~right).sum(), 1)  # of the false, if the first i are
-    lost = np.concatenate([[0], np.cumsum(right)]) / max(right.sum(), 1)
-    best = int(np.argmax(refused - lost))
-    return float(np.append(score[order], np.inf)[best])
-
-
 def spread(vectors: np.ndarray) -> float:
     """Root mean square distance of (n, D) embeddings of length 1 from each other; near 0 where they have collapsed."""
     total, count = unit(vectors).sum(0, dtype=np.float64), len(vectors)

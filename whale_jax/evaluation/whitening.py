@@ -108,7 +108,7 @@ class Span(NamedTuple):
 def span(vectors: np.ndarray) -> Span:
     """Coordinates in the space that (n, D) vectors span, which has no more dimensions than there are vectors.
 
-    Whatever else vectors differ in, those that span the space say nothing of. What lies along it keeps its length.
+    Components outside the space are dropped, for the vectors say nothing about them. Lengths inside it are kept.
     """
     if vectors.shape[1] <= len(vectors):
         return Span(np.eye(vectors.shape[1], dtype=vectors.dtype), vectors, vectors)

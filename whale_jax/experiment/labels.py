@@ -23,11 +23,6 @@ class Labels(NamedTuple):
     target: np.ndarray | None
 
 
-def of_photos(data: Data, rows: np.ndarray) -> Labels:
-    """The labels that the photos have, of which (n,) rows are trained on."""
-    return Labels(data.photos, rows, None)
-
-
 def with_guesses(data: Data, rows: np.ndarray, *, folder: str, fold: int, soft: bool) -> Labels:
     """The labels that the photos have, and those that the program `pseudo` guessed for others.
 

@@ -80,7 +80,7 @@ def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray
 
 
 def learned(split: splits.Split, *, annotation: str, holdout: Holdout) -> np.ndarray:
-    """(n,) rows whose annotation the split gives a network to train on, whether there is one or not."""
+    """(n,) rows that the split lets a network train on; some may lack the annotation."""
     if not annotation:
         return np.arange(0)
     if not holdout.num_subfolds:
@@ -100,5 +100,5 @@ def learned_by(training: finished_runs.Stage, split: splits.Split) -> np.ndarray
 
 
 def held_out_fold(annotation: str, fold: int) -> int | None:
-    """The fold that no whale was learned from; where heads are, may be learned from any."""
+    """The fold that a task which learns whales holds out; None of another task, which may learn from every fold."""
     return fold if annotation == "label" else None

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from whale_jax.experiment import build, init
+from whale_jax.experiment import build, init, released
 from whale_jax.runtime import errors, hosts, registry
 
 DEFAULTS: dict[str, Any] = {
@@ -49,7 +49,7 @@ def check(config: ConfigDict) -> None:
         message = "is no gs:// address: for others, such as s3://, run this by launch.mirror"
         raise errors.InputError(f"config.bucket = {config.bucket!r} {message}")
     recipe = build.recipe(config)
-    init.check_released(config)
+    released.check(config)
     optimizer = recipe.optimizer(steps=1)
     returned, variables = build.shapes(recipe)
     build.expect_outputs(config.model.name, returned, outputs=recipe.task.outputs)

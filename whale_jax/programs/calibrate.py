@@ -26,10 +26,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Writes workdir/probabilities.npz, every source calibrated, and reliability.png; returns both before and after.
 
     The gain of a source on new photos is measured on each subfold of those validated on, by a calibration fitted on the
-    others; bursts stay in one subfold. Those photos are written as they were measured, so that whatever a later stage
-    measures on them is of a calibration that has not seen them. The calibration of all other photos is fitted on all.
+    others; bursts stay in one subfold. For those photos the cross-fitted answers are written, so that no later
+    stage measures a calibration on the photos that it was fitted on. That of all other photos is fitted on all.
     """
-    fit = registry.lookup("way to calibrate", calibration.METHODS, config.method)
+    fit = calibration.METHODS[config.method]
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
     valid = splits.measured_rows(split, config.fold)
@@ -59,11 +59,11 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "metrics": metrics,
         "train_metrics": provenance.read(Path(config.inputs.probabilities))["train_metrics"],
         "validated_on": len(valid),
-        "caveats": doubts(metrics, whales=len(photos.whales)),
+        "caveats": caveats_of(metrics, whales=len(photos.whales)),
     }
 
 
-def doubts(metrics: dict[str, dict[str, Any]], *, whales: int) -> list[str]:
+def caveats_of(metrics: dict[str, dict[str, Any]], *, whales: int) -> list[str]:
     """What a reader must know of each source before they believe its metrics."""
     return [
         line

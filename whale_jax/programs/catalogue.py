@@ -105,9 +105,4 @@ def _names(rows: Sequence[check.Checked]) -> str:
     return cells.examples([row.problem or row.photo.file for row in rows])
 
 
-def check_config(config: ConfigDict) -> None:
-    """Raises InputError for a word that is no choice."""
-    Settings.read(config)
-
-
-PROGRAM = Program(DEFAULTS, run, check=check_config)
+PROGRAM = Program(DEFAULTS, run, check=Settings.read)

@@ -1,6 +1,6 @@
 """Trains one network for each subfold of the photos and predicts each photo by the network that has not seen it.
 
-What a later stage trains on then has the errors that it will meet on new photos. Unlabelled photos were seen by
+So a later stage trains on predictions with the errors that it will meet on new photos. Unlabelled photos were seen by
 no network: for them the predictions of all are averaged.
 """
 
@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from whale_jax import tasks
 from whale_jax.data import predictions
 from whale_jax.evaluation import tta
-from whale_jax.experiment import build, dataset, init, prediction, restore, rows, settings
+from whale_jax.experiment import build, dataset, prediction, released, restore, rows, settings
 from whale_jax.experiment.prediction import Augmentation
 from whale_jax.runtime import errors, hosts, registry
 from whale_jax.workflow import renamed, stage
@@ -45,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "photos": data.photos.digest,
         "device": results[0]["device"],
         **summary,
-        "caveats": [*init.without_released(config), *summary.get("caveats", ())],
+        "caveats": [*released.missing(config), *summary.get("caveats", ())],
         "single_warp": [result["metrics"] for result in results],
         "training_seconds": sum(result["training"]["seconds"] for result in results),
         "images_per_second": float(np.mean([result["training"]["images_per_second"] for result in results])),
@@ -95,6 +95,6 @@ PROGRAM = Program(
     check=check,
     together=True,
     inputs_of_other_photos=settings.OF_OTHER_PHOTOS,
-    files=init.released_files,
+    files=released.files,
     specs=build.SPECS,
 )

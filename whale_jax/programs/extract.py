@@ -28,11 +28,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Of a layer there are its features alone, with three digits: enough to compare photos by, as there are many features.
     Dropout is off here, so a network that has learned its photos by heart shows it: the post's surprise.
     """
-    best = registry.lookup("weights", restore.WEIGHTS, config.weights)
     network, data, _ = restore.reopen(
         Path(config.inputs.network),
         batch=config.batch,
-        best=best,
+        best=restore.WEIGHTS[config.weights],
         layer=config.layer,
         view=config.inputs.view,
         photos=config.inputs.photos,

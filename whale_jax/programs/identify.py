@@ -17,7 +17,7 @@ from whale_jax.evaluation.judge import Judge
 from whale_jax.evaluation.probabilities import likeliest, of_groups
 from whale_jax.recognition import members
 from whale_jax.recognition import query as queries
-from whale_jax.recognition.points import NO_HEAD, distances, doubts, points_of
+from whale_jax.recognition.points import NO_HEAD, no_head_notes, point_shifts, points_of
 from whale_jax.recognition.query import Query
 from whale_jax.report import answers
 from whale_jax.review import mail
@@ -52,13 +52,13 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     new = source.photos
     finished = queries.open_run(Path(config.inputs.fused), source)
     rows = np.flatnonzero(~gallery_rows(new) & ((new.label < 0) | (new.digest != finished.photos.digest)))
-    notes = np.full(len(new.name), "", object)
     cut = queries.head_view(finished.answer, config.inputs)
     heads = finished_runs.read(config.inputs[cut.folder.name])
     if heads.config["frame"] == "head":
         points, predicted = points_of(heads, new)
         limits = {"max_length_ratio": config.max_length_ratio, "max_point_shift": config.max_point_shift}
-        notes = doubts(points, new, usual=heads.result.get("length", 0.0), moved=distances(heads, new), **limits)
+        usual, shifts = heads.result.get("length", 0.0), point_shifts(heads, new)
+        notes = no_head_notes(points, new, usual=usual, shifts=shifts, **limits)
         notes[~predicted] = ""  # a person is sure of them
         write_points(workdir / answers.POINTS, new, points=points, predicted=predicted, rows=rows)
     else:

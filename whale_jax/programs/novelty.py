@@ -162,10 +162,10 @@ def ask(
     for member, arrays in members.items():
         for kind, array in arrays.items():
             if kind == "features":
-                transform = whitening.TRANSFORMS[config.transforms.get(member, "")](array[searched], label[searched])
-                sides = transform(array[judged]), transform(array[searched])
-                answers[member, "cosine"] = retrieval.by_photo(sides[1], **names)(sides[0])
-                answers[member, "cohort"] = novelty.by_cohort(*sides, **names, size=config.cohort)
+                fitted = whitening.TRANSFORMS[config.transforms.get(member, "")](array[searched], label[searched])
+                queries = fitted.transform(array[judged])
+                answers[member, "cosine"] = retrieval.by_photo(fitted.vectors, **names)(queries)
+                answers[member, "cohort"] = novelty.by_cohort(queries, fitted.vectors, **names, size=config.cohort)
             elif kind == "probabilities":
                 answers[member, kind] = np.log(np.maximum(array[judged][:, whales], 1e-12))
             else:

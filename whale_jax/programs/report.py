@@ -49,7 +49,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     json_files.write(workdir / "table.json", metrics | times)
     blocks = [
         *(tables.markdown(title, rows) for title, rows in metrics.items()),
-        "\n".join(doubts(stages)),
+        "\n".join(caveats_of(stages)),
         *(tables.markdown(title, rows) for title, rows in times.items()),
         f"Made on {', '.join(devices(stages))}.",
     ]
@@ -82,7 +82,7 @@ def draw(stages: Mapping[str, Stage], workdir: Path) -> list[str]:
     return names
 
 
-def doubts(stages: Mapping[str, Stage]) -> list[str]:
+def caveats_of(stages: Mapping[str, Stage]) -> list[str]:
     """A line for each thing that a reader must know before they believe the tables."""
     in_sample = stages.keys() & approaches.CLASSIFIERS.keys()
     lines = [f"classifier: {caveats.IN_SAMPLE}"] if in_sample else []

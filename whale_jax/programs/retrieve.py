@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import gallery, predictions, right_whale, splits, tables
 from whale_jax.data.gallery import Gallery
-from whale_jax.evaluation import metrics, retrieval, whitening
+from whale_jax.evaluation import metrics, novelty, retrieval, whitening
 from whale_jax.recognition import search
 from whale_jax.runtime import registry
 from whale_jax.workflow.program import Program
@@ -55,19 +55,19 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     functions = search.ways(config, photos, features=features, rows=catalogue.rows)
     scores = np.full((len(photos.name), len(photos.whales)), np.nan, np.float32)
     rows = np.setdiff1d(np.flatnonzero(usable), np.concatenate([catalogue.rows, catalogue.unlabelled]))
-    scores[rows] = functions[search.PREFIXES[config.whale_score]](rows)
+    scores[rows] = functions[config.whale_score](rows)
     if len(catalogue.unlabelled):  # nobody learns from their answers: they may know the photos held out as well
         all_named = search.ways(config, photos, features=features, rows=catalogue.named)
-        scores[catalogue.unlabelled] = all_named[search.PREFIXES[config.whale_score]](catalogue.unlabelled)
+        scores[catalogue.unlabelled] = all_named[config.whale_score](catalogue.unlabelled)
     predictions.save(workdir, photos, arrays={"scores": scores, "vectors": np.float16(features)})
-    for prefix, score in functions.items():
-        scores = score(catalogue.queries)
-        measured |= retrieval.cmc(scores, label, prefix=prefix)
+    for name, score in functions.items():
+        prefix, answers = "" if name == "photo" else f"{name}_", score(catalogue.queries)
+        measured |= retrieval.cmc(answers, label, prefix=prefix)
         if few.any():
-            measured[f"{prefix}few_top1"] = float(metrics.top_k(scores[few], label[few], k=1).mean())
+            measured[f"{prefix}few_top1"] = float(metrics.top_k(answers[few], label[few], k=1).mean())
         if len(unknown):
             groups = {"group": group, "unknown_group": photos.label[unknown]}
-            rejection = retrieval.rejection(scores.max(1), score(unknown).max(1), **groups)
+            rejection = novelty.rejection(answers.max(1), score(unknown).max(1), **groups)
             measured |= {prefix + key: value for key, value in rejection.items()}
     return {
         "split": split.hash,

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from whale_jax.data import loader
 from whale_jax.evaluation import caveats
-from whale_jax.experiment import build, dataset, fit, init, labels, restore, rows, settings
+from whale_jax.experiment import build, dataset, fit, init, labels, released, restore, rows, settings
 from whale_jax.experiment.labels import Labels
 from whale_jax.tasks import Task
 from whale_jax.train import loop
@@ -31,10 +31,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     data = data._replace(examples=loader.Examples(learned.photos, data.view, train, target=learned.target))
 
     plan = plan_of(config, task, photos=len(train))
-    released = init.released(config, recipe)
+    weights = released.load(config, recipe)
     source = init.Source(Path(config.inputs.weights), config.init) if config.inputs.weights else None
     network = init.network(recipe, source, data=data, train=train, valid=valid, steps=plan.steps)
-    network = init.fill(network, released.leaves)
+    network = released.fill(network, weights.leaves)
     if task.names_whales:
         json_files.write(workdir / "whales.json", data.photos.whales)
     network, result = fit.fit(
@@ -55,8 +55,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "rows": json_files.hash_of(rows.learned(data.split, annotation=task.annotation, holdout=holdout).tolist()),
         "metrics": result.pop("best"),
         "last": last,
-        "caveats": [*released.caveats, *doubts(last, whales=len(data.photos.whales))],
-        **released.report,
+        "caveats": [*weights.caveats, *caveats_of(last, whales=len(data.photos.whales))],
+        **weights.report,
         "device": provenance.device(network.parallel.devices),
         "parameters": states.parameter_count(network.state),
         "trained_on": len(train),
@@ -70,7 +70,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def labels_of(config: ConfigDict, task: Task, *, data: dataset.Data, train: np.ndarray) -> Labels:
     """The labels of (n,) rows, and those that `inputs.labels` guessed for others, if it is set."""
     if not config.inputs.labels:
-        return labels.of_photos(data, train)
+        return Labels(data.photos, train, None)
     return labels.with_guesses(data, train, folder=config.inputs.labels, fold=config.fold, soft=task.soft_labels)
 
 
@@ -112,7 +112,7 @@ def subsets_of(config: ConfigDict, *, train: np.ndarray, valid: np.ndarray) -> d
     return {"valid": valid} | ({"monitor": drawn} if config.num_train_eval else {})
 
 
-def doubts(metrics: dict[str, float], *, whales: int) -> list[str]:
+def caveats_of(metrics: dict[str, float], *, whales: int) -> list[str]:
     """What must be known of the last weights' metrics."""
     return caveats.of_names("calibrated", metrics["calibrated"], whales=whales) if "calibrated" in metrics else []
 
@@ -123,6 +123,6 @@ PROGRAM = Program(
     check=settings.check,
     together=True,
     inputs_of_other_photos=settings.OF_OTHER_PHOTOS,
-    files=init.released_files,
+    files=released.files,
     specs=build.SPECS,
 )

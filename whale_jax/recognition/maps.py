@@ -17,11 +17,11 @@ AT_ONCE = 64  # photos that are compared with all of a gallery: with 4,000 heads
 
 
 class Cells(NamedTuple):
-    """What makes features maps, whose cells are without what all heads have there, and of length 1.
+    """Turns features into maps. From each cell the mean over all heads is subtracted, and the rest has length 1.
 
     Attributes:
         mean: (rows, columns, channels) float32.
-        sides: of a photo that the features hold beside each other, of which the first counts.
+        sides: of a photo (itself, its mirror image) that the features hold one after the other; the first is used.
     """
 
     mean: np.ndarray

@@ -33,7 +33,7 @@ def usual_length(heads: Stage) -> float:
     return float(np.nanmedian(lengths / photos.size.max(1)))
 
 
-def distances(heads: Stage, photos: Photos) -> np.ndarray:
+def point_shifts(heads: Stage, photos: Photos) -> np.ndarray:
     """(n,) how far the last network moved the points of the one before it, in head lengths; NaN where it had none.
 
     Networks that look closer and closer agree on a head. On the sea, each finds another place for it.
@@ -49,13 +49,13 @@ def distances(heads: Stage, photos: Photos) -> np.ndarray:
     return np.asarray(metrics.point_error(first, last), np.float64)
 
 
-def doubts(
+def no_head_notes(
     points: np.ndarray,
     photos: Photos,
     *,
     usual: float,
     max_length_ratio: float,
-    moved: np.ndarray,
+    shifts: np.ndarray,
     max_point_shift: float,
 ) -> np.ndarray:
     """(n,) str, why the head on each of n photos, by (n, 2, 2) points, is none; "" where nothing speaks against it.
@@ -65,14 +65,14 @@ def doubts(
         photos: n of them.
         usual: length of a head, in longer sides of the photo; 0 for the median of these.
         max_length_ratio: the largest factor between a length and the usual one; 0 for any.
-        moved: (n,) as `distances` has it.
+        shifts: (n,) as `point_shifts` has them.
         max_point_shift: the farthest, in head lengths, that the last network may have moved the points; 0 for any.
     """
     lengths = np.asarray(frames.lengths(points, photos.size), np.float64)
     usual = usual or np.nanmedian(lengths)
     notes = np.full(len(points), "", object)
-    for row in np.flatnonzero(moved > max_point_shift) if max_point_shift else ():
-        notes[row] = f"{NO_HEAD} (the networks do not agree where: {moved[row]:.2g} head lengths apart)"
+    for row in np.flatnonzero(shifts > max_point_shift) if max_point_shift else ():
+        notes[row] = f"{NO_HEAD} (the networks do not agree where: {shifts[row]:.2g} head lengths apart)"
     ratio = lengths / usual
     for row in np.flatnonzero((ratio > max_length_ratio) | (ratio < 1 / max_length_ratio)) if max_length_ratio else ():
         notes[row] = f"{NO_HEAD} (implausible size: {ratio[row]:.2g} times the usual length)"

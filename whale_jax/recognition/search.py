@@ -19,11 +19,10 @@ WAYS = {
     "joint": retrieval.by_photo_and_prototype,
 }
 FILE = "transforms.npz"
-PREFIXES = {"photo": "", "prototype": "prototype_", "joint": "joint_"}  # way to name a whale -> prefix of its metrics
 
 
 class Transforms(NamedTuple):
-    """What makes blocks of features one vector, whose cosine is the mean of the cosines of the blocks, transformed.
+    """Transforms blocks of features and joins them. The cosine of joined vectors is the mean of their blocks' cosines.
 
     Attributes:
         blocks: the transform of each, fitted on the gallery.
@@ -121,7 +120,7 @@ def reopen(folder: Path, config: ConfigDict, *, photos: right_whale.Photos) -> t
 def ways(
     config: ConfigDict, photos: right_whale.Photos, *, features: np.ndarray, rows: np.ndarray
 ) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Each way to name a whale: prefix of its metrics -> function from rows to (rows, whales) scores.
+    """Each of WAYS to name a whale, and "class" by a network's logits: a function from rows to (rows, whales) scores.
 
     (N, D) features are of all photos, and `rows` those that are searched. A score is high where a whale is likely.
     """
@@ -131,9 +130,9 @@ def ways(
         score = way(searched, **names)
         return lambda rows: score(features[rows])
 
-    functions = {PREFIXES[name]: by(way) for name, way in WAYS.items()}
+    functions = {name: by(way) for name, way in WAYS.items()}
     inputs = folders(config)
     if len(inputs) == 1 and "logits" in predictions.kinds(inputs[0]):
         p = np.asarray(jax.nn.softmax(predictions.load(inputs[0], photos, kind="logits")))
-        functions["class_"] = lambda rows: p[rows]
+        functions["class"] = lambda rows: p[rows]
     return functions

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from whale_jax.runtime import storage
 
 FILE = "verifier.npz"
-WHALES = 30  # that a head which teaches is compared with: its own, and others at random
+WHALES = 30  # that each training head is compared with: its own, and 29 drawn at random
 STRENGTH = 0.01  # of the regression, the inverse of its penalty; a tenth or ten times as much changes nothing
 
 
