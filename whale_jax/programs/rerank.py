@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import images, predictions, probabilities, right_whale, splits
+from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import retrieval
 from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.recognition import evidence
+from whale_jax.recognition import query as queries
 from whale_jax.recognition import verifier as verifiers
 from whale_jax.recognition.evidence import Heads
 from whale_jax.recognition.verifier import Verifier
@@ -35,13 +36,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     photos = right_whale.load(Path(config.inputs.photos))
     split = splits.load(Path(config.inputs.split), photos)
-    view = images.load(Path(config.inputs.view))
-    features = evidence.features_of(config, lambda folder, kind: predictions.load(folder, photos, kind=kind))
-    scores, usable = scores_in(config.inputs.scores, photos), evidence.usable(view, features)
+    source = evidence.read(config, queries.source(photos))
+    scores, usable = scores_in(config.inputs.scores, photos), source.usable
     rows = splits.train_rows(split, config.fold)
     gallery = rows[usable[rows]]
-    queries = np.setdiff1d(np.flatnonzero(usable & np.isfinite(scores).all(1)), rows)
-    valid = np.intersect1d(splits.measured_rows(split, config.fold), queries)
+    query_rows = np.setdiff1d(np.flatnonzero(usable & np.isfinite(scores).all(1)), rows)
+    valid = np.intersect1d(splits.measured_rows(split, config.fold), query_rows)
     if not len(gallery) or not len(valid):
         sources = " and ".join(filter(None, [config.inputs.scores, config.inputs.features]))
         raise errors.InputError(
@@ -49,18 +49,17 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         )
     whales = likeliest(scores, config.num_candidates)
     named, references = np.concatenate([gallery, valid]), []
-    for row in queries:  # photos without a name are compared with those held out as well
+    for row in query_rows:  # photos without a name are compared with those held out as well
         compared = named[: len(gallery)] if photos.label[row] >= 0 else named
         references.append(np.flatnonzero(np.isin(photos.label[compared], whales[row])))
-    cells = evidence.fit_cells(config, features, rows=gallery)
-    heads = evidence.of_view(view, named, features=features, cells=cells)
+    cells = source.fit_cells(config, rows=gallery)
+    heads = source.heads(named, cells=cells)
     searched = heads.select(np.arange(len(gallery)))
     verifier = learn(searched, photos.label[gallery], count=config.examples, title=f"{workdir.name}, known")
     verifiers.save(workdir, verifier)
-    asking = evidence.of_view(view, queries, features=features, cells=cells)
-    numbers = evidence.compare(asking, heads, references=references, title=workdir.name)
+    numbers = evidence.compare(source.heads(query_rows, cells=cells), heads, references=references, title=workdir.name)
     answers = np.full(scores.shape, np.nan, np.float32)
-    for row, place, pairs in zip(queries, references, numbers, strict=True):
+    for row, place, pairs in zip(query_rows, references, numbers, strict=True):
         answers[row] = verifier.answer(verifier(pairs), photos.label[named[place]], whales=len(photos.whales))
     predictions.save(workdir, photos, arrays={"scores": answers})
     true = photos.label[valid]

@@ -3,7 +3,6 @@
 It is (F,) numbers: those of `patches`, and after them, where a network has seen the heads, those of `maps`.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import images
 from whale_jax.recognition import maps, patches
 from whale_jax.recognition.maps import Cells
+from whale_jax.recognition.query import Source
 from whale_jax.recognition.verifier import Verifier, mean
 
 PLAIN: Verifier = mean(patches.COUNT)  # what evidence tells where nothing was learned: the mean of all patches
@@ -33,24 +33,36 @@ class Heads(NamedTuple):
         return Heads(self.outlines[rows], None if self.cells is None else self.cells[rows])
 
 
-def features_of(config: ConfigDict, load: Callable[[str, str], np.ndarray]) -> np.ndarray | None:
-    """The (N, D) features by which a `rerank` compares maps, by a function from a folder and a kind; None without."""
-    return load(config.inputs.features, "features") if config.inputs.features else None
+class HeadSource(NamedTuple):
+    """What a `rerank` compares of N photos.
+
+    Attributes:
+        view: their heads.
+        features: (N, D) of a network's layer; None without one.
+    """
+
+    view: images.View
+    features: np.ndarray | None
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(N,) bool: the photos with a picture and, where a network has seen them, features."""
+        pictured = self.view.pictured
+        return pictured if self.features is None else pictured & np.isfinite(self.features).all(1)
+
+    def fit_cells(self, config: ConfigDict, *, rows: np.ndarray) -> Cells | None:
+        """What makes maps of the features, by those of (n,) rows that are searched; None without features."""
+        return None if self.features is None else maps.fit(self.features[rows], grid=config.grid, sides=config.sides)
+
+    def heads(self, rows: np.ndarray, *, cells: Cells | None) -> Heads:
+        """The heads of (n,) rows, whose maps are what `cells` makes of the features."""
+        return Heads(patches.outlines(self.view, rows), None if self.features is None else cells(self.features[rows]))
 
 
-def fit_cells(config: ConfigDict, features: np.ndarray | None, *, rows: np.ndarray) -> Cells | None:
-    """What makes maps of the features of a `rerank`, by those of (n,) rows that are searched; None without features."""
-    return None if features is None else maps.fit(features[rows], grid=config.grid, sides=config.sides)
-
-
-def usable(view: images.View, features: np.ndarray | None) -> np.ndarray:
-    """(N,) bool: the photos with a picture and, where a network has seen them, (N, D) features."""
-    return view.pictured if features is None else view.pictured & np.isfinite(features).all(1)
-
-
-def of_view(view: images.View, rows: np.ndarray, *, features: np.ndarray | None, cells: Cells | None) -> Heads:
-    """The heads of (n,) rows of a view, whose maps are what `cells` makes of (N, D) features."""
-    return Heads(patches.outlines(view, rows), None if features is None else cells(features[rows]))
+def read(config: ConfigDict, source: Source) -> HeadSource:
+    """What the `rerank` of a config compares of the photos of a source."""
+    features = source.load(config.inputs.features, "features") if config.inputs.features else None
+    return HeadSource(source.view(config.inputs.view), features)
 
 
 def join(groups: list[Heads]) -> Heads:

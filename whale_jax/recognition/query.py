@@ -60,9 +60,10 @@ class Run(NamedTuple):
         """The finished stage in a folder of the run, wherever the run lies by now."""
         return finished_runs.read_within(self.answer.folder.parent, folder)
 
-    def view(self, folder: str) -> images.View:
-        """The pictures of the run's photos in one of its folders."""
-        return images.load(self.stage(folder).folder)
+    @property
+    def source(self) -> Source:
+        """What the run's stages made of its own photos."""
+        return source(self.photos, lambda folder: str(self.stage(folder).folder))
 
     def fitted(self, stage: Stage, fit: Callable[[Stage, "Run"], Any]) -> Any:
         """What `fit` makes of a stage, once."""
@@ -132,6 +133,11 @@ def of_folders(folders: Mapping[str, str]) -> Source:
             raise errors.InputError(f"inputs.{Path(folder).name} is empty: name the same of the new photos")
         return path
 
+    return source(photos, place)
+
+
+def source(photos: Photos, place: Callable[[str], str] = str) -> Source:
+    """The source of photos whose predictions and views lie where `place` says, by the folder of a run's stage."""
     return Source(
         photos,
         lambda folder, kind: predictions.load(place(folder), photos, kind=kind),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import predictions, splits
+from whale_jax.data import splits
 from whale_jax.evaluation.probabilities import likeliest
 from whale_jax.recognition import evidence
 from whale_jax.recognition import verifier as verifiers
@@ -44,8 +44,8 @@ def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
         scores: (n, whales) of the search whose likeliest whales are ranked again.
     """
     config = completed(stage)
-    view, features = query.source.view(config.inputs.view), evidence.features_of(config, query.source.load)
-    answered = evidence.usable(view, features) & np.isfinite(scores).all(1)
+    source = evidence.read(config, query.source)
+    answered = source.usable & np.isfinite(scores).all(1)
     queries = query.rows[answered[query.rows]]
     answers = np.full(scores.shape, np.nan, np.float32)
     if not len(queries):
@@ -53,7 +53,7 @@ def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
     reranker = query.run.fitted(stage, reopen)
     whales = likeliest(scores[queries], config.num_candidates)
     places = [np.flatnonzero(np.isin(reranker.label, row)) for row in whales]
-    asking = evidence.of_view(view, queries, features=features, cells=reranker.cells)
+    asking = source.heads(queries, cells=reranker.cells)
     numbers = evidence.compare(asking, reranker.heads, references=places, title=stage.folder.name)
     for row, place, pairs in zip(queries, places, numbers, strict=True):
         odds = reranker.verifier(pairs)
@@ -66,26 +66,19 @@ def answer(stage: Stage, query: Query, *, scores: np.ndarray) -> np.ndarray:
 def reopen(stage: Stage, run: Run) -> Reranker:
     """What a finished `rerank` learned, and the run's heads with a name; those of a gallery join them."""
     config = completed(stage)
-
-    def load(folder: str, kind: str) -> np.ndarray:
-        return predictions.load(str(run.stage(folder).folder), run.photos, kind=kind)
-
-    view, features = run.view(config.inputs.view), evidence.features_of(config, load)
-    usable = evidence.usable(view, features)
+    source = evidence.read(config, run.source)
+    usable = source.usable
     searched, measured = splits.train_rows(run.split, config.fold), splits.measured_rows(run.split, config.fold)
     searched, measured = searched[usable[searched]], measured[usable[measured]]
-    cells = evidence.fit_cells(config, features, rows=searched)
+    cells = source.fit_cells(config, rows=searched)
     rows = np.concatenate([searched, measured])
-    groups = [evidence.of_view(view, rows, features=features, cells=cells)]
+    groups = [source.heads(rows, cells=cells)]
     label, photo = [run.photos.label[rows]], [rows]
     if references := run.references:
-        view, features = (
-            references.source.view(config.inputs.view),
-            evidence.features_of(config, references.source.load),
-        )
-        usable = evidence.usable(view, features)[references.rows]
+        source = evidence.read(config, references.source)
+        usable = source.usable[references.rows]
         rows = references.rows[usable]
-        groups.append(evidence.of_view(view, rows, features=features, cells=cells))
+        groups.append(source.heads(rows, cells=cells))
         label.append(references.label[usable])
         photo.append(len(run.photos.name) + rows)
     verifier = verifiers.reopen(stage.folder)
