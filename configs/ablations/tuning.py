@@ -16,18 +16,18 @@ COSINES = {**heads.MARGINS, "smoothing": 0.1}  # as the recipe smooths its label
 CHANGES = {
     "mirror images as whales of their own": {},
     "mirror images with the same label": {"task.mirrored": False},
-    "no mirror images": {"task.mirrored": False, "task.augmentation": classifier.LIGHT.removeprefix("flip_ud|")},
     "cosines of GeM, no margin": {
         "task": {**COSINES, "margin": 0.0, "least_margin": 0.0},
         "model.head": "gem_cosine",
     },
     "cosines of GeM, margins": {"task": COSINES, "model.head": "gem_cosine"},
 }
+UNMIRRORED = {"task.mirrored": False, "task.augmentation": classifier.LIGHT.removeprefix("flip_ud|")}
 
 
 def get_config(root="runs/crops"):
     """The recipe for twice as long, its changes, and a thin network from nothing, on ready crops."""
     dropout = classifier.CROPS["model"]["dropout"]
     thin = ablations.small(root, "crops_dense", view="smaller", size=SMALLER, dropout=dropout, epochs=64.0)
-    changes = {**CHANGES, "thin ResNet from nothing": thin}
+    changes = {**CHANGES, "thin ResNet from nothing": thin, "no mirror images": UNMIRRORED}
     return heads.compare(root, changes, sizes={"heads": heads.SMALL, "smaller": SMALLER}, **PLAN)
