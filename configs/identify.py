@@ -31,7 +31,9 @@ def get_config(run="runs/crops"):
         if again := AGAIN.get(finished.config["program"]):
             stages[finished.folder.name] = again(finished)
     inputs = {name: name for name in stages if name != "photos" and stages[name].program != "predict"}
-    stages["identified"] = stage.config("identify", inputs={"photos": "photos", "fused": f"{run}/fused", **inputs})
+    stages["identified"] = stage.config(
+        "identify", inputs={"photos": "photos", "fused": str(Path(run) / "fused"), **inputs}
+    )
     config = pipeline(stages)
     config.stages.photos.skip_unreadable = True  # one file that is cut off says nothing of the others
     config.stages.photos.gallery = config.get_ref("gallery")

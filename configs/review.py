@@ -6,9 +6,11 @@ It prints an address on this machine. Every decision is on disk before the next 
 the same command goes on. decisions.csv, laid among the photos, is read by every config as names and points.
 """
 
+from pathlib import Path
+
 from whale_jax.workflow import stage
 
 
 def get_config(run="runs/june"):
     """The config; `run` is the folder of a finished identify, or of a pipeline that ends with one."""
-    return stage.config("review", inputs={"identified": f"{run}/identified"})
+    return stage.config("review", inputs={"identified": str(Path(run) / "identified")})

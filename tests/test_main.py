@@ -1,6 +1,7 @@
 """The command line: what a person got wrong comes back as one message and exit code 2."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,16 @@ def test_help_names_configs_presets_and_how_keys_are_written(monkeypatch, capsys
         assert f"  --{name} " in text
     monkeypatch.chdir(ROOT / "docs")
     assert f"run the command in {ROOT}." in overview.help_text({})
+
+
+def test_the_command_that_comes_next_is_one_that_a_shell_reads(tmp_path):
+    folder = tmp_path / "June survey 'A'"
+    assert not overview.next_step(folder)
+    (folder / "identified").mkdir(parents=True)
+    (folder / "identified" / "result.json").touch()
+    _, _, command = overview.next_step(folder).partition("\n")
+    flags = [f"--config=configs/review.py:{folder}", f"--workdir={folder}/review"]
+    assert shlex.split(command) == ["python", "-m", "whale_jax.main", *flags]
 
 
 @pytest.mark.slow

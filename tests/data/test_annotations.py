@@ -1,6 +1,7 @@
 """Every layout of a folder gives the catalogue it describes."""
 
 import json
+import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.data.folders import LABELS, NAMES, sloth, write_csv
+from tests.data.formats.folder import photos
 from whale_jax.data import annotations
 from whale_jax.data.formats import competition, tabular
 from whale_jax.data.rows import Settings
@@ -147,3 +149,23 @@ def test_annotations_without_photos_are_listed_where_they_may_be(whales):
     assert (len(catalogue.photos), len(catalogue.whales)) == (4544, 447)
     assert catalogue.warnings[0].startswith("no photo is in")
     assert all(np.isfinite(photo.points).all() and np.isfinite(photo.box).all() for photo in catalogue.photos)
+
+
+def test_a_link_to_a_folder_above_adds_no_photo(tmp_path):
+    photos(tmp_path, "a.jpg", "june/b.jpg")
+    (tmp_path / "june" / "back").symlink_to(tmp_path)
+    assert [photo.name for photo in annotations.read(tmp_path).photos] == ["a.jpg", "june/b.jpg"]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    photos(tmp_path, "a.jpg", "june/b.jpg")
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("june"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(errors.InputError, match=r"june cannot be listed \(Permission denied\): let this user read it"):
+        annotations.read(tmp_path)

@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from whale_jax.data import check, photo_files, render
+from whale_jax.data import cells, check, photo_files, render
 from whale_jax.data.catalogue import Photo
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8).repeat(4, 0).repeat(4, 1)
@@ -49,6 +49,15 @@ def test_a_cut_file_of_another_kind_is_found():
     content = file_of(Image.fromarray(PIXELS), "PNG")
     assert "cannot be decoded" in checked(content[: len(content) // 2]).problem
     assert "not a picture of a known kind" in checked(b"text").problem
+
+
+def test_the_name_of_a_camera_can_be_part_of_a_name():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "NIKON\r\n", f"D\x01{'8' * 300}"
+    with Image.open(io.BytesIO(file_of(Image.fromarray(PIXELS), "JPEG", exif=exif))) as image:
+        camera = photo_files.note(image).camera
+    assert camera.startswith("NIKON D 888")
+    assert not cells.flaw(f"2026-06-01 12:30:00 {camera}")
 
 
 @pytest.mark.parametrize(("value", "orientation"), [(0, 1), (9, 1), (6, 6), (None, 1)])

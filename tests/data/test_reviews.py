@@ -60,7 +60,8 @@ def alone(root):
 def test_decisions_come_before_a_folder_of_any_format(tmp_path, make, below):
     make(tmp_path)
     before = read(tmp_path)
-    rows = [Decision("a.jpg", "Zoe", "new", points=POINTS), Decision("c.jpg", "Eg2", "whale", "s-1")]
+    first, _, last = ((entry.name if below else entry.name.rpartition("/")[2]) for entry in before.photos)
+    rows = [Decision(first, "Zoe", "new", points=POINTS), Decision(last, "Eg2", "whale", "s-1")]
     decide(tmp_path / f"{below}june_decisions.csv", *rows)
     after = read(tmp_path)
     assert after.formats == before.formats
@@ -156,6 +157,29 @@ def test_a_path_is_looked_up_below_the_folder_of_its_file_first(tmp_path):
     decide(tmp_path / "decisions.csv", Decision("x/b.jpg", "Eg1", "whale"))
     with pytest.raises(InputError, match=r"^decisions.csv line 2: x/b.jpg is 2 photos, .*: write the folder as well"):
         read(tmp_path, format="photos")
+
+
+@pytest.mark.parametrize(
+    ("review", "image", "other"),
+    [
+        ("june/decisions.csv", "a.jpg", "2019/Calvin/a.jpg"),
+        ("june/decisions.csv", "x/a.jpg", "july/x/a.jpg"),
+        ("decisions.csv", "a/1.jpg", "b/1.jpg"),
+    ],
+)
+def test_a_decision_about_a_photo_that_is_gone_is_of_no_other_photo(tmp_path, review, image, other):
+    photos(tmp_path, other, "june/c.jpg")
+    decide(tmp_path / review, Decision(image, "Eg1", "whale"))
+    catalogue = read(tmp_path, format="photos")
+    assert (dict(named(catalogue))[other], catalogue.unused) == ("", 1)
+
+
+def test_a_new_whale_of_one_name_in_two_reviews_is_asked_about(tmp_path):
+    photos(tmp_path, "june/a.jpg", "july/b.jpg")
+    for folder, image in (("june", "a.jpg"), ("july", "b.jpg")):
+        decide(tmp_path / folder / "decisions.csv", Decision(image, "new_1", "new"))
+    line = "new_1 is new in july/decisions.csv, june/decisions.csv: if these are several whales, give one another name"
+    assert line in read(tmp_path, format="photos").warnings
 
 
 def test_the_path_below_imgs_is_that_of_the_photos_names(tmp_path):

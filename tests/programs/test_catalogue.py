@@ -45,6 +45,14 @@ def test_a_catalogue_is_read_back_as_it_was(tmp_path):
     assert rows(tmp_path / "run")[1]["source"] == "w.csv line 3"
 
 
+def test_a_folder_that_has_changed_is_listed_anew(tmp_path):
+    photos(tmp_path / "photos", "a.jpg")
+    assert run(tmp_path / "photos", tmp_path / "run")["photos"] == 1
+    photos(tmp_path / "photos", "b.jpg")
+    assert run(tmp_path / "photos", tmp_path / "run")["photos"] == 2
+    assert [row["Image"] for row in rows(tmp_path / "run")] == ["a.jpg", "b.jpg"]
+
+
 def test_damaged_blank_turned_and_copied_photos_are_named_and_listed(tmp_path):
     root = tmp_path / "photos"
     photos(root, "whole.jpg", "cut.jpg", "ended.jpg")

@@ -97,6 +97,15 @@ def test_our_table_is_read_back_with_every_mark(root, tmp_path):
     np.testing.assert_allclose(marks_again["a/1.jpg"], ROWS[0][4:], atol=1e-3)
 
 
+def test_a_folder_that_has_changed_since_is_named(root, tmp_path, caplog):
+    run(root, tmp_path / "run", "csv")
+    run(root, tmp_path / "run", "csv")
+    assert "changed since" not in caplog.text
+    write(root, ROWS[:-1])
+    run(root, tmp_path / "run", "csv")
+    assert f"{root} has changed since: choose another --workdir" in caplog.text
+
+
 def test_folders_are_read_back_with_every_mark_and_every_byte(root, tmp_path):
     run(root, tmp_path / "run", "folders")
     texts, marks = facts(root, key="bytes")

@@ -12,9 +12,9 @@ from whale_jax.review import server
 from whale_jax.workflow import finished_runs, stage
 
 ACTIONS = {
-    "/api/decide": {"row": 0, "kind": "whale", "whale": "whale_5", "reviewer": "Ann", "based_on": 0},
-    "/api/undo": {"row": 0, "event": 1, "reviewer": "Ann", "based_on": 0},
-    "/api/points": {"row": 0, "points": [[1, 2.5], [3, 4]], "reviewer": "Ann", "based_on": 0},
+    "/api/decide": {"review": "june", "row": 0, "kind": "whale", "whale": "whale_5", "reviewer": "Ann", "based_on": 0},
+    "/api/undo": {"review": "june", "row": 0, "event": 1, "reviewer": "Ann", "based_on": 0},
+    "/api/points": {"review": "june", "row": 0, "points": [[1, 2.5], [3, 4]], "reviewer": "Ann", "based_on": 0},
 }
 
 

@@ -30,6 +30,7 @@ class DrawnSession:
     """Photos 0, 1, ... of which two in turn are an encounter; photo 1 has an odd name, and photo 3 no answer.
 
     Attributes:
+        key: of the review.
         events: (number, row, kind, value) of all that was decided and moved and was not taken back.
     """
 
@@ -37,6 +38,7 @@ class DrawnSession:
         self.lock, self.count, self.ready_crops, self.suggestion = threading.RLock(), count, ready_crops, suggestion
         self.number, self.events, self.numbers, self.versions, self.pending = 0, [], {}, {}, set()
         self.fresh = set()  # rows whose matching has ended
+        self.key = "june"
         self.failure = None  # raised by the next decision
         self.reviewer = "Ann"
 
@@ -85,6 +87,7 @@ class DrawnSession:
             constants = {"run": "runs/<i>crops", "summary": "it knows 30 whales", "error": 0.05}
             return {
                 **constants,
+                "review": self.key,
                 "reviewer": self.reviewer,
                 "curve": curve,
                 "ready_crops": self.ready_crops,

@@ -8,7 +8,14 @@ import pytest
 from tests.review.conftest import ACTIONS
 from whale_jax.review import server
 
-ADDRESSES = ["/", "/static/review.js", "/api/state", "/api/changes?since=0", "/api/suggest", "/api/whale?name=whale_1"]
+ADDRESSES = [
+    "/",
+    "/static/review.js",
+    "/api/state",
+    "/api/changes?since=0&review=june",
+    "/api/suggest",
+    "/api/whale?name=whale_1",
+]
 ADDRESSES += ["/head/0.jpg?v=0", "/photo/0.jpg", "/reference/7.jpg"]
 PATHS = ["/static/../server.py", "/static/..%2fserver.py", "/static/%2e%2e/server.py", "/static/..\\server.py"]
 PATHS += ["/../../etc/passwd", "/static//etc/passwd", "/static/%2fetc%2fpasswd", "/head/../../server.py"]

@@ -15,7 +15,13 @@ from whale_jax.review import server
 from whale_jax.runtime.errors import InputError, PreemptedError
 
 MISSING = ["/head/3.jpg", "/head/12.jpg", "/head/-1.jpg", "/head/x.jpg", "/head/%C2%B2.jpg", f"/photo/{'9' * 5000}.jpg"]
-MISSING += ["/reference/1000.jpg", "/reference/1e2.jpg", "/static/missing.js", "/static/", "/api/changes?since=-1"]
+MISSING += [
+    "/reference/1000.jpg",
+    "/reference/1e2.jpg",
+    "/static/missing.js",
+    "/static/",
+    "/api/changes?since=-1&review=june",
+]
 MISSING += ["/nothing"]
 
 
@@ -85,9 +91,17 @@ def test_a_window_that_has_not_seen_the_last_decision_gets_it(client):
 def test_changes_are_those_since_an_event(client):
     for row in (0, 2):
         client.post("/api/decide", json={**ACTIONS["/api/decide"], "row": row})
-    changes = client.get("/api/changes?since=1").json()
+    changes = client.get("/api/changes?since=1&review=june").json()
     assert [photo["row"] for photo in changes["photos"]] == [2]
     assert changes["number"] == 2
+
+
+@pytest.mark.parametrize("review", [{"review": "july"}, {"review": ""}])
+def test_a_window_of_another_review_changes_nothing(client, session, review):
+    for path, action in ACTIONS.items():
+        assert client.post(path, json={**action, **review}).status_code == 410
+    assert client.get("/api/changes", params={"since": 0, **review}).status_code == 410
+    assert not session.events
 
 
 def test_an_undo_takes_back_the_event_that_it_names(client):

@@ -88,6 +88,19 @@ def test_a_server_that_ends_between_decisions_is_told_and_nothing_is_pretended(b
     window.page.context.close()
 
 
+def test_a_window_that_another_review_answers_shows_that_review(browser, session):
+    july = DrawnSession(5)
+    july.key = "july"
+    with server.running(session, port=0) as (url, _):
+        window = windows.open_window(browser, url)
+        expect(window.find("#list a")).to_have_count(12)
+    with server.running(july, port=int(url.rsplit(":", 1)[1].strip("/"))):
+        window.press("1")
+        expect(window.find("#list a")).to_have_count(5)
+        assert not july.events
+    window.page.context.close()
+
+
 def test_a_decision_that_the_program_cannot_keep_is_told(window, session):
     session.failure = OSError("no space left")
     window.press("1")

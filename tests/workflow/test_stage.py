@@ -56,6 +56,14 @@ def test_a_folder_of_another_config_is_refused_and_names_the_keys(program, tmp_p
     assert (tmp_path / "result.json").read_text() == before
 
 
+def test_a_program_that_a_person_ends_is_opened_again_by_another_path_to_its_inputs(program, tmp_path, monkeypatch):
+    stage.run(config(), tmp_path / "a")
+    program.change(interactive=True)
+    stage.run(config(tmp_path / "a"), tmp_path / "b")
+    monkeypatch.chdir(tmp_path)
+    assert stage.run(config("a/"), tmp_path / "b")
+
+
 def test_a_folder_from_before_a_key_existed_is_of_the_keys_default(program, tmp_path):
     first = stage.run(config(), tmp_path)
     program.change(defaults={**find("stub").defaults, "newer": 3})

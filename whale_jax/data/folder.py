@@ -8,7 +8,7 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from whale_jax.data import cells, decisions, sheets
 from whale_jax.data.photo_files import SUFFIXES
@@ -18,7 +18,14 @@ LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth
 HOME = "imgs"  # the competition's folder of photos, whose name is no part of theirs
 CROPS = ("train/", "test/")  # those of ready crops, likewise
 TABLES = (".csv", ".tsv", ".xlsx", ".json")
-SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}  # what systems leave in folders
+SYSTEM = {
+    "thumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "@eadir",
+    "lost+found",
+    "system volume information",
+}  # what systems leave in folders
 ADVICE = {
     ".xls": "save it as .xlsx or CSV",
     ".ods": "save it as .xlsx or CSV",
@@ -168,7 +175,12 @@ def _check(path: str, name: str, size: int) -> None:
 
 def _files(root: Path) -> Iterator[tuple[str, File]]:
     """Path below the root and reader of every file, those in imgs.zip included; but not of the folders of runs."""
-    for folder, folders, names in os.walk(root, followlinks=True):
+    places = set()
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
+        if (place := os.path.realpath(folder)) in places:  # a link back to a folder above would go round for ever
+            folders[:] = []
+            continue
+        places.add(place)
         folders[:] = sorted(name for name in folders if _visible(name) and not _is_run(Path(folder, name)))
         below = Path(folder).relative_to(root).as_posix()
         for name in sorted(filter(_visible, names)):
@@ -178,6 +190,11 @@ def _files(root: Path) -> Iterator[tuple[str, File]]:
                 yield name if below == "." else f"{below}/{name}", _file(os.path.getsize(path), opener)
     if (archive := root / f"{HOME}.zip").exists() and not (root / HOME).is_dir():
         yield from _members(archive)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    advice = "let this user read it, or move it out"
+    raise InputError(f"the folder {error.filename} cannot be listed ({error.strerror}): {advice}")
 
 
 def _members(path: Path) -> Iterator[tuple[str, File]]:

@@ -65,10 +65,13 @@ def read(
         InputError: a damaged file.
     """
     rows: dict[tuple[str, int], list[Decision]] = {}
+    new: dict[str, dict[str, None]] = {}  # whale that a person has called new -> in which files
     unused, words = 0, {"", *map(cells.key, no_whale)}
     for path, home in files.items():
         for entry in decisions.read(path, root):
-            file, reason = lookup.find(entry.image, home=home)
+            file, reason = find(lookup, entry.image, home=home)
+            if entry.decision == "new":
+                new.setdefault(entry.whale, {})[path.relative_to(root).as_posix()] = None
             if entry.whale and cells.key(entry.whale) in words:
                 problems.append(f"{entry.place}: {short(entry.whale)!r} is no whale's name: write unusable or skip")
             if file:
@@ -77,7 +80,14 @@ def read(
                 unused += 1
             else:
                 problems.append(f"{entry.place}: {short(entry.image)} {reason}")
-    heads, lines = {}, []
+    heads, lines = (
+        {},
+        [
+            f"{short(whale)} is new in {cells.examples(places)}: if these are several whales, give one another name"
+            for whale, places in new.items()
+            if len(places) > 1
+        ],
+    )
     for key, entries in rows.items():
         entries.sort(key=decisions.moment)
         heads[key] = Head(
@@ -86,6 +96,20 @@ def read(
             next((entry for entry in reversed(entries) if entry.encounter), None),
         )
     return Review(tuple(path.relative_to(root).as_posix() for path in files), heads, unused, _few(lines))
+
+
+def find(lookup: Names, text: str, *, home: str) -> tuple[str, str]:
+    """The photo that the `text` of a decision in a folder `home` means, and ""; or "" and the reason why there is none.
+
+    Where the photo is gone, another one of its name, in another folder, is not meant.
+    """
+    file, reason = lookup.find(text, home=home)
+    path, name = names.path_of(text), cells.clean(file)
+    exact = name in (cells.clean(home) + path, path)
+    whole = "/" in name and f"/{path}".casefold().endswith(f"/{name}".casefold())  # such as "D:/survey/june/a.jpg"
+    if file and not exact and not (whole or (file.startswith(home) and lookup.folders_shared(path, file) is None)):
+        return "", "is not there"
+    return file, reason
 
 
 def join(photos: Sequence[Photo], review: Review) -> Reviewed:

@@ -105,4 +105,4 @@ def _names(rows: Sequence[check.Checked]) -> str:
     return cells.examples([row.problem or row.photo.file for row in rows])
 
 
-PROGRAM = Program(DEFAULTS, run, check=Settings.read)
+PROGRAM = Program(DEFAULTS, run, check=Settings.read, always_runs=True)

@@ -25,16 +25,18 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+from absl import logging
 from ml_collections import ConfigDict
 from openpyxl.cell import WriteOnlyCell
 
-from whale_jax.data import annotations, cells, check, folder, listing, tables
+from whale_jax.data import annotations, cells, check, columns, folder, listing, tables
 from whale_jax.data.catalogue import Catalogue, Photo
 from whale_jax.data.rows import Settings
 from whale_jax.programs import catalogue as catalogues
 from whale_jax.programs import import_photos
 from whale_jax.report import tables as report
 from whale_jax.runtime import errors, progress, registry, storage
+from whale_jax.workflow import provenance
 from whale_jax.workflow.program import Program
 
 OCCASIONS = ("year", "month", "day")
@@ -63,7 +65,16 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     path, remarks = LAYOUTS[config.layout](catalogue, workdir, config=config)
     counts, warnings = catalogues.count(catalogue), [*catalogue.warnings, *remarks]
     report.publish(workdir, f"{catalogues.summary(catalogue, counts, warnings=warnings)}\nwritten to {path}")
-    return {**counts, "layout": config.layout, "notes": list(catalogue.notes), "warnings": warnings}
+    facts = {"layout": config.layout, "source": columns.source(catalogue)}
+    return {**counts, **facts, "notes": list(catalogue.notes), "warnings": warnings}
+
+
+def revisit(config: ConfigDict, workdir: Path) -> None:
+    """Prints the summary again, and warns where the folder has changed since: files of an export are not replaced."""
+    report.reprint(config, workdir)
+    catalogue = annotations.read(config.data.root, Settings.read(config), absent=config.layout != "folders")
+    if columns.source(catalogue) != provenance.read(workdir).get("source"):
+        logging.warning("%s has changed since: choose another --workdir to export it anew", config.data.root)
 
 
 def as_csv(catalogue: Catalogue, workdir: Path, *, config: ConfigDict) -> tuple[Path, list[str]]:
@@ -241,4 +252,4 @@ def _lines(remarks: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{len(names):,} {text}: {cells.examples(names)}" for text, names in remarks.items() if names]
 
 
-PROGRAM = Program(DEFAULTS, run, check=check_config)
+PROGRAM = Program(DEFAULTS, run, check=check_config, revisit=revisit)

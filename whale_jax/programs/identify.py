@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from whale_jax.data import groups, tables, validation
+from whale_jax.data import cells, doubts, groups, tables, validation
 from whale_jax.data.gallery_folder import gallery_rows
 from whale_jax.data.right_whale import Photos
 from whale_jax.evaluation import judge, reliability
@@ -51,6 +51,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     source = queries.of_folders(config.inputs)
     new = source.photos
     finished = queries.open_run(Path(config.inputs.fused), source)
+    if alike := doubts.alike(finished.whales):
+        text = "whales of the run and of the gallery whose names differ in case, blanks or hyphens alone: %s"
+        logging.warning(text, cells.examples(alike))
     rows = np.flatnonzero(~gallery_rows(new) & ((new.label < 0) | (new.digest != finished.photos.digest)))
     cut = queries.head_view(finished.answer, config.inputs)
     heads = finished_runs.read(config.inputs[cut.folder.name])

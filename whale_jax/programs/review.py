@@ -24,7 +24,7 @@ DEFAULTS = {
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Keeps every decision in workdir/decisions.jsonl, and writes decisions.csv after each; Ctrl-C ends the page."""
     (workdir / storage.RESULT).unlink(missing_ok=True)  # of the last time; it is not true any more
-    identified = finished_runs.read(config.inputs.identified)
+    identified = finished_runs.read_in_run(Path(config.inputs.identified))
     session = Session(identified, workdir, reviewer=config.reviewer or user())
     try:
         server.serve(session, port=config.port, opened=lambda url: announce(url, session))

@@ -53,6 +53,7 @@ class Contents:
         longest = max((len(answer.whales) for answer in self.answers.photos.values()), default=0)
         curve = cmc.curve(self.answers.reliability, min(LISTED, longest), whales=len(self.run.whales))
         return {
+            "review": "",
             "run": self.run.answer.folder.parent.name,
             "summary": self.summary(),
             "reviewer": "",

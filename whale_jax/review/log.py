@@ -24,6 +24,9 @@ class Log:
         self._file = path.open("a+b", buffering=0)  # what a full disk refuses is not written later
         self._file.seek(0)
         content = self._file.read()
+        if _is_event(content[content.rfind(b"\n") + 1 :]):  # an editor has dropped the end of the last line
+            self._file.write(b"\n")
+            content += b"\n"
         whole = content.rfind(b"\n") + 1  # what follows was not written to its end
         self._file.truncate(whole)
         self.events: list[dict[str, Any]] = []
@@ -57,3 +60,10 @@ class Log:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -57,15 +57,20 @@ class Session(Protocol):
     number of the run's most similar photo of it or None}], the likeliest first, "encounter_candidates": [{"whale",
     "probability"}], "pending": whether it is being matched again, "decision": None or {"kind": one of KINDS, "whale",
     "reviewer", "time", "number"}, "number": int of its last event}.
+
+    Attributes:
+        key: identifies the review, also when it is opened again; whatever a window sends has it.
     """
+
+    key: str
 
     def state(self) -> dict[str, Any]:
         """All that the page shows.
 
         Returns:
-            {"run": str, "summary": what the run knows, "reviewer": str, "error": float, "number": int of the last
-            event, "whales": names, those of the run first, "curve": a cmc.Curve by its fields, or None, "ready_crops":
-            whether photos have no points to move, "photos": Photos in the order of review}
+            {"review": the key, "run": str, "summary": what the run knows, "reviewer": str, "error": float, "number":
+            int of the last event, "whales": names, those of the run first, "curve": a cmc.Curve by its fields, or None,
+            "ready_crops": whether photos have no points to move, "photos": Photos in the order of review}
         """
 
     def changes(self, since: int) -> dict[str, Any]:
@@ -166,6 +171,7 @@ def app(session: Session, *, port: int) -> Starlette:
         return Response(content, media_type=kind)
 
     def changes(request: Request) -> Response:
+        _expect(session, request.query_params.get("review", ""))
         return JSONResponse(session.changes(_number(request.query_params.get("since", ""))))
 
     def whale(request: Request) -> Response:
@@ -196,9 +202,9 @@ def app(session: Session, *, port: int) -> Starlette:
         get("/head/{row}.jpg", _picture(session.head)),
         get("/photo/{row}.jpg", _picture(session.photo)),
         get("/reference/{row}.jpg", _picture(session.reference)),
-        Route("/api/decide", _action(decide), methods=["POST"]),
-        Route("/api/undo", _action(undo), methods=["POST"]),
-        Route("/api/points", _action(move), methods=["POST"]),
+        Route("/api/decide", _action(session, decide), methods=["POST"]),
+        Route("/api/undo", _action(session, undo), methods=["POST"]),
+        Route("/api/points", _action(session, move), methods=["POST"]),
     ]
     handlers = {HTTPException: _refuse, InputError: _refuse, Conflict: _refuse, Exception: _refuse}
     return Starlette(routes=routes, middleware=[Middleware(Guard, port=port)], exception_handlers=handlers)
@@ -225,9 +231,16 @@ def _picture(source: Callable[[int], bytes]) -> Callable[[Request], Response]:
     return respond
 
 
-def _action(action: Callable[[int, Mapping[str, Any]], dict[str, Any]]) -> Callable[[Request], Any]:
+def _expect(session: Session, review: str) -> None:
+    """Refuses a window that was left open from another review: its photos have the numbers of others here."""
+    if review != session.key:
+        raise HTTPException(410, "this window is of another review: load the page again")
+
+
+def _action(session: Session, action: Callable[[int, Mapping[str, Any]], dict[str, Any]]) -> Callable[[Request], Any]:
     async def respond(request: Request) -> Response:
         fields = await bodies.read(request)
+        _expect(session, bodies.text(fields, "review"))
         try:
             return JSONResponse(await run_in_threadpool(action, bodies.integer(fields, "row"), fields))
         except (IndexError, KeyError) as error:

@@ -1,6 +1,7 @@
 """A review: the answers of a finished `identify`, and what a person decides about them. See `server.Session`."""
 
 import datetime
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from whale_jax.review.matching import NO_ANSWER, Matcher
 from whale_jax.review.pictures import Pictures
 from whale_jax.review.server import Conflict
 from whale_jax.runtime.errors import InputError
+from whale_jax.workflow import json_files
 from whale_jax.workflow.finished_runs import Stage
 
 LOG = "decisions.jsonl"
@@ -42,8 +44,11 @@ class Session(Contents):
         pictures = Pictures(source.photos, run, folders=folders, cut=self.recogniser.cut)
         super().__init__(identified.folder, source, run=run, error=config["error"], pictures=pictures)
         self._lock, self._workdir, self._reviewer = threading.RLock(), workdir, reviewer
+        self._digest = identified.result["digest"]
+        self.key = json_files.hash_of([self._digest, str(workdir.resolve())])
+        self._survey = re.sub(r"\W+", "_", identified.folder.resolve().parent.name)[:40]
         self.log = Log(workdir / LOG)
-        self.histories = replay(self.log.events)
+        self.histories = replay(self._valid(self.log.events))
         self._matcher = Matcher(self.recogniser, **limits) if self.points else None
         self._write()
         for name, history in self.histories.items():
@@ -53,7 +58,8 @@ class Session(Contents):
     def state(self) -> dict[str, Any]:
         """All that the page shows."""
         with self._lock:
-            facts = {"reviewer": self._reviewer, "number": len(self.log.events), "whales": self.whales()}
+            facts = {"review": self.key, "reviewer": self._reviewer}
+            facts |= {"number": len(self.log.events), "whales": self.whales()}
             return {**super().state(), **facts}
 
     def changes(self, since: int) -> dict[str, Any]:
@@ -113,10 +119,11 @@ class Session(Contents):
             return self.changes(since)
 
     def suggest(self) -> str:
-        """A name for a new individual that is free."""
+        """A name for a new individual that is free, with that of the survey: other surveys have new whales too."""
         with self._lock:
             names = {*map(cells.key, self.whales())}
-            return next(name for i in range(1, len(names) + 2) if cells.key(name := f"new_{i}") not in names)
+            numbered = (f"new_{self._survey}_{i}" for i in range(1, len(names) + 2))
+            return next(name for name in numbered if cells.key(name) not in names)
 
     def whale_photos(self, whale: str) -> list[dict[str, Any]]:
         """All photos of a whale: those of the run and of its gallery, and those that were decided here."""
@@ -166,7 +173,7 @@ class Session(Contents):
         self._record({**event, "whale": "", **facts, "based_on": based_on, "shown": shown})
         try:
             self._write()
-        except OSError as error:  # the decision is kept, and the table is written after the next, or at the next start
+        except (OSError, InputError) as error:  # the decision is kept; the table is written after the next one
             logging.warning("%s is behind: %s", self._workdir / decisions.FILE, error)
         return self.changes(since)
 
@@ -174,13 +181,27 @@ class Session(Contents):
         event = self.log.append(event)
         self.histories[event["image"]] = self.histories.get(event["image"], History()).after(event)
 
+    def _valid(self, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The events that hold here, where the log is that of a review of other answers: photos may be gone or new.
+
+        Heads that were matched against other references are matched again.
+        """
+        if strange := {event["image"] for event in events} - {"", *self.answers.photos}:
+            text = "%s: decisions on %d photos that are not asked about here are passed over: %s"
+            logging.warning(text, self._workdir / LOG, len(strange), cells.examples(strange))
+        events = [event for event in events if event["image"] in self.answers.photos]
+        return [
+            event for event in events if event["kind"] != MATCH or event.get("identified", self._digest) == self._digest
+        ]
+
     def _match(self, name: str, history: History) -> None:
         """Has moved points matched in the background."""
 
         def keep(answer: dict[str, Any]) -> None:
             with self._lock:
                 if not self.log.closed:  # or it is done again at the next start
-                    self._record({"image": name, "kind": MATCH, "move": history.move["number"], **answer})
+                    facts = {"image": name, "kind": MATCH, "identified": self._digest}
+                    self._record({**facts, "move": history.move["number"], **answer})
 
         self._matcher.ask(self.row[name], np.array(history.move["points"]), then=keep)
 

@@ -56,7 +56,9 @@ def claim(config: ConfigDict, workdir: Path) -> None:
         # A key that is newer than the folder counts as its default.
         content, existing = (json.loads(json.dumps(program.complete(side))) for side in (content, existing))
         if owner.interactive:  # what a person sets anew each time
-            content, existing = ({"inputs": side["inputs"]} for side in (content, existing))
+            content, existing = (
+                {"inputs": sorted(side["inputs"])} for side in (content, existing)
+            )  # wherever they lie
     folders.expect(workdir, label="config", content=content, existing=existing)
 
 
@@ -74,7 +76,7 @@ def digest(job: Job, content: Any) -> str:
 
 def is_complete(job: Job, result: Mapping[str, Any]) -> bool:
     """Whether a job with this result has nothing left to do: a pipeline may have got more stages."""
-    if job.program.interactive:
+    if job.program.interactive or job.program.always_runs:
         return False
     if not job.program.runs_stages:
         return True

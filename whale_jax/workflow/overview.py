@@ -5,6 +5,7 @@ import difflib
 import importlib
 import inspect
 import re
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -45,8 +46,8 @@ def next_step(workdir: Path) -> str:
     """What a person does with the results of a run; "" where that is not known."""
     if not (workdir / "identified" / storage.RESULT).exists():
         return ""
-    command = f"python -m whale_jax.main --config=configs/review.py:{workdir} --workdir={workdir / 'review'}"
-    return f"decide who is on these photos, in a browser:\n  {command}"
+    flags = shlex.join([f"--config=configs/review.py:{workdir}", f"--workdir={workdir / 'review'}"])
+    return f"decide who is on these photos, in a browser:\n  python -m whale_jax.main {flags}"
 
 
 def help_text(flags: Mapping[str, str], *, root: Path = Path("configs")) -> str:

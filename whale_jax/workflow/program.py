@@ -47,6 +47,7 @@ class Program(NamedTuple):
             `claim`.
         interactive: whether a person ends it. It is never complete: started again in its folder, with the same inputs,
             it goes on.
+        always_runs: whether it is never complete for another reason, such as photos that may have changed.
     """
 
     defaults: Mapping[str, Any]
@@ -62,6 +63,7 @@ class Program(NamedTuple):
     claim: Callable[[ConfigDict, Path], None] | None = None
     digest: Callable[[ConfigDict, Path], str | None] | None = None
     interactive: bool = False
+    always_runs: bool = False
 
     @property
     def runs_stages(self) -> bool:

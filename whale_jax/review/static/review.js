@@ -43,6 +43,7 @@ function alarm(text) {
 
 /** Tells what went wrong, on the page, where it stays. */
 function fail(error) {
+  if (error.status === 410) location.reload(); // the server has another review by now
   silent ||= error instanceof Silence;
   alarm(message(error));
   return message(error);
@@ -302,13 +303,13 @@ async function refresh() {
 }
 
 async function reconnect() {
-  const { run } = store.state;
+  const { review } = store.state;
   try {
     await store.load();
   } catch {
     return schedule();
   }
-  if (store.state.run !== run || !store.photos.has(row)) return location.reload();
+  if (store.state.review !== review || !store.photos.has(row)) return location.reload();
   silent = false;
   list.build();
   list.select(row);

@@ -26,7 +26,7 @@ export class Store extends EventTarget {
   }
 
   async refresh() {
-    const changes = await ask(`/api/changes?since=${this.number}`);
+    const changes = await ask(`/api/changes?since=${this.number}&review=${this.state.review}`);
     this.number = changes.number;
     this.merge(changes);
   }
@@ -96,7 +96,8 @@ export class Store extends EventTarget {
 
   async #send(path, row, number, fields = {}) {
     try {
-      this.merge(await ask(path, { row, reviewer: this.reviewer(), based_on: number, ...fields }));
+      const { review } = this.state;
+      this.merge(await ask(path, { review, row, reviewer: this.reviewer(), based_on: number, ...fields }));
     } catch (error) {
       if (error.photo) this.merge({ photos: [error.photo] });
       throw error;
