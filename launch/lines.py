@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, storage
 from whale_jax.workflow import overview, stage
 
 FILE = "runs.jsonl"
@@ -54,9 +54,7 @@ def plan(sweep: Path, config: str, *, changes: Iterable[dict[str, Any]]) -> list
         check(line)
         lines.append(line)
     sweep.mkdir(parents=True, exist_ok=True)
-    partial = sweep / f"{FILE}.tmp"
-    partial.write_text("".join(json.dumps(line._asdict()) + "\n" for line in lines), encoding="utf-8")
-    partial.replace(sweep / FILE)
+    storage.write_text(sweep / FILE, "".join(json.dumps(line._asdict()) + "\n" for line in lines))
     return lines
 
 
@@ -83,10 +81,8 @@ def check(line: Line) -> None:
             expect(key, config)
         config.update_from_flattened_dict(line.overrides)
         stage.check(config)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, errors.InputError) as error:
         raise errors.InputError(f"run {line.name}: {error.args[0]}") from None
-    except errors.InputError as error:
-        raise errors.InputError(f"run {line.name}: {error}") from None
 
 
 @functools.cache

@@ -17,20 +17,8 @@ SHOWN = 60  # characters of a cell in a message
 LONGEST = 255  # characters of a name, as of a file: NumPy keeps a column as wide as its longest cell
 NO_WHALE = (  # what people write in place of a whale's name, see `key`
     *("unknown", "unk", "unidentified", "unid", "not identified", "undetermined", "unmatched", "no match", "unnamed"),
-    *(
-        "unlabelled",
-        "unlabeled",
-        "new",
-        "new_whale",
-        "new_individual",
-        "none",
-        "nil",
-        "null",
-        "na",
-        "nan",
-        "no id",
-        "tbd",
-    ),
+    *("unlabelled", "unlabeled", "new", "new_whale", "new_individual"),
+    *("none", "nil", "null", "na", "nan", "no id", "tbd"),
 )
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # half a character of UTF-16 counts as one
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")

@@ -30,7 +30,7 @@ def of_one_whale(photos: Photos) -> np.ndarray:
 
     There are several where one photo shows two heads, "a.jpg" and "a.jpg#2".
     """
-    group, files = by_encounter(photos), np.array([names.head(name)[0] for name in photos.name])
+    group, files = by_encounter(photos), np.array([names.parse(name)[0] for name in photos.name])
     pairs, count = np.unique(np.stack([group.astype(str), files]), axis=1, return_counts=True)
     several = np.isin(group, pairs[0][count > 1].astype(int))
     return _in_order(np.where(several, _alone(photos), np.char.add("!", group.astype(str))))

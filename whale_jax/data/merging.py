@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from whale_jax.data import cells
 from whale_jax.data.cells import MOST, short
-from whale_jax.data.names import Names, head, path_of
+from whale_jax.data.names import Names, parse, path_of
 from whale_jax.data.rows import Fact, Reading, Row, Settings
 
 
@@ -65,7 +65,7 @@ def merge(reading: Reading, names: Names, *, settings: Settings, root: object, p
         unused += len(absent)
         silent = reading.labels_first and number > 0
         for name, rows in present.items():
-            rows.sort(key=lambda row: head(cells.clean(row.path))[1])  # "a.jpg#2" is the second
+            rows.sort(key=lambda row: parse(cells.clean(row.path))[1])  # "a.jpg#2" is the second
             entries = [
                 _entry(name, row, no_whale=no_whale, silent=silent, words=words, problems=problems) for row in rows
             ]

@@ -11,7 +11,7 @@ from whale_jax.runtime import errors
 _HEAD = re.compile(rf"(.*(?:{'|'.join(map(re.escape, SUFFIXES))}))#([1-9]\d*)", re.IGNORECASE | re.DOTALL)
 
 
-def head(name: str) -> tuple[str, int]:
+def parse(name: str) -> tuple[str, int]:
     """The path of the photo, and which whale on it, from 1, that the name of a photo means: "a.jpg#2" the second."""
     match = _HEAD.fullmatch(name)
     return (match[1], int(match[2])) if match else (name, 1)
@@ -19,7 +19,7 @@ def head(name: str) -> tuple[str, int]:
 
 def path_of(text: str) -> str:
     """The path of the photo that a file means, with / between folders and without the number of a whale on it."""
-    return head(cells.clean(text).replace("\\", "/"))[0]
+    return parse(cells.clean(text).replace("\\", "/"))[0]
 
 
 class Names:

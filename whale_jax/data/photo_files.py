@@ -12,22 +12,8 @@ import pillow_heif
 from PIL import ExifTags, Image
 
 CAMERA = 100  # characters of the name of a camera, which becomes a part of the names of encounters
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".mpo",
-    ".png",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".gif",
-    ".webp",
-    ".heic",
-    ".heif",
-    ".avif",
-)
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff")
+SUFFIXES += (".bmp", ".gif", ".webp", ".heic", ".heif", ".avif")
 END = b"\xff\xd9"  # of a JPEG's picture
 JPEG = b"\xff\xd8"  # how a JPEG begins
 DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # modes with more than eight bits a pixel

@@ -39,7 +39,7 @@ def load(folder: str | Path, photos: Photos) -> dict[str, np.ndarray]:
     if whales.tolist() != list(photos.whales):
         columns = [{name: i for i, name in enumerate(side)} for side in (whales.tolist(), photos.whales)]
         message = f"{path} is of other whales than the photos, or in another order (- in the file, + of the photos):"
-        raise errors.InputError("\n".join([message, *errors.first(errors.differences(*columns))]))
+        raise errors.InputError(errors.listed(message, errors.differences(*columns)))
     shape = len(photos.name), len(photos.whales)
     for name, array in arrays.items():
         if array.shape != shape:

@@ -17,7 +17,7 @@ POINTS = ("bonnet", "blowhead")
 
 
 class Head(NamedTuple):
-    """The decisions that count about a whale on a photo: on its name, its points and its encounter. None: nobody's."""
+    """The decisions that count about a whale on a photo: on its name, points and encounter; None where nobody did."""
 
     name: Decision | None
     points: Decision | None
@@ -75,7 +75,7 @@ def read(
             if entry.whale and cells.key(entry.whale) in words:
                 problems.append(f"{entry.place}: {short(entry.whale)!r} is no whale's name: write unusable or skip")
             if file:
-                rows.setdefault((file, names.head(cells.clean(entry.image))[1]), []).append(entry)
+                rows.setdefault((file, names.parse(cells.clean(entry.image))[1]), []).append(entry)
             elif reason == "is not there":
                 unused += 1
             else:

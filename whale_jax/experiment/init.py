@@ -87,7 +87,7 @@ def check(source: Source, recipe: Recipe, *, data: Data, valid: np.ndarray) -> N
         sides = ({name: i for i, name in enumerate(names)} for names in (whales, data.photos.whales))
         if lines := errors.differences(*sides):
             message = f"{folder} names other whales, or in another order (- what it names, + these photos' list):"
-            raise errors.InputError("\n".join([message, *errors.first(lines)]))
+            raise errors.InputError(errors.listed(message, lines))
     if source.mode == "grown":
         smaller = build.model(ConfigDict(training.config["model"]), outputs=recipe.task.outputs)
         growth.check(smaller, recipe.model.clone(dtype=jnp.float32))
@@ -125,7 +125,7 @@ def load(network: Network, source: Source, *, pictures: Callable[[], jax.Array])
         message = (
             f"the weights of {source.folder} are taken where they fit, but not here (- its own, + what begins anew):"
         )
-        logging.warning("%s", "\n".join([message, *errors.first(lines)]))
+        logging.warning("%s", errors.listed(message, lines))
     return network._replace(state=state)
 
 

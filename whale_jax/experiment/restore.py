@@ -66,7 +66,7 @@ def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: boo
         # A head whose weights do for one size of pictures has no part in the layers before it.
         state, differences = saved.variables(blank, best=best, partial=bool(layer))
     if lines := [line for line in differences if not HEAD.search(line)]:
-        raise errors.InputError("\n".join([f"the weights in {workdir} do not fit its config", *errors.first(lines)]))
+        raise errors.InputError(errors.listed(f"the weights in {workdir} do not fit its config", lines))
     return build.predictor(recipe, state)
 
 

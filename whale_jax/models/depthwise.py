@@ -43,7 +43,7 @@ class Depthwise(nn.Module):
 def convolve(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: str | Padding = "SAME") -> jax.Array:
     """(batch, height, width, channels) convolved with (k, k, 1, channels) -> (batch, rows, columns, channels).
 
-    It has a gradient (one way, backwards), and that one has none.
+    Reverse mode alone, and once: no `jax.jvp`, no second derivative.
     """
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], (stride, stride), padding)

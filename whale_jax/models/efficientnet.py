@@ -170,7 +170,7 @@ class Block(nn.Module):
         convolution = {"stride": self.stride, "padding": self.variant.padding(kernel), "dtype": self.dtype}
 
         def normalised(y: jax.Array) -> jax.Array:
-            return batch_norm(train, self.dtype, variant=self.variant, name=f"bn{next(place)}")(y)
+            return layers.batch_norm(train, self.dtype, epsilon=self.variant.epsilon, name=f"bn{next(place)}")(y)
 
         def rectified(y: jax.Array) -> jax.Array:
             return self.variant.rectifier(normalised(y))
@@ -194,15 +194,6 @@ def full(features: int, kernel: int, *, dtype: Any, stride: int, padding: Any, n
     """A convolution over all channels, without bias."""
     options = {"use_bias": False, "kernel_init": kernel_init, "dtype": dtype, "name": name}
     return nn.Conv(features, (kernel, kernel), stride, padding, **options)
-
-
-def batch_norm(train: bool, dtype: Any, *, variant: Variant, name: str) -> layers.BatchNorm:
-    """Batch normalisation as everywhere here, whose running averages follow new pictures within a few dozen steps.
-
-    The papers' networks remember a hundred steps and more; an epoch of fine-tuning has as few, and the averages would
-    still be ImageNet's when the network is judged.
-    """
-    return layers.batch_norm(train, dtype, epsilon=variant.epsilon, name=name)
 
 
 class EfficientNet(nn.Module):
@@ -230,7 +221,7 @@ class EfficientNet(nn.Module):
         "conv_head", which the head sees, and what the head returns.
         """
         variant = self.table
-        norm = partial(batch_norm, train, self.dtype, variant=variant)
+        norm = partial(layers.batch_norm, train, self.dtype, epsilon=variant.epsilon)
         stem = full(variant.stem, 3, stride=2, padding=variant.padding(3), dtype=self.dtype, name="conv_stem")
         x = variant.rectifier(norm(name="bn1")(stem(x.astype(self.dtype))))
         out, depth, blocks = {"stem": x}, 0, sum(stage.blocks for stage in variant.stages)

@@ -74,7 +74,7 @@ def grow(
         InputError: `new` is no growth of `old`.
     """
     layers, rng = plan(old, new, seed=seed), np.random.default_rng(seed)
-    leaves = {kind: _flat(tree) for kind, tree in fresh.items()}
+    leaves = {kind: traverse_util.flatten_dict(tree) for kind, tree in fresh.items()}
     inserted = [layer for layer in layers if layer.old is None]
     outputs = jax.jit(partial(old.apply, train=False))(variables, images)[1] if inserted else {}
     for layer in inserted:
@@ -178,7 +178,7 @@ def _make_identity(layer: Layer, fresh: dict[str, Leaves], outputs: Mapping[str,
 
 def _carry(layers: list[Layer], old: Mapping, *, fresh: Leaves, rule: Callable) -> dict[str, Any]:
     """A tree of the shapes of `fresh`: by `rule` from leaves of `old`, or as it is where a layer is inserted."""
-    source, leaves = _flat(old), dict(fresh)
+    source, leaves = traverse_util.flatten_dict(old), dict(fresh)
     for path in fresh:
         layer = next(layer for layer in layers if path[: len(layer.new)] == layer.new)
         if layer.old is not None:
@@ -200,7 +200,3 @@ def _copy(layer: Layer, leaf: np.ndarray, *, noise: float, rng: np.random.Genera
     copies = leaf[..., inputs, :][..., outputs] / np.bincount(inputs)[inputs][:, None]
     new = np.arange(len(outputs)) >= leaf.shape[-1]
     return (copies + noise * copies.std() * new * rng.normal(size=copies.shape)).astype(leaf.dtype)
-
-
-def _flat(tree: Mapping) -> Leaves:
-    return dict(traverse_util.flatten_dict(tree))

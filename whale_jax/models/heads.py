@@ -25,7 +25,7 @@ def dense(head: nn.Module, features: jax.Array, *, train: bool) -> tuple[jax.Arr
 
 
 def cosines(head: nn.Module, features: jax.Array, *, train: bool) -> tuple[jax.Array, dict]:
-    """Dropout and a vector for each output, inside a head: (batch, F) to (batch, outputs) in -1..1, and those."""
+    """Dropout and a vector for each output, inside a head: (batch, F) features -> (batch, outputs) cosines, and those."""
     x = layers.Dropout(head.dropout)(features, train)
     kernel = head.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], head.outputs))
     return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
@@ -49,12 +49,10 @@ class GeneralisedMean(nn.Module):
     Radenovic et al., arXiv:1711.02512, equation 3, which begins at 3. Activations below LEAST count as LEAST.
     """
 
-    exponent: float = 3.0
-
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(batch, height, width, channels) -> (batch, channels) float32."""
-        p = self.param("p", nn.initializers.constant(self.exponent), (1,))
+        p = self.param("p", nn.initializers.constant(3.0), (1,))
         powers = p * jnp.log(jnp.maximum(x.astype(jnp.float32), LEAST))
         # In logarithms, since a power of LEAST would vanish from p = 7 on, and its root would have no gradient.
         mean = jax.nn.logsumexp(powers, (1, 2)) - jnp.log(x.shape[1] * x.shape[2])

@@ -70,7 +70,7 @@ def fit(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], *, modu
     lines += [f"- {key} {np.shape(tensors[key])}: the network has no such parameter" for key in unplaced]
     if lines:
         message = "these weights are of another network (- what the file holds, + what this network has):"
-        raise errors.InputError("\n".join([message, *errors.first(lines)]))
+        raise errors.InputError(errors.listed(message, lines))
     return Fit(fitting, sorted(skipped), ["/".join(path) for path in leaves if path not in fitting])
 
 

@@ -57,7 +57,7 @@ def differences(existing: Mapping[str, Any], expected: Mapping[str, Any]) -> lis
     return [f"{sign} {name} {side[name]}" for name in names for sign, side in sides if name in side]
 
 
-def first(lines: Sequence[str]) -> list[str]:
-    """As many lines as a person reads, and the number of the others."""
+def listed(message: str, lines: Sequence[str]) -> str:
+    """A message, under it as many lines as a person reads, and the number of the others."""
     rest = [f"... and {len(lines) - SHOWN} lines more"] if len(lines) > SHOWN else []
-    return [*lines[:SHOWN], *rest]
+    return "\n".join([message, *lines[:SHOWN], *rest])

@@ -41,7 +41,7 @@ def bar(total: int, *, title: str, unit: str, start: int = 0, items: Iterable | 
         title: of the bar.
         unit: of the items, such as "photos".
         start: number of items that an earlier run has done.
-        items: what is passed on, one after the other, by a loop over the bar; without it, call `update`.
+        items: an iterable whose items a loop over the bar yields; without it, call `update`.
     """
     moving = not STAGE and sys.stderr.isatty()
     return tqdm(

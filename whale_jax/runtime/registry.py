@@ -35,7 +35,7 @@ def lookup(kind: str, table: Mapping[str, Any], name: str) -> Any:
 
 
 def function(kind: str, table: Mapping[str, Callable], name: str, *, reads: Sequence[str], **options: Any) -> Callable:
-    """The function called `name`, for one who calls it with values of certain names.
+    """The function called `name`, once its first arguments are found to be `reads`.
 
     Args:
         kind: what it is, for the error message ("loss", "metric").

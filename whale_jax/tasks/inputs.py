@@ -100,7 +100,7 @@ def whales(
     size,
     normalise: Normalise = picture,
 ) -> Batch:
-    """`prepare` for tasks that name whales: unlabelled photos get the label 0, and in weight (B,) a 0."""
+    """`prepare` for tasks that name whales: unlabelled photos get label 0 and weight 0, in (B,) arrays."""
     normalise = normalise if colour else partial(grey, normalise=normalise)
     batch = prepare(key, batch, train, augmentation=augmentation, size=size, normalise=normalise)
     named = batch["label"] >= 0

@@ -25,7 +25,7 @@ def check(
         cosine: whether the task reads the cosines of one of COSINE_HEADS.
         transformer: whether it reads the matrix of the model "stn".
         loss, bins: of a task of coordinates, whose loss counts without bins alone: their cross entropy takes its place.
-        **batches: of the config, which any is right here.
+        **batches: batch, images_per_class and weights of the config, any of which will do.
     """
     for task, part, needed, present in (
         ("arcface", f"the head {' or '.join(map(repr, COSINE_HEADS))}", cosine, model.get("head") in COSINE_HEADS),

@@ -15,9 +15,9 @@ from whale_jax.train.state import TrainState
 
 
 class Averaged(NamedTuple):
-    """What stands in the place of the optimiser's state, where `params` and `batch_stats` of the state are averages.
+    """Takes the place of `TrainState.opt_state`, while `params` and `batch_stats` of the state hold averages.
 
-    So whoever measures, keeps, restores or begins with the weights of a state has the averages, and need not know.
+    Evaluations, checkpoints and later trainings read those two fields, and so get the averages.
 
     Attributes:
         params, batch_stats: of the last step, which the next one goes on from; zeros before the first.

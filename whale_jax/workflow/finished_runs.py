@@ -29,7 +29,7 @@ def read(folder: str | Path) -> Stage:
 
 
 def read_within(run: Path, name: str | Path, *, digest: str = "") -> Stage:
-    """A stage of a run by its name or folder, and its digest where it is known; so are its inputs.
+    """The stage of a run that has this name or folder and, if given, this digest. Its inputs are looked for alike.
 
     A run that was moved, or that is read from another working folder, has its stages still: they are looked for in it,
     and outside where it has none of that name, or another than the one that was read.

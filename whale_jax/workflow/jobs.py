@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from whale_jax.runtime import errors
 from whale_jax.workflow import folders, inputs, json_files, program, renamed
 from whale_jax.workflow.program import Program
 
@@ -19,7 +20,7 @@ class Job(NamedTuple):
         config: of the program.
         workdir: the stage's folder.
         inputs: name -> result.json of each input.
-        labels: what config.json and inputs.json hold: "config", and the "inputs" by their identities.
+        labels: "config" and "inputs" -> the content of config.json, and of inputs.json: the identity of each input.
     """
 
     program: Program
@@ -63,8 +64,27 @@ def claim(config: ConfigDict, workdir: Path) -> None:
 
 
 def split_and_fold(job: Job) -> dict[str, Any]:
-    """The one split that a job's inputs belong to and the one fold held out (see `inputs.split_and_fold`)."""
-    return inputs.split_and_fold(job.inputs, job.config, program=job.program, workdir=job.workdir)
+    """The hash of the one "split" that a job belongs to, and the one "fold" that it holds out; None where it has none.
+
+    Inputs of several splits, or that hold out several folds, raise InputError.
+    """
+    bound = [result for name, result in job.inputs.items() if name not in job.program.inputs_of_other_photos]
+    split, fold = ({result[key] for result in bound if result.get(key) is not None} for key in ("split", "fold"))
+    if len(split) > 1:
+        folders_of = job.config.inputs
+        origins = [f"  {folders_of[key]}: {value['split']}" for key, value in job.inputs.items() if value.get("split")]
+        message = f"the inputs of {job.workdir} belong to {len(split)} different splits: make them from one"
+        raise errors.InputError("\n".join([message, *origins]))
+    fold |= {job.config.fold} if "fold" in job.config else set()
+    if len(fold) > 1 and job.program.any_fold:
+        fold = set()
+    if len(fold) > 1:
+        held_out = " and ".join(map(str, sorted(fold)))
+        raise errors.InputError(
+            f"{job.workdir} and what it is made from hold out folds {held_out} (-1 is none): a network would be"
+            " validated on photos that it was trained on; set one fold for all of them"
+        )
+    return {"split": next(iter(split), None), "fold": next(iter(fold), None)}
 
 
 def digest(job: Job, content: Any) -> str:

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from whale_jax.runtime import errors, storage
 
 WIDTH, COLUMN = 110, 26  # characters of a line, and of its column of flags
+FOLDER = Path("configs")  # within the current folder
 SHOWN = 6  # stages that are named, at most, where many have a key
 RESULTS = ("table.md", "*/table.md", "submission.csv", "*/submission.csv", "*/likeliest.csv", "aligned/points.csv")
 RESULTS += ("catalogue.csv", "catalogue.html", "identified/candidates.csv", "identified/encounters.csv")
@@ -50,16 +51,11 @@ def next_step(workdir: Path) -> str:
     return f"decide who is on these photos, in a browser:\n  python -m whale_jax.main {flags}"
 
 
-def help_text(flags: Mapping[str, str], *, root: Path = Path("configs")) -> str:
-    """How to use the program: the command, every config in the folder `root` with its presets, and the flags.
-
-    Args:
-        flags: name -> description.
-        root: of the configs, within the current folder.
-    """
-    files = sorted(root.rglob("*.py"), key=lambda path: (len(path.parts), path))
+def help_text(flags: Mapping[str, str]) -> str:
+    """How to use the program: the command, every config with its presets, and the flags, name -> description."""
+    files = sorted(FOLDER.rglob("*.py"), key=lambda path: (len(path.parts), path))
     lines = [line for path in files for line in describe(path)]
-    configs = CONFIGS + "\n".join(lines) + "\n" if lines else NO_CONFIGS.format(advice=advice(root))
+    configs = CONFIGS + "\n".join(lines) + "\n" if lines else NO_CONFIGS.format(advice=advice())
     return HELP + configs + "\nflags:\n" + "\n".join(line for name in flags for line in columns(name, flags[name]))
 
 
@@ -69,10 +65,10 @@ def columns(name: str, description: str) -> list[str]:
     return [f"{label:<{COLUMN}}{line}" for label, line in zip([f"  --{name}", *[""] * len(lines)], lines, strict=False)]
 
 
-def advice(root: Path) -> str:
+def advice() -> str:
     """How a person who stands in a folder without configs finds them."""
     checkout = Path(__file__).parents[2]
-    if (checkout / root).is_dir():
+    if (checkout / FOLDER).is_dir():
         return f"run the command in {checkout}"
     return "clone the repository, which has them (pip does not install them), and run the command in it"
 

@@ -79,7 +79,7 @@ def names() -> list[str]:
 
 def find(name: str) -> Program:
     """The program called `name`. An unknown name raises InputError with the close matches."""
-    names()
+    importlib.import_module(PACKAGE)
     entry = registry.lookup("program", PROGRAMS, name)
     return importlib.import_module(entry).PROGRAM if isinstance(entry, str) else entry
 
@@ -91,7 +91,7 @@ def config(program: str, **changes: Any) -> ConfigDict:
         InputError: an unknown program or key.
     """
     changes = renamed.current({"program": program, **changes}, warn=True)
-    _check_keys(changes, program, choices={"program", *find(program).defaults})
+    _check_keys(changes, program)
     return ConfigDict(complete(changes))
 
 
@@ -108,13 +108,13 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def check(config: ConfigDict) -> None:
     """Raises InputError for an unknown program or key, a number out of its range, or what the program objects to."""
-    program = find(config.program)
-    _check_keys(config, config.program, choices={"program", *program.defaults})
+    _check_keys(config, config.program)
     ranges.check(config)
-    program.check(config)
+    find(config.program).check(config)
 
 
-def _check_keys(keys: Iterable[str], program: str, *, choices: Iterable[str]) -> None:
+def _check_keys(keys: Iterable[str], program: str) -> None:
+    choices = {"program", *find(program).defaults}
     for key in keys:
         if key not in choices:
             raise errors.unknown(f"key of program {program!r}", key, choices)

@@ -26,7 +26,7 @@ def share_out(job: Job) -> None:
 
 
 def make_one(job: Job, shard: Shard) -> bool:
-    """Does one shard of a job; whether it was the last that was missing.
+    """Does one shard of a job. Returns whether all shards are done now.
 
     Raises:
         InputError: a folder with another number of shards, where another process is at this one, or bad photos. What

@@ -49,17 +49,17 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if result and hosts.agree(jobs.is_complete(job, result)):
         hosts.once(job.program.revisit, config, job.workdir)
         return result
-    sides = jobs.split_and_fold(job)
+    split_and_fold = jobs.split_and_fold(job)
     hosts.wait()  # until every host has seen what the folder holds
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
         hosts.each(_take_folder, job, stack)
         if job.program.together:
-            _work(job, sides, start)
+            _work(job, split_and_fold, start)
             hosts.wait()
         else:
             _share_out(job)
-            hosts.once(_work, job, sides, start)
+            hosts.once(_work, job, split_and_fold, start)
     return provenance.read_together(job.workdir)
 
 
@@ -101,7 +101,7 @@ def _share_out(job: Job) -> None:
         raise
 
 
-def _work(job: Job, sides: dict[str, Any], start: float) -> None:
+def _work(job: Job, split_and_fold: dict[str, Any], start: float) -> None:
     """Runs the program in its folder and writes result.json."""
     existing = json_files.read(job.workdir / "result.json") or {}  # of a pipeline that has got more stages
     try:
@@ -118,7 +118,7 @@ def _work(job: Job, sides: dict[str, Any], start: float) -> None:
         "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         "device": provenance.device(),
         "huge_pages": pages.used(),
-        **sides,
+        **split_and_fold,
         **report,
         "inputs": {name: result["digest"] for name, result in job.inputs.items()},
         "digest": jobs.digest(job, report.get("digest")),
