@@ -25,7 +25,7 @@ def dense(head: nn.Module, features: jax.Array, *, train: bool) -> tuple[jax.Arr
 
 
 def cosines(head: nn.Module, features: jax.Array, *, train: bool) -> tuple[jax.Array, dict]:
-    """Dropout and a vector for each output, inside a head: (batch, F) features to (batch, outputs) cosines, and those."""
+    """Dropout and a vector for each output: (batch, F) features to (batch, outputs) cosines, and the features."""
     x = layers.Dropout(head.dropout)(features, train)
     kernel = head.param("kernel", nn.initializers.normal(1.0), (x.shape[-1], head.outputs))
     return geometry.unit(x) @ geometry.unit(kernel, axis=0), {"features": features}
