@@ -10,8 +10,8 @@
 has not seen it. Set inputs.photos, inputs.split and inputs.view to the folders of those stages.
 
 On 3,882 composed photos, 2 CPU cores: `small` and `window` 6.8 and 3.6 min, median error 0.087 and 0.033 head lengths
-(0.033 where stage 3 applies `window` once more); `night` and `window_night` 25 and 12 min, 0.068 and 0.026 (0.025).
-`post` was not run: it needs a GPU.
+(0.033 where stage 3 applies `window` once more). `night` and `window_night` were not run by this state of the code, and
+`post` needs a GPU.
 """
 
 from configs import post

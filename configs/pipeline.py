@@ -9,9 +9,8 @@
 One network, with one number of steps and of pixels, names the whale from the whole photo (naive), from the predicted
 box (boxed) and from the predicted points (aligned).
 
-`points` finds bonnet and blowhead and names no whale, with three times the epochs: 38 min, median error 2.5 % of a head
-length, mean 4.2 %, 97.8 % within a tenth. `night` has as many epochs for all but the localizer (not run to the end);
-`post` has the post's networks and sizes, for a GPU (not run).
+`points` finds bonnet and blowhead and names no whale, with three times the epochs; `night` has as many for all but the
+localizer; `post` has the post's networks and sizes, for a GPU. These were not run by this state of the code.
 """
 
 from functools import partial
