@@ -22,12 +22,11 @@ CHANGES = {
     },
     "cosines of GeM, margins": {"task": COSINES, "model.head": "gem_cosine"},
 }
-UNMIRRORED = {"task.mirrored": False, "task.augmentation": classifier.LIGHT.removeprefix("flip_ud|")}
 
 
 def get_config(root="runs/crops"):
     """The recipe for twice as long, its changes, and a thin network from nothing, on ready crops."""
     dropout = classifier.CROPS["model"]["dropout"]
     thin = ablations.small(root, "crops_dense", view="smaller", size=SMALLER, dropout=dropout, epochs=64.0)
-    changes = {**CHANGES, "thin ResNet from nothing": thin, "no mirror images": UNMIRRORED}
+    changes = {**CHANGES, "thin ResNet from nothing": thin}
     return heads.compare(root, changes, sizes={"heads": heads.SMALL, "smaller": SMALLER}, **PLAN)
