@@ -11,7 +11,6 @@ from whale_jax.data import gallery_folder
 from whale_jax.data.gallery_folder import PREFIX
 from whale_jax.data.rows import Settings
 from whale_jax.runtime.errors import InputError
-from whale_jax.workflow import stage
 
 COLUMNS = ("Image", "whaleID", "bonnet_x", "bonnet_y", "blowhead_x", "blowhead_y", "encounter")
 
@@ -69,12 +68,6 @@ def test_workers_elsewhere_can_read_both(pair):
     )
 
 
-def test_a_folder_whose_photos_would_be_taken_for_a_gallery_is_refused(pair, tmp_path):
-    photos(pair[0], "gallery/a.jpg")
-    with pytest.raises(InputError, match=r"gallery/a.jpg and other photos in it .*: rename this folder"):
-        stage.run(stage.config("import_photos", root=str(pair[0])), tmp_path / "run")
-
-
 def test_a_second_whale_stays_behind_the_first(pair):
     root, gallery = pair
     table(gallery / "w.csv", COLUMNS, *(["a.jpg", f"Eg{i}", 9 * i, 9, 190, 191, ""] for i in range(11)))
@@ -99,6 +92,13 @@ def test_mistakes_in_the_gallery_are_said_to_be_there(pair):
     photos(gallery, "Eg1/c.jpg")
     table(gallery / "w.csv", ["Image", "whaleID", "callosity", "path", "identity"], ["Eg1/c.jpg", "", "", "", ""])
     with pytest.raises(InputError, match=r"^gallery: .* looks like .*--config.gallery_format=\w+ decides"):
+        join(root, gallery)
+
+
+def test_a_name_that_the_gallery_gives_is_refused(pair):
+    root, gallery = pair
+    photos(root, "gallery/q.jpg")
+    with pytest.raises(InputError, match=r"new/gallery: gallery/q.jpg and other photos in it .*: rename this folder"):
         join(root, gallery)
 
 

@@ -256,3 +256,12 @@ def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, t
         [number] = {*re.findall(rf'{{"reference": (\d+), "name": "{nearest}"}}', page)}
         assert f'"/reference/{number}.jpg": "data:image/webp' in page
     assert finished_runs.read(tmp_path / "june" / "identified").result["gallery"] == 5
+
+
+def test_photos_in_a_folder_called_as_a_gallery_are_not_taken_for_one(finished, tmp_path):
+    (tmp_path / "new" / "gallery").mkdir(parents=True)
+    write_crops(tmp_path / "new" / "gallery", [1, 2], start=300, named=False)
+    config = identify.get_config(str(finished[1]))
+    config.data.root = str(tmp_path / "new")
+    with pytest.raises(errors.InputError, match="photos in a folder 'gallery', which would be taken for those of"):
+        stage.run(config, tmp_path / "june")

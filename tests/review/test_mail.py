@@ -115,6 +115,7 @@ def test_nothing_can_be_decided_on_a_file(window):
     box = window.find(".frame").bounding_box()
     window.page.mouse.click(box["x"] + 50, box["y"] + 50)
     shows(window, "photo_0.jpg")
+    window.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
     expect(window.find("#alert")).to_be_hidden()
     expect(window.find("dialog[open]")).to_have_count(0)
     window.press("Escape", "?")

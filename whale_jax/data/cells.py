@@ -43,6 +43,11 @@ def clean(text: str) -> str:
     return _BLANK.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text))).strip()
 
 
+def printable(text: str) -> str:
+    """A text with blanks in place of what no name may hold, such as a line break, and without blanks at its ends."""
+    return _CONTROL.sub(" ", text).strip()
+
+
 def key(text: str) -> str:
     """Letters and digits alone, in lower case: by it, two spellings of one name are recognised."""
     return re.sub(r"[\W_]+", "", text.casefold())

@@ -18,14 +18,8 @@ LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth
 HOME = "imgs"  # the competition's folder of photos, whose name is no part of theirs
 CROPS = ("train/", "test/")  # those of ready crops, likewise
 TABLES = (".csv", ".tsv", ".xlsx", ".json")
-SYSTEM = {
-    "thumbs.db",
-    "desktop.ini",
-    "__macosx",
-    "@eadir",
-    "lost+found",
-    "system volume information",
-}  # what systems leave in folders
+SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}  # what systems leave in folders
+SYSTEM |= {"lost+found", "system volume information", "$recycle.bin"}
 ADVICE = {
     ".xls": "save it as .xlsx or CSV",
     ".ods": "save it as .xlsx or CSV",
@@ -175,12 +169,11 @@ def _check(path: str, name: str, size: int) -> None:
 
 def _files(root: Path) -> Iterator[tuple[str, File]]:
     """Path below the root and reader of every file, those in imgs.zip included; but not of the folders of runs."""
-    places = set()
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
-        if (place := os.path.realpath(folder)) in places:  # a link back to a folder above would go round for ever
+        above = Path(folder).resolve() if os.path.islink(folder) else None
+        if above and Path(folder).parent.resolve().is_relative_to(above):  # a link that would go round for ever
             folders[:] = []
             continue
-        places.add(place)
         folders[:] = sorted(name for name in folders if _visible(name) and not _is_run(Path(folder, name)))
         below = Path(folder).relative_to(root).as_posix()
         for name in sorted(filter(_visible, names)):

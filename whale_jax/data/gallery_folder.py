@@ -36,22 +36,18 @@ def read(root: str | Path, settings: Settings) -> Catalogue:
     return catalogue
 
 
-def expect_free(catalogue: Catalogue) -> None:
-    """Raises InputError where photos of a folder would be taken for those of a gallery."""
-    if clashes := [photo.name for photo in catalogue.photos if photo.name.startswith(PREFIX)]:
-        reason = f"{clashes[0]} and other photos in it have names that those of a gallery get (--config.gallery)"
-        raise InputError(f"{catalogue.root / PREFIX}: {reason}: rename this folder")
-
-
 def join(catalogue: Catalogue, gallery: Catalogue) -> Catalogue:
     """Both catalogues as one. The names of the gallery's photos begin with PREFIX, and lines about it say so.
 
-    A folder inside the other raises InputError.
+    A folder inside the other, or a name that the first catalogue has already, raises InputError.
     """
     root, other = catalogue.root.resolve(), gallery.root.resolve()
     if root.is_relative_to(other) or other.is_relative_to(root):
         reason = "one of them lies in the other, and its photos would be there twice"
         raise InputError(f"root is {catalogue.root} and gallery is {gallery.root}: {reason}: move it out")
+    if clashes := [photo.name for photo in catalogue.photos if photo.name.startswith(PREFIX)]:
+        reason = f"{clashes[0]} and other photos in it have names that those of the gallery get"
+        raise InputError(f"{catalogue.root / PREFIX}: {reason}: rename this folder")
     photos = [*catalogue.photos, *map(_prefixed, gallery.photos)]
     return catalogue._replace(
         photos=tuple(sorted(photos, key=lambda photo: photo.file)),

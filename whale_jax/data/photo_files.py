@@ -11,6 +11,8 @@ from typing import BinaryIO, NamedTuple
 import pillow_heif
 from PIL import ExifTags, Image
 
+from whale_jax.data import cells
+
 CAMERA = 100  # characters of the name of a camera, which becomes a part of the names of encounters
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff")
 SUFFIXES += (".bmp", ".gif", ".webp", ".heic", ".heif", ".avif")
@@ -77,14 +79,9 @@ def note(source: Image.Image) -> Note:
         return Note((height, width), 1, None, "")
     orientation = 1 if source.format == "TIFF" else exif.get(ExifTags.Base.Orientation, 1)
     names = exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model), detail.get(ExifTags.Base.BodySerialNumber)
-    camera = " ".join(_printable(str(name)) for name in names if name)[:CAMERA].strip()
+    camera = " ".join(cells.printable(str(name)) for name in names if name)[:CAMERA].strip()
     taken_at = _time(detail.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime))
     return Note((height, width), orientation if orientation in range(1, 9) else 1, taken_at, camera)
-
-
-def _printable(text: str) -> str:
-    """A text of a header without what no name may hold, such as a NUL or a line break."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
 def _time(text: object) -> datetime.datetime | None:

@@ -65,13 +65,10 @@ def read(
         InputError: a damaged file.
     """
     rows: dict[tuple[str, int], list[Decision]] = {}
-    new: dict[str, dict[str, None]] = {}  # whale that a person has called new -> in which files
     unused, words = 0, {"", *map(cells.key, no_whale)}
     for path, home in files.items():
         for entry in decisions.read(path, root):
             file, reason = find(lookup, entry.image, home=home)
-            if entry.decision == "new":
-                new.setdefault(entry.whale, {})[path.relative_to(root).as_posix()] = None
             if entry.whale and cells.key(entry.whale) in words:
                 problems.append(f"{entry.place}: {short(entry.whale)!r} is no whale's name: write unusable or skip")
             if file:
@@ -80,14 +77,7 @@ def read(
                 unused += 1
             else:
                 problems.append(f"{entry.place}: {short(entry.image)} {reason}")
-    heads, lines = (
-        {},
-        [
-            f"{short(whale)} is new in {cells.examples(places)}: if these are several whales, give one another name"
-            for whale, places in new.items()
-            if len(places) > 1
-        ],
-    )
+    heads, lines = {}, []
     for key, entries in rows.items():
         entries.sort(key=decisions.moment)
         heads[key] = Head(
@@ -95,13 +85,15 @@ def read(
             _latest([entry for entry in entries if np.isfinite(entry.points).all()], _marks, lines),
             next((entry for entry in reversed(entries) if entry.encounter), None),
         )
+    lines += _named_twice(head.name for head in heads.values() if head.name)
     return Review(tuple(path.relative_to(root).as_posix() for path in files), heads, unused, _few(lines))
 
 
 def find(lookup: Names, text: str, *, home: str) -> tuple[str, str]:
     """The photo that the `text` of a decision in a folder `home` means, and ""; or "" and the reason why there is none.
 
-    Where the photo is gone, another one of its name, in another folder, is not meant.
+    Where the photo is gone, another of its name is not meant that lies outside of that folder, or in a folder that the
+    path contradicts.
     """
     file, reason = lookup.find(text, home=home)
     path, name = names.path_of(text), cells.clean(file)
@@ -150,6 +142,18 @@ def _latest(entries: Sequence[Decision], value: Callable[[Decision], str], lines
             ]
             lines.append(f"{short(entry.image)} is {sides[0]} and {sides[1]}: the later counts")
     return entries[-1] if entries else None
+
+
+def _named_twice(entries: Iterable[Decision]) -> Iterator[str]:
+    """A line for each name of a new whale that two reviews have given."""
+    files: dict[str, dict[str, None]] = {}
+    for entry in entries:
+        if entry.decision == "new":
+            files.setdefault(entry.whale, {})[entry.place.rpartition(" line ")[0]] = None
+    for whale, places in files.items():
+        if len(places) > 1:
+            sides = cells.examples(sorted(places))
+            yield f"{short(whale)} is new in {sides}: if these are several whales, give one another name"
 
 
 def _verdict(entry: Decision) -> str:

@@ -72,8 +72,15 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def revisit(config: ConfigDict, workdir: Path) -> None:
     """Prints the summary again, and warns where the folder has changed since: files of an export are not replaced."""
     report.reprint(config, workdir)
-    catalogue = annotations.read(config.data.root, Settings.read(config), absent=config.layout != "folders")
-    if columns.source(catalogue) != provenance.read(workdir).get("source"):
+    earlier = provenance.read(workdir).get("source")
+    if not earlier or not Path(config.data.root).is_dir():
+        return
+    try:
+        catalogue = annotations.read(config.data.root, Settings.read(config), absent=config.layout != "folders")
+        same = columns.source(catalogue) == earlier
+    except errors.InputError:
+        same = False
+    if not same:
         logging.warning("%s has changed since: choose another --workdir to export it anew", config.data.root)
 
 

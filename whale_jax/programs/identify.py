@@ -51,7 +51,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     source = queries.of_folders(config.inputs)
     new = source.photos
     finished = queries.open_run(Path(config.inputs.fused), source)
-    if alike := doubts.alike(finished.whales):
+    if finished.references and (alike := doubts.alike(finished.whales)):
         text = "whales of the run and of the gallery whose names differ in case, blanks or hyphens alone: %s"
         logging.warning(text, cells.examples(alike))
     rows = np.flatnonzero(~gallery_rows(new) & ((new.label < 0) | (new.digest != finished.photos.digest)))

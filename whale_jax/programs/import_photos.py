@@ -106,7 +106,6 @@ def read(config: ConfigDict) -> Catalogue:
     reading = settings_of(config)
     settings = Settings.read(reading)
     catalogue = annotations.read(root, settings)
-    gallery_folder.expect_free(catalogue)
     for folder in galleries:
         gallery = gallery_folder.read(folder, settings._replace(format=reading.gallery_format))
         catalogue = gallery_folder.join(catalogue, gallery)

@@ -88,9 +88,10 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def caveats(subfold: np.ndarray, *, error: float) -> list[str]:
     """That known photos, of (n,) subfolds, are too few for so small an error: those of one are judged by the others."""
     fewest = len(subfold) - np.bincount(subfold).max()
-    for count, consequence in ((len(subfold), "nothing is"), (fewest, "some photos are never")):
+    sides = (len(subfold), "known", "nothing is"), (fewest, "other known", "some photos are never")
+    for count, kind, consequence in sides:
         if not np.isfinite(open_set.threshold(np.zeros(count), error=error)):
-            few = f"{count} photos of known whales are too few for an error of at most {error:.0%}"
+            few = f"{count} photos of {kind} whales are too few for an error of at most {error:.0%}"
             return [f"{few}: {consequence} called new"]
     return []
 

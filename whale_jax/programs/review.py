@@ -10,7 +10,6 @@ from ml_collections import ConfigDict
 from whale_jax.data import decisions
 from whale_jax.review import server
 from whale_jax.review.session import Session
-from whale_jax.runtime import storage
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.program import Program
 
@@ -23,7 +22,6 @@ DEFAULTS = {
 
 def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Keeps every decision in workdir/decisions.jsonl, and writes decisions.csv after each; Ctrl-C ends the page."""
-    (workdir / storage.RESULT).unlink(missing_ok=True)  # of the last time; it is not true any more
     identified = finished_runs.read_in_run(Path(config.inputs.identified))
     session = Session(identified, workdir, reviewer=config.reviewer or user())
     try:

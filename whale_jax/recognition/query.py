@@ -125,8 +125,14 @@ def of_folders(folders: Mapping[str, str]) -> Source:
 
     Args:
         folders: name of a stage in the run -> the folder of the same of the new photos; "photos" is their import.
+
+    Raises:
+        InputError: no gallery was imported, and photos have names as if one was.
     """
     photos = right_whale.load(Path(folders["photos"]))
+    if gallery_rows(photos).any() and not finished_runs.read(folders["photos"]).result.get("gallery"):
+        message = "has photos in a folder 'gallery', which would be taken for those of --config.gallery"
+        raise errors.InputError(f"{folders['photos']} {message}: rename this folder, and import into another --workdir")
 
     def place(folder: str) -> str:
         if not (path := folders.get(Path(folder).name)):

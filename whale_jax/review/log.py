@@ -1,6 +1,6 @@
 """What a person did, event by event, in a file that only grows: a line each, on disk before anything else happens.
 
-A process that is killed leaves at most a last line that is cut off, of an event that nobody was told of.
+A process that is killed leaves at most a last line that is cut off, of an event that nobody was told of. It is dropped.
 """
 
 import errno

@@ -40,7 +40,6 @@ def write(folder: Path, contents: Contents, *, room: int = ROOM) -> int:
         answers[f"/api/whale?name={quote(whale, safe=PLAIN)}"] = contents.whale_photos(whale)
     listed = [whale for whale in state["whales"] if whale in whales]
     answers["/api/state"] = {**state, "photos": photos, "whales": listed, "total": len(state["photos"]), "token": ""}
-    answers["/api/changes?since=0"] = {"number": 0, "photos": []}
     script = json.dumps(answers, ensure_ascii=False).replace("<", r"\u003c")  # no name ends the element
     template = html.environment(FOLDER / "templates").get_template("review.html")
     html.write(folder / FILE, template, report=Markup(script), style=Markup(_style()), modules=Markup(_modules()))

@@ -50,7 +50,7 @@ def decision(name: str, history: History, *, encounter: str, points: Sequence[Se
         name,
         event["whale"],
         "" if event["kind"] == MOVE else event["kind"],
-        encounter=encounter,
+        encounter=cells.printable(encounter),  # of an import that took names of cameras as they were
         points=np.full((2, 2), np.nan, np.float32) if points is None else np.array(points, np.float32),
         reviewer=event["reviewer"],
         time=event["time"],

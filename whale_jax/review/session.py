@@ -52,7 +52,7 @@ class Session(Contents):
         self._matcher = Matcher(self.recogniser, **limits) if self.points else None
         self._write()
         for name, history in self.histories.items():
-            if history.pending:
+            if history.pending and self._matcher:  # a log of whole photos may have been copied to ready crops
                 self._match(name, history)
 
     def state(self) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class Session(Contents):
         self._record({**event, "whale": "", **facts, "based_on": based_on, "shown": shown})
         try:
             self._write()
-        except (OSError, InputError) as error:  # the decision is kept; the table is written after the next one
+        except OSError as error:  # the decision is kept, and the table is written after the next, or at the next start
             logging.warning("%s is behind: %s", self._workdir / decisions.FILE, error)
         return self.changes(since)
 
@@ -190,9 +190,7 @@ class Session(Contents):
             text = "%s: decisions on %d photos that are not asked about here are passed over: %s"
             logging.warning(text, self._workdir / LOG, len(strange), cells.examples(strange))
         events = [event for event in events if event["image"] in self.answers.photos]
-        return [
-            event for event in events if event["kind"] != MATCH or event.get("identified", self._digest) == self._digest
-        ]
+        return [event for event in events if event["kind"] != MATCH or event.get("identified") == self._digest]
 
     def _match(self, name: str, history: History) -> None:
         """Has moved points matched in the background."""

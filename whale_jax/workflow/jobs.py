@@ -96,7 +96,7 @@ def digest(job: Job, content: Any) -> str:
 
 def is_complete(job: Job, result: Mapping[str, Any]) -> bool:
     """Whether a job with this result has nothing left to do: a pipeline may have got more stages."""
-    if job.program.interactive or job.program.always_runs:
+    if job.program.repeats:
         return False
     if not job.program.runs_stages:
         return True

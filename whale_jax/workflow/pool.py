@@ -72,7 +72,7 @@ class Pool:
         try:
             self._under_way[self._executor.submit(_run, *arguments)] = name
         except BrokenProcessPool:
-            raise _killed(name) from None
+            raise _killed(" or ".join([*self._under_way.values()] or [name])) from None
 
     def finished(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Waits for a stage to end, and gives names and results of all that have. Their errors are raised here."""

@@ -66,6 +66,11 @@ class Program(NamedTuple):
     always_runs: bool = False
 
     @property
+    def repeats(self) -> bool:
+        """Whether it is done again, or goes on, in a folder where it has ended before."""
+        return self.interactive or self.always_runs
+
+    @property
     def runs_stages(self) -> bool:
         """Whether it is a pipeline: each of its stages claims a folder for itself."""
         return self.claim is not None

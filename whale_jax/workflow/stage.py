@@ -16,7 +16,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from whale_jax.data.shards import Shard
-from whale_jax.runtime import errors, hosts, pages, preemption
+from whale_jax.runtime import errors, hosts, pages, preemption, storage
 from whale_jax.workflow import folders, jobs, json_files, provenance, sharding
 from whale_jax.workflow.jobs import Job, claim
 from whale_jax.workflow.program import check, complete, config
@@ -103,7 +103,10 @@ def _share_out(job: Job) -> None:
 
 def _work(job: Job, split_and_fold: dict[str, Any], start: float) -> None:
     """Runs the program in its folder and writes result.json."""
-    existing = json_files.read(job.workdir / "result.json") or {}  # of a pipeline that has got more stages
+    existing = json_files.read(job.workdir / storage.RESULT) or {}  # of a pipeline that has got more stages
+    if job.program.repeats:
+        (job.workdir / storage.RESULT).unlink(missing_ok=True)  # of the last time; it is not true any more
+        existing = {}
     try:
         report = job.program.run(job.config, job.workdir)
     except errors.InputError:

@@ -297,7 +297,7 @@ function schedule() {
 }
 
 async function refresh() {
-  if (row === null || silent) return;
+  if (REPORT || row === null || silent) return;
   await store.refresh().catch(fail);
   schedule();
 }
