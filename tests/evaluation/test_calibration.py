@@ -47,7 +47,8 @@ def test_rows_go_on_summing_to_one():
 def test_bins_hold_equally_many_photos_and_their_mean_is_the_accuracy():
     p, label = drawn()
     confidence, accuracy, share = calibration.reliability(p, label)
-    assert_allclose(share, 1 / 15, rtol=0.01)
+    assert len(share) == 15
+    assert np.ptp(share * len(label)) < 1.5  # photos
     assert_allclose(accuracy @ share, (p.argmax(1) == label).mean())
     assert_allclose(confidence @ share, p.max(1).mean())
     assert (np.diff(confidence) > 0).all()

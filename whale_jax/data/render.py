@@ -32,8 +32,7 @@ def decode(jpeg: bytes, scale: tuple[float, float] = (1, 1), *, window: Iterable
         window: (x0, y0, x1, y1) the part wanted, in pixels of the shrunk photo; None is all of it.
 
     Returns:
-        (height, width, 3) uint8 RGB. Data that is no picture raises InputError, to which the caller adds
-            the photo's name.
+        (height, width, 3) uint8 RGB. Data that is no picture raises InputError; the caller adds the photo's name.
     """
     try:
         with photo_files.open_image(jpeg) as image:

@@ -69,9 +69,9 @@ def by_cohort(
     """(n, whales) likeness to each whale's most similar photo, in deviations from what photos of other whales reach.
 
     The adaptive s-norm of speaker verification (Matejka et al., Interspeech 2017): a cosine less its cohort's mean,
-    over its deviation, on average over two cohorts. The cohort of a photo of the gallery is
-    the most similar photos of other whales. The cohort of a query is the photos of the gallery that are most similar to
-    it, without the first FEW, which may show its own whale.
+    over its deviation, on average over two cohorts. The cohort of a photo of the gallery is the most similar photos of
+    other whales. The cohort of a query is the photos of the gallery that are most similar to it, without the first FEW,
+    which may show its own whale.
 
     Args:
         queries: (n, D) embeddings.

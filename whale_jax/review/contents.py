@@ -27,7 +27,10 @@ class Contents:
         pictures: of new photos and of the run's.
         order: rows of the new photos, as they should be reviewed.
         row: name of a photo -> its row.
+        key: of the review; "" where nobody decides.
     """
+
+    key = ""
 
     def __init__(self, folder: Path, source: Source, *, run: Run, error: float, pictures: Pictures):
         """Reads the tables.
@@ -53,7 +56,7 @@ class Contents:
         longest = max((len(answer.whales) for answer in self.answers.photos.values()), default=0)
         curve = cmc.curve(self.answers.reliability, min(LISTED, longest), whales=len(self.run.whales))
         return {
-            "review": "",
+            "review": self.key,
             "run": self.run.answer.folder.parent.name,
             "summary": self.summary(),
             "reviewer": "",

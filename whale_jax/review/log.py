@@ -24,10 +24,9 @@ class Log:
         self._file = path.open("a+b", buffering=0)  # what a full disk refuses is not written later
         self._file.seek(0)
         content = self._file.read()
-        if _is_event(content[content.rfind(b"\n") + 1 :]):  # an editor has dropped the end of the last line
-            self._file.write(b"\n")
-            content += b"\n"
         whole = content.rfind(b"\n") + 1  # what follows was not written to its end
+        if _is_event(content[whole:]):  # or an editor has dropped the end of the last line
+            whole = len(content) + self._file.write(b"\n")
         self._file.truncate(whole)
         self.events: list[dict[str, Any]] = []
         for i, line in enumerate(content[:whole].splitlines(), start=1):

@@ -58,8 +58,7 @@ class Session(Contents):
     def state(self) -> dict[str, Any]:
         """All that the page shows."""
         with self._lock:
-            facts = {"review": self.key, "reviewer": self._reviewer}
-            facts |= {"number": len(self.log.events), "whales": self.whales()}
+            facts = {"reviewer": self._reviewer, "number": len(self.log.events), "whales": self.whales()}
             return {**super().state(), **facts}
 
     def changes(self, since: int) -> dict[str, Any]:

@@ -56,10 +56,8 @@ def claim(config: ConfigDict, workdir: Path) -> None:
     elif existing and existing.get("program") == config.program:
         # A key that is newer than the folder counts as its default.
         content, existing = (json.loads(json.dumps(program.complete(side))) for side in (content, existing))
-        if owner.interactive:  # what a person sets anew each time
-            content, existing = (
-                {"inputs": sorted(side["inputs"])} for side in (content, existing)
-            )  # wherever they lie
+        if owner.interactive:  # a person sets its keys anew each time, and spells the folders of its inputs anew
+            content, existing = ({"inputs": sorted(side["inputs"])} for side in (content, existing))
     folders.expect(workdir, label="config", content=content, existing=existing)
 
 

@@ -103,10 +103,9 @@ def _share_out(job: Job) -> None:
 
 def _work(job: Job, split_and_fold: dict[str, Any], start: float) -> None:
     """Runs the program in its folder and writes result.json."""
-    existing = json_files.read(job.workdir / storage.RESULT) or {}  # of a pipeline that has got more stages
     if job.program.repeats:
         (job.workdir / storage.RESULT).unlink(missing_ok=True)  # of the last time; it is not true any more
-        existing = {}
+    existing = json_files.read(job.workdir / storage.RESULT) or {}  # of a pipeline that has got more stages
     try:
         report = job.program.run(job.config, job.workdir)
     except errors.InputError:
