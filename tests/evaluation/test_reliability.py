@@ -56,17 +56,16 @@ def test_few_photos_are_all_counted_and_fewer_say_nothing():
     rank = np.array([1] * 40 + [2] * 17)
     case = Reliability(np.linspace(0, 1, 57), rank)
     sentences = {reliability.words(case, value) for value in (0, 0.5, 1)}
-    assert sentences == {"Of 57 answers on validation, sure and unsure together, 40 were right."}
+    assert sentences == {"Of 57 photos of known whales, sure and unsure together, the run was right on 40."}
     assert reliability.words(Reliability(*(column[:20] for column in case)), 0.5)
     assert not reliability.words(Reliability(*(column[:19] for column in case)), 0.5)
     assert not reliability.words(case, np.nan)
 
 
-def test_the_number_goes_with_its_verb():
-    probability = np.linspace(0, 1, 200)
-    for right, text in {0: "0 were right", 1: "1 was right", 2: "2 were right"}.items():
-        case = Reliability(probability, np.where(np.arange(200) < right, 1, 5))
-        assert text in reliability.words(case, 0)
+def test_those_named_right_are_counted():
+    for right in range(3):
+        case = Reliability(np.linspace(0, 1, 200), np.where(np.arange(200) < right, 1, 5))
+        assert f"right on {right} of them" in reliability.words(case, 0)
 
 
 def test_ranks_agree_with_scipy_and_top_k():

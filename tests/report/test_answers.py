@@ -89,12 +89,12 @@ def test_trust_is_that_of_the_answer_if_the_whale_is_one_of_the_runs(tmp_path):
     photos = answers.read(tmp_path).photos
     # new.jpg has 0.06 of the 0.1 that the whale is known: as sure as 0.6, where half of the neighbours are right
     assert {name: answer.words for name, answer in photos.items()} == {
-        "sure.jpg": "Of 100 answers about as sure as this one, 100 were right on validation.",
+        "sure.jpg": "On 100 photos of known whales the run was about as sure, and right on 100 of them.",
         "blank.jpg": "",
-        "doubt.jpg": "Of 100 answers about as sure as this one, 21 were right on validation.",  # 0.4 of 0.7
-        "new.jpg": "Of 100 answers about as sure as this one, 50 were right on validation.",
-        "also.jpg": "Of 100 answers about as sure as this one, 100 were right on validation.",  # 0.4 of 0.5
-        "alone.jpg": "Of 100 answers about as sure as this one, 100 were right on validation.",
+        "doubt.jpg": "On 100 photos of known whales the run was about as sure, and right on 21 of them.",  # 0.4 of 0.7
+        "new.jpg": "On 100 photos of known whales the run was about as sure, and right on 50 of them.",
+        "also.jpg": "On 100 photos of known whales the run was about as sure, and right on 100 of them.",  # 0.4 of 0.5
+        "alone.jpg": "On 100 photos of known whales the run was about as sure, and right on 100 of them.",
         "empty.jpg": "",
     }
 

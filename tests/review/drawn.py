@@ -66,7 +66,7 @@ class DrawnSession:
             "source": "moved" if moved else "" if row == 3 else "predicted",
             "called_new": row % 5 == 2,
             "p_none": None if row == 3 else 0.2,
-            "words": "" if row == 3 else "Of 100 answers as sure as this one, 83 were right on validation.",
+            "words": "" if row == 3 else "On 100 photos the run was about as sure, and right on 83 of them.",
             "candidates": [] if row == 3 else candidates,
             "encounter_candidates": candidates[:2] if row % 6 < 2 else [],
             "pending": row in self.pending,

@@ -52,10 +52,9 @@ def words(reliability: Reliability, probability: float) -> str:
     low, high = (int(np.searchsorted(ordered, probability, side=side)) for side in ("left", "right"))
     start = min(max((low + high - count) // 2, 0), total - count)
     right = int((reliability.rank[order[start : start + count]] == 1).sum())
-    verb = "was" if right == 1 else "were"
     if total <= NEIGHBOURS:
-        return f"Of {total} answers on validation, sure and unsure together, {right} {verb} right."
-    return f"Of {count} answers about as sure as this one, {right} {verb} right on validation."
+        return f"Of {total} photos of known whales, sure and unsure together, the run was right on {right}."
+    return f"On {count} photos of known whales the run was about as sure, and right on {right} of them."
 
 
 def cmc(reliability: Reliability, most: int = 20) -> list[float]:

@@ -46,7 +46,7 @@ def decode(catalogue: Catalogue) -> list[check.Checked]:
 def damage(photos: Sequence[check.Checked], *, outside: float) -> list[str]:
     """Lines about photos that cannot be read, are damaged or blank, or whose marks lie outside."""
     kinds = {
-        "cannot be decoded, and no later step takes them": [row for row in photos if row.problem],
+        "cannot be decoded: replace them, or a training refuses to start": [row for row in photos if row.problem],
         "lack the end of their file, but no pixel; copy them again": [row for row in photos if row.cut],
         "have blank parts, as damaged files have, or are of one colour": [row for row in photos if row.blank],
         "are turned by viewers (EXIF); points and boxes are of their pixels as stored": [

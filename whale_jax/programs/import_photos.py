@@ -105,10 +105,13 @@ def read(config: ConfigDict) -> Catalogue:
     root, *galleries = find(config)
     reading = settings_of(config)
     settings = Settings.read(reading)
-    catalogue = annotations.read(root, settings)
-    for folder in galleries:
-        gallery = gallery_folder.read(folder, settings._replace(format=reading.gallery_format))
-        catalogue = gallery_folder.join(catalogue, gallery)
+    try:
+        catalogue = annotations.read(root, settings)
+        for folder in galleries:
+            gallery = gallery_folder.read(folder, settings._replace(format=reading.gallery_format))
+            catalogue = gallery_folder.join(catalogue, gallery)
+    except errors.InputError as error:  # which names the keys of a config that only reads
+        raise errors.InputError(str(error).replace("--config.", "--config.stages.photos.")) from error
     return withhold(catalogue, config.withheld_fraction)
 
 

@@ -118,13 +118,14 @@ def check_data(stages: ConfigDict, program: str, *, result: dict[str, Any]) -> N
                 least = "of two whales" if counted == "labelled" else counted.replace("_", " ")
                 raise errors.InputError(
                     f"stage {name} learns from photos {least}, and there are none: fill in {columns} in a table beside"
-                    " the photos, such as train.csv"
+                    " the photos, such as train.csv, or lay the export of a tool there: see docs/your_photos.md"
                 )
         held_out_groups = dict(enumerate(result.get("held_out_groups", ())))  # a fold of -1 holds out none
         if program == "split" and settings.program == "calibrate" and held_out_groups.get(settings.fold, 0) < 2:
             raise errors.InputError(
                 f"stage {name} needs photos of two sightings to be held out with fold {settings.fold}, of whales that"
-                " others show too: add photos of such whales from other days, or set the split's group to 'none'"
+                " others show too: add photos of such whales from other days. The split's group 'none' needs none, but puts"
+                " photos of a burst on both sides, and the figures are too good"
             )
 
 

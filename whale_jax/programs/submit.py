@@ -59,7 +59,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     answers = rows_of(names, photos, p=with_names(written[source], photos))
     unseen = [name for name, p in zip(names, answers, strict=True) if not np.isfinite(p).all()]
     if unseen:
-        logging.warning("nothing is known of %d photos, such as %s: any whale is as likely", len(unseen), unseen[0])
+        logging.warning(
+            "%d photos have no answer, such as %s: every whale gets the same probability", len(unseen), unseen[0]
+        )
     write(workdir, photos, rows=dict(zip(names, normalise(answers, floor=floor), strict=True)))
     return {
         "split": split.hash,

@@ -67,7 +67,7 @@ function decision(photo, undo) {
   host.dataset.kind = photo.decision.kind;
   host.replaceChildren(
     make("p", {}, make("strong", {}, words(photo)), make("small", {}, ` ${reviewer ? `by ${reviewer}, ` : ""}${when}`)),
-    make("button", { type: "button", id: "take-back", click: undo }, "Take back"));
+    make("button", { type: "button", id: "take-back", click: undo }, "Undo this decision"));
 }
 
 /** Cards of the candidates, with "none of these" at the place of its probability. */
