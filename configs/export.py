@@ -8,14 +8,14 @@
 python -m whale_jax.main --config=configs/export.py:wildbook --config.data.root=PHOTOS --workdir=runs/export
 
 --config.occasion=year makes every year a survey in place of every day. --config.species="Eubalaena australis" is for
-southern right whales. whale_jax/programs/export.py says what each layout holds, and what is yours to fill in.
+southern right whales. whale_jax/data/exports.py says what each layout holds, and what is yours to fill in.
 """
 
-from whale_jax.programs import export
+from whale_jax.data import exports
 from whale_jax.runtime import registry
 from whale_jax.workflow import stage
 
-PRESETS = export.LAYOUTS
+PRESETS = exports.LAYOUTS
 
 
 def get_config(layout="csv"):

@@ -102,16 +102,14 @@ def run_line(sweep: Path, line: Line, *, shares: queue.SimpleQueue, running: set
 
 def show(sweep: Path, runs: Sequence[Line]) -> None:
     """Prints how many runs are in each state, and `compare`'s table of those that are done; of pipelines, none."""
-    counts = dict.fromkeys(STATES, 0)
-    for line in runs:
-        counts[state(sweep, line).name] += 1
-    for name, count in counts.items():
-        print(f"{name:10} {count:4}")
-    if any(finished_runs.read(folder).result["program"] == "pipeline" for folder in compared(sweep)["inputs"].values()):
+    names, changes = [state(sweep, line).name for line in runs], compared(sweep)
+    for name in STATES:
+        print(f"{name:10} {names.count(name):4}")
+    if any(finished_runs.read(folder).result["program"] == "pipeline" for folder in changes["inputs"].values()):
         print("pipelines are not compared: name a stage of each, --config=configs/compare.py:RUN/fused,RUN/fused")
-    elif counts["done"]:
+    elif changes["inputs"]:
         shutil.rmtree(sweep / "compared", ignore_errors=True)
-        stage.run(stage.config("compare", **compared(sweep)), sweep / "compared")
+        stage.run(stage.config("compare", **changes), sweep / "compared")
 
 
 def compared(sweep: Path) -> dict[str, Any]:

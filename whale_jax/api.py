@@ -131,7 +131,7 @@ class Run:
         """
         data = dataset.join(right_whale.unlabelled(heads.photos), heads.view, split=None)
         arrays = apply.predict(self.training(network), data, batch=self.batch)
-        return arrays["embedding"] if "embedding" in arrays else arrays["features"]
+        return arrays["features"]
 
     def training(self, name: str) -> Stage:
         """The stage that trained a network. Its "weights" are those that the run's other stages took, best or last."""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 Size = tuple[int, int]
 
-SHARP = 2.0  # pixels of an image for one of the result, a side, above which `warp` passes over some
+SHARP = 2.0  # pixels of an image for one of the result, a side: `warp` passes over some where there are more
 
 
 def compose(*matrices: jax.Array) -> jax.Array:

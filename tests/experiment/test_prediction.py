@@ -61,7 +61,7 @@ def predict(evaluate, warps, *, data=None, batch=4, average="mean"):
     devices = parallel("jit", 2)
     network = SimpleNamespace(evaluate=devices.evaluate(evaluate), state={}, parallel=devices, size=SIZE)
     photos = SimpleNamespace(examples=data or Lights(), stored_size=VIEW)
-    augmentation = prediction.Augmentation(warps, average)
+    augmentation = prediction.TTA(warps, average)
     return prediction.predict_augmented(network, photos, rows=np.arange(COUNT), batch=batch, augmentation=augmentation)[
         "points"
     ]
@@ -94,7 +94,7 @@ def test_a_median_shrugs_at_a_wild_answer_and_a_mean_does_not():
 def test_no_photo_at_all_is_an_input_error():
     network = SimpleNamespace(size=SIZE, parallel=None)
     data = SimpleNamespace(examples=Lights(), stored_size=VIEW)
-    augmentation = prediction.Augmentation()
+    augmentation = prediction.TTA()
     with pytest.raises(errors.InputError, match="no photo"):
         prediction.predict_augmented(network, data, rows=np.arange(0), batch=4, augmentation=augmentation)
 

@@ -9,8 +9,7 @@ import openpyxl
 import pytest
 from PIL import Image
 
-from whale_jax.data import annotations, listing
-from whale_jax.programs import export
+from whale_jax.data import annotations, exports, listing
 from whale_jax.runtime import errors
 from whale_jax.workflow import stage
 
@@ -140,11 +139,11 @@ def test_wildbooks_spreadsheet_is_read_back_and_keeps_its_rules(root, tmp_path):
 
 
 def test_columns_without_data_are_left_out_and_large_imports_are_named(tmp_path):
-    write(tmp_path / "root", [(f"w_{i}.jpg", "") for i in range(export.MOST + 1)], size=(24, 16))
+    write(tmp_path / "root", [(f"w_{i}.jpg", "") for i in range(exports.MOST + 1)], size=(24, 16))
     result = run(tmp_path / "root", tmp_path / "run", "wildbook", species="Eubalaena australis")
     header, *rows = openpyxl.load_workbook(tmp_path / "run" / "wildbook.xlsx").active.values
     assert header == ("Encounter.mediaAsset0", "Encounter.genus", "Encounter.specificEpithet")
-    assert (len(rows), rows[0]) == (export.MOST + 1, ("w_0.jpg", "Eubalaena", "australis"))
+    assert (len(rows), rows[0]) == (exports.MOST + 1, ("w_0.jpg", "Eubalaena", "australis"))
     assert any(line.startswith("201 encounters") for line in result["warnings"])
 
 
@@ -201,7 +200,7 @@ def test_no_name_leaves_its_folder_or_takes_the_folder_of_another(tmp_path):
         "catalogue.csv",
         *(letter * number for letter in "xÅ鯨" for number in (250, 251)),
     ]
-    names = export.folder_names(ids)
+    names = exports.folder_names(ids)
     assert {whale: names[whale] for whale in HOSTILE} == HOSTILE
     assert len({name.casefold() for name in names.values()}) == len({*ids, ""})
     assert not {names["imgs"], names["catalogue.csv"]} & {"imgs", "catalogue.csv"}

@@ -45,6 +45,19 @@ def test_a_network_of_no_steps_is_the_one_it_begins_with_and_its_layers_can_be_r
     np.testing.assert_allclose(averages, out["features"], atol=1e-5)
 
 
+def test_a_layer_of_a_network_that_embeds_is_no_embedding(world):
+    task = {"name": "embed", "dimensions": 4}
+    world.train("network", epochs=0.0, task=task, batch=4, images_per_class=2, fold=-1)
+    assert extract(world, "network").shape[1] == 4
+    assert extract(world, "network", layer="stage1").shape[1] > 4
+
+
+def test_a_network_that_finds_boxes_has_no_features(world):
+    world.train("network", epochs=0.0, task={"name": "bbox"})
+    with pytest.raises(errors.InputError, match="predicts box has no features to extract"):
+        extract(world, "network", layer="stage1")
+
+
 def test_a_layer_that_the_network_does_not_have_is_named(world):
     world.train("network", epochs=0.0)
     with pytest.raises(errors.InputError, match="'stage9': did you mean stage1"):

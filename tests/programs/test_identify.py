@@ -235,27 +235,32 @@ def test_photos_of_which_none_has_a_head_are_all_without_a_name(finished, tmp_pa
     ] == [""]
 
 
-def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, tmp_path):
-    """Whale 9 joins by four photos; the run's own whales keep their names."""
+def test_a_whale_of_the_gallery_is_named_though_the_run_never_saw_it(finished, tmp_path, caplog):
+    """Whale 9 joins by four photos; the run's own whales keep their names. A photo that is no crop is told of."""
     _, run = finished
     for folder, whales, start in (("new", [9, 9, 2, 3], 300), ("gallery", [9, 9, 9, 9, 1], 400)):
         (tmp_path / folder).mkdir()
         rows = write_crops(tmp_path / folder, whales, start=start, named=folder == "gallery")
         write_csv(tmp_path / folder / "whales.csv", rows)
+    with (tmp_path / "gallery" / "whales.csv").open("a", encoding="utf-8") as file:
+        file.write("tall.png,w1,\n")
+    Image.new("RGB", (40, 100)).save(tmp_path / "gallery" / "tall.png")
     config = identify.get_config(str(run))
     config.data.root, config.gallery = str(tmp_path / "new"), str(tmp_path / "gallery")
     stage.run(config, tmp_path / "june")
+    [line] = [line for line in caplog.messages if "may show no head" in line]
+    assert "no head: 1, such as gallery/tall.png (no crop" in line
     rows = answers(tmp_path / "june" / "identified" / "candidates.csv", "Image")
     assert [*rows] == ["300.png", "301.png", "302.png", "303.png"]
     assert [row[0]["whaleID"] for row in rows.values()] == ["w9", "w9", "w2", "w3"]
     assert all(row[0]["nearest"].startswith("gallery/40") for name, row in rows.items() if name < "302")
     page = (tmp_path / "june" / "identified" / "report.html").read_text(encoding="utf-8")
-    assert f'"summary": "it knows {WHALES} whales; 5 photos of a gallery added 1 whale"' in page
+    assert f'"summary": "it knows {WHALES} whales; 6 photos of a gallery added 1 whale"' in page
     for name in ("300.png", "301.png"):
         nearest = re.escape(rows[name][0]["nearest"])
         [number] = {*re.findall(rf'{{"reference": (\d+), "name": "{nearest}"}}', page)}
         assert f'"/reference/{number}.jpg": "data:image/webp' in page
-    assert finished_runs.read(tmp_path / "june" / "identified").result["gallery"] == 5
+    assert finished_runs.read(tmp_path / "june" / "identified").result["gallery"] == 6
 
 
 def test_photos_in_a_folder_called_as_a_gallery_are_not_taken_for_one(finished, tmp_path):

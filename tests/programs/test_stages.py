@@ -61,10 +61,9 @@ def test_the_submission_has_the_samples_columns_and_takes_the_better_source(monk
     header, first, _ = csv.reader((tmp_path / "likeliest.csv").open())
     assert header[:3] == ["Image", "whale_1", "probability_1"]
     assert first == ["4.jpg", "w_a", "0.7000", "w_b", "0.2000", "w_c", "0.1000"]
-    wrong = stage.config("submit", inputs=inputs, source="stak")
-    for refuse in (stage.check, lambda config: submit.run(config, tmp_path)):
-        with pytest.raises(errors.InputError, match="source of probabilities 'stak': did you mean stack"):
-            refuse(wrong)
+    assert submit.run(stage.config("submit", inputs=inputs, source="network"), tmp_path)["source"] == "network"
+    with pytest.raises(errors.InputError, match="source of probabilities 'stak': did you mean stack"):
+        submit.run(stage.config("submit", inputs=inputs, source="stak"), tmp_path)
 
 
 def test_photos_of_an_encounter_get_one_answer_and_those_trained_on_have_no_say(monkeypatch, tmp_path):
@@ -154,7 +153,9 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     rng = np.random.default_rng(0)
     features = rng.normal(size=(130, 80)).astype(np.float32)
     features[np.arange(120), data.label[:120]] += 1.3  # little to see, much noise
-    predictions.save(tmp_path, data, arrays={"features": features, "logits": np.zeros((130, 3), np.float32)})
+    features[3] = np.nan  # a photo without a picture
+    logits = np.where(np.isfinite(features).all(1)[:, None], np.zeros((130, 3), np.float32), np.nan)
+    predictions.save(tmp_path, data, arrays={"features": features, "logits": logits})
     inputs = {"photos": "", "split": ""}
     config = stage.config("stack", inputs={**inputs, "features": str(tmp_path)}, C=(0.02, 100.0))
     result = stack.run(config, tmp_path)
@@ -162,7 +163,8 @@ def test_the_stack_takes_the_penalty_whose_calibrated_answers_are_best(monkeypat
     assert result["C"] == 0.02
     assert losses["0.02"] < losses["100.0"] < np.log(3) + 0.01  # calibrated, what knows nothing is a guess
     with np.load(tmp_path / "probabilities.npz") as written:
-        np.testing.assert_allclose(written["stack"].sum(1), 1, rtol=1e-5)
+        assert np.flatnonzero(np.isnan(written["stack"]).all(1)).tolist() == [3]
+        np.testing.assert_allclose(np.delete(written["stack"], 3, axis=0).sum(1), 1, rtol=1e-5)
 
 
 def test_the_stack_of_several_networks_keeps_each_and_their_average(monkeypatch, tmp_path):

@@ -23,7 +23,7 @@ def state(step):
 
 
 def opened(folder):
-    return checkpoint.Checkpoints(folder, maximise=False)
+    return checkpoint.Checkpoints(folder)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ def written(tmp_path_factory):
     """Four steps were written, of which the first is the best: it and the last two are there."""
     folder = tmp_path_factory.mktemp("run") / "checkpoints"
     checkpoints = opened(folder)
-    for step, rating in ((3, 1.0), (6, 2.0), (9, 3.0), (12, 4.0)):
-        checkpoints.save(state(step), rating, progress={"seconds": step})
+    for step in (3, 6, 9, 12):
+        checkpoints.save(state(step), best=step == 3, progress={"seconds": step})
     checkpoints.close()
     assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3", "9"]
     return folder
@@ -49,17 +49,17 @@ def test_of_a_training_that_is_done_the_last_and_the_best_are_left(folder):
         checkpoints.prune()
         checkpoints.prune()
     assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3"]
-    assert_is(restored(folder), 12)
-    assert_is(restored(folder, best=True), 3)
+    assert_holds(folder, last=12, best=3)
     with contextlib.closing(opened(folder)) as checkpoints:
-        checkpoints.save(state(15), 0.5, progress={"seconds": 15})  # the best and the last at once
+        checkpoints.save(state(15), best=True, progress={"seconds": 15})  # and the last
         checkpoints.prune()
     assert [path.name for path in folder.iterdir() if path.name.isdigit()] == ["15"]
 
 
-def restored(folder, **options):
+def weights(folder, *, best):
+    """Those of the best step, or the last, in a state of step 0."""
     with contextlib.closing(opened(folder)) as checkpoints:
-        return checkpoints.restore(state(0), **options)
+        return checkpoints.variables(state(0), best=best)[0]
 
 
 def resumed(folder):
@@ -67,9 +67,19 @@ def resumed(folder):
         return checkpoints.resume(state(0))
 
 
-def assert_is(restored_state, step):
-    jax.tree.map(np.testing.assert_array_equal, restored_state[0], state(step))
-    assert restored_state[1] == {"seconds": step}
+def assert_is(restored, step):
+    jax.tree.map(np.testing.assert_array_equal, restored[0], state(step))
+    assert restored[1] == {"seconds": step}
+
+
+def assert_weights(restored, step):
+    jax.tree.map(np.testing.assert_array_equal, restored, state(0)._replace(params=state(step).params))
+
+
+def assert_holds(folder, *, last, best):
+    assert_is(resumed(folder), last)
+    assert_weights(weights(folder, best=False), last)
+    assert_weights(weights(folder, best=True), best)
 
 
 def largest(step):
@@ -113,8 +123,7 @@ DAMAGES = {
 
 
 def test_the_last_and_the_best_come_back(folder):
-    assert_is(restored(folder), 12)
-    assert_is(restored(folder, best=True), 3)
+    assert_holds(folder, last=12, best=3)
 
 
 @pytest.mark.parametrize(("best", "step"), [(True, 3), (False, 12)])
@@ -122,7 +131,7 @@ def test_variables_come_back_whatever_the_optimiser_was(folder, best, step):
     other = state(0)._replace(opt_state={"nu": jnp.zeros(7)})
     with contextlib.closing(opened(folder)) as checkpoints:
         with pytest.raises(errors.InputError, match="is of another network"):
-            checkpoints.restore(other)
+            checkpoints.resume(other)
         restored, lines = checkpoints.variables(other, best=best)
     jax.tree.map(np.testing.assert_array_equal, restored, other._replace(params=state(step).params))
     assert not lines
@@ -134,27 +143,22 @@ def test_a_run_goes_on_from_the_step_before_a_damaged_one(folder, damage, monkey
     monkeypatch.setattr(checkpoint.logging, "warning", lambda text, *values: warnings_logged.append(text % values))
     DAMAGES[damage](folder / "12")
     with pytest.raises(errors.InputError, match=str(folder / "12")):
-        restored(folder)  # whoever asks for the last weights would get others
+        weights(folder, best=False)  # whoever asks for the last ones would get others
     assert_is(resumed(folder), 9)
     [line] = [line for line in warnings_logged if line.endswith("it is removed, and the run goes on from step 9")]
     assert str(folder / "12") in line
     assert not (folder / "12").exists()
     checkpoints = opened(folder)
-    checkpoints.save(state(12), 0.5, progress={"seconds": 12})  # the run comes there again
+    checkpoints.save(state(12), best=True, progress={"seconds": 12})  # the run comes there again
     checkpoints.close()
-    assert_is(restored(folder), 12)
-    assert_is(restored(folder, best=True), 12)
+    assert_holds(folder, last=12, best=12)
 
 
 @pytest.mark.parametrize("damage", ["a flipped byte", "a flipped byte of the index", "a truncated file"])
 def test_damaged_best_weights_are_refused(folder, damage):
     DAMAGES[damage](folder / "3")
     with pytest.raises(errors.InputError, match=str(folder / "3")):
-        restored(folder, best=True)
-    checkpoints = opened(folder)
-    with pytest.raises(errors.InputError, match=str(folder / "3")):
-        checkpoints.variables(state(0))
-    checkpoints.close()
+        weights(folder, best=True)
 
 
 def damages(folder):
@@ -175,7 +179,7 @@ def test_no_damage_to_any_file_of_a_step_gives_other_weights_or_a_traceback(fold
         file.write_bytes(content)
         message = str(folder / "12")
         try:
-            assert_is(restored(folder, best=best), 3 if best else 12)
+            assert_weights(weights(folder, best=best), 3 if best else 12)
         except errors.InputError as error:
             message = str(error)
         assert str(folder / "12") in message
@@ -191,36 +195,26 @@ def test_no_damage_to_any_file_of_the_last_step_stops_a_run(folder, tmp_path):
         step = int(resumed(copy)[0].step)
         assert step in (9, 12)
         assert_is(resumed(copy), step)
-        assert_is(restored(copy, best=True), 3)
+        assert_weights(weights(copy, best=True), 3)
         shutil.rmtree(copy)
 
 
 def test_a_digit_changed_beside_the_arrays_is_noticed(folder):
     item = folder / "12" / "progress" / "metadata"
-    item.write_text(item.read_text().replace('"rating": 1.0', '"rating": 0.1'))
+    text = item.read_text()
+    item.write_text(text.replace('"step": 3', '"step": 9'))
+    assert item.read_text() != text
     with pytest.raises(errors.InputError, match=f"{item} is not what was written"):
-        restored(folder, best=True)
-    assert_is(resumed(folder), 9)
-    assert_is(restored(folder, best=True), 3)
+        weights(folder, best=True)
+    assert_holds(folder, last=9, best=3)
 
 
 def test_what_was_the_best_before_a_damaged_best_one_is_still_there(folder):
     checkpoints = opened(folder)
-    checkpoints.save(state(15), 0.5, progress={"seconds": 15})
+    checkpoints.save(state(15), best=True, progress={"seconds": 15})
     checkpoints.close()
     flip(folder / "15")
-    assert_is(resumed(folder), 12)
-    assert_is(restored(folder, best=True), 3)
-
-
-@pytest.mark.parametrize("maximise", [False, True])
-def test_a_rating_that_is_not_finite_is_never_the_best(tmp_path, maximise):
-    checkpoints = checkpoint.Checkpoints(tmp_path / "checkpoints", maximise=maximise)
-    ratings = float("nan"), 1.0, float("nan"), float("inf") if maximise else -float("inf")
-    for step, rating in enumerate(ratings, start=1):
-        checkpoints.save(state(step), rating, progress={"seconds": step})
-        assert_is(checkpoints.restore(state(0), best=True), min(step, 2))
-    checkpoints.close()
+    assert_holds(folder, last=12, best=3)
 
 
 def test_a_checkpoint_without_checksums_is_refused_and_stays(folder):
@@ -240,12 +234,12 @@ def test_where_no_checkpoint_can_be_read_all_of_them_stay(folder):
     assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3", "9"]
 
 
-def test_a_step_that_was_not_rated_is_the_last_and_never_the_best(folder):
-    checkpoints = opened(folder)
-    checkpoints.save(state(14), None, progress={"seconds": 14})
+def test_where_no_step_was_the_best_the_last_is(tmp_path):
+    checkpoints = opened(tmp_path / "checkpoints")
+    checkpoints.save(state(3), best=False, progress={"seconds": 3})
+    checkpoints.save(state(6), best=False, progress={"seconds": 6})
     checkpoints.close()
-    assert_is(resumed(folder), 14)
-    assert_is(restored(folder, best=True), 3)
+    assert_holds(tmp_path / "checkpoints", last=6, best=6)
 
 
 def test_a_full_disk_is_said_and_what_was_saved_before_stays(tmp_path):
@@ -255,15 +249,15 @@ def test_a_full_disk_is_said_and_what_was_saved_before_stays(tmp_path):
         pytest.skip("a small disk can be mounted by root only")
     try:
         checkpoints = opened(disk / "checkpoints")
-        checkpoints.save(state(3), 1.0, progress={"seconds": 3})
-        assert_is(checkpoints.restore(state(0)), 3)
+        checkpoints.save(state(3), best=True, progress={"seconds": 3})
+        assert_is(checkpoints.resume(state(0)), 3)
         (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free))
-        checkpoints.save(state(6), 1.0, progress={"seconds": 6})
+        checkpoints.save(state(6), best=True, progress={"seconds": 6})
         with pytest.raises(errors.InputError, match=f"no space left for {disk}"):
-            checkpoints.restore(state(0))
+            checkpoints.resume(state(0))
         with pytest.raises(errors.InputError, match=f"no space left for {disk}"):
             checkpoints.close()
         (disk / "filler").unlink()
-        assert_is(restored(disk / "checkpoints"), 3)
+        assert_is(resumed(disk / "checkpoints"), 3)
     finally:
         subprocess.run(["umount", "-l", disk], check=True)

@@ -97,7 +97,7 @@ print("sum", hosts.once(read))
 @pytest.mark.slow
 def test_one_host_reads_a_checkpoint_while_the_other_waits(tmp_path):
     with contextlib.closing(test_checkpoint.opened(tmp_path)) as saved:
-        saved.save(test_checkpoint.state(3), 1.0, progress={})
+        saved.save(test_checkpoint.state(3), best=True, progress={})
     ended = processes.run(READ.format(folder=str(tmp_path)), 2, devices=1, timeout=300)
     assert [process.returncode for process in ended] == [0, 0], ended
     line = f"sum {test_checkpoint.state(3).params['Dense_0']['kernel'][0, 0].item()}"

@@ -17,7 +17,8 @@ from whale_jax.runtime import errors
 from whale_jax.tasks.classify import classify
 from whale_jax.tasks.embed import embed
 from whale_jax.tasks.simclr import simclr
-from whale_jax.train import average, optim
+from whale_jax.train import ema as averages
+from whale_jax.train import optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import parallel
 from whale_jax.train.step import MARKED, freeze, make_eval_step, make_train_step
@@ -62,9 +63,9 @@ def train(
     optimizer = optim.optimizer(name="nesterov", lr=0.05, l2=1e-4, steps=steps)
     group = parallel(mode, devices)
     step = make_train_step(model, task, optimizer=optimizer, accumulate=accumulate, remat=remat)
-    step = group.train(average.averaging(step, decay=ema) if ema else step)
+    step = group.train(averages.wrap(step, decay=ema) if ema else step)
     state = states.create(model, optimizer, seed=3, size=SIZE)
-    state = group.put_state(average.begin(state) if ema else state)
+    state = group.put_state(averages.init(state) if ema else state)
     for i in range(steps):
         batch = make_batch(i)
         if shuffle:

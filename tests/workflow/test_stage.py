@@ -1,5 +1,7 @@
 """A stage is done once, knows what it was made from, and refuses what does not belong together."""
 
+import shutil
+
 import filelock
 import pytest
 from ml_collections import ConfigDict
@@ -62,6 +64,47 @@ def test_a_program_that_a_person_ends_is_opened_again_by_another_path_to_its_inp
     stage.run(config(tmp_path / "a"), tmp_path / "b")
     monkeypatch.chdir(tmp_path)
     assert stage.run(config("a/"), tmp_path / "b")
+
+
+def test_a_run_that_was_moved_goes_on_and_other_inputs_are_refused(program, tmp_path, monkeypatch):
+    (tmp_path / "old").mkdir()
+    for name, before in (("a", ""), ("b", tmp_path / "old" / "a"), ("c", ""), ("a2", "")):
+        stage.run(config(before, value=2 if name == "a2" else 1), tmp_path / "old" / name)
+    (tmp_path / "old").rename(tmp_path / "new")
+    monkeypatch.chdir(tmp_path)
+    assert program.runs == 4
+    assert stage.run(config("new/a/"), tmp_path / "new" / "b")
+    assert program.runs == 4
+    with pytest.raises(errors.InputError, match=r"other config \(inputs differ"):
+        stage.run(config("new/c"), tmp_path / "new" / "b")
+    (tmp_path / "new" / "a").rename("a1")
+    (tmp_path / "new" / "a2").rename(tmp_path / "new" / "a")
+    with pytest.raises(errors.InputError, match=r"other inputs \(before differ"):
+        stage.run(config("new/a"), tmp_path / "new" / "b")
+
+
+def test_a_folder_of_photos_may_be_spelled_otherwise(program, tmp_path, monkeypatch):
+    program.change(defaults={**find("stub").defaults, "root": ""})
+    monkeypatch.chdir(tmp_path)
+    first = stage.run(config(root="photos"), tmp_path / "a")
+    assert stage.run(config(root=f"{tmp_path}/photos/"), tmp_path / "a") == first
+    with pytest.raises(errors.InputError, match=r"other config \(root differ"):
+        stage.run(config(root="photos2"), tmp_path / "a")
+
+
+def test_what_another_process_did_while_this_one_waited_is_not_done_again(program, tmp_path, monkeypatch):
+    stage.run(config(), tmp_path / "a")
+    monkeypatch.setattr(folders, "sweep", lambda folder: shutil.copytree(tmp_path / "a", folder, dirs_exist_ok=True))
+    assert stage.run(config(), tmp_path / "b") == provenance.read(tmp_path / "a")
+    assert program.runs == 1
+
+
+def test_a_folder_that_no_stage_reads_is_refused(program, tmp_path):
+    stages = {"a": stage.config("import_photos", root="PHOTOS"), "b": config()}
+    stage.check(stage.config("pipeline", stages=stages, data={"root": "PHOTOS"}))
+    for flag, keys in {"data.root=OTHER": {"data": {"root": "OTHER"}}, "gallery=PHOTOS": {"gallery": "PHOTOS"}}.items():
+        with pytest.raises(errors.InputError, match=f"--config.{flag}: no stage"):
+            stage.check(stage.config("pipeline", stages=stages, **keys))
 
 
 def test_a_folder_from_before_a_key_existed_is_of_the_keys_default(program, tmp_path):

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from whale_jax.data import cells, decisions, sheets
 from whale_jax.data.photo_files import SUFFIXES
+from whale_jax.runtime import storage
 from whale_jax.runtime.errors import InputError
 
 LARGEST = 256 << 20  # bytes of a photo's file: one of 50 megapixels has a tenth of that
@@ -125,15 +126,9 @@ def unread(folder: Folder) -> Iterator[str]:
         yield f"not read: {cells.examples(paths)}{advice}"
 
 
+@storage.file_cache(4)
 def parsed(path: Path) -> Any:
     """The content of a JSON file. One that is damaged raises InputError."""
-    status = path.stat()
-    return _parsed(path, status.st_mtime_ns, size=status.st_size)
-
-
-@functools.lru_cache(maxsize=4)
-def _parsed(path: Path, time: int, *, size: int) -> Any:
-    """The content of a JSON file of this time and size."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -1,6 +1,6 @@
 """Views: what a network sees of a photo, rendered once from the photo itself by one matrix.
 
-Whole photo squashed to a square, box around the head, window, aligned head: each is a (3, 3) matrix from
+Whole photo squashed to a square, box around the head, aligned head: each is a (3, 3) matrix from
 photo pixels to view pixels. A view lies in a memory-mapped file, so photos never have to fit in memory.
 """
 
@@ -43,7 +43,6 @@ def save(
     matrices: np.ndarray,
     size: geometry.Size,
     shards: Sequence[Path] = (),
-    workers: int = 0,
 ) -> View:
     """Renders a view into `folder`; the same view that is complete there already is left as it is.
 
@@ -53,7 +52,6 @@ def save(
         matrices: (N, 3, 3) from photo pixels to view pixels; NaN where unknown.
         size: (height, width) of the view.
         shards: files that `render.write` wrote, of some of its rows each, in order. The view is put together from them.
-        workers: decoding threads; 0 is one a core.
 
     Returns:
         The view. Another view in the folder raises InputError.
@@ -70,7 +68,7 @@ def save(
     if shards:
         _join(shards, folder / "images.npy", shape=(len(matrices), *size, 3))
     else:
-        render.write(photos, matrices, size=size, path=folder / "images.npy", workers=workers)
+        render.write(photos, matrices, size=size, path=folder / "images.npy")
     return load(folder)
 
 

@@ -55,12 +55,12 @@ def write(
     path: Path,
     rows: slice = slice(None),
     label: str = "",
-    workers: int = 0,
-) -> np.ndarray:
+) -> None:
     """Writes every photo, moved by its matrix, into one .npy file; beyond a photo's rim its edge is repeated.
 
-    The file appears under its name only when it is complete. It is the same for any number of workers, and
-    files of some rows each, joined, are the same as one file of all rows.
+    The file appears under its name only when it is complete. It is the same for any number of threads, and files of
+    some rows each, joined, are the same as one file of all rows. A view whose matrix is not finite or has no inverse is
+    black.
 
     Args:
         photos: N photos.
@@ -69,17 +69,14 @@ def write(
         path: the (N, height, width, 3) uint8 file to write.
         rows: of the photos that are written.
         label: of the progress bar; without one, it is the name of the folder.
-        workers: decoding threads; 0 is one a core.
 
-    Returns:
-        (N,) bool, False where the matrix is not finite or has no inverse: those views are black.
-        A photo that cannot be read raises InputError with its name.
+    Raises:
+        InputError: a photo that cannot be read, by its name; a file that is there already; no room on the disk.
     """
     places = np.arange(len(photos.name))[rows]
     check.room(Path(path).parent, len(places) * size[0] * size[1] * 3)
     plan = _plan(photos.size, matrices, size=size)
     pictured, batch = places[plan.ok[places]], max(1, BATCH_PIXELS // (size[0] * size[1]))
-    workers = workers or threads.cores()
 
     def tile(row: int) -> np.ndarray:
         jpeg = photos.jpeg(row)
@@ -93,7 +90,7 @@ def write(
     with storage.replacing(Path(path)) as partial, bar:
         views = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(places), *size, 3))
         stack = np.zeros((batch, *plan.tile, 3), np.uint8)  # the last batch is padded: one compile for all
-        tiles = threads.ahead(tile, pictured.tolist(), workers=workers, depth=batch + workers)
+        tiles = threads.ahead(tile, pictured.tolist(), depth=batch + threads.cores())
         for start in range(0, len(pictured), batch):
             members = pictured[start : start + batch]
             for slot, pixels in enumerate(islice(tiles, len(members))):
@@ -105,7 +102,6 @@ def write(
             views[members - places[0]] = moved[: len(members)]
             bar.update(len(members))
         views.flush()
-    return plan.ok
 
 
 def pictures(jpegs: Sequence[bytes], sizes: np.ndarray, *, matrices: np.ndarray, size: geometry.Size) -> np.ndarray:

@@ -7,7 +7,6 @@ number of an id, and lose the line that a message must name.
 import contextlib
 import csv
 import datetime
-import functools
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -20,6 +19,7 @@ from openpyxl.cell import Cell
 from whale_jax.data import cells
 from whale_jax.data.cells import short
 from whale_jax.data.photo_files import SUFFIXES
+from whale_jax.runtime import storage
 from whale_jax.runtime.errors import InputError
 
 SEPARATORS = ",;\t|"
@@ -52,15 +52,9 @@ class Sheet(NamedTuple):
                 yield place, dict(zip(self.header, row, strict=True))
 
 
+@storage.file_cache(8)
 def read(path: Path) -> Sheet:
     """The table in a CSV, a TSV or a spreadsheet, without blank lines. A damaged file raises InputError."""
-    status = path.stat()
-    return _read(path, status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=8)
-def _read(path: Path, time: int, size: int) -> Sheet:
-    """The table of a file of this time and size."""
     spreadsheet = path.suffix.lower() == ".xlsx"
     lines = [line for line in (_spreadsheet(path) if spreadsheet else _text(path)) if any(line[1])]
     name = "row" if spreadsheet else "line"

@@ -40,7 +40,7 @@ def confidence(p: np.ndarray) -> np.ndarray:
 def fit(p: np.ndarray, p_unknown: np.ndarray, *, error: float, prior: float) -> Judge:
     """The judge by photos of known whales that nothing was learned from.
 
-    No unknown whale is needed: where its whale is left out, a photo looks as one of a whale that is not there.
+    No unknown whale is needed: where its whale is left out, a photo looks like one of an unknown whale.
 
     Args:
         p: (n, whales) probabilities.

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from whale_jax import geometry
 from whale_jax.runtime import errors, registry
 
-Metric = tuple[jax.Array, jax.Array]
+Metric = tuple[jax.Array, jax.Array]  # sum and count
 
 KAGGLE_CLIP = 1e-15
 

@@ -45,9 +45,11 @@ def of_groups(p: np.ndarray, group: np.ndarray, *, mean: bool = False) -> np.nda
 def score(p: np.ndarray, label: np.ndarray, *, floor: float = metrics.KAGGLE_CLIP) -> dict[str, float]:
     """Log loss, top-1 and top-5 of (n, whales) probabilities over the rows whose (n,) label is 0 or more."""
     labelled = label >= 0
-    logits, label = np.log(normalise(p, floor=floor))[labelled], label[labelled]
+    p = normalise(p, floor=floor)[labelled]
+    true = p[np.arange(len(p)), label[labelled]]
+    rank = (p >= true[:, None]).sum(1)  # equals count against the true one
     return {
-        "log_loss": float(metrics.log_loss(logits, label).mean()),
-        "top1": float(metrics.top_k(logits, label, k=1).mean()),
-        "top5": float(metrics.top_k(logits, label, k=5).mean()),
+        "log_loss": float(-np.log(true).mean()),
+        "top1": float((rank <= 1).mean()),
+        "top5": float((rank <= 5).mean()),
     }

@@ -161,10 +161,10 @@ def score(
     queries, query_label = queries[answerable], query_label[answerable]
     if not len(queries):
         return {"spread": spread(gallery)}
-    catalogue = {"label": label, "whales": whales}
+    references = {"label": label, "whales": whales}
     return {
-        **cmc(by_photo(gallery, **catalogue)(queries), query_label),
-        **cmc(by_prototype(gallery, **catalogue)(queries), query_label, prefix="prototype_"),
+        **cmc(by_photo(gallery, **references)(queries), query_label),
+        **cmc(by_prototype(gallery, **references)(queries), query_label, prefix="prototype_"),
         **likeness(queries, gallery, query_label=query_label, label=label),
     }
 

@@ -1,6 +1,5 @@
 """The warps of test-time augmentation (post, section 4.3.1), and how their predictions are averaged."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ from whale_jax.runtime import registry
 
 AVERAGES = {"mean": np.mean, "median": np.median}  # the post's; and one that a few outliers do not move
 
-# Name -> (value, size of the network's input) -> matrix about the input's middle. Angles in degrees, shifts in shares.
+# Name -> (values, size of the network's input) -> matrices about its middle. Angles in degrees, shifts in shares.
 OPERATIONS = {
     "rotate": lambda degrees, size: geometry.rotation(jnp.deg2rad(degrees)),
     "scale": lambda factor, size: geometry.scaling(factor, factor),
@@ -31,7 +30,9 @@ def grid(warps: Mapping[str, Sequence[float]], source: geometry.Size, *, size: g
         source: (height, width) of the pictures.
         size: (height, width) of the network's input.
     """
-    choices = [[registry.lookup("warp", OPERATIONS, name)(v, size) for v in values] for name, values in warps.items()]
-    centred = [geometry.compose(jnp.eye(3), *chosen) for chosen in itertools.product(*choices)]
+    centred = jnp.eye(3)[None]
+    for name, values in warps.items():
+        choices = registry.lookup("warp", OPERATIONS, name)(jnp.array(values), size)
+        centred = geometry.compose(centred[:, None], choices).reshape(-1, 3, 3)
     resize = geometry.resize(source, size)
-    return np.stack([geometry.compose(resize, geometry.about(m, geometry.middle(size))) for m in centred])
+    return np.asarray(geometry.compose(resize, geometry.about(centred, geometry.middle(size))))

@@ -8,7 +8,7 @@ from whale_jax.data.right_whale import Photos
 from whale_jax.data.splits import Split
 from whale_jax.experiment import prediction, restore, rows
 from whale_jax.experiment.dataset import Data
-from whale_jax.experiment.prediction import Augmentation
+from whale_jax.experiment.prediction import TTA
 from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs, json_files, renamed
 from whale_jax.workflow.finished_runs import Stage
@@ -27,7 +27,7 @@ def predict(training: Stage, data: Data, *, batch: int) -> prediction.Prediction
         training.folder,
         data,
         batch=batch,
-        augmentation=Augmentation(recipe["tta"], recipe["average"]),
+        augmentation=TTA(recipe["tta"], recipe["average"]),
         best=restore.WEIGHTS[recipe["weights"]],
     )
     if whales:

@@ -15,7 +15,7 @@ from whale_jax.models import MODELS
 from whale_jax.runtime import errors, registry
 from whale_jax.tasks import TASKS, Task, inputs
 from whale_jax.tasks.task import Batch, Outputs
-from whale_jax.train import average, optim
+from whale_jax.train import ema, optim
 from whale_jax.train import state as states
 from whale_jax.train.parallel import Parallel, parallel
 from whale_jax.train.step import make_eval_step, make_train_step
@@ -37,7 +37,7 @@ class Recipe(NamedTuple):
         seed: of its first weights, and of all that is drawn in training.
         batch: examples a step.
         accumulate, remat, groups: see `train.step.make_train_step`.
-        ema: decay of the average of weights, see `train.average.averaging`; 0 for none.
+        ema: decay of the average of weights, see `train.ema.wrap`; 0 for none.
     """
 
     task: Task
@@ -136,7 +136,7 @@ def reading(recipe: Recipe, layer: str) -> Recipe:
         layer: a key of what its model returns beside the answer, such as "stage3".
 
     Raises:
-        InputError: a layer that the model does not return.
+        InputError: a layer that the model does not return; a task that predicts no features.
     """
     intermediates = shapes(recipe)[0][1]
     if layer not in intermediates:
@@ -146,7 +146,11 @@ def reading(recipe: Recipe, layer: str) -> Recipe:
     def predict(outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         y, out = outputs
         features = out[layer].reshape(len(out[layer]), -1).astype(jnp.float32)
-        return {"features": task.predict((y, {**out, "features": features}), batch)["features"]}
+        answer = features if task.pairwise else y  # what is compared in pairs is the answer itself
+        predicted = task.predict((answer, {**out, "features": features}), batch)
+        if "features" not in predicted:
+            raise errors.InputError(f"a network that predicts {', '.join(predicted)} has no features to extract")
+        return {"features": predicted["features"]}
 
     # What nothing asks for is not computed: neither the answer nor the layers that come after this one.
     unmeasured = {"loss": lambda outputs, batch: jnp.zeros_like(batch["weight"]), "metrics": lambda *_: {}}
@@ -154,7 +158,7 @@ def reading(recipe: Recipe, layer: str) -> Recipe:
 
 
 def expect_outputs(name: str, returned: Any, *, outputs: int) -> None:
-    """Raises InputError where what a model returns for one picture, of shapes at least, is not what tasks read."""
+    """Raises InputError unless a model returns (y, out) for one picture as tasks read them; shapes will do."""
     y, out = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
     features = out.get("features") if isinstance(out, Mapping) else None
     shaped = getattr(y, "shape", ()) == (1, outputs) and len(getattr(features, "shape", ())) == 2
@@ -178,7 +182,7 @@ def network(recipe: Recipe, *, steps: int = 1) -> Network:
     step = make_train_step(recipe.model, recipe.task, optimizer=optimizer, **options)
     state = states.create(recipe.model, optimizer, seed=recipe.seed, size=recipe.size)
     if recipe.ema:
-        step, state = average.averaging(step, decay=recipe.ema), average.begin(state)
+        step, state = ema.wrap(step, decay=recipe.ema), ema.init(state)
     return predictor(recipe, state)._replace(train=recipe.parallel.train(step))
 
 

@@ -114,10 +114,9 @@ def load(network: Network, source: Source, *, pictures: Callable[[], jax.Array])
         source: of the weights.
         pictures: of the training, (B, height, width, 3): what a grown network's insertions are measured on.
     """
-    config = ConfigDict(finished_runs.read(source.folder).config)
-    task = build.task_of(config)
-    with restore.checkpoints(source.folder, maximise=task.maximise) as saved:
+    with restore.checkpoints(source.folder) as saved:
         if source.mode == "grown":
+            config = ConfigDict(finished_runs.read(source.folder).config)
             old = build.model(config.model, outputs=network.task.outputs)
             return network._replace(state=grow(network, old, saved=saved, pictures=pictures()))
         state, lines = saved.variables(network.state, partial=source.mode == "partial")

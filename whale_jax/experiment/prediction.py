@@ -19,7 +19,7 @@ from whale_jax.workflow import finished_runs, json_files, renamed
 Predictions = dict[str, np.ndarray]
 
 
-class Augmentation(NamedTuple):
+class TTA(NamedTuple):
     """Test-time augmentation: the grid of warps, see `tta.grid`, and how their predictions are averaged."""
 
     grid: Mapping[str, Sequence[float]] = {}
@@ -32,9 +32,7 @@ def predict(network: Network, data: Data, *, rows: np.ndarray, batch: int) -> tu
     return loop.evaluate(network.evaluate, network.state, batches=batches, parallel=network.parallel)
 
 
-def predict_augmented(
-    network: Network, data: Data, *, rows: np.ndarray, batch: int, augmentation: Augmentation
-) -> Predictions:
+def predict_augmented(network: Network, data: Data, *, rows: np.ndarray, batch: int, augmentation: TTA) -> Predictions:
     """(n, ...) predictions for (n,) `rows`, averaged over the warps of test-time augmentation (post, section 4.3.1).
 
     A task predicts points in pixels of the photo, whatever matrix made the network's input. So the task maps them back,
@@ -45,11 +43,10 @@ def predict_augmented(
     devices, averaged = network.parallel, []
     with progress.bar(len(rows), title=f"predict by {len(matrices)} warps", unit="photos") as bar:
         for examples in loader.evaluation(data.examples, rows, batch=batch):
-            mask, answers = examples["mask"] > 0, []
+            mask, photos, answers = examples["mask"] > 0, devices.put_batch(examples), []
             for matrix in matrices:
-                warp = np.broadcast_to(matrix, (len(mask), 3, 3))
-                outputs = network.evaluate(network.state, devices.put_batch({**examples, "warp": warp}))
-                answers.append(devices.gather(outputs[1]))
+                warp = devices.put_batch({"warp": np.broadcast_to(matrix, (len(mask), 3, 3))})
+                answers.append(devices.gather(network.evaluate(network.state, {**photos, **warp})[1]))
             averaged.append({name: combine([answer[name][mask] for answer in answers], axis=0) for name in answers[0]})
             bar.update(int(mask.sum()))
     if not averaged:
@@ -80,7 +77,7 @@ def scatter(predictions: Predictions, rows: np.ndarray, *, count: int) -> Predic
     return scattered
 
 
-def out_of_fold(folder: Path, data: Data, *, batch: int, augmentation: Augmentation, best: bool) -> Predictions:
+def out_of_fold(folder: Path, data: Data, *, batch: int, augmentation: TTA, best: bool) -> Predictions:
     """Predictions for all N photos, each the mean over the networks in `folder` that have not seen it.
 
     Args:

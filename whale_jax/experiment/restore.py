@@ -19,7 +19,8 @@ from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.workflow import finished_runs, renamed
 
-HEAD = re.compile(r"/(head|\w+Head_0)/")  # in the names of a model's parameters, of what comes after all its layers
+# In the names of a model's parameters, of what comes after all its layers; those of a localizer come before them.
+HEAD = re.compile(r"(?<!/localizer)/(head|\w+Head_0)/")
 WEIGHTS = {"best": True, "last": False}  # of a training that is done
 
 
@@ -37,19 +38,14 @@ def checkpoint_folder(workdir: Path, *, bucket: str = "") -> epath.Path:
     return root / "checkpoints"
 
 
-def checkpoints(workdir: Path, *, maximise: bool) -> contextlib.closing[Checkpoints]:
-    """The checkpoints of a training, closed at the end of the block; without any, InputError.
-
-    Args:
-        workdir: its folder.
-        maximise: whether its task's best metric is the highest.
-    """
+def checkpoints(workdir: Path) -> contextlib.closing[Checkpoints]:
+    """The checkpoints in the folder of a training, closed at the end of the block; without any, InputError."""
     config = renamed.read_config(workdir / "config.json") or {}
     folder = checkpoint_folder(workdir, bucket=config.get("bucket", ""))
     if not folder.is_dir():
         place = "" if folder.is_relative_to(workdir) else f" in {folder}"
         raise errors.InputError(f"{workdir} holds no checkpoints{place}: train it again, or copy them there")
-    return contextlib.closing(Checkpoints(folder, maximise=maximise))
+    return contextlib.closing(Checkpoints(folder))
 
 
 def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: bool = True, layer: str = "") -> Network:
@@ -62,7 +58,7 @@ def network(config: Mapping[str, Any], workdir: Path, *, classes: int, best: boo
     recipe = build.recipe(ConfigDict({**config, "accumulate": 1, "devices": 0}), classes=classes)
     recipe = build.reading(recipe, layer) if layer else recipe
     blank = recipe.parallel.put_state(states.blank(build.shapes(recipe)[1], recipe.seed))
-    with checkpoints(workdir, maximise=recipe.task.maximise) as saved:
+    with checkpoints(workdir) as saved:
         # A head whose weights do for one size of pictures has no part in the layers before it.
         state, differences = saved.variables(blank, best=best, partial=bool(layer))
     if lines := [line for line in differences if not HEAD.search(line)]:

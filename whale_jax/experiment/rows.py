@@ -80,7 +80,7 @@ def choose(data: Data, *, annotation: str, holdout: Holdout) -> tuple[np.ndarray
 
 
 def learned(split: splits.Split, *, annotation: str, holdout: Holdout) -> np.ndarray:
-    """(n,) rows that the split lets a network train on; some may lack the annotation."""
+    """(n,) rows that the split lets a network train on, some without the annotation; none where it learns from none."""
     if not annotation:
         return np.arange(0)
     if not holdout.num_subfolds:

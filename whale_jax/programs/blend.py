@@ -8,7 +8,8 @@ import numpy as np
 from ml_collections import ConfigDict
 from scipy import special
 
-from whale_jax.data import gallery, predictions, probabilities, right_whale, splits
+from whale_jax.data import gallery as galleries
+from whale_jax.data import predictions, probabilities, right_whale, splits
 from whale_jax.evaluation import calibration, retrieval
 from whale_jax.evaluation.probabilities import score
 from whale_jax.workflow.program import Program
@@ -30,12 +31,12 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     features = predictions.load(config.inputs.features, photos, kind="features")
     network = probabilities.load_source(config.inputs.probabilities, photos, source=config.source)
     usable = np.isfinite(features).all(1) & np.isfinite(network).all(1)
-    catalogue = gallery.select(photos, split, fold=config.fold, usable=usable)
-    valid, label = catalogue.queries, photos.label[catalogue.queries]
-    rows = np.union1d(valid, catalogue.unlabelled)
-    searched = {"label": photos.label[catalogue.rows], "whales": len(photos.whales)}
+    gallery = galleries.select(photos, split, fold=config.fold, usable=usable)
+    valid, label = gallery.queries, photos.label[gallery.queries]
+    rows = np.union1d(valid, gallery.unlabelled)
+    searched = {"label": photos.label[gallery.rows], "whales": len(photos.whales)}
     scores = np.full(network.shape, np.nan)
-    scores[rows] = retrieval.by_photo(features[catalogue.rows], **searched)(features[rows])
+    scores[rows] = retrieval.by_photo(features[gallery.rows], **searched)(features[rows])
     inputs, prior = np.concatenate([network, scores], axis=1), splits.prior(photos, split, fold=config.fold)
     facts = {"label": label, "prior": prior, "group": split.group[valid], "num_subfolds": config.num_subfolds}
     fitted = calibration.fit_blend(inputs[valid], label, prior=prior)
@@ -44,7 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         answers[source] = calibration.answer(fit, inputs, fit=valid, rows=rows, **facts)
     probabilities.save(workdir, photos, arrays=answers)
     metrics = {source: score(p[valid], label) for source, p in answers.items()}
-    few = gallery.rare(photos.label, catalogue, most=config.rare_max_photos)
+    few = galleries.rare(photos.label, gallery, most=config.rare_max_photos)
     if few.any():
         for source, p in answers.items():
             metrics[source]["few_top1"] = score(p[valid][few], label[few])["top1"]

@@ -15,7 +15,7 @@ from whale_jax import tasks
 from whale_jax.data import predictions
 from whale_jax.evaluation import tta
 from whale_jax.experiment import build, dataset, prediction, released, restore, rows, settings
-from whale_jax.experiment.prediction import Augmentation
+from whale_jax.experiment.prediction import TTA
 from whale_jax.runtime import errors, hosts, registry
 from whale_jax.workflow import renamed, stage
 from whale_jax.workflow.program import Program
@@ -58,7 +58,7 @@ def predict(config: ConfigDict, workdir: Path, *, data: dataset.Data, task: task
         workdir,
         data,
         batch=config.batch,
-        augmentation=Augmentation(config.tta, config.average),
+        augmentation=TTA(config.tta, config.average),
         best=restore.WEIGHTS[config.weights],
     )
     predictions.save(workdir, data.photos, arrays=arrays)

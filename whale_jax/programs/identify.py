@@ -66,6 +66,9 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         write_points(workdir / answers.POINTS, new, points=points, predicted=predicted, rows=rows)
     else:
         notes = misfits(new, finished.photos)
+    if len(odd := np.flatnonzero(gallery_rows(new) & (new.label >= 0) & (notes != ""))):
+        text = "references of the gallery that may show no head: %d, such as %s (%s): take them out of its folder"
+        logging.warning(text, len(odd), new.name[odd[0]], notes[odd[0]])
     held_out, p_known, label = finished.validation()
     judged = judge.fit(p_known, members.without_whales(finished), error=config.error, prior=config.prior)
     query = queries.begin(finished, source, rows=rows[notes[rows] == ""])

@@ -98,6 +98,10 @@ def check(config: ConfigDict) -> None:
     It is the first to ask JAX for devices, so it sees to it that those of other processes are spared.
     """
     pool.spare_gpus(config.processes)
+    imports = [settings for settings in config.stages.values() if settings.program == "import_photos"]
+    for flag, folder in (("data.root", config.get("data", {}).get("root")), ("gallery", config.get("gallery"))):
+        if folder and folder not in [settings.get(flag.rpartition(".")[2]) for settings in imports]:
+            raise errors.InputError(f"--config.{flag}={folder}: no stage of this config reads it: leave it out")
     for name in order(config.stages):
         settings = config.stages[name]
         try:
@@ -124,8 +128,8 @@ def check_data(stages: ConfigDict, program: str, *, result: dict[str, Any]) -> N
         if program == "split" and settings.program == "calibrate" and held_out_groups.get(settings.fold, 0) < 2:
             raise errors.InputError(
                 f"stage {name} needs photos of two sightings to be held out with fold {settings.fold}, of whales that"
-                " others show too: add photos of such whales from other days. The split's group 'none' needs none, but puts"
-                " photos of a burst on both sides, and the figures are too good"
+                " others show too: add photos of such whales from other days. The split's group 'none' needs none, but"
+                " puts photos of a burst on both sides, and the figures are too good"
             )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from whale_jax.data import gallery, predictions, right_whale, splits, tables
+from whale_jax.data import gallery as galleries
+from whale_jax.data import predictions, right_whale, splits, tables
 from whale_jax.data.gallery import Gallery
 from whale_jax.evaluation import metrics, novelty, retrieval, whitening
 from whale_jax.recognition import search
@@ -38,30 +39,30 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = splits.load(Path(config.inputs.split), photos)
     blocks = search.load(config, photos)
     usable = search.usable(blocks)
-    catalogue = gallery.select(photos, split, fold=config.fold, usable=usable)
-    transforms, features = search.fit(config, blocks, photos=photos, catalogue=catalogue, usable=usable)
+    gallery = galleries.select(photos, split, fold=config.fold, usable=usable)
+    transforms, features = search.fit(config, blocks, photos=photos, gallery=gallery, usable=usable)
     search.save(workdir, transforms)
-    write_neighbours(workdir, photos, features=features, catalogue=catalogue, count=config.num_neighbours)
+    write_neighbours(workdir, photos, features=features, gallery=gallery, count=config.num_neighbours)
     unknown = splits.unknown_rows(split)
     unknown = unknown[usable[unknown]]
-    few = gallery.rare(photos.label, catalogue, most=config.rare_max_photos)
-    label, group = photos.label[catalogue.queries], split.group[catalogue.queries]
+    few = galleries.rare(photos.label, gallery, most=config.rare_max_photos)
+    label, group = photos.label[gallery.queries], split.group[gallery.queries]
     measured = retrieval.likeness(
-        features[catalogue.queries],
-        features[catalogue.rows],
+        features[gallery.queries],
+        features[gallery.rows],
         query_label=label,
-        label=photos.label[catalogue.rows],
+        label=photos.label[gallery.rows],
     )
-    functions = search.ways(config, photos, features=features, rows=catalogue.rows)
+    functions = search.ways(config, photos, features=features, rows=gallery.rows)
     scores = np.full((len(photos.name), len(photos.whales)), np.nan, np.float32)
-    rows = np.setdiff1d(np.flatnonzero(usable), np.concatenate([catalogue.rows, catalogue.unlabelled]))
+    rows = np.setdiff1d(np.flatnonzero(usable), np.concatenate([gallery.rows, gallery.unlabelled]))
     scores[rows] = functions[config.whale_score](rows)
-    if len(catalogue.unlabelled):  # nobody learns from their answers: they may know the photos held out as well
-        all_named = search.ways(config, photos, features=features, rows=catalogue.named)
-        scores[catalogue.unlabelled] = all_named[config.whale_score](catalogue.unlabelled)
+    if len(gallery.unlabelled):  # nobody learns from their answers: they may know the photos held out as well
+        all_named = search.ways(config, photos, features=features, rows=gallery.named)
+        scores[gallery.unlabelled] = all_named[config.whale_score](gallery.unlabelled)
     predictions.save(workdir, photos, arrays={"scores": scores, "vectors": np.float16(features)})
     for name, score in functions.items():
-        prefix, answers = "" if name == "photo" else f"{name}_", score(catalogue.queries)
+        prefix, answers = "" if name == "photo" else f"{name}_", score(gallery.queries)
         measured |= retrieval.cmc(answers, label, prefix=prefix)
         if few.any():
             measured[f"{prefix}few_top1"] = float(metrics.top_k(answers[few], label[few], k=1).mean())
@@ -71,8 +72,8 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             measured |= {prefix + key: value for key, value in rejection.items()}
     return {
         "split": split.hash,
-        "gallery": len(catalogue.rows),
-        "queries": len(catalogue.queries),
+        "gallery": len(gallery.rows),
+        "queries": len(gallery.queries),
         "queries_of_few": int(few.sum()),
         "of_unknown": len(unknown),
         "metrics": measured,
@@ -80,18 +81,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
 
 def write_neighbours(
-    workdir: Path, photos: right_whale.Photos, *, features: np.ndarray, catalogue: Gallery, count: int
+    workdir: Path, photos: right_whale.Photos, *, features: np.ndarray, gallery: Gallery, count: int
 ) -> None:
     """Writes the nearest `count` photos of the gallery for each query and each unlabelled photo into neighbours.csv.
 
     (N, D) features are of all photos.
     """
-    count = min(count, len(catalogue.rows))
-    rows = np.concatenate([catalogue.queries, catalogue.unlabelled])
-    cosines, places = retrieval.nearest(features[rows], features[catalogue.rows], k=count)
+    count = min(count, len(gallery.rows))
+    rows = np.concatenate([gallery.queries, gallery.unlabelled])
+    cosines, places = retrieval.nearest(features[rows], features[gallery.rows], k=count)
     columns = [f"{name}_{i + 1}" for i in range(count) for name in ("photo", "whale", "cosine")]
     lines = []
-    for row, neighbours, similarities in zip(rows, catalogue.rows[places], cosines, strict=True):
+    for row, neighbours, similarities in zip(rows, gallery.rows[places], cosines, strict=True):
         cells = [photos.name[row]]
         for neighbour, cosine in zip(neighbours, similarities, strict=True):
             cells += [photos.name[neighbour], photos.whales[photos.label[neighbour]], f"{cosine:.4f}"]

@@ -53,6 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for c in progress.bar(len(config.C), title=workdir.name, unit="fits", items=config.C)
     ]
     choices = normalise(np.stack([p[valid] for p in stacks], axis=1))
+    unanswered = valid[~np.isfinite(stacks[0][valid]).all(1)]
     label, prior = photos.label[valid], splits.prior(photos, split, fold=config.fold)
     losses = calibrated_losses(choices, label, prior=prior)
     best = stacks[int(np.argmin(losses))]
@@ -60,6 +61,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if len(np.unique(split.group[valid])) > 1:
         groups = split.group[valid]
         best[valid] = calibration.cross_fit(choose, choices, label=label, prior=prior, group=groups)
+        best[unanswered] = np.nan
     answers = {"stack": best, "network": network, **(networks if len(networks) > 1 else {})}
     probabilities.save(workdir, photos, arrays=answers)
     fitted = answers if config.input_kind == "features" else {"stack": best}  # predictions were made of photos not seen

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from whale_jax.data import groups, probabilities, right_whale, splits, tables
 from whale_jax.evaluation import caveats
 from whale_jax.evaluation.probabilities import likeliest, normalise, of_groups, score
-from whale_jax.runtime import errors, registry
+from whale_jax.runtime import errors
 from whale_jax.workflow import finished_runs
 from whale_jax.workflow.program import Program
 
@@ -22,7 +22,6 @@ DEFAULTS = {
     "encounters": False,  # whether the photos of an encounter that the table names show one whale, and get one answer
     "floor": 1e-4,  # the least probability; `calibrate` and `fuse` have fitted one, a share of the prior
 }
-SOURCES = ("best", "network", "stack", "neighbours", "blend", "fused")
 CALIBRATED = ("calibrate", "fuse")  # programs that write calibrated probabilities
 LIKELIEST = 5  # whales named for each photo in the table for people
 
@@ -123,10 +122,4 @@ def rows_of(names: Sequence[str], photos: right_whale.Photos, *, p: np.ndarray) 
     return np.concatenate([p, unknown])[[row.get(name, -1) for name in names]]
 
 
-def check(config: ConfigDict) -> None:
-    """Raises InputError for a source that no stack has."""
-    if not config.source.startswith("features"):
-        registry.lookup("source of probabilities", dict.fromkeys(SOURCES), config.source)
-
-
-PROGRAM = Program(DEFAULTS, run, check=check)
+PROGRAM = Program(DEFAULTS, run)

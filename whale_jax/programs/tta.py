@@ -13,7 +13,7 @@ from whale_jax.evaluation import tta
 from whale_jax.experiment import dataset, prediction, restore
 from whale_jax.experiment import rows as row_choice
 from whale_jax.experiment.dataset import Data
-from whale_jax.experiment.prediction import Augmentation
+from whale_jax.experiment.prediction import TTA
 from whale_jax.experiment.rows import Holdout
 from whale_jax.report import charts, figures, tables
 from whale_jax.runtime import errors
@@ -56,7 +56,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     rows = choose(data, holdout, folder=folder, most=config.max_photos)
     table = []
     for name, grid in sorted(config.grids.items(), key=lambda item: int(item[0])):
-        augmentation = Augmentation(grid, config.average)
+        augmentation = TTA(grid, config.average)
         predict = partial(prediction.predict_augmented, network, data, batch=config.batch, augmentation=augmentation)
         predict(rows=rows[: config.batch])  # compiles
         start = time.perf_counter()

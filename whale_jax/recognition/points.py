@@ -20,6 +20,7 @@ def points_of(heads: Stage, photos: Photos) -> tuple[np.ndarray, np.ndarray]:
     if not (folder := heads.config["inputs"]["predictions"]):
         return photos.points, ~annotated
     points = predictions.load(folder, photos, kind="points")
+    annotated &= heads.config.get("prefer_annotations", False)
     return np.where(annotated[:, None, None], photos.points, points), ~annotated
 
 

@@ -73,7 +73,7 @@ def fit(
     blocks: Sequence[np.ndarray],
     *,
     photos: right_whale.Photos,
-    catalogue: Gallery,
+    gallery: Gallery,
     usable: np.ndarray,
 ) -> tuple[Transforms, np.ndarray]:
     """The config's transform of (N, D) blocks, fitted on the gallery alone, and (N, K) vectors; NaN if unusable.
@@ -81,18 +81,18 @@ def fit(
     Both sides of a photo, where there are two, are photos of whales of their own.
     """
     method, sides = whitening.TRANSFORMS[config.transform], config.sides
-    label = photos.label[catalogue.rows]
+    label = photos.label[gallery.rows]
     label = (label + (label.max() + 1) * np.arange(sides)[:, None]).ravel()
     transforms, searched = [], []
     title = f"{config.transform or 'join'} features"
     for block in progress.bar(len(blocks), title=title, unit="inputs", items=blocks):
-        fitted = method(np.concatenate(np.split(block[catalogue.rows], sides, axis=1)), label)
+        fitted = method(np.concatenate(np.split(block[gallery.rows], sides, axis=1)), label)
         transforms.append(fitted.transform)
         searched += np.split(fitted.vectors, sides)
     transforms, searched = Transforms(tuple(transforms), sides), np.concatenate(searched, axis=1)
-    rest = np.setdiff1d(np.flatnonzero(usable), catalogue.rows)
+    rest = np.setdiff1d(np.flatnonzero(usable), gallery.rows)
     vectors = np.full((len(usable), searched.shape[1]), np.nan, np.float32)
-    vectors[catalogue.rows] = searched
+    vectors[gallery.rows] = searched
     vectors[rest] = transforms([block[rest] for block in blocks])
     return transforms, vectors
 

@@ -189,19 +189,16 @@ def app(session: Session, *, port: int) -> Starlette:
     def move(row: int, fields: Mapping[str, Any]) -> dict[str, Any]:
         return session.move(row, points=bodies.points(fields), **bodies.origin(fields))
 
-    def get(path: str, function: Callable[[Request], Response]) -> Route:
-        return Route(path, function, methods=["GET"])
-
     routes = [
-        get("/", lambda request: HTMLResponse(page)),
-        get("/static/{name}", static),
-        get("/api/state", lambda request: JSONResponse({**session.state(), "token": token})),
-        get("/api/changes", changes),
-        get("/api/suggest", lambda request: JSONResponse({"name": session.suggest()})),
-        get("/api/whale", whale),
-        get("/head/{row}.jpg", _picture(session.head)),
-        get("/photo/{row}.jpg", _picture(session.photo)),
-        get("/reference/{row}.jpg", _picture(session.reference)),
+        Route("/", lambda request: HTMLResponse(page)),
+        Route("/static/{name}", static),
+        Route("/api/state", lambda request: JSONResponse({**session.state(), "token": token})),
+        Route("/api/changes", changes),
+        Route("/api/suggest", lambda request: JSONResponse({"name": session.suggest()})),
+        Route("/api/whale", whale),
+        Route("/head/{row}.jpg", _picture(session.head)),
+        Route("/photo/{row}.jpg", _picture(session.photo)),
+        Route("/reference/{row}.jpg", _picture(session.reference)),
         Route("/api/decide", _action(session, decide), methods=["POST"]),
         Route("/api/undo", _action(session, undo), methods=["POST"]),
         Route("/api/points", _action(session, move), methods=["POST"]),

@@ -11,9 +11,9 @@ import mmap
 import os
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from whale_jax.runtime.errors import InputError
 RESULT = "result.json"
 PARTIAL = ".tmp"  # how temporary names end
 DEPTH = 4  # folders between a file and its stage's result.json, at most
+Content = TypeVar("Content")
 
 
 @contextlib.contextmanager
@@ -50,6 +51,24 @@ def savez(path: Path, **arrays: np.ndarray) -> None:
     """Writes a whole .npz."""
     with replacing(path) as partial, partial.open("wb") as file:  # to a path, NumPy would add a suffix
         np.savez(file, **arrays)
+
+
+def file_cache(entries: int) -> Callable[[Callable[[Path], Content]], Callable[[Path], Content]]:
+    """A decorator: what a function makes of a file is kept, for so many files, until their time or size changes."""
+
+    def decorate(function: Callable[[Path], Content]) -> Callable[[Path], Content]:
+        @functools.lru_cache(entries)
+        def kept(path: Path, modified: int, size: int) -> Content:
+            return function(path)
+
+        @functools.wraps(function)
+        def read(path: Path) -> Content:
+            stat = path.stat()
+            return kept(path, stat.st_mtime_ns, stat.st_size)
+
+        return read
+
+    return decorate
 
 
 def checksum(path: Path) -> str:
@@ -89,12 +108,9 @@ def reading(path: Path, remedy: str = "") -> Iterator[Path]:
 
 def checksums_of(folder: Path) -> dict[str, str] | None:
     """{name relative to the folder: checksum} of a finished stage, None where it is unfinished or has no checksums."""
-    path = folder / RESULT
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return _checksums_of(path, stat.st_mtime_ns, stat.st_size)
+    with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):  # `provenance.read` reports it
+        return _files(folder / RESULT)
+    return None
 
 
 def verify(folder: Path) -> None:
@@ -113,8 +129,7 @@ def _verify(path: Path) -> None:
         return
     if (expected := (checksums_of(folder) or {}).get(path.relative_to(folder).as_posix())) is None:
         return
-    stat = path.stat()
-    if _checksum(path, stat.st_mtime_ns, stat.st_size) != expected:
+    if _checksum(path) != expected:
         raise _ChangedError(f"{path} has changed since its stage wrote it")
 
 
@@ -123,16 +138,12 @@ def _stage_of(path: Path) -> Path | None:
     return next((folder for folder in list(path.parents)[:DEPTH] if os.path.isfile(folder / RESULT)), None)
 
 
-@functools.lru_cache(maxsize=4096)
-def _checksum(path: Path, modified: int, size: int) -> str:  # once for each process, unless the file changes
-    return checksum(path)
+_checksum = file_cache(4096)(checksum)  # for readers; what was just written is never taken from a cache
 
 
-@functools.lru_cache(maxsize=1024)
-def _checksums_of(path: Path, modified: int, size: int) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):  # `provenance.read` reports it
-        return json.loads(path.read_text(encoding="utf-8")).get("files")
-    return None
+@file_cache(1024)
+def _files(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")).get("files")
 
 
 def _brief(error: Exception) -> str:

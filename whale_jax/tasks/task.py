@@ -21,9 +21,10 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
+from whale_jax.evaluation.metrics import Metric
+
 Batch = dict[str, jax.Array]
 Outputs = tuple[jax.Array, dict[str, Any]]  # (y, out), what a model returns
-Metric = tuple[jax.Array, jax.Array]  # sum and count
 Predictions = Mapping[str, np.ndarray]
 
 
@@ -57,8 +58,8 @@ class Task(NamedTuple):
         prepare: (key, batch, train) -> batch. It augments on the device and makes the targets. The result has image
             (B, height, width, 3) and weight (B,): 0 for padding rows and for what has no annotation.
         loss: (outputs, batch) -> (B,), unreduced. A row counts by its weight.
-        metrics: (outputs, batch) -> {name: (sum, count)}, of an evaluation, and of a pairwise task in training. Sums
-            over batches and devices are added, so padding rows must count nothing.
+        metrics: (outputs, batch) -> {name: (sum, count)}, in an evaluation; of a pairwise task in training instead, for
+            evaluations of it `score`. Sums over batches and devices are added, so padding rows must count nothing.
         predict: (outputs, batch) -> {name: (B, ...)}, points and boxes in pixels of the original photo. A task that
             names whales predicts "logits".
         best: the metric of an evaluation that chooses the best checkpoint.

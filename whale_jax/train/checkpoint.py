@@ -5,7 +5,6 @@ when it opens a folder, and a damaged one would cost them all.
 """
 
 import contextlib
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,18 +21,16 @@ from whale_jax.train.state import TrainState
 
 
 class Checkpoints:
-    """The checkpoints of one run: `<folder>/<step>`, the last two, in case one is damaged, and the best of them.
+    """The checkpoints of one run: `<folder>/<step>`, the last two, in case one is damaged, and the best of all.
 
     `prune` leaves the last and the best of a run that is done.
 
     Args:
         folder: made if it is missing; gs:// works as well.
-        maximise: whether a higher rating is better.
     """
 
-    def __init__(self, folder: Path, *, maximise: bool):
-        self._sign, self._best = 1 if maximise else -1, {}
-        processes = _processes()
+    def __init__(self, folder: Path):
+        self._best, processes = {}, _processes()
         options = ocp.CheckpointManagerOptions(
             preservation_policy=_LatestAndBest(self._best),
             cleanup_tmp_directories=True,
@@ -55,31 +52,29 @@ class Checkpoints:
             with contextlib.suppress(errors.InputError):  # whoever needs that step gets the error
                 self._best[step] = integrity.read_item(self._path(step))["best"]
 
-    def save(self, state: TrainState, rating: float | None, *, progress: dict[str, Any]) -> None:
+    def save(self, state: TrainState, *, best: bool, progress: dict[str, Any]) -> None:
         """Starts to write the state, and what the loop needs to go on.
 
         Every host calls it, and the state is on all of their devices.
 
         Args:
             state: what is saved.
-            rating: of the state. The best rating chooses the best state, the last of equal ones. A state that was not
-                rated (None), or whose rating is not finite, is never the best.
+            best: whether it is the best state so far.
             progress: what can be written as JSON.
         """
-        step, best = int(state.step), self._best[max(self._best)] if self._best else None
-        rated = rating is not None and math.isfinite(rating)
-        if rated and (best is None or self._sign * rating >= self._sign * best["rating"]):
-            best = {"step": step, "rating": rating}
-        self._best[step] = best
-        item = integrity.seal(state._asdict(), progress=progress, best=best)
+        step, before = int(state.step), self._best[max(self._best)] if self._best else None
+        self._best[step] = {"step": step} if best else before
+        item = integrity.seal(state._asdict(), progress=progress, best=self._best[step])
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), progress=ocp.args.JsonSave(item))
         with errors.full_disk(self._folder):
             self._manager.save(step, args=args)
 
     def resume(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
-        """What `restore` returns of the last step; of the one before it, where a host cannot read that.
+        """The last state and its progress, or those before it, where a host cannot read them; None without any.
 
-        Damaged steps are removed once another was read; where none can be read, InputError says why and all stay.
+        `like` is a state of the same shapes, on the devices where the restored one should be; InputError lists other
+        names or shapes. Damaged steps are removed once another was read; where none can be read, InputError says why
+        and all stay.
         """
         damaged = {}
         if self._step(best=False) is None:
@@ -98,17 +93,6 @@ class Checkpoints:
             damaged.setdefault(step, integrity.DamagedError(f"another host cannot read the checkpoint {step}"))
         advice = "there is no other: remove it to begin again, or train in another folder"
         raise errors.InputError("\n".join([*map(str, damaged.values()), advice]))
-
-    def restore(self, like: TrainState, *, best: bool = False) -> tuple[TrainState, dict[str, Any]] | None:
-        """The last (or best) state and its progress, or None without a checkpoint; a damaged one raises InputError.
-
-        Args:
-            like: a state of the same shapes, on the devices where the restored one should be; InputError lists other
-                names or shapes.
-            best: take the best step instead of the last.
-        """
-        step = self._step(best)
-        return None if step is None else self._read(step, like)
 
     def variables(self, like: TrainState, *, best: bool = True, partial: bool = False) -> tuple[TrainState, list[str]]:
         """`like` with the parameters and running averages of the best (or last) step, whatever its optimiser was.
@@ -169,7 +153,7 @@ class Checkpoints:
         return rated["step"] if rated else step  # where none was rated, the last is the best
 
     def _read(self, step: int, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        """What `restore` returns, of one step; DamagedError where it cannot be read or is not what was written."""
+        """State and progress of a step; DamagedError where it cannot be read or is not what was written."""
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
         item = integrity.read_item(self._path(step))
@@ -194,7 +178,7 @@ class _LatestAndBest(NamedTuple):
     """Has Orbax keep the last two steps, and what was the best as of each.
 
     Attributes:
-        best: step -> {"step", "rating"} of the best so far; None where none was rated.
+        best: step -> {"step"} of the best so far; None where none was.
     """
 
     best: dict[int, dict[str, Any] | None]

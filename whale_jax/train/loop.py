@@ -85,7 +85,7 @@ def fit(
     status = {"seconds": 0.0, "best": {}, "best_step": 0, "rating": None, "stale": 0, "pending": []}
     with contextlib.ExitStack() as stack:  # whatever happens, what was measured and saved is written to its end
         stop_requested = stack.enter_context(preemption.watched())  # until all is written, so it is left last
-        saved = Checkpoints(checkpoints or Path(workdir) / "checkpoints", maximise=plan.maximise)
+        saved = Checkpoints(checkpoints or Path(workdir) / "checkpoints")
         stack.enter_context(contextlib.closing(saved))
         if restored := saved.resume(state):
             state, status = restored[0], status | restored[1]  # an older checkpoint may lack what came later
@@ -114,6 +114,10 @@ class _Run(NamedTuple):
     bar: tqdm
     stop_requested: Callable[[], bool]
 
+    def save(self, state: TrainState, status: dict[str, Any]) -> None:
+        best = status["rating"] is not None and status["best_step"] == int(state.step)
+        self.saved.save(self.parallel.put_state(state), best=best, progress=status)
+
 
 def _train(
     state: TrainState, train_step: Callable, *, status: dict[str, Any], batches: Iterable[dict], run: _Run
@@ -121,8 +125,8 @@ def _train(
     """State and status after the last step, or after the last evaluation that the plan's patience allows."""
     plan, pending, start = run.plan, list(status["pending"]), time.perf_counter() - status["seconds"]
     if not (plan.steps or status["best"]):
-        status, rating = _evaluate(state, status, step=0, run=run)
-        run.saved.save(run.parallel.put_state(state), rating, progress=status)
+        status = _evaluate(state, status, step=0, run=run)
+        run.save(state, status)
     for step, batch in enumerate(batches, start=int(state.step) + 1):
         if plan.patience and status["stale"] >= plan.patience:
             break
@@ -135,9 +139,8 @@ def _train(
             row = _drain(pending, step)
             run.logger.write(step, row)
             run.bar.set_postfix(loss=f"{row['train/loss']:.3f}", refresh=False)
-        rating = None
         if evaluates:
-            status, rating = _evaluate(state, status, step=step, run=run)
+            status = _evaluate(state, status, step=step, run=run)
         stopping = run.stop_requested()  # each host asks once a step, after what takes long
         if not (evaluates or stopping):
             continue
@@ -145,20 +148,20 @@ def _train(
             _expect_finite(state, step)
         # The run that goes on logs what the log does not have yet, as if this one had never ended.
         status |= {"seconds": time.perf_counter() - start, "pending": jax.tree.map(float, _fetch(pending, step))}
-        run.saved.save(run.parallel.put_state(state), rating, progress=status)
+        run.save(state, status)
         if stopping:
             raise errors.PreemptedError(f"asked to end at step {step} of {plan.steps}, which is saved")
     return state, status
 
 
-def _evaluate(state: TrainState, status: dict[str, Any], *, step: int, run: _Run) -> tuple[dict[str, Any], float]:
-    """Status after an evaluation, which is logged, and the state's rating."""
+def _evaluate(state: TrainState, status: dict[str, Any], *, step: int, run: _Run) -> dict[str, Any]:
+    """Status after an evaluation, which is logged."""
     _expect_finite(state, step)
     results = {name: measure(state) for name, measure in run.measures.items()}
     rating = results["valid"].get(run.plan.best, float(step if run.plan.maximise else -step))
     for name, values in results.items():
         run.logger.write(step, {f"{name}/{key}": value for key, value in values.items()})
-    return _rate(status, results["valid"], rating=rating, step=step, maximise=run.plan.maximise), rating
+    return _rate(status, results["valid"], rating=rating, step=step, maximise=run.plan.maximise)
 
 
 def evaluate(
@@ -213,9 +216,9 @@ def _expect_finite(state: TrainState, step: int) -> None:
 def _rate(
     status: dict[str, Any], metrics: dict[str, float], *, rating: float, step: int, maximise: bool
 ) -> dict[str, Any]:
-    """Status after an evaluation: is this the best one so far? Of equals it is the last, as it is of checkpoints.
+    """Status after an evaluation: is this the best one so far? Of equals it is the last.
 
-    A rating that is not finite is better than none, for its metrics must stand somewhere.
+    A rating that is not finite is better than none, for its metrics must stand somewhere. Its state is no best one.
     """
     best, rated = status["rating"], math.isfinite(rating)
     better = rated and (best is None or (rating > best if maximise else rating < best))

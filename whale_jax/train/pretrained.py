@@ -4,14 +4,13 @@ No pickle is ever unpickled: a pickle may run any program. The released Efficien
 `state_dict` reads without; any other is to be converted by tools/convert.py.
 """
 
-import functools
 import hashlib
 import importlib.util
 from pathlib import Path
 
 import numpy as np
 
-from whale_jax.runtime import errors
+from whale_jax.runtime import errors, storage
 from whale_jax.train import state_dict
 
 IMAGENET = "imagenet"
@@ -50,10 +49,11 @@ def locate(source: str, *, variant: str) -> Path | None:
     return path
 
 
+@storage.file_cache(64)
 def checksum(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
-    stat = path.stat()
-    return _checksum(path, stat.st_mtime_ns, stat.st_size)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -78,12 +78,6 @@ def _packaged(variant: str) -> Path | None:
         message = "does not hold the weights that it was released with"
         raise errors.InputError(f"the package {package} {message}: install it again ({INSTALL})")
     return path
-
-
-@functools.lru_cache(maxsize=64)
-def _checksum(path: Path, modified: int, size: int) -> str:  # once for each process, unless the file changes
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:

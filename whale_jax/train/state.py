@@ -15,7 +15,7 @@ QUICK = {"xla_backend_optimization_level": 1}  # of LLVM, and 3 by default; numb
 
 
 class TrainState(NamedTuple):
-    """All of it: nothing else decides what the next step does.
+    """The state of a training: nothing else decides what the next step does.
 
     Attributes:
         step: () int32 steps done.

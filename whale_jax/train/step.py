@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from whale_jax.evaluation.metrics import masked
+from whale_jax.evaluation.metrics import Metric, masked
 from whale_jax.models import layers
 from whale_jax.runtime import errors
 from whale_jax.tasks.task import Batch, Outputs, Task
@@ -22,7 +22,7 @@ from whale_jax.train import state as states
 from whale_jax.train.state import TrainState
 
 MARKED = jax.checkpoint_policies.save_only_these_names(layers.SAVED)
-Metrics = dict[str, tuple[jax.Array, jax.Array]]
+Metrics = dict[str, Metric]
 
 
 def make_train_step(

@@ -48,7 +48,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes files with temporary names, which a killed run has left. The folder must be `locked`."""
+    """Removes what has a temporary name, which a killed run has left. The folder must be `locked`."""
     for path in folder.glob(f"*{storage.PARTIAL}"):
         if path.is_dir():
             shutil.rmtree(path)
@@ -64,7 +64,7 @@ def expect(folder: Path, *, label: str, content: Mapping[str, Any], existing: Ma
 
 
 def mark(folder: Path, labels: Mapping[str, Any]) -> None:
-    """Writes the labels of the folder that are not there yet: the age of config.json tells when the stage began."""
+    """Writes the labels of the folder that differ: the age of an untouched config.json tells when the stage began."""
     for label, content in labels.items():
         if json_files.read(path := folder / f"{label}.json") != content:
             json_files.write(path, content)

@@ -1,6 +1,7 @@
 """A stage that may run: its config is sound, its inputs are finished and its folder belongs to no other."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from ml_collections import ConfigDict
 from whale_jax.runtime import errors
 from whale_jax.workflow import folders, inputs, json_files, program, renamed
 from whale_jax.workflow.program import Program
+
+PLACES = ("root", "gallery")  # keys of folders that no stage has made
 
 
 class Job(NamedTuple):
@@ -56,9 +59,19 @@ def claim(config: ConfigDict, workdir: Path) -> None:
     elif existing and existing.get("program") == config.program:
         # A key that is newer than the folder counts as its default.
         content, existing = (json.loads(json.dumps(program.complete(side))) for side in (content, existing))
-        if owner.interactive:  # a person sets its keys anew each time, and spells the folders of its inputs anew
-            content, existing = ({"inputs": sorted(side["inputs"])} for side in (content, existing))
+        if owner.interactive:  # a person sets its keys anew each time
+            content, existing = ({"inputs": dict.fromkeys(side["inputs"], "")} for side in (content, existing))
+        content, existing = _comparable(content), _comparable(existing)
     folders.expect(workdir, label="config", content=content, existing=existing)
+
+
+def _comparable(config: dict[str, Any]) -> dict[str, Any]:
+    """A config without the spelling of its paths: a run goes on after it was moved, or from another working directory.
+
+    Of an input its name is left, for inputs.json holds what is in it; the folders of photos become absolute.
+    """
+    inputs = {name: Path(path).name for name, path in config.get("inputs", {}).items()}
+    return config | {"inputs": inputs} | {key: os.path.abspath(config[key]) for key in PLACES if config.get(key)}
 
 
 def split_and_fold(job: Job) -> dict[str, Any]:

@@ -45,8 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """
     preemption.heed()
     job = jobs.prepare(config, Path(workdir))
-    result = provenance.read_together(job.workdir)
-    if result and hosts.agree(jobs.is_complete(job, result)):
+    if result := _complete(job):
         hosts.once(job.program.revisit, config, job.workdir)
         return result
     split_and_fold = jobs.split_and_fold(job)
@@ -54,12 +53,18 @@ def run(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
         hosts.each(_take_folder, job, stack)
-        if job.program.together:
-            _work(job, split_and_fold, start)
-            hosts.wait()
-        else:
-            _share_out(job)
-            hosts.once(_work, job, split_and_fold, start)
+        if result := _complete(job):  # by another process, while this one waited for the folder
+            return result
+        try:
+            if job.program.together:
+                _work(job, split_and_fold, start)
+                hosts.wait()
+            else:
+                sharding.share_out(job)
+                hosts.once(_work, job, split_and_fold, start)
+        except errors.InputError:
+            folders.withdraw(job.workdir)
+            raise
     return provenance.read_together(job.workdir)
 
 
@@ -85,6 +90,12 @@ def run_shard(config: ConfigDict, workdir: Path, *, shard: Shard) -> None:
             run(config, workdir)
 
 
+def _complete(job: Job) -> dict[str, Any] | None:
+    """The result of a job that has nothing left to do."""
+    result = provenance.read_together(job.workdir)
+    return result if result and hosts.agree(jobs.is_complete(job, result)) else None
+
+
 def _take_folder(job: Job, stack: contextlib.ExitStack) -> None:
     """Has the first host lock the folder, until `stack` is closed."""
     if hosts.first():
@@ -93,24 +104,12 @@ def _take_folder(job: Job, stack: contextlib.ExitStack) -> None:
         folders.mark(job.workdir, job.labels)
 
 
-def _share_out(job: Job) -> None:
-    try:
-        sharding.share_out(job)
-    except errors.InputError:
-        folders.withdraw(job.workdir)
-        raise
-
-
 def _work(job: Job, split_and_fold: dict[str, Any], start: float) -> None:
     """Runs the program in its folder and writes result.json."""
     if job.program.repeats:
         (job.workdir / storage.RESULT).unlink(missing_ok=True)  # of the last time; it is not true any more
     existing = json_files.read(job.workdir / storage.RESULT) or {}  # of a pipeline that has got more stages
-    try:
-        report = job.program.run(job.config, job.workdir)
-    except errors.InputError:
-        folders.withdraw(job.workdir)
-        raise
+    report = job.program.run(job.config, job.workdir)
     if not hosts.first():
         return
     result = {

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.train import test_loop, test_step
-from whale_jax.train import average
+from whale_jax.train import ema
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.state import TrainState
 
@@ -31,7 +31,7 @@ def first(weights):
 @pytest.mark.parametrize("decay", [0.5, 0.99, 0.9999])
 def test_the_average_is_optaxs_without_its_bias_and_forgets_the_first_weights(decay):
     weights = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    step, state = jax.jit(average.averaging(walk, decay=decay)), average.begin(first(jnp.full(3, 100.0)))
+    step, state = jax.jit(ema.wrap(walk, decay=decay)), ema.init(first(jnp.full(3, 100.0)))
     reference = optax.ema(decay, debias=True)
     moments = reference.init(weights[0])
     for i, value in enumerate(weights):
@@ -46,21 +46,21 @@ def test_the_average_is_optaxs_without_its_bias_and_forgets_the_first_weights(de
 
 def test_weights_that_do_not_move_stay_as_they_are_bit_for_bit():
     weights = jnp.asarray(np.random.default_rng(1).normal(size=3).astype(np.float32))
-    step, state = jax.jit(average.averaging(walk, decay=0.9)), average.begin(first(weights))
+    step, state = jax.jit(ema.wrap(walk, decay=0.9)), ema.init(first(weights))
     for _ in range(STEPS):
         state, _ = step(state, weights)
     assert_array_equal(state.params["w"], weights)
 
 
 def test_a_training_goes_on_from_weights_that_were_put_into_its_first_state():
-    state = average.begin(first(jnp.zeros(3)))._replace(params={"w": jnp.full(3, 7.0)})
+    state = ema.init(first(jnp.zeros(3)))._replace(params={"w": jnp.full(3, 7.0)})
 
     def climb(state, batch, *, axis_name=None):
         return state._replace(step=state.step + 1, params={"w": state.params["w"] + 1}), {}
 
-    state, _ = average.averaging(climb, decay=0.9)(state, None)
+    state, _ = ema.wrap(climb, decay=0.9)(state, None)
     assert_allclose(state.params["w"], 8)
-    state, _ = average.averaging(climb, decay=0.9)(state, None)
+    state, _ = ema.wrap(climb, decay=0.9)(state, None)
     assert_allclose(state.opt_state.params["w"], 9)
 
 
@@ -85,7 +85,7 @@ def test_averages_are_what_is_measured_and_kept(tmp_path):
     plain, other = test_loop.fit(tmp_path / "plain")
     assert result["best"] != other["best"]
     jax.tree.map(partial(assert_allclose, rtol=1e-5), state.opt_state.params, plain.params)
-    saved = Checkpoints(Path(tmp_path) / "checkpoints", maximise=False)
+    saved = Checkpoints(Path(tmp_path) / "checkpoints")
     variables, lines = saved.variables(jax.device_get(plain)._replace(opt_state=()), best=False)
     saved.close()
     assert not lines

@@ -1,4 +1,4 @@
-"""An average of the weights over the steps of a training, which is measured and kept in place of the last weights.
+"""An exponential moving average (EMA) of the weights, which is measured and kept in place of the last weights.
 
 Averages of weights name better than the weights that a training ends with, as long as its learning rate is high (Polyak
 & Juditsky, SIAM J. Control Optim. 30, 1992); the exponential kind forgets the first steps.
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from whale_jax.train.state import TrainState
 
 
-class Averaged(NamedTuple):
+class EmaState(NamedTuple):
     """Takes the place of `TrainState.opt_state`, while `params` and `batch_stats` of the state hold averages.
 
     Evaluations, checkpoints and later trainings read those two fields, and so get the averages.
@@ -29,13 +29,13 @@ class Averaged(NamedTuple):
     opt_state: Any
 
 
-def begin(state: TrainState) -> TrainState:
-    """A state before its first step, as a step by `averaging` takes it. Its weights may still be replaced by others."""
+def init(state: TrainState) -> TrainState:
+    """A state before its first step, as a step of `wrap` takes it. Its weights may still be replaced by others."""
     zeros = jax.tree.map(jnp.zeros_like, (state.params, state.batch_stats))
-    return state._replace(opt_state=Averaged(*zeros, state.opt_state))
+    return state._replace(opt_state=EmaState(*zeros, state.opt_state))
 
 
-def averaging(step: Callable, *, decay: float) -> Callable:
+def wrap(step: Callable, *, decay: float) -> Callable:
     """A training step whose state holds averages of the weights, and of the running averages of batch normalisation.
 
     After T steps, the weights of step t count decay^(T - t) over the sum of all these, and those before the first step
@@ -54,6 +54,6 @@ def averaging(step: Callable, *, decay: float) -> Callable:
         share = (1 - decay) / -jnp.expm1(after.step * math.log(decay))
         weights = (after.params, after.batch_stats)
         averages = jax.tree.map(lambda average, value: average + share * (value - average), averages, weights)
-        return TrainState(after.step, after.seed, *averages, Averaged(*weights, after.opt_state)), metrics
+        return TrainState(after.step, after.seed, *averages, EmaState(*weights, after.opt_state)), metrics
 
     return train_step
