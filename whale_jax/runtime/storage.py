@@ -58,13 +58,13 @@ def file_cache(entries: int) -> Callable[[Callable[[Path], Content]], Callable[[
 
     def decorate(function: Callable[[Path], Content]) -> Callable[[Path], Content]:
         @functools.lru_cache(entries)
-        def kept(path: Path, modified: int, size: int) -> Content:
+        def content(path: Path, modified: int, size: int) -> Content:
             return function(path)
 
         @functools.wraps(function)
         def read(path: Path) -> Content:
             stat = path.stat()
-            return kept(path, stat.st_mtime_ns, stat.st_size)
+            return content(path, stat.st_mtime_ns, stat.st_size)
 
         return read
 
