@@ -28,7 +28,7 @@ from whale_jax.evaluation import attribution
 from whale_jax.experiment import build, prediction
 from whale_jax.experiment.build import Network
 from whale_jax.experiment.dataset import Data
-from whale_jax.experiment.prediction import Augmentation
+from whale_jax.experiment.prediction import TTA
 from whale_jax.programs import saliency, stack
 
 WHALES, VIEW, BATCH = 447, (96, 192), 64
@@ -86,7 +86,7 @@ def warps(network: Network, data: Data) -> int:
     """Predictions by test-time augmentation, as by `crossfit`."""
     count = math.prod(map(len, WARPS.values()))
     rows = np.arange(max(BATCH, len(data.photos.name) // count))
-    prediction.predict_augmented(network, data, rows=rows, batch=BATCH, augmentation=Augmentation(WARPS))
+    prediction.predict_augmented(network, data, rows=rows, batch=BATCH, augmentation=TTA(WARPS))
     return len(rows) * count
 
 
