@@ -234,6 +234,13 @@ def test_where_no_checkpoint_can_be_read_all_of_them_stay(folder):
     assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == ["12", "3", "9"]
 
 
+def test_a_step_that_is_not_the_best_is_the_last(folder):
+    checkpoints = opened(folder)
+    checkpoints.save(state(14), best=False, progress={"seconds": 14})
+    checkpoints.close()
+    assert_holds(folder, last=14, best=3)
+
+
 def test_where_no_step_was_the_best_the_last_is(tmp_path):
     checkpoints = opened(tmp_path / "checkpoints")
     checkpoints.save(state(3), best=False, progress={"seconds": 3})

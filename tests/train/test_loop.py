@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from etils import epath
 
 from whale_jax.models import MODELS
 from whale_jax.runtime import errors, hosts
 from whale_jax.tasks.classify import classify
 from whale_jax.train import ema as averages
-from whale_jax.train import log, loop, optim
+from whale_jax.train import integrity, log, loop, optim
 from whale_jax.train import state as states
 from whale_jax.train.checkpoint import Checkpoints
 from whale_jax.train.parallel import parallel
@@ -67,6 +68,7 @@ def fit(
     checkpoints=None,
     eval_every=3,
     ema=0.0,
+    maximise=False,
 ):
     """Trains a small network with dropout and augmentation; sends its own process a signal before step `die_at`."""
     group, evaluate, step, state = network(make_train_step, lr=lr, steps=steps, mode=mode, devices=devices, ema=ema)
@@ -83,7 +85,7 @@ def fit(
         state,
         step,
         plan=loop.Plan(
-            steps, 8, eval_every=eval_every, log_every=2, patience=patience, best="log_loss", maximise=False
+            steps, 8, eval_every=eval_every, log_every=2, patience=patience, best="log_loss", maximise=maximise
         ),
         parallel=group,
         training=training,
@@ -108,7 +110,7 @@ def test_killed_and_resumed_is_the_same_run_bit_for_bit(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(whole), jax.device_get(resumed))
     assert result["best"] == same["best"]
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
-    assert steps_left(tmp_path / "whole") == {STEPS, result["best_step"]}
+    assert saved(tmp_path / "whole") == (result["best_step"], {STEPS, result["best_step"]})
 
 
 @pytest.mark.parametrize("ema", [0.0, pytest.param(0.7, marks=pytest.mark.slow)])
@@ -128,18 +130,18 @@ def test_a_run_that_is_asked_to_end_saves_where_it_is_and_goes_on_from_there(tmp
     assert log.read(tmp_path / "whole") == log.read(tmp_path / "cut")
 
 
-def steps_left(workdir):
-    """The steps of the checkpoints that a run leaves: the best and the last."""
-    return {int(path.name) for path in (Path(workdir) / "checkpoints").iterdir()}
+def saved(workdir):
+    """The step that the last checkpoint of a run says was the best, and the steps of all."""
+    steps = {int(path.name): path for path in (epath.Path(workdir) / "checkpoints").iterdir()}
+    return integrity.read_item(steps[max(steps)])["best"]["step"], {*steps}
 
 
 def test_the_best_weights_are_kept_beside_the_last_and_of_equals_those_that_are_told_of(tmp_path, monkeypatch):
     losses = {3: 0.5, 6: 0.2, 9: 0.2, 12: 0.4, 15: 0.3}
     monkeypatch.setattr(loop, "evaluate", lambda _, state, *__, **___: ({"log_loss": losses[int(state.step)]}, {}))
     state, result = fit(tmp_path, steps=15)
-    assert (result["best_step"], int(state.step)) == (9, 15)
-    assert steps_left(tmp_path) == {9, 15}
-    assert result["best"] == {"log_loss": 0.2}
+    assert (result["best_step"], int(state.step), result["best"]) == (9, 15, {"log_loss": 0.2})
+    assert saved(tmp_path) == (9, {9, 15})
 
 
 @pytest.mark.slow
@@ -207,12 +209,13 @@ def test_a_second_call_finds_the_run_complete(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_rating_that_is_not_finite_is_beaten_by_any_other(tmp_path, monkeypatch):
-    losses = {3: float("nan"), 6: 0.5, 9: float("-inf"), 12: float("nan"), 15: 0.6}
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_rating_that_is_not_finite_is_beaten_by_any_other(tmp_path, monkeypatch, sign):
+    losses = {3: float("nan"), 6: 0.5, 9: sign * float("inf"), 12: float("nan"), 15: 0.5 - 0.1 * sign}
     monkeypatch.setattr(loop, "evaluate", lambda _, state, *__, **___: ({"log_loss": losses[int(state.step)]}, {}))
-    state, result = fit(tmp_path, steps=15)
+    state, result = fit(tmp_path, steps=15, maximise=sign > 0)
     assert (result["best_step"], result["best"]) == (6, {"log_loss": 0.5})
-    assert steps_left(tmp_path) == {6, int(state.step)}
+    assert saved(tmp_path) == (6, {6, int(state.step)})
 
 
 @pytest.mark.slow

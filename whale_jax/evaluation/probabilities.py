@@ -21,6 +21,11 @@ def likeliest(scores: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(-scores, axis=-1, kind="stable")[..., :count]
 
 
+def ranks(p: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """(n,) int place of each (n,) true whale in (n, whales) probabilities, from 1; equals come before it."""
+    return (p >= p[np.arange(len(label)), label][:, None]).sum(1)
+
+
 def of_groups(p: np.ndarray, group: np.ndarray, *, mean: bool = False) -> np.ndarray:
     """(n, whales) probabilities of photos of one whale a group, such as an encounter: their product, summing to 1.
 
@@ -45,11 +50,10 @@ def of_groups(p: np.ndarray, group: np.ndarray, *, mean: bool = False) -> np.nda
 def score(p: np.ndarray, label: np.ndarray, *, floor: float = metrics.KAGGLE_CLIP) -> dict[str, float]:
     """Log loss, top-1 and top-5 of (n, whales) probabilities over the rows whose (n,) label is 0 or more."""
     labelled = label >= 0
-    p = normalise(p, floor=floor)[labelled]
-    true = p[np.arange(len(p)), label[labelled]]
-    rank = (p >= true[:, None]).sum(1)  # equals count against the true one
+    p, label = normalise(p, floor=floor)[labelled], label[labelled]
+    rank = ranks(p, label)
     return {
-        "log_loss": float(-np.log(true).mean()),
+        "log_loss": float(-np.log(p[np.arange(len(label)), label]).mean()),
         "top1": float((rank <= 1).mean()),
         "top5": float((rank <= 5).mean()),
     }

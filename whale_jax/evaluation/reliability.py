@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from whale_jax.evaluation.probabilities import ranks
+
 NEIGHBOURS = 100  # validation answers that are compared with an answer
 FEWEST = 20  # of fewer, nothing is said
 
@@ -25,8 +27,7 @@ def measure(p: np.ndarray, label: np.ndarray) -> Reliability:
 
     Nothing may have been fitted on the photos that they are of.
     """
-    true = p[np.arange(len(label)), label]
-    return Reliability(p.max(1), (p >= true[:, None]).sum(1))
+    return Reliability(p.max(1), ranks(p, label))
 
 
 def words(reliability: Reliability, probability: float) -> str:

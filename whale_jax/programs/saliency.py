@@ -112,8 +112,7 @@ def hidden(data: Data, row: int, *, boxes: np.ndarray, batch: int) -> Iterator[d
 def gradient_map(network: Network, data: Data, *, steps: int) -> Callable[[int], np.ndarray]:
     """row -> (h, w) integrated gradients of the true whale's log probability, at the resolution of the view."""
     state = jax.device_get(network.state)
-    variables = {"params": state.params, "batch_stats": state.batch_stats}
-    variables = jax.device_put(variables, jax.local_devices()[0])
+    variables = jax.device_put({"params": state.params, "batch_stats": state.batch_stats}, jax.local_devices()[0])
     prepared = jax.eval_shape(lambda batch: network.task.prepare(jax.random.key(0), batch, False), data.examples[[0]])
     if len(prepared["image"]) > 1:
         raise errors.InputError("the network sees a photo and its mirror image: explain one without task.mirrored")
